@@ -1,0 +1,5 @@
+"""Graphics back ends. An engine turns actions into pictures and is a black box to everything else."""
+
+from spiral.engines.interface import Canvases, Engine, create
+
+__all__ = ["Canvases", "Engine", "create"]

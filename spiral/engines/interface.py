@@ -1,0 +1,63 @@
+"""What every engine offers, and how one is made from its name and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiral.actions import ActionSpec
+
+
+class Canvases(Protocol):
+    """A batch of ``B`` canvases that are painted on in lockstep::
+
+        frames = canvases.reset(seeds)
+        for actions in program:
+            frames = canvases.step(actions)
+    """
+
+    def reset(self, seeds: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Blank all canvases; ``seeds`` ``[B]`` → observations ``[B, H, W, C]``."""
+        ...
+
+    def step(self, actions: NDArray[np.int32]) -> NDArray[np.uint8]:
+        """Execute one action on each canvas: ``[B, K]`` → observations ``[B, H, W, C]``."""
+        ...
+
+    def canvas(self) -> NDArray[np.uint8]:
+        """The canvases themselves, not their view: ``[B, canvas height, canvas width, C]``."""
+        ...
+
+    def close(self) -> None:
+        """Free the canvases; using them afterwards is an error."""
+        ...
+
+
+class Engine(Protocol):
+    """A graphics engine with fixed settings."""
+
+    name: str
+    spec: ActionSpec
+    observation_shape: tuple[int, int, int]
+    """``(H, W, C)`` of what the agent and the discriminator see."""
+    canvas_shape: tuple[int, int, int]
+
+    def open(self, batch: int, threads: int = 1) -> Canvases:
+        """Make ``batch`` canvases that are stepped with ``threads`` threads."""
+        ...
+
+    def scaled(self, scale: int) -> Engine:
+        """The same engine on a canvas ``scale`` times as large, whose strokes look the same."""
+        ...
+
+
+def create(name: str, settings: Mapping[str, Any]) -> Engine:
+    """Make an engine by name; ValueError that names the known ones or the wrong setting."""
+    if name == "mypaint":
+        from spiral.engines.mypaint import MyPaint
+
+        return MyPaint.from_settings(settings)
+    raise ValueError(f'engine: "{name}" is unknown; known engines: mypaint')
