@@ -1,0 +1,281 @@
+"""The configuration of a run: one typed schema, read from presets, files and ``key=value`` settings.
+
+Everything that decides *what is learnt* is here and is stored with the run; where a service listens
+and whom it talks to is in :mod:`spiral.options`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from spiral.validation import sentence
+
+
+class Section(BaseModel):
+    """Base of all sections: immutable, and a key that does not exist is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class EngineConfig(Section):
+    """Which engine paints, and how."""
+
+    name: str = "mypaint"
+    """Engine, by name."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """The engine's own settings; see its README."""
+
+
+class PolicyConfig(Section):
+    """The agent's network."""
+
+    network: Literal["small", "paper"] = "small"
+    """``small``: for CPUs, pooled view and two layers; ``paper``: spiral.md §4.1–4.2."""
+    width: int = Field(256, ge=16, le=4096)
+    """Width of ``small``, units."""
+    pooled_size: int = Field(16, ge=4, le=64)
+    """Side to which ``small`` averages the view, pixels."""
+    noise: int = Field(0, ge=0, le=256)
+    """Length of the noise vector drawn once an episode; 0: none."""
+
+
+class ActorConfig(Section):
+    """How paintings are made."""
+
+    batch: int = Field(64, ge=1, le=4096)
+    """Canvases of a group, which step together and are sent as one trajectory message."""
+    groups: int = Field(2, ge=1, le=16)
+    """Groups of an actor: while one renders, another infers."""
+
+
+class LearnerConfig(Section):
+    """How the policy is trained."""
+
+    batch: int = Field(64, ge=1)
+    """Episodes of a batch."""
+    queue: int = Field(4, ge=1)
+    """Trajectory messages that may wait for the learner."""
+    queue_bytes: int = Field(1 << 30, ge=1 << 20)
+    """Bytes of trajectories that may wait for the learner."""
+    max_lag: int = Field(200, ge=1)
+    """Oldest weights that a trajectory may have been painted with, updates before the present; older ones are
+    dropped."""
+    off_policy: Literal["vtrace", "clip", "none"] = "vtrace"
+    """Correction for the difference between the weights that painted and those that learn."""
+    rho_bar: float = Field(1.0, gt=0)
+    """V-trace: truncation of the importance weights in the temporal differences."""
+    c_bar: float = Field(1.0, gt=0)
+    """V-trace: truncation of the importance weights in the trace."""
+    clip: float = Field(0.2, gt=0, lt=1)
+    """Clipped surrogate: allowed change of an action's probability, as a share."""
+    reuse: int = Field(1, ge=1, le=16)
+    """How often each trajectory is learnt from."""
+    minibatches: int = Field(1, ge=1)
+    """Updates for each use of a batch, each on its share of the episodes."""
+    reward: Literal["final", "tca"] = "final"
+    """``final``: the score of the final picture; ``tca``: the differences of successive scores."""
+    discount: float = Field(1.0, ge=0, le=1)
+    """Discount γ for each action."""
+    trace_decay: float = Field(1.0, ge=0, le=1, alias="lambda")
+    """λ of the returns; 1: no bootstrapping within an episode on policy."""
+    terms: dict[str, float] = Field(default_factory=dict)
+    """Weight of each named score term; empty: the first term with weight 1."""
+    blank_penalty: float = Field(0.0, ge=0)
+    """Taken off at the end of an episode in which nothing was painted, in units of the reward."""
+    stroke_penalty: float = Field(0.0, ge=0)
+    """Taken off for each stroke that starts after a move, the first one excepted, in units of the reward."""
+    reward_scale: Literal["none", "deviation"] = "none"
+    """``deviation``: rewards are divided by the running deviation of the scores and cut to ±10."""
+    learning_rate: float = Field(1e-4, gt=0)
+    """Step size of the optimiser."""
+    optimiser: Literal["adam", "rmsprop"] = "adam"
+    """Adam (0.9, 0.999, ε 1e-8) or RMSProp (0.99, ε 0.1)."""
+    value_cost: float = Field(0.5, ge=0)
+    """Weight of the value loss."""
+    entropy_cost: float = Field(0.01, ge=0)
+    """Weight of the entropy bonus, for each component not named in ``entropy_costs``."""
+    entropy_costs: dict[str, float] = Field(default_factory=dict)
+    """Weight of the entropy bonus of single components, by name."""
+    gradient_clip: float = Field(40.0, gt=0)
+    """Largest norm of the gradient."""
+    average: float = Field(0.995, ge=0, lt=1)
+    """Decay of the running average of the weights, each update; painting uses the average."""
+    checkpoint_s: float = Field(60.0, gt=0)
+    """Time between checkpoints, seconds."""
+    sample_s: float = Field(60.0, gt=0)
+    """Time between contact sheets, seconds."""
+    keep: int = Field(3, ge=2)
+    """Checkpoints kept."""
+
+
+class DiscriminatorConfig(Section):
+    """How pictures are judged."""
+
+    kind: Literal["learned", "l2"] = "learned"
+    """``learned``: a network trained against the painter; ``l2``: the distance to the target."""
+    objective: Literal["wgan-gp", "r1"] = "wgan-gp"
+    """What the network is trained for; spiral.md §1.2, and the logistic loss with R1."""
+    channels: tuple[int, ...] = (64, 128, 256, 512)
+    """Output channels of the convolutions, each of which halves the picture."""
+    learning_rate: float = Field(1e-4, gt=0)
+    """Step size of Adam."""
+    betas: tuple[float, float] = (0.5, 0.999)
+    """Decays of Adam's averages."""
+    gradient_penalty: float = Field(10.0, ge=0)
+    """``wgan-gp``: weight λ of the penalty."""
+    centring: float = Field(1e-3, ge=0)
+    """``wgan-gp``: weight κ of the term that holds the mean score at 0."""
+    r1: float = Field(1.0, ge=0)
+    """``r1``: weight γ of γ/2 · E‖∇D(x)‖² on real pictures."""
+    r1_every: int = Field(1, ge=1)
+    """``r1``: updates for each penalty, which is then as many times as heavy."""
+    batch: int = Field(64, ge=1)
+    """Pictures of each kind in an update."""
+    replay: int = Field(20, ge=1)
+    """Remembered batches of paintings from which updates draw."""
+    updates_per_batch: int = Field(1, ge=0, le=100)
+    """Updates for each remembered batch, exactly."""
+    update_first: bool = True
+    """Make the updates that a batch earns before it is scored, not afterwards."""
+
+
+class RunConfig(Section):
+    """Everything that decides what a run learns."""
+
+    preset: str = ""
+    """Where it came from."""
+    seed: int = Field(0, ge=0, lt=2**31)
+    """Seed of everything random."""
+    data: str = "mnist-sample"
+    """Data set, by name."""
+    num_actions: int = Field(20, ge=1, le=1000)
+    """Actions of an episode, T."""
+    conditional: bool = False
+    """Give a target to policy and discriminator."""
+    engine: EngineConfig = EngineConfig()
+    """Which engine paints, and how."""
+    policy: PolicyConfig = PolicyConfig()
+    """The agent's network."""
+    actor: ActorConfig = ActorConfig()
+    """How paintings are made."""
+    learner: LearnerConfig = LearnerConfig()
+    """How the policy is trained."""
+    discriminator: DiscriminatorConfig = DiscriminatorConfig()
+    """How pictures are judged."""
+
+    @model_validator(mode="after")
+    def _batches_fit(self) -> RunConfig:
+        """Refuse sizes with which the loop would stand still (architecture §5.6)."""
+        if self.learner.batch % self.actor.batch:
+            raise ValueError(
+                f"actor.batch: {self.actor.batch} does not divide learner.batch {self.learner.batch}; "
+                "a batch is made of whole trajectory messages"
+            )
+        if self.learner.queue * self.actor.batch < self.learner.batch:
+            raise ValueError(
+                f"learner.queue: {self.learner.queue} messages of {self.actor.batch} episodes never fill a batch of "
+                f"{self.learner.batch}; at least {self.learner.batch // self.actor.batch} are needed"
+            )
+        if self.learner.batch % self.learner.minibatches:
+            raise ValueError(
+                f"learner.minibatches: {self.learner.minibatches} does not divide learner.batch {self.learner.batch}"
+            )
+        if self.discriminator.kind == "l2" and not self.conditional:
+            raise ValueError('discriminator.kind: "l2" measures the distance to a target; set conditional=true')
+        return self
+
+    def to_yaml(self) -> str:
+        """The effective configuration, every key written out."""
+        return yaml.safe_dump(self.model_dump(mode="json", by_alias=True), sort_keys=False)
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that ship with the package."""
+    folder = resources.files("spiral").joinpath("presets")
+    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
+
+
+def load_config(preset_or_file: str, settings: Iterable[str] = ()) -> RunConfig:
+    """Read a preset (by name) or a YAML file and apply ``key=value`` settings such as ``learner.reuse=2``.
+
+    Raises ValueError with a sentence that names the key, the value and what would be right.
+    """
+    if preset_or_file in preset_names():
+        text = resources.files("spiral").joinpath("presets", f"{preset_or_file}.yaml").read_text()
+        where, tree = f"preset {preset_or_file}", {"preset": preset_or_file}
+    elif preset_or_file.endswith((".yaml", ".yml")):
+        try:
+            text = Path(preset_or_file).read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"config: {preset_or_file} can't be read: {error}") from error
+        where, tree = preset_or_file, {}
+    else:
+        raise ValueError(f"preset: {_unknown(preset_or_file, preset_names())}")
+    try:
+        loaded = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{where}: not YAML: {error}") from error
+    if not isinstance(loaded, dict):
+        raise ValueError(f"{where}: a mapping of settings was expected, this is {type(loaded).__name__}")
+    tree |= loaded
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise ValueError(f'setting: "{setting}" has no "="; write key=value, for example learner.reuse=2')
+        _set(tree, key.split("."), _parse_value(key, value))
+    return parse_config(tree, where)
+
+
+def parse_config(tree: Mapping[str, Any], where: str) -> RunConfig:
+    """Validate a tree of settings; ``where`` is named in the error."""
+    _refuse_unknown(tree, RunConfig, "")
+    try:
+        return RunConfig.model_validate(tree)
+    except ValidationError as error:
+        raise ValueError(f"{where}: {sentence(error)}") from error
+
+
+def _parse_value(key: str, value: str) -> Any:
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ValueError(f'{key}: "{value}" is not a value: {error}') from error
+    if isinstance(parsed, str):
+        # YAML 1.1 reads 6e-4 as a word, because it has no point.
+        try:
+            return float(parsed)
+        except ValueError:
+            return parsed
+    return parsed
+
+
+def _set(tree: dict[str, Any], path: list[str], value: Any) -> None:
+    for part in path[:-1]:
+        branch = tree.setdefault(part, {})
+        if not isinstance(branch, dict):
+            raise ValueError(f"{'.'.join(path)}: {part} is a value, not a section")
+        tree = branch
+    tree[path[-1]] = value
+
+
+def _refuse_unknown(tree: Mapping[str, Any], section: type[BaseModel], prefix: str) -> None:
+    known = {field.alias or name: field.annotation for name, field in section.model_fields.items()}
+    for key, value in tree.items():
+        if key not in known:
+            raise ValueError(f"{prefix}{_unknown(str(key), list(known))}")
+        inner = known[key]
+        if isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, BaseModel):
+            _refuse_unknown(value, inner, f"{prefix}{key}.")
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f'did you mean "{close[0]}"? ' if close else ""
+    return f'"{name}" is unknown; {hint}known: {", ".join(known)}'
