@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -41,7 +42,7 @@ class Component:
     @property
     def side(self) -> int:
         """Cells per row of a ``grid`` component."""
-        return round(self.size**0.5)
+        return math.isqrt(self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +118,7 @@ class ActionSpec:
             )
 
 
-def contract_digest(
-    spec: ActionSpec, observation_shape: Sequence[int], num_actions: int, conditional: bool
-) -> str:
+def contract_digest(spec: ActionSpec, observation_shape: Sequence[int], num_actions: int, conditional: bool) -> str:
     """Hash of what two services must agree on, and nothing else: hex, 64 characters.
 
     Changing a learning rate changes no digest; changing a grid, an episode's length or the size of

@@ -1,0 +1,17 @@
+"""Which weights: versions compare by generation first, then by number, and never go back."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Version(NamedTuple):
+    """Version of a service's weights; ``Version(0, 0)`` means that there are none yet."""
+
+    generation: int = 0
+    """How often the service was started on its run directory, from 1."""
+    number: int = 0
+    """Updates made so far over the whole run."""
+
+    def __str__(self) -> str:
+        return f"{self.generation}.{self.number}"
