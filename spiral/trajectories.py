@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +31,9 @@ class Trajectory:
         """Number of episodes B."""
         return int(self.actions.shape[1])
 
-    def tensors(self) -> dict[str, NDArray[np.generic]]:
+    def tensors(self) -> dict[str, NDArray[Any]]:
         """The arrays that are there, by name, in the order in which they travel."""
-        named = {
+        named: dict[str, NDArray[Any] | None] = {
             "observations": self.observations,
             "actions": self.actions,
             "behaviour_log_prob": self.behaviour_log_prob,

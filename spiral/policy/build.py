@@ -1,0 +1,30 @@
+"""Makes the network that a configuration names."""
+
+from __future__ import annotations
+
+from spiral.actions import ActionSpec
+from spiral.config import PolicyConfig
+from spiral.policy.interface import Policy
+from spiral.policy.paper import PaperPolicy
+from spiral.policy.small import SmallPolicy
+
+
+def build_policy(
+    config: PolicyConfig,
+    spec: ActionSpec,
+    observation_shape: tuple[int, int, int],
+    num_actions: int,
+    conditional: bool,
+) -> Policy:
+    """A freshly initialised policy; ValueError where the network can't handle the engine."""
+    if config.network == "paper":
+        return PaperPolicy(spec, observation_shape, num_actions, noise=config.noise, conditional=conditional)
+    return SmallPolicy(
+        spec,
+        observation_shape,
+        num_actions,
+        width=config.width,
+        pooled_size=config.pooled_size,
+        noise=config.noise,
+        conditional=conditional,
+    )

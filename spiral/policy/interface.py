@@ -1,0 +1,139 @@
+"""What a policy sees and answers, and the autoregressive loop that every network shares.
+
+Sampling and teacher forcing run through one loop, :meth:`Policy._decode`, and differ only in how a
+component's value is chosen. That is what keeps behaviour and learner log-probabilities equal.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from spiral.actions import ActionSpec
+
+State = tuple[Tensor, ...]
+"""Recurrent state, each tensor ``[B, …]``; empty for a network without memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What the agent sees before each of ``T`` actions of ``B`` episodes."""
+
+    observation: Tensor
+    """uint8 ``[T, B, H, W, C]``."""
+    previous_action: Tensor
+    """int64 ``[T, B, K]``; zeros before the first action."""
+    step: Tensor
+    """int64 ``[T]``; number of actions executed so far in the episode, 0 … num_actions − 1."""
+    noise: Tensor | None = None
+    """float32 ``[B, Z]``, one draw an episode."""
+    target: Tensor | None = None
+    """uint8 ``[B, H, W, C]``, the picture to reproduce."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """Actions drawn from the policy for one step."""
+
+    actions: Tensor
+    """int64 ``[B, K]``."""
+    log_prob: Tensor
+    """float32 ``[B]``: joint log-probability of the components that count."""
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the policy thinks of recorded actions."""
+
+    log_prob: Tensor
+    """float32 ``[T, B]``: joint log-probability of the components that count."""
+    entropy: Tensor
+    """float32 ``[T, B, K]``, nats; 0 where a component does not count."""
+    value: Tensor
+    """float32 ``[T, B]``: expected sum of the rewards to come."""
+
+
+Choose = Callable[[int, Tensor], Tensor]
+
+
+class Policy(nn.Module, ABC):
+    """A distribution over actions, sampled component by component, and a value."""
+
+    counts: Tensor
+
+    def __init__(self, spec: ActionSpec, num_actions: int, noise: int, conditional: bool) -> None:
+        super().__init__()
+        self.spec = spec
+        self.num_actions = num_actions
+        self.noise = noise
+        self.conditional = conditional
+        # Not in the weights: it is part of the contract, not something learnt.
+        self.register_buffer("counts", torch.from_numpy(spec.mask_table()).float(), persistent=False)
+
+    def initial_state(self, batch: int) -> State:
+        """State at the start of an episode."""
+        del batch
+        return ()
+
+    @abstractmethod
+    def core(self, inputs: Inputs, state: State) -> tuple[Tensor, Tensor, State]:
+        """Digest ``T`` steps: features ``[T, B, D]``, values ``[T, B]`` and the state after them."""
+
+    @abstractmethod
+    def logits(self, k: int, features: Tensor) -> Tensor:
+        """Unnormalised log-probabilities of component ``k``: ``[N, D]`` → ``[N, size]``."""
+
+    @abstractmethod
+    def advance(self, k: int, features: Tensor, chosen: Tensor) -> Tensor:
+        """Features ``[N, D]`` after the value ``chosen`` ``[N]`` of component ``k`` is known."""
+
+    def act(self, inputs: Inputs, state: State, generator: torch.Generator) -> Sampled:
+        """Draw the next action of each episode; ``inputs`` has ``T = 1``."""
+        features, _, state = self.core(inputs, state)
+
+        def sample(k: int, logits: Tensor) -> Tensor:
+            del k
+            # The exponential race: the argmin of E_i / p_i with E_i ~ Exp(1) is distributed as p.
+            race = torch.empty_like(logits).exponential_(generator=generator)
+            return (logits - race.log()).argmax(-1)
+
+        actions, log_probs, _ = self._decode(features[0], sample, with_entropy=False)
+        return Sampled(actions, (log_probs * self._mask(actions)).sum(-1), state)
+
+    def judge(self, inputs: Inputs, actions: Tensor, state: State) -> Judged:
+        """Teacher-force recorded ``actions`` ``[T, B, K]`` through the heads."""
+        features, value, _ = self.core(inputs, state)
+        T, B, K = actions.shape
+        flat = actions.reshape(T * B, K)
+        _, log_probs, entropies = self._decode(features.reshape(T * B, -1), lambda k, _: flat[:, k], with_entropy=True)
+        mask = self._mask(flat)
+        return Judged(
+            log_prob=(log_probs * mask).sum(-1).view(T, B),
+            entropy=(entropies * mask).view(T, B, K),
+            value=value,
+        )
+
+    def _decode(self, features: Tensor, choose: Choose, *, with_entropy: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Run the heads in sampling order: actions, log-probabilities and entropies, each ``[N, K]``."""
+        actions, log_probs, entropies = [], [], []
+        for k in range(len(self.spec)):
+            log_p = self.logits(k, features).log_softmax(-1)
+            chosen = choose(k, log_p)
+            actions.append(chosen)
+            log_probs.append(log_p.gather(-1, chosen.unsqueeze(-1)).squeeze(-1))
+            if with_entropy:
+                entropies.append(-(log_p.exp() * log_p).sum(-1))
+            if k + 1 < len(self.spec):
+                features = self.advance(k, features, chosen)
+        stacked = torch.stack(entropies, -1) if with_entropy else torch.zeros(())
+        return torch.stack(actions, -1), torch.stack(log_probs, -1), stacked
+
+    def _mask(self, actions: Tensor) -> Tensor:
+        """Which components count: ``[N, K]`` → float32 ``[N, K]``."""
+        flag = actions[:, 0] if len(self.spec.counts) else torch.zeros_like(actions[:, 0])
+        return self.counts[flag]
