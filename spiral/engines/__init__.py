@@ -1,5 +1,5 @@
 """Graphics back ends. An engine turns actions into pictures and is a black box to everything else."""
 
-from spiral.engines.interface import Canvases, Engine, create
+from spiral.engines.interface import Canvases, Engine, EngineMissingError, create
 
-__all__ = ["Canvases", "Engine", "create"]
+__all__ = ["Canvases", "Engine", "EngineMissingError", "create"]

@@ -11,20 +11,27 @@ from numpy.typing import NDArray
 from spiral.actions import ActionSpec
 
 
+class EngineMissingError(RuntimeError):
+    """This machine lacks something that an engine needs; the message says how to get it."""
+
+
 class Canvases(Protocol):
     """A batch of ``B`` canvases that are painted on in lockstep::
 
-        frames = canvases.reset(seeds)
-        for actions in program:
-            frames = canvases.step(actions)
+    frames = canvases.reset(seeds)
+    for actions in program:
+        frames = canvases.step(actions)
     """
 
-    def reset(self, seeds: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Blank all canvases; ``seeds`` ``[B]`` → observations ``[B, H, W, C]``."""
+    def reset(self, seeds: NDArray[np.int64], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        """Blank all canvases; ``seeds`` ``[B]`` → observations ``[B, H, W, C]``, in ``out`` where it is given."""
         ...
 
-    def step(self, actions: NDArray[np.int32]) -> NDArray[np.uint8]:
-        """Execute one action on each canvas: ``[B, K]`` → observations ``[B, H, W, C]``."""
+    def step(self, actions: NDArray[np.int32], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        """Execute one action on each canvas: ``[B, K]`` → observations ``[B, H, W, C]``, in ``out`` where given.
+
+        ValueError that names component, value and range; then nothing is painted on any canvas.
+        """
         ...
 
     def canvas(self) -> NDArray[np.uint8]:
@@ -45,6 +52,11 @@ class Engine(Protocol):
     """``(H, W, C)`` of what the agent and the discriminator see."""
     canvas_shape: tuple[int, int, int]
 
+    @property
+    def version(self) -> str:
+        """What decides the pixels: programs record it."""
+        ...
+
     def open(self, batch: int, threads: int = 1) -> Canvases:
         """Make ``batch`` canvases that are stepped with ``threads`` threads."""
         ...
@@ -57,7 +69,7 @@ class Engine(Protocol):
 def create(name: str, settings: Mapping[str, Any]) -> Engine:
     """Make an engine by name; ValueError that names the known ones or the wrong setting."""
     if name == "mypaint":
-        from spiral.engines.mypaint import MyPaint
+        from spiral.engines.mypaint import MyPaint  # noqa: PLC0415  (other engines need no libmypaint)
 
         return MyPaint.from_settings(settings)
     raise ValueError(f'engine: "{name}" is unknown; known engines: mypaint')

@@ -1,0 +1,127 @@
+"""Finds brush files and checks them: libmypaint stops the whole process at some that are wrong."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import itertools
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spiral.engines.interface import EngineMissingError
+
+PACK = Path("mypaint-data") / "1.0" / "brushes"
+"""The 1.x brush pack in a data folder: pen of the 2.0 pack has another speed curve (spiral.md §3.4)."""
+APT = "apt-get install mypaint-brushes"
+MAX_BYTES = 1 << 20
+"""Brush files have about 10 kB."""
+MAX_POINTS = 64
+"""Of one input's curve; libmypaint's limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrushFile:
+    """A checked brush: its name or path as asked for, and the file's content."""
+
+    name: str
+    text: str
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the content, hex: what decides how the brush paints."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def pack_folders(environment: Mapping[str, str]) -> Iterator[Path]:
+    """Folders that may hold the brush pack, best first; ``SPIRAL_BRUSHES`` replaces them all."""
+    if override := environment.get("SPIRAL_BRUSHES"):
+        yield Path(override)
+        return
+    home = environment.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    for data in [home, *environment.get("XDG_DATA_DIRS", "").split(":"), "/usr/local/share", "/usr/share"]:
+        if data:
+            yield Path(data) / PACK
+
+
+def find_pack(environment: Mapping[str, str]) -> Path:
+    """Folder of the brush pack; EngineMissingError with the remedy where there is none."""
+    folders = list(pack_folders(environment))
+    for folder in folders:
+        if folder.is_dir():
+            return folder
+    if override := environment.get("SPIRAL_BRUSHES"):
+        raise EngineMissingError(f"SPIRAL_BRUSHES: {override} is no folder; it should hold classic/pen.myb and others")
+    raise EngineMissingError(
+        f"the brush pack is not installed (looked in {', '.join(map(str, folders))}); on Debian and Ubuntu: {APT}"
+    )
+
+
+def find_brush(name: str, environment: Mapping[str, str] | None = None) -> Path:
+    """File of a brush given by name or path; ValueError that names the closest brushes where there is none."""
+    if name.endswith(".myb"):
+        path = Path(name).expanduser()
+        if path.is_file():
+            return path
+        raise ValueError(f"brush: there is no file {name}")
+    folder = find_pack(os.environ if environment is None else environment)
+    known = {str(path.relative_to(folder).with_suffix("")): path for path in sorted(folder.rglob("*.myb"))}
+    if name in known:
+        return known[name]
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    by_last = [full for full in known if full.rpartition("/")[2] == name.rpartition("/")[2]]
+    hints = list(dict.fromkeys(by_last + close)) or sorted(known)[:3]
+    raise ValueError(
+        f'brush: "{name}" is not one of the {len(known)} brushes in {folder}; closest: {", ".join(hints)} '
+        "(or give the path of a .myb file)"
+    )
+
+
+def load_brush(name: str, environment: Mapping[str, str] | None = None) -> BrushFile:
+    """Read and check a brush; ValueError that says what is wrong with it."""
+    path = find_brush(name, environment)
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"brush: {path} has {path.stat().st_size} bytes; a brush file has at most {MAX_BYTES}")
+    try:
+        text = path.read_text(encoding="utf-8")
+        brush = json.loads(text)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"brush: {path} is not a brush of version 3 (JSON): {error}") from error
+    if (problem := find_problem(brush)) is not None:
+        raise ValueError(f"brush: {path} {problem}")
+    return BrushFile(name, text)
+
+
+def find_problem(brush: object) -> str | None:
+    """What libmypaint would stumble over in a parsed brush file, or None."""
+    if not isinstance(brush, dict) or brush.get("version") != 3:
+        return "is not a brush of version 3, the JSON format that libmypaint reads"
+    settings = brush.get("settings")
+    if not isinstance(settings, dict) or not settings:
+        return "has no settings"
+    for name, setting in settings.items():
+        if not isinstance(setting, dict) or not _is_number(setting.get("base_value")):
+            return f"has no number as base_value of {name}"
+        inputs = setting.get("inputs")
+        if not isinstance(inputs, dict):
+            return f"has no inputs of {name}"
+        for source, points in inputs.items():
+            if not _is_curve(points):
+                return f"has a curve of {name} by {source} that is not 2 to {MAX_POINTS} points with rising x"
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_curve(points: Any) -> bool:
+    if not isinstance(points, list) or len(points) == 1 or len(points) > MAX_POINTS:
+        return False
+    if not all(isinstance(point, list) and len(point) == 2 and all(map(_is_number, point)) for point in points):
+        return False
+    return all(a[0] <= b[0] for a, b in itertools.pairwise(points))

@@ -1,0 +1,100 @@
+"""The engine ``mypaint``: libmypaint's brushes, as the published SPIRAL environment uses them (spiral.md §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from spiral.actions import ActionSpec, Component
+from spiral.engines.interface import Engine
+from spiral.engines.mypaint.brushes import BrushFile, load_brush
+from spiral.engines.mypaint.canvases import MyPaintCanvases
+from spiral.engines.mypaint.native_module import LEVELS, PRESSURES, has_speed_inputs, library, native_settings, parse
+from spiral.engines.mypaint.settings import MAX_RADIUS, MAX_SIDE, MyPaintSettings
+from spiral.validation import sentence
+
+MAX_BATCH = 4096
+MAX_THREADS = 256
+
+
+def action_spec(settings: MyPaintSettings) -> ActionSpec:
+    """Components in sampling order; after a move only ``flag`` and ``end`` have counted (spiral.md §3.2.2)."""
+    places = settings.grid**2
+    components = [Component("flag", 2, "choice"), *(Component(name, places, "grid") for name in ("end", "control"))]
+    if len(settings.brush_sizes) > 1:
+        components.append(Component("size", len(settings.brush_sizes), "choice"))
+    if settings.pressure:
+        components.append(Component("pressure", PRESSURES, "choice"))
+    if settings.colour:
+        components += [Component(name, LEVELS, "choice") for name in ("red", "green", "blue")]
+    move = tuple(component.name in {"flag", "end"} for component in components)
+    return ActionSpec(tuple(components), (move, (True,) * len(components)))
+
+
+class MyPaint(Engine):
+    """libmypaint with one brush; the same program gives the same pixels, every time, in any batch position."""
+
+    name = "mypaint"
+
+    def __init__(self, settings: MyPaintSettings, scale: int = 1, brush: BrushFile | None = None) -> None:
+        """``scale`` says how many times larger than the original ``settings`` are: speeds are divided by it.
+
+        Raises ValueError for an unknown or damaged brush, EngineMissingError without libmypaint or brush pack.
+        """
+        self.settings = settings
+        self.spec = action_spec(settings)
+        self.observation_shape = (*settings.view_size, settings.channels)
+        self.canvas_shape = (*settings.canvas_size, settings.channels)
+        self._scale = scale
+        self._brush_file = brush or load_brush(settings.brush)
+        self._brush = parse(self._brush_file)
+        # stroke_to_2 knows zoom but differs a little from the plain call, so only brushes that need it get it (§3.5).
+        view_zoom = 1.0 / scale if scale > 1 and has_speed_inputs(self._brush) else 0.0
+        self._native_settings = native_settings(settings, self.spec, view_zoom)
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """Make the engine from plain values; ValueError that names the wrong key, value and range."""
+        try:
+            checked = MyPaintSettings.model_validate(dict(settings))
+        except ValidationError as error:
+            raise ValueError(f'settings of engine "mypaint": {sentence(error)}') from error
+        return cls(checked)
+
+    @property
+    def version(self) -> str:
+        """libmypaint and the brush file: pixels agree where this agrees."""
+        return f"{library()} {self._brush_file.name} sha256:{self._brush_file.digest[:16]}"
+
+    @property
+    def reset_mask(self) -> tuple[bool, ...]:
+        """Which components count before the first action: none, or as after a move with ``legacy_reset_mask``."""
+        return self.spec.counts[0] if self.settings.legacy_reset_mask else (False,) * len(self.spec)
+
+    def open(self, batch: int, threads: int = 1) -> MyPaintCanvases:
+        """Make ``batch`` blank canvases (1 to 4,096) that are stepped with ``threads`` threads (1 to 256)."""
+        if not 1 <= batch <= MAX_BATCH:
+            raise ValueError(f"batch: {batch} is outside 1…{MAX_BATCH} canvases")
+        if not 1 <= threads <= MAX_THREADS:
+            raise ValueError(f"threads: {threads} is outside 1…{MAX_THREADS}")
+        return MyPaintCanvases(self._brush, self._native_settings, self.spec, batch, threads)
+
+    def scaled(self, scale: int) -> MyPaint:
+        """The same engine on a canvas ``scale`` times as large, whose strokes look the same (spiral.md §3.5).
+
+        Observations grow too, unless ``view`` is set. ValueError where canvas or brush become too large.
+        """
+        if scale < 1:
+            raise ValueError(f"scale: {scale} is less than 1")
+        if scale == 1:
+            return self
+        height, width = (side * scale for side in self.settings.canvas_size)
+        if max(height, width) > MAX_SIDE:
+            raise ValueError(f"scale: {scale} makes a canvas of {height} × {width} pixels; at most {MAX_SIDE} a side")
+        sizes = tuple(size * scale for size in self.settings.brush_sizes)
+        if max(sizes) > MAX_RADIUS:
+            raise ValueError(f"scale: {scale} makes a brush of radius {max(sizes):g}; the limit is {MAX_RADIUS:g}")
+        larger = self.settings.model_copy(update={"canvas": (height, width), "brush_sizes": sizes})
+        return MyPaint(larger, self._scale * scale, self._brush_file)

@@ -1,0 +1,10 @@
+// Brushes that are made without parsing.
+#pragma once
+#include <stdint.h>
+
+#include "mypaint-brush.h"
+
+#include "api.h"
+
+// A brush object as if it had just been parsed from the file, its random generator at its start; NULL: no memory.
+MyPaintBrush *brush_fresh(const Brush *brush);

@@ -1,0 +1,220 @@
+// The published environment (google-deepmind/spiral), action for action: spiral.md §3.2 and §3.3.
+#include "canvas.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "brush.h"
+#include "readout.h"
+
+enum { FLAG, END, CONTROL, SIZE, PRESSURE, RED, GREEN, BLUE };  // order of Settings.column
+enum { SEGMENTS = 50 };                                         // sub-strokes of a stroke
+
+// float32 0.1 is a little more than 0.1, and libmypaint asks whether it is more than 0.100 (§3.3).
+static const double DTIME = 0.1f;
+
+static void fill(uint16_t *pixels, size_t count, uint16_t value) {
+  for (size_t i = 0; i < count; i++) pixels[i] = value;
+}
+
+static void request_start(Canvas *canvas, MyPaintTileRequest *request) {
+  const Settings *s = canvas->settings;
+  const int columns = s->width / TILE, rows = s->height / TILE;
+  if (request->tx >= 0 && request->ty >= 0 && request->tx < columns && request->ty < rows) {
+    request->buffer = canvas->tiles + (size_t)TILE_ELEMENTS * (request->ty * columns + request->tx);
+    return;
+  }
+  Scratch *scratch = canvas->scratch;
+  // The published surface wipes after every write; only a brush that reads can see the difference.
+  if (request->readonly && scratch->dirty) {
+    fill(scratch->pixels, TILE_ELEMENTS, s->background);
+    scratch->dirty = 0;
+  }
+  if (!request->readonly) scratch->dirty = 1;
+  request->buffer = scratch->pixels;
+}
+
+static void request_start_1(MyPaintTiledSurface *surface, MyPaintTileRequest *request) {
+  request_start((Canvas *)surface, request);
+}
+
+static void request_start_2(MyPaintTiledSurface2 *surface, MyPaintTileRequest *request) {
+  request_start((Canvas *)surface, request);
+}
+
+static void request_end_1(MyPaintTiledSurface *surface, MyPaintTileRequest *request) {
+  (void)surface, (void)request;
+}
+
+static void request_end_2(MyPaintTiledSurface2 *surface, MyPaintTileRequest *request) {
+  (void)surface, (void)request;
+}
+
+int canvas_open(Canvas *canvas, const Settings *s) {
+  *canvas = (Canvas){.settings = s};
+  if (s->view_zoom > 0) {
+    mypaint_tiled_surface2_init(&canvas->surface.two, request_start_2, request_end_2);
+  } else {
+    mypaint_tiled_surface_init(&canvas->surface.one, request_start_1, request_end_1);
+  }
+  const size_t pixels = (size_t)s->height * s->width;
+  canvas->tiles = aligned_alloc(64, pixels * 4 * sizeof(uint16_t));
+  canvas->frame = malloc(pixels * s->channels);
+  if (s->view_height == s->height && s->view_width == s->width) {
+    canvas->view = canvas->frame;
+  } else {
+    canvas->view = malloc((size_t)s->view_height * s->view_width * s->channels);
+  }
+  return canvas->tiles && canvas->frame && canvas->view;
+}
+
+void canvas_close(Canvas *canvas) {
+  if (!canvas->settings) return;
+  if (canvas->settings->view_zoom > 0) {
+    mypaint_tiled_surface2_destroy(&canvas->surface.two);
+  } else {
+    mypaint_tiled_surface_destroy(&canvas->surface.one);
+  }
+  if (canvas->brush) mypaint_brush_unref(canvas->brush);
+  if (canvas->view != canvas->frame) free(canvas->view);
+  free(canvas->frame);
+  free(canvas->tiles);
+}
+
+static void stroke_to(Canvas *canvas, double x, double y, double pressure) {
+  const float zoom = canvas->settings->view_zoom;
+  if (zoom > 0) {
+    mypaint_brush_stroke_to_2(canvas->brush, &canvas->surface.two.parent, (float)x, (float)y, (float)pressure, 0, 0,
+                              DTIME, zoom, 0, 0);
+  } else {
+    mypaint_brush_stroke_to(canvas->brush, &canvas->surface.one.parent, (float)x, (float)y, (float)pressure, 0, 0,
+                            DTIME);
+  }
+}
+
+// stroke_to_2 reads the dabs per radius of the previous dab, and a new brush object holds uninitialised memory
+// there. A call over no distance computes them; the states are put back, so that nothing else has happened.
+static void settle(Canvas *canvas) {
+  float state[MYPAINT_BRUSH_STATES_COUNT];
+  for (int i = 0; i < MYPAINT_BRUSH_STATES_COUNT; i++) state[i] = mypaint_brush_get_state(canvas->brush, i);
+  stroke_to(canvas, 0, 0, 0);
+  for (int i = 0; i < MYPAINT_BRUSH_STATES_COUNT; i++) mypaint_brush_set_state(canvas->brush, i, state[i]);
+}
+
+static void set_colour(MyPaintBrush *brush, double hue, double saturation, double value) {
+  mypaint_brush_set_base_value(brush, MYPAINT_BRUSH_SETTING_COLOR_H, (float)hue);
+  mypaint_brush_set_base_value(brush, MYPAINT_BRUSH_SETTING_COLOR_S, (float)saturation);
+  mypaint_brush_set_base_value(brush, MYPAINT_BRUSH_SETTING_COLOR_V, (float)value);
+}
+
+static void set_rgb(MyPaintBrush *brush, double red, double green, double blue) {
+  double largest = red > green ? red : green, smallest = red < green ? red : green;
+  if (blue > largest) largest = blue;
+  if (blue < smallest) smallest = blue;
+  const double delta = largest - smallest;
+  double hue = 0, saturation = 0;
+  if (delta > 0.0001) {
+    saturation = delta / largest;
+    if (red == largest) {
+      hue = (green - blue) / delta;
+      if (hue < 0) hue += 6;
+    } else if (green == largest) {
+      hue = 2 + (blue - red) / delta;
+    } else {
+      hue = 4 + (red - green) / delta;
+    }
+    hue /= 6;
+  }
+  set_colour(brush, hue, saturation, largest);
+}
+
+static void move_to(Canvas *canvas, double x, double y) {
+  mypaint_brush_reset(canvas->brush);
+  mypaint_brush_new_stroke(canvas->brush);
+  stroke_to(canvas, x, y, 0);
+}
+
+int canvas_reset(Canvas *canvas, const Brush *brush) {
+  const Settings *s = canvas->settings;
+  MyPaintBrush *fresh = brush_fresh(brush);
+  if (!fresh) return 0;
+  if (canvas->brush) mypaint_brush_unref(canvas->brush);
+  canvas->brush = fresh;
+  canvas->x = canvas->y = canvas->pressure = 0;
+  canvas->painting = 0;
+  canvas->strokes = canvas->disjoint = 0;
+  fill(canvas->tiles, (size_t)s->height * s->width * 4, s->background);
+  move_to(canvas, 0, 0);
+  // After the move, as published: tracking noise takes its radius from the brush file here.
+  mypaint_brush_set_base_value(fresh, MYPAINT_BRUSH_SETTING_RADIUS_LOGARITHMIC, s->log_radius[0]);
+  set_colour(fresh, 0, 0, 0);
+  if (s->view_zoom > 0) {
+    mypaint_brush_set_base_value(fresh, MYPAINT_BRUSH_SETTING_PAINT_MODE, 0);  // as the seven-argument call does
+    settle(canvas);
+  }
+  read_out(canvas, (MyPaintRectangle){0, 0, s->width, s->height});
+  return 1;
+}
+
+static void begin_atomic(Canvas *canvas) {
+  // Both kinds of surface start with a MyPaintSurface.
+  mypaint_surface_begin_atomic(&canvas->surface.one.parent);
+}
+
+static MyPaintRectangle end_atomic(Canvas *canvas) {
+  MyPaintRectangle changed = {0};
+  if (canvas->settings->view_zoom > 0) {
+    MyPaintRectangles list = {1, &changed};
+    mypaint_surface2_end_atomic(&canvas->surface.two.parent, &list);
+  } else {
+    mypaint_surface_end_atomic(&canvas->surface.one.parent, &changed);
+  }
+  return changed;
+}
+
+static void paint(Canvas *canvas, const Settings *s, const int32_t *action, double x_end, double y_end) {
+  const int *column = s->column;
+  const int place = action[column[CONTROL]];
+  const double x_control = (double)s->width * (place % s->grid) / s->grid;
+  const double y_control = (double)s->height * (place / s->grid) / s->grid;
+  const double pressure = column[PRESSURE] < 0 ? 1.0 : s->pressure[action[column[PRESSURE]]];
+  const double pressure_start = canvas->painting ? canvas->pressure : pressure;
+  const float radius = s->log_radius[column[SIZE] < 0 ? 0 : action[column[SIZE]]];
+  mypaint_brush_set_base_value(canvas->brush, MYPAINT_BRUSH_SETTING_RADIUS_LOGARITHMIC, radius);
+  if (column[RED] >= 0) {
+    set_rgb(canvas->brush, s->level[action[column[RED]]], s->level[action[column[GREEN]]],
+            s->level[action[column[BLUE]]]);
+  }
+  // Without a first event where the brush already is, libmypaint would ramp the pressure up from 0.
+  if (!canvas->painting) stroke_to(canvas, canvas->x, canvas->y, pressure_start);
+  for (int i = 1; i <= SEGMENTS; i++) {
+    const double start = s->bezier[0][i], control = s->bezier[1][i], end = s->bezier[2][i];
+    stroke_to(canvas, start * canvas->x + control * x_control + end * x_end,
+              start * canvas->y + control * y_control + end * y_end,
+              pressure_start * (1.0 - s->ramp[i]) + pressure * s->ramp[i]);
+  }
+  canvas->strokes++;
+  if (!canvas->painting) canvas->disjoint++;
+  canvas->x = x_end;
+  canvas->y = y_end;
+  canvas->pressure = pressure;
+  canvas->painting = 1;
+}
+
+void canvas_step(Canvas *canvas, const int32_t *action) {
+  const Settings *s = canvas->settings;
+  const int place = action[s->column[END]];
+  const double x = (double)s->width * (place % s->grid) / s->grid;
+  const double y = (double)s->height * (place / s->grid) / s->grid;
+  begin_atomic(canvas);
+  if (action[s->column[FLAG]]) {
+    paint(canvas, s, action, x, y);
+  } else {
+    move_to(canvas, x, y);
+    canvas->x = s->legacy_move ? y : x;
+    canvas->y = y;
+    canvas->painting = 0;
+  }
+  const MyPaintRectangle changed = end_atomic(canvas);
+  if (changed.width > 0) read_out(canvas, changed);
+}

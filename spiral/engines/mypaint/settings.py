@@ -1,0 +1,84 @@
+"""Settings of the engine ``mypaint``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+TILE = 64
+MAX_SIDE = 8192
+"""Largest canvas, pixels: its tiles take half a gibibyte."""
+MAX_RADIUS = 1000.0
+"""libmypaint paints nothing wider, pixels."""
+MAX_SIZES = 64
+"""Room in the native module's table."""
+
+Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
+Radius = Annotated[float, Field(gt=0, le=MAX_RADIUS, allow_inf_nan=False)]
+
+
+class MyPaintSettings(BaseModel):
+    """How the engine ``mypaint`` paints."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, strict=False)
+
+    brush: str = Field("classic/pen", min_length=1)
+    """Brush of the 1.x brush pack, by name, or the path of a .myb file."""
+    brush_sizes: tuple[Radius, ...] = Field((1.0, 2.0, 4.0, 8.0), min_length=1, max_length=MAX_SIZES)
+    """Radii to choose from, pixels. A single one leaves no choice: the component ``size`` is gone."""
+    grid: int = Field(32, ge=4, le=64)
+    """Places per row and per column of ``end`` and ``control``; on a canvas that is not square they stretch."""
+    canvas: Side | tuple[Side, Side] = 64
+    """Side of the canvas, or its height and width; multiples of 64 pixels, libmypaint's tile."""
+    colour: bool = False
+    """Components ``red``, ``green``, ``blue``, and pictures in RGB; otherwise black ink, and grey pictures."""
+    pressure: bool = True
+    """Component ``pressure`` of ten levels from 0.1 to 1; otherwise always 1."""
+    background: Literal["white", "transparent"] = "white"
+    """Blank canvas. ``transparent`` is black with ink that is never mixed with it (its colour without its alpha):
+    black ink does not show there, so a grey canvas needs white unless the brush changes colour by itself."""
+    alpha: bool = False
+    """Keep the canvas' fourth channel: RGBA pictures, colour not premultiplied. Needs ``colour``."""
+    view: Side | tuple[Side, Side] | None = None
+    """Observation: the canvas itself, or the height (or height and width) to which the canvas is averaged, channel
+    by channel; must divide the canvas."""
+    legacy_move: bool = False
+    """After a move remember y for x too, as the published environment does (for its snapshots)."""
+    legacy_reset_mask: bool = False
+    """The mask before the first action is that of a move, as published (for its snapshots), not all zero."""
+
+    @property
+    def canvas_size(self) -> tuple[int, int]:
+        """Height and width of the canvas, pixels."""
+        return self.canvas if isinstance(self.canvas, tuple) else (self.canvas, self.canvas)
+
+    @property
+    def view_size(self) -> tuple[int, int]:
+        """Height and width of the observation, pixels."""
+        height, width = self.canvas_size
+        if self.view is None:
+            return height, width
+        if isinstance(self.view, tuple):
+            return self.view
+        return self.view, width * self.view // height
+
+    @property
+    def channels(self) -> int:
+        """1 grey, 3 RGB, 4 RGBA."""
+        if not self.colour:
+            return 1
+        return 4 if self.alpha else 3
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        height, width = self.canvas_size
+        if height % TILE or width % TILE:
+            raise ValueError(f"canvas: {height} × {width} is not made of {TILE}-pixel tiles; use multiples of {TILE}")
+        rows, columns = self.view_size
+        exact = not isinstance(self.view, int) or width * self.view % height == 0
+        if not exact or not rows or not columns or height % rows or width % columns:
+            raise ValueError(f"view: {self.view} does not divide the canvas, {height} × {width} pixels")
+        if self.alpha and not self.colour:
+            raise ValueError("alpha: true needs colour: true; a grey picture has one channel, the ink's")
+        return self
