@@ -1,0 +1,1 @@
+"""The discriminator service: judges pictures, learns to tell paintings from data, owns the data set."""

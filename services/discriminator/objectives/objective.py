@@ -1,0 +1,49 @@
+"""What an objective is: a loss that teaches the network to tell real pictures from paintings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """What one update learns from. All are float32 [N, C, H, W] in −1…1; N is the same for all."""
+
+    real: Tensor
+    """Pictures of the data set; in a conditional run the targets themselves (spiral.md §1.5)."""
+    painted: Tensor
+    """Remembered paintings."""
+    target: Tensor | None = None
+    """What each painting was to reproduce, and the second half of both pairs; None in an unconditional run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A loss and what was seen on the way."""
+
+    total: Tensor
+    """Scalar to minimise."""
+    real: Tensor
+    """[N] scores of the real pictures, without graph."""
+    painted: Tensor
+    """[N] scores of the paintings, without graph."""
+    terms: dict[str, Tensor] = field(default_factory=dict)
+    """Named scalars that the total is made of, without graph; for display."""
+
+
+class Objective(Protocol):
+    """A loss over one batch of real pictures and as many paintings."""
+
+    def loss(self, network: nn.Module, pictures: Pictures, generator: torch.Generator, update: int) -> Loss:
+        """The loss of ``update`` (0 for a run's first); ``generator`` is on the CPU and the only source of chance."""
+        ...
+
+
+def input_gradient(scores: Tensor, painting: Tensor) -> Tensor:
+    """Gradient of each picture's own score by its pixels, [N, C, H, W], itself differentiable by the weights."""
+    (gradient,) = torch.autograd.grad(scores.sum(), painting, create_graph=True)
+    return gradient

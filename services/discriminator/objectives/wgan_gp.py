@@ -1,0 +1,51 @@
+"""Wasserstein critic with gradient penalty (Gulrajani et al. 2017; spiral.md §1.2, §9-A3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from services.discriminator.objectives.objective import Loss, Pictures, input_gradient
+from spiral.config import DiscriminatorConfig
+
+
+@dataclass(frozen=True, slots=True)
+class WganGp:
+    """−E D(real) + E D(painted) + λ·E(‖∇D(x̂)‖₂ − 1)² + κ·(½·E D(real) + ½·E D(painted))²."""
+
+    penalty: float
+    """λ."""
+    centring: float
+    """κ: a critic is defined up to a constant only, but its scores are rewards, so their middle is held at 0."""
+
+    def loss(self, network: nn.Module, pictures: Pictures, generator: torch.Generator, update: int) -> Loss:
+        """x̂ lies between each real picture and its painting, at a place of its own; the target is held fixed."""
+        device = pictures.real.device
+        place = torch.rand(len(pictures.real), 1, 1, 1, generator=generator).to(device)
+        between = torch.lerp(pictures.painted, pictures.real, place).requires_grad_()
+        gradient = input_gradient(network(between, pictures.target), between)
+        penalty = (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+        real, painted = _both(network, pictures)
+        distance = painted.mean() - real.mean()
+        middle = (real.mean() + painted.mean()) / 2
+        total = distance + self.penalty * penalty + self.centring * middle.square()
+        return Loss(
+            total,
+            real.detach(),
+            painted.detach(),
+            {"distance": distance.detach(), "gradient_penalty": penalty.detach()},
+        )
+
+
+def _both(network: nn.Module, pictures: Pictures) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scores of real pictures and paintings from one pass."""
+    target = None if pictures.target is None else torch.cat((pictures.target, pictures.target))
+    real, painted = network(torch.cat((pictures.real, pictures.painted)), target).chunk(2)
+    return real, painted
+
+
+def build(config: DiscriminatorConfig) -> WganGp:
+    """The objective as configured."""
+    return WganGp(config.gradient_penalty, config.centring)
