@@ -34,15 +34,15 @@ WHITE = 1 << 15
 
 def parse(brush: BrushFile) -> Any:
     """The brush in native memory, freed with the last reference; ValueError where libmypaint refuses it."""
-    parsed = lib.brush_parse(brush.text.encode())
+    parsed = lib.recipe_parse(brush.text.encode())
     if parsed == ffi.NULL:
         raise ValueError(f"brush: libmypaint cannot read {brush.name}")
-    return ffi.gc(parsed, lib.brush_free)
+    return ffi.gc(parsed, lib.recipe_free)
 
 
 def has_speed_inputs(brush: Any) -> bool:
     """Whether strokes of this brush depend on the pen's speed, in pixels per second."""
-    return bool(lib.brush_has_speed_inputs(brush))
+    return bool(lib.recipe_has_speed_inputs(brush))
 
 
 def library() -> str:

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "brush.h"
+#include "recipe.h"
 #include "canvas.h"
 #include "readout.h"
 
@@ -25,7 +25,7 @@ typedef struct {
 } Worker;
 
 struct Batch {
-  const Brush *brush;
+  const Recipe *recipe;
   Settings settings;
   int count, threads;
   Canvas *canvas;
@@ -53,7 +53,7 @@ static void work(Worker *worker) {
     canvas->scratch = &worker->scratch;
     if (job->actions) {
       canvas_step(canvas, job->actions + (size_t)i * batch->settings.columns);
-    } else if (!canvas_reset(canvas, batch->brush)) {
+    } else if (!canvas_reset(canvas, batch->recipe)) {
       atomic_store(&job->failed, 1);
       continue;
     }
@@ -131,10 +131,10 @@ static int prepare(Batch *batch) {
   return start_threads(batch) && execute(batch, NULL, NULL);
 }
 
-Batch *batch_new(const Brush *brush, const Settings *settings, int canvases, int threads) {
+Batch *batch_new(const Recipe *recipe, const Settings *settings, int canvases, int threads) {
   Batch *batch = calloc(1, sizeof(Batch));
   if (!batch) return NULL;
-  batch->brush = brush;
+  batch->recipe = recipe;
   batch->settings = *settings;
   batch->count = canvases;
   batch->threads = threads < canvases ? threads : canvases;

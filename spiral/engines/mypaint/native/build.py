@@ -10,8 +10,8 @@ from cffi import FFI
 
 APT = "apt-get install libmypaint-dev"
 HERE = Path(__file__).parent
-SOURCES = ("batch.c", "brush.c", "canvas.c", "readout.c")
-HEADERS = ("api.cdef", "api.h", "brush.h", "canvas.h", "readout.h")
+SOURCES = ("batch.c", "recipe.c", "canvas.c", "readout.c")
+HEADERS = ("api.cdef", "api.h", "recipe.h", "canvas.h", "readout.h")
 
 
 def include_folders() -> list[str]:
@@ -38,8 +38,17 @@ def make_builder() -> FFI:
         depends=[f"spiral/engines/mypaint/native/{name}" for name in HEADERS],
         include_dirs=[str(HERE), *include_folders()],
         libraries=["mypaint"],
+        # Hidden, because libmypaint exports names as plain as brush_free and would call ours for its own.
         # Contraction to fused multiply-add would move points of a stroke by a rounding on some machines.
-        extra_compile_args=["-O3", "-std=gnu11", "-pthread", "-ffp-contract=off", "-Wall", "-Wextra"],
+        extra_compile_args=[
+            "-O3",
+            "-std=gnu11",
+            "-pthread",
+            "-fvisibility=hidden",
+            "-ffp-contract=off",
+            "-Wall",
+            "-Wextra",
+        ],
         extra_link_args=["-pthread"],
     )
     return ffi

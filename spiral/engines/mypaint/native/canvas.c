@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "brush.h"
+#include "recipe.h"
 #include "readout.h"
 
 enum { FLAG, END, CONTROL, SIZE, PRESSURE, RED, GREEN, BLUE };  // order of Settings.column
@@ -134,9 +134,9 @@ static void move_to(Canvas *canvas, double x, double y) {
   stroke_to(canvas, x, y, 0);
 }
 
-int canvas_reset(Canvas *canvas, const Brush *brush) {
+int canvas_reset(Canvas *canvas, const Recipe *recipe) {
   const Settings *s = canvas->settings;
-  MyPaintBrush *fresh = brush_fresh(brush);
+  MyPaintBrush *fresh = recipe_make(recipe);
   if (!fresh) return 0;
   if (canvas->brush) mypaint_brush_unref(canvas->brush);
   canvas->brush = fresh;

@@ -32,5 +32,5 @@ typedef struct {
 
 int canvas_open(Canvas *canvas, const Settings *settings);  // 0: no memory; close it all the same
 void canvas_close(Canvas *canvas);
-int canvas_reset(Canvas *canvas, const Brush *brush);  // 0: no memory
+int canvas_reset(Canvas *canvas, const Recipe *recipe);  // 0: no memory
 void canvas_step(Canvas *canvas, const int32_t *action);

@@ -7,4 +7,4 @@
 #include "api.h"
 
 // A brush object as if it had just been parsed from the file, its random generator at its start; NULL: no memory.
-MyPaintBrush *brush_fresh(const Brush *brush);
+MyPaintBrush *recipe_make(const Recipe *recipe);

@@ -1,7 +1,7 @@
 // libmypaint cannot set a brush's random generator back, so an episode that replays needs a new brush object;
 // parsing the file again for it would cost more than some strokes. The settings are read out of one parsed
 // brush instead, and copied into each new one.
-#include "brush.h"
+#include "recipe.h"
 
 #include <stdlib.h>
 
@@ -19,26 +19,26 @@ typedef struct {
   float x[MAX_POINTS], y[MAX_POINTS];
 } Mapping;
 
-struct Brush {
+struct Recipe {
   int base_values, mappings;
   BaseValue base_value[MYPAINT_BRUSH_SETTINGS_COUNT];
   Mapping *mapping;
 };
 
-static int read_settings(Brush *brush, MyPaintBrush *parsed, MyPaintBrush *blank) {
+static int read_settings(Recipe *recipe, MyPaintBrush *parsed, MyPaintBrush *blank) {
   for (int s = 0; s < MYPAINT_BRUSH_SETTINGS_COUNT; s++) {
     const float value = mypaint_brush_get_base_value(parsed, s);
     // A new brush has this value already: setting it again only costs time.
     if (value != mypaint_brush_get_base_value(blank, s)) {
-      brush->base_value[brush->base_values++] = (BaseValue){s, value};
+      recipe->base_value[recipe->base_values++] = (BaseValue){s, value};
     }
     for (int input = 0; input < MYPAINT_BRUSH_INPUTS_COUNT; input++) {
       const int points = mypaint_brush_get_mapping_n(parsed, s, input);
       if (points == 0) continue;
-      Mapping *mapping = realloc(brush->mapping, (brush->mappings + 1) * sizeof(Mapping));
+      Mapping *mapping = realloc(recipe->mapping, (recipe->mappings + 1) * sizeof(Mapping));
       if (!mapping) return 0;
-      brush->mapping = mapping;
-      mapping += brush->mappings++;
+      recipe->mapping = mapping;
+      mapping += recipe->mappings++;
       *mapping = (Mapping){.setting = s, .input = input, .points = points};
       for (int i = 0; i < points; i++) {
         mypaint_brush_get_mapping_point(parsed, s, input, i, &mapping->x[i], &mapping->y[i]);
@@ -48,41 +48,41 @@ static int read_settings(Brush *brush, MyPaintBrush *parsed, MyPaintBrush *blank
   return 1;
 }
 
-Brush *brush_parse(const char *json) {
-  Brush *brush = calloc(1, sizeof(Brush));
+Recipe *recipe_parse(const char *json) {
+  Recipe *recipe = calloc(1, sizeof(Recipe));
   MyPaintBrush *parsed = mypaint_brush_new();
   MyPaintBrush *blank = mypaint_brush_new();
-  const int good = brush && parsed && blank && mypaint_brush_from_string(parsed, json) &&
-                   read_settings(brush, parsed, blank);
+  const int good = recipe && parsed && blank && mypaint_brush_from_string(parsed, json) &&
+                   read_settings(recipe, parsed, blank);
   if (parsed) mypaint_brush_unref(parsed);
   if (blank) mypaint_brush_unref(blank);
-  if (good) return brush;
-  brush_free(brush);
+  if (good) return recipe;
+  recipe_free(recipe);
   return NULL;
 }
 
-void brush_free(Brush *brush) {
-  if (!brush) return;
-  free(brush->mapping);
-  free(brush);
+void recipe_free(Recipe *recipe) {
+  if (!recipe) return;
+  free(recipe->mapping);
+  free(recipe);
 }
 
-int brush_has_speed_inputs(const Brush *brush) {
-  for (int i = 0; i < brush->mappings; i++) {
-    const MyPaintBrushInput input = brush->mapping[i].input;
+int recipe_has_speed_inputs(const Recipe *recipe) {
+  for (int i = 0; i < recipe->mappings; i++) {
+    const MyPaintBrushInput input = recipe->mapping[i].input;
     if (input == MYPAINT_BRUSH_INPUT_SPEED1 || input == MYPAINT_BRUSH_INPUT_SPEED2) return 1;
   }
   return 0;
 }
 
-MyPaintBrush *brush_fresh(const Brush *brush) {
+MyPaintBrush *recipe_make(const Recipe *recipe) {
   MyPaintBrush *fresh = mypaint_brush_new();
   if (!fresh) return NULL;
-  for (int i = 0; i < brush->base_values; i++) {
-    mypaint_brush_set_base_value(fresh, brush->base_value[i].setting, brush->base_value[i].value);
+  for (int i = 0; i < recipe->base_values; i++) {
+    mypaint_brush_set_base_value(fresh, recipe->base_value[i].setting, recipe->base_value[i].value);
   }
-  for (int i = 0; i < brush->mappings; i++) {
-    const Mapping *m = &brush->mapping[i];
+  for (int i = 0; i < recipe->mappings; i++) {
+    const Mapping *m = &recipe->mapping[i];
     mypaint_brush_set_mapping_n(fresh, m->setting, m->input, m->points);
     for (int p = 0; p < m->points; p++) {
       mypaint_brush_set_mapping_point(fresh, m->setting, m->input, p, m->x[p], m->y[p]);
