@@ -1,0 +1,1 @@
+"""The services of a run, each a folder that imports ``spiral`` and itself only."""

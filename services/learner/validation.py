@@ -1,0 +1,155 @@
+"""Decides whether a trajectory from the wire is what the run's contract says, header first and values last.
+
+Every function raises :class:`RefusedError` or returns; no bytes of remote origin raise anything else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from spiral.trajectories import Trajectory, TrajectoryContract
+from spiral.v1.trajectory_pb2 import (
+    REASON_DIGEST,
+    REASON_DTYPE,
+    REASON_GENERATION,
+    REASON_MALFORMED,
+    REASON_SHAPE,
+    REASON_SIZE,
+    REASON_TENSORS,
+    REASON_VALUE,
+    ActorMessage,
+    Reason,
+    TrajectoryHeader,
+)
+from spiral.wire import tensors
+
+MAX_HEADER_BYTES = 1 << 16
+"""Largest first frame; a header has about 300 bytes, so that anything near this is not one."""
+MAX_ACTOR_ID_BYTES = 128
+"""As trajectory.proto says."""
+LOG_PROB_TOLERANCE = 1e-4
+"""A log-probability may be this much above 0: a sum of float32 log-softmaxes is not exact."""
+_MAX_DETAIL = 400
+"""Letters of a refusal's sentence; names and shapes in it are the sender's and may be of any length."""
+
+_REASONS = {"dtype": REASON_DTYPE, "shape": REASON_SHAPE, "size": REASON_SIZE}
+
+
+class RefusedError(Exception):
+    """Why a message is refused: a reason of the protocol and a sentence for people."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail[:_MAX_DETAIL])
+        self.reason = reason
+
+    @property
+    def detail(self) -> str:
+        """What was wrong and what would be right."""
+        return str(self)
+
+
+def parse(frame: bytes | memoryview) -> ActorMessage:
+    """Read the first frame of an actor's message."""
+    if len(frame) > MAX_HEADER_BYTES:
+        raise RefusedError(
+            REASON_MALFORMED, f"first frame: {len(frame)} bytes; a header has at most {MAX_HEADER_BYTES}"
+        )
+    message = ActorMessage()
+    try:
+        message.ParseFromString(bytes(frame))
+    except Exception as error:  # DecodeError, and whatever else a protobuf back end raises on strange bytes
+        raise RefusedError(REASON_MALFORMED, f"first frame: not an ActorMessage: {error}") from error
+    if message.WhichOneof("message") is None:
+        raise RefusedError(
+            REASON_MALFORMED, "first frame: an ActorMessage says hello or describes a trajectory; this is empty"
+        )
+    return message
+
+
+def check_sender(actor_id: str) -> None:
+    """Refuse names that no log could show."""
+    if not 0 < len(actor_id.encode()) <= MAX_ACTOR_ID_BYTES:
+        raise RefusedError(
+            REASON_MALFORMED, f"actor_id: {len(actor_id.encode())} bytes; a name has 1 to {MAX_ACTOR_ID_BYTES}"
+        )
+
+
+def check_digest(digest: str, expected: str) -> None:
+    """Refuse a sender that learns another task."""
+    if digest != expected:
+        raise RefusedError(
+            REASON_DIGEST,
+            f'contract_digest: "{digest[:64]}" is not the learner\'s "{expected}"; action spec, observation shape, '
+            "number of actions and conditional must be the same on both sides",
+        )
+
+
+def check_header(header: TrajectoryHeader, contract: TrajectoryContract, generation: int) -> None:
+    """Refuse what the header alone shows to be wrong, tensors excepted."""
+    check_digest(header.contract_digest, contract.digest)
+    oldest, newest = header.oldest_version, header.newest_version
+    for name, version in (("oldest_version", oldest), ("newest_version", newest)):
+        if version.generation != generation:
+            raise RefusedError(
+                REASON_GENERATION,
+                f"{name}: weights of generation {version.generation}; this learner's generation is {generation}",
+            )
+    if header.sequence == 0:
+        raise RefusedError(REASON_MALFORMED, "sequence: 0; the first trajectory is number 1")
+    if newest.number < oldest.number:
+        raise RefusedError(
+            REASON_MALFORMED,
+            f"newest_version: number {newest.number} is below that of oldest_version, {oldest.number}",
+        )
+    if not (math.isfinite(header.duration_s) and header.duration_s >= 0):
+        raise RefusedError(REASON_VALUE, f"duration_s: {header.duration_s} is not a time; 0 or more seconds are")
+
+
+def view(
+    header: TrajectoryHeader, frames: Sequence[memoryview], contract: TrajectoryContract, batch: int
+) -> Trajectory:
+    """See the frames that follow ``header`` as arrays, without a copy; the arrays keep the frames alive.
+
+    Refuses other tensors than the contract's: names and order, types, shapes, sizes in bytes. ZeroMQ aligns nothing:
+    the arrays may start at any byte, which NumPy reads correctly.
+    """
+    expected = contract.tensors(batch)
+    names = [spec.name for spec in header.tensors]
+    if names != list(expected):
+        raise RefusedError(REASON_TENSORS, f"tensors: {', '.join(names) or 'none'}; right are {', '.join(expected)}")
+    if len(frames) != len(expected):
+        raise RefusedError(
+            REASON_TENSORS, f"frames: {len(frames)} follow the header; it describes {len(expected)} tensors"
+        )
+    try:
+        return Trajectory(
+            **{  # type: ignore[arg-type]  # names and types are the contract's
+                spec.name: tensors.view(spec, frame, dtype, shape)
+                for spec, frame, (dtype, shape) in zip(header.tensors, frames, expected.values(), strict=True)
+            }
+        )
+    except tensors.TensorError as error:
+        raise RefusedError(_REASONS[error.problem], str(error)) from error
+
+
+def check_values(trajectory: Trajectory, contract: TrajectoryContract) -> None:
+    """Refuse actions that the engine doesn't have and log-probabilities that are not numbers or positive."""
+    # Read as unsigned, negative numbers are large: one comparison sees both ends.
+    if (trajectory.actions.view(np.uint32) >= np.array(contract.spec.sizes, dtype=np.uint32)).any():
+        try:
+            contract.spec.validate(trajectory.actions, "the run's")
+        except ValueError as error:
+            raise RefusedError(REASON_VALUE, f"actions: {error}") from error
+    log_prob = trajectory.behaviour_log_prob
+    # NaN fails every comparison, so the question is what is right, not what is wrong.
+    right = (log_prob > -np.inf) & (log_prob <= LOG_PROB_TOLERANCE)
+    if not right.all():
+        raise RefusedError(
+            REASON_VALUE,
+            f"behaviour_log_prob: {log_prob[~right].flat[0]} is no log-probability; finite and ≤ 0 is right",
+        )
+    if trajectory.noise is not None and not np.isfinite(trajectory.noise).all():
+        raise RefusedError(REASON_VALUE, "noise: a value is not finite")
