@@ -1,0 +1,1 @@
+"""The local composition root: the four services as child processes on one machine, or in one process in lockstep."""

@@ -1,0 +1,100 @@
+"""One child process: started apart from the terminal, its words kept in a log, stopped without fail."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to start and where its output goes."""
+
+    name: str
+    argv: Sequence[str]
+    log: Path
+    """Standard output and error are appended here; never the user's screen."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Set on top of the launcher's own environment."""
+    inherit: Sequence[int] = ()
+    """File descriptors that stay open in the child."""
+
+
+class Process:
+    """A running child, leader of a session of its own.
+
+    The session keeps Ctrl-C away from it: the terminal sends that to the whole foreground group, and the services must
+    stop in order. The child is started by vfork and exec, never by a plain fork, which gRPC's threads do not survive.
+    """
+
+    def __init__(self, command: Command) -> None:
+        command.log.parent.mkdir(parents=True, exist_ok=True)
+        with command.log.open("ab") as log:
+            self._child = subprocess.Popen(
+                command.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **command.environment},
+                pass_fds=tuple(command.inherit),
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._child.pid
+
+    def exit_code(self) -> int | None:
+        """None while it runs; −n where signal n ended it."""
+        return self._child.poll()
+
+    def terminate(self) -> None:
+        """Ask it to stop."""
+        if self.exit_code() is None:
+            self._child.terminate()
+
+    def kill(self) -> None:
+        """End it and all it started, now."""
+        # The group outlives its leader while a grandchild runs; a group that is gone is what we want.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._child.wait()
+
+    def wait(self, grace_s: float, hurry: Callable[[], bool] = lambda: False) -> bool:
+        """Wait until it ends, for at most ``grace_s`` seconds or until ``hurry``; whether it ended."""
+        waited_s, slice_s = 0.0, 0.05
+        while waited_s < grace_s and not hurry():
+            try:
+                self._child.wait(slice_s)
+            except subprocess.TimeoutExpired:
+                waited_s += slice_s
+            else:
+                return True
+        return self.exit_code() is not None
+
+
+def describe_exit(code: int) -> str:
+    """An exit code in words."""
+    if code < 0:
+        with suppress(ValueError):
+            return f"was ended by {signal.Signals(-code).name}"
+        return f"was ended by signal {-code}"
+    return f"exited with code {code}"
+
+
+def last_lines(log: Path, count: int = 12) -> str:
+    """The end of a log, each line indented by two blanks."""
+    try:
+        with log.open("rb") as file:
+            # Long enough for any traceback's end, and a log of gigabytes is not read whole.
+            file.seek(max(0, log.stat().st_size - 16_384))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError as error:
+        return f"  ({error})"
+    return "\n".join(f"  {line}" for line in lines[-count:]) or "  (it said nothing)"

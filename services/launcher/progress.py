@@ -1,0 +1,178 @@
+"""How far a run is: one value for both displays, made from the services' metrics or a record of the learning curve."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from services.launcher.scrape import Page, Reading
+
+RATE_WINDOW_S = 15.0
+"""Rates are averages over this time: a few batches even of the slowest presets, soon enough to see a change."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceProgress:
+    """What one service is doing."""
+
+    name: str
+    state: str
+    restarts: int = 0
+    cpu: float | None = None
+    """Cores kept busy."""
+    memory_bytes: int | None = None
+    waits: Mapping[str, float] = field(default_factory=dict)
+    """Share of the time spent waiting for each peer, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is. None: not known yet."""
+
+    seconds: float
+    """Since this start."""
+    seconds_left: float | None = None
+    share_done: float | None = None
+    """0 to 1; None for a run without a limit."""
+    frames: int = 0
+    """Learnt over the whole run."""
+    frames_per_s: float | None = None
+    """Learnt."""
+    painted_per_s: float | None = None
+    """Frames painted by the actors."""
+    updates: int = 0
+    version: str = ""
+    score_real: float | None = None
+    score_painted: float | None = None
+    entropy: Mapping[str, float] = field(default_factory=dict)
+    """Nats, by component."""
+    lag: tuple[float, float, float] | None = None
+    """Updates between the weights that painted and those that learn: least, mean, most."""
+    bottleneck: str = ""
+    """The service that the others wait for."""
+    services: tuple[ServiceProgress, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As one JSON object; what is not known is left out, numbers are rounded to what they mean."""
+        return {key: _rounded(value) for key, value in asdict(self).items() if value not in (None, "", {}, ())}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a run ends; both None: when it is stopped."""
+
+    seconds: float | None = None
+    """Of training, since this start."""
+    frames: int | None = None
+    """Learnt over the whole run."""
+
+    def reached(self, seconds: float, frames: int) -> bool:
+        """Whether the run is at its end."""
+        return (self.seconds is not None and seconds >= self.seconds) or (
+            self.frames is not None and frames >= self.frames
+        )
+
+    def left(self, seconds: float, frames: int, frames_per_s: float | None) -> tuple[float | None, float | None]:
+        """Seconds left and the share done, 0 to 1."""
+        if self.seconds is not None:
+            return max(0.0, self.seconds - seconds), min(1.0, seconds / self.seconds)
+        if self.frames is not None:
+            left = (self.frames - frames) / frames_per_s if frames_per_s else None
+            return left, min(1.0, frames / self.frames)
+        return None, None
+
+
+class Tracker:
+    """Makes progress out of readings of the services, remembering as much as rates need."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._past: deque[tuple[float, Mapping[str, Reading]]] = deque()
+        self._frames = 0
+
+    @property
+    def frames(self) -> int:
+        """Learnt frames when last heard."""
+        return self._frames
+
+    def progress(
+        self, seconds: float, readings: Mapping[str, Reading], services: tuple[ServiceProgress, ...]
+    ) -> Progress:
+        """How far the run is at ``seconds`` since its start."""
+        self._past.append((seconds, readings))
+        while seconds - self._past[0][0] > RATE_WINDOW_S:
+            self._past.popleft()
+        learner = readings.get("learner", Reading())
+        judge = readings.get("discriminator", Reading()).page
+        frames = learner.page.value("spiral_learner_frames_total")
+        self._frames = int(frames) if frames is not None else self._frames
+        fps = self._rate("learner", "spiral_learner_frames_total")
+        left, share = self._limits.left(seconds, self._frames, fps)
+        lag = [learner.page.value("spiral_learner_policy_lag", stat=stat) for stat in ("min", "mean", "max")]
+        held_up = learner.page.by_label("spiral_learner_bottleneck", "service")
+        return Progress(
+            seconds=seconds,
+            seconds_left=left,
+            share_done=share,
+            frames=self._frames,
+            frames_per_s=fps,
+            painted_per_s=self._rate("actor", "spiral_actor_frames_total"),
+            updates=int(learner.page.value("spiral_learner_updates_total") or 0),
+            version=learner.version,
+            score_real=judge.value("spiral_discriminator_score", kind="real"),
+            score_painted=judge.value("spiral_discriminator_score", kind="painted"),
+            entropy=learner.page.by_label("spiral_learner_entropy", "component"),
+            lag=None if None in lag else (lag[0] or 0.0, lag[1] or 0.0, lag[2] or 0.0),
+            bottleneck=next((service for service, on in held_up.items() if on), ""),
+            services=services,
+        )
+
+    def waits(self, service: str) -> dict[str, float]:
+        """Share of the time that a service waited for each of its peers lately."""
+        metric = f"spiral_{service}_wait_seconds_total"
+        newest = self._past[-1][1].get(service, Reading()).page.by_label(metric, "peer") if self._past else {}
+        return {peer: share for peer in newest if (share := self._rate(service, metric, peer=peer)) is not None}
+
+    def _rate(self, service: str, metric: str, **labels: str) -> float | None:
+        """Increase of a counter a second; None until it is known, or when its service started anew in between."""
+        points = [
+            (seconds, value)
+            for seconds, readings in self._past
+            if (value := _page(readings, service).value(metric, **labels)) is not None
+        ]
+        if len(points) < 2 or points[-1][1] < points[0][1]:
+            return None
+        return (points[-1][1] - points[0][1]) / (points[-1][0] - points[0][0])
+
+
+def from_record(record: Mapping[str, Any], limits: Limits) -> Progress:
+    """Progress of an in-process run from a record of its learning curve (the keys of ``history.jsonl``)."""
+    seconds, frames, fps = float(record.get("seconds", 0.0)), int(record.get("frames", 0)), record.get("fps")
+    left, share = limits.left(seconds, frames, fps)
+    return Progress(
+        seconds=seconds,
+        seconds_left=left,
+        share_done=share,
+        frames=frames,
+        frames_per_s=fps,
+        updates=int(record.get("updates", 0)),
+        score_real=record.get("score_real"),
+        score_painted=record.get("score_painted"),
+        entropy=record.get("entropy") or {},
+    )
+
+
+def _page(readings: Mapping[str, Reading], service: str) -> Page:
+    return readings[service].page if service in readings else Page()
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 3)
+    if isinstance(value, Mapping):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(inner) for inner in value]
+    return value

@@ -1,0 +1,225 @@
+"""A run's directory in use: made or found again, locked, its configuration settled."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from spiral.config import RunConfig, load_config
+from spiral.runs import Run, name_run
+
+DEFAULT_PRESET = "demo"
+SMALLEST_FREE_BYTES = 64 << 20
+"""Checkpoints of the small networks take megabytes and several are kept; below this the next one may not fit."""
+FIXED = (
+    "data",
+    "num_actions",
+    "conditional",
+    "engine",
+    "policy",
+    "learner.optimiser",
+    "discriminator.kind",
+    "discriminator.channels",
+)
+"""What the checkpoints of a run are made for: with another value they could not be read or would mean nothing."""
+ORPHANS_S = 30.0
+"""Services of a launcher that was killed write their checkpoints and stop within this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asks for."""
+
+    runs: Path
+    preset: str | None = None
+    """None: the run's own, or ``demo`` for a new one."""
+    name: str | None = None
+    """None: the preset's name."""
+    settings: Sequence[str] = ()
+    fresh: bool = False
+
+
+@dataclass(slots=True)
+class OpenRun:
+    """A run that belongs to this process until it is closed."""
+
+    run: Run
+    config: RunConfig
+    machine: dict[str, Any]
+    """What was measured when the run began; empty for a new one."""
+    report: list[str]
+    """What was found, for the user: one sentence each."""
+    lock: int
+    """Descriptor of the locked file; who inherits it holds the lock too."""
+
+    def remember_machine(self, facts: Mapping[str, Any]) -> None:
+        """Store what was measured at the start."""
+        self.machine = dict(facts)
+        write(self.run.machine_file, json.dumps(self.machine, indent=2) + "\n")
+
+    def close(self) -> None:
+        """Let the next one in."""
+        os.close(self.lock)
+
+
+def open_run(request: Request, clock: Callable[[], float] = time.monotonic) -> OpenRun:
+    """Make or find the run, lock it, and settle its configuration.
+
+    Raises ValueError with a sentence: wrong name, preset or setting, a change that the checkpoints can't follow,
+    a directory that is read-only, full or in use.
+    """
+    run = name_run(request.runs, request.name or _preset_name(request.preset))
+    if not run.exists or request.fresh:
+        load_config(request.preset or DEFAULT_PRESET, request.settings)  # a wrong word leaves no directory behind
+    try:
+        run.path.mkdir(parents=True, exist_ok=True)
+        lock = take_lock(run.lock_file, clock)
+    except OSError as error:
+        raise ValueError(
+            f"run: {run.path} can't be written: {error.strerror}; choose another folder with --runs"
+        ) from error
+    try:
+        report = []
+        if request.fresh and run.exists:
+            report.append(f"the run that was here is kept as {_set_aside(run)}")
+        resumed = run.exists
+        config, changes = _settle(run, request)
+        report += [_found(run)] if resumed else [f"new run {run.name} in {run.path}"]
+        report += changes
+        check_space(run.path)
+        write(run.config_file, config.to_yaml())
+        return OpenRun(run, config, _machine(run), report, lock)
+    except OSError as error:
+        os.close(lock)
+        raise ValueError(
+            f"run: {run.path} can't be written: {error.strerror}; choose another folder with --runs"
+        ) from error
+    except BaseException:
+        os.close(lock)
+        raise
+
+
+def take_lock(path: Path, clock: Callable[[], float]) -> int:
+    """Lock the file and write this process's id into it: the descriptor, or ValueError that names who has it.
+
+    The services inherit the lock, so that a run whose launcher was killed is free only when they have stopped.
+    """
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    deadline = clock() + ORPHANS_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            holder = os.pread(lock, 32, 0).decode(errors="replace").strip()
+            orphaned = holder.isdigit() and not psutil.pid_exists(int(holder))
+            if not orphaned or clock() > deadline:
+                os.close(lock)
+                state = "whose services still stop" if orphaned else "which trains it"
+                raise ValueError(
+                    f'run: "{path.parent.name}" is in use by process {holder or "unknown"}, {state}; '
+                    "wait for it, stop it, or choose another name with --run"
+                ) from None
+            time.sleep(0.1)
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    return lock
+
+
+def check_space(path: Path) -> None:
+    """ValueError where the file system has no room for a run."""
+    free = shutil.disk_usage(path).free
+    if free < SMALLEST_FREE_BYTES:
+        raise ValueError(
+            f"run: {path} has {free / 2**20:.0f} MiB free; at least {SMALLEST_FREE_BYTES >> 20} MiB are needed, "
+            "make room or choose another folder with --runs"
+        )
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a file as a whole; a reader never meets half of it."""
+    aside = path.with_name(f".{path.name}.part")
+    with aside.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def _preset_name(preset: str | None) -> str:
+    """Default name of the run: the preset's, or the file's without its ending."""
+    return (
+        Path(preset or DEFAULT_PRESET).stem if (preset or "").endswith((".yaml", ".yml")) else preset or DEFAULT_PRESET
+    )
+
+
+def _settle(run: Run, request: Request) -> tuple[RunConfig, list[str]]:
+    """The configuration to train with, and what changes against the stored one."""
+    if not run.exists:
+        return load_config(request.preset or DEFAULT_PRESET, request.settings), []
+    stored = run.config()
+    if request.preset and request.preset != stored.preset and not request.preset.endswith((".yaml", ".yml")):
+        raise ValueError(
+            f'run: "{run.name}" was made with preset "{stored.preset}", not "{request.preset}"; '
+            "choose another name with --run, or begin anew with --fresh"
+        )
+    config = load_config(str(run.config_file), request.settings)
+    before, after = (
+        _flat(stored.model_dump(mode="json", by_alias=True)),
+        _flat(config.model_dump(mode="json", by_alias=True)),
+    )
+    changed = [key for key in before | after if before.get(key) != after.get(key)]
+    for key in changed:
+        if any(key == fixed or key.startswith(f"{fixed}.") for fixed in FIXED):
+            raise ValueError(
+                f'{key}: {after.get(key)!r} does not fit the run "{run.name}", which has learnt with '
+                f"{before.get(key)!r}; choose another name with --run, or begin anew with --fresh"
+            )
+    return config, [f"{key} was {before.get(key)!r} and is {after.get(key)!r} from now on" for key in changed]
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def _found(run: Run) -> str:
+    """What a resumed run has behind it."""
+    history = run.history()
+    if not history:
+        return f"run {run.name} in {run.path} goes on; nothing was learnt yet"
+    frames = history[-1].get("frames", 0)
+    return f"run {run.name} in {run.path} goes on after {frames:,} learnt frames"
+
+
+def _machine(run: Run) -> dict[str, Any]:
+    try:
+        facts = json.loads(run.machine_file.read_text())
+    except (OSError, json.JSONDecodeError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _set_aside(run: Run) -> Path:
+    """Move all that a run has into a folder beside it; the lock stays."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    aside = run.path.with_name(f"{run.name}-before-{stamp}")
+    aside.mkdir()
+    for entry in run.path.iterdir():
+        if entry != run.lock_file:
+            entry.rename(aside / entry.name)
+    return aside

@@ -1,0 +1,106 @@
+"""Reads what the services publish about themselves: GetInfo, and the metrics page that it names."""
+
+from __future__ import annotations
+
+import threading
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import grpc
+from prometheus_client.parser import text_string_to_metric_families
+
+from spiral.v1 import info_pb2, info_pb2_grpc
+
+EVERY_S = 1.0
+"""Often enough for a display that people watch."""
+ANSWER_S = 2.0
+"""An answer later than this is left out of the picture, not waited for."""
+
+Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One reading of a metrics page: values by name and labels."""
+
+    values: Mapping[tuple[str, Labels], float] = field(default_factory=dict)
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """One value; None where the page has none."""
+        return self.values.get((name, tuple(sorted(labels.items()))))
+
+    def by_label(self, name: str, label: str) -> dict[str, float]:
+        """All values of a metric by one label's value."""
+        return {
+            dict(labels)[label]: value
+            for (metric, labels), value in self.values.items()
+            if metric == name and label in dict(labels)
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one service said of itself."""
+
+    page: Page = field(default_factory=Page)
+    version: str = ""
+    """Version of its weights, empty without."""
+    waiting_for: tuple[str, ...] = ()
+    """Peers it waits for now, by role."""
+
+
+def parse_page(text: str) -> Page:
+    """Values of a metrics page in Prometheus' text format."""
+    return Page(
+        {
+            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+    )
+
+
+def read(channel: grpc.Channel) -> Reading | None:
+    """Ask one service; None where it does not answer in time."""
+    try:
+        info = info_pb2_grpc.InfoServiceStub(channel).GetInfo(info_pb2.GetInfoRequest(), timeout=ANSWER_S)
+        page = Page()
+        if info.metrics_url:
+            with urllib.request.urlopen(info.metrics_url, timeout=ANSWER_S) as answer:
+                page = parse_page(answer.read().decode())
+    except (grpc.RpcError, OSError, ValueError):
+        return None
+    version = f"{info.version.generation}.{info.version.number}" if info.HasField("version") else ""
+    return Reading(page, version, tuple(info.waiting_for))
+
+
+class Scraper:
+    """Reads all services again and again on a thread of its own, so that a slow one holds nobody up."""
+
+    def __init__(self, channels: Mapping[str, grpc.Channel], notice: Callable[[Mapping[str, Reading]], None]) -> None:
+        self._channels = channels
+        self._notice = notice
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="scraper", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End, after the answer that is awaited at most."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(EVERY_S):
+            readings = {}
+            for name, channel in self._channels.items():
+                if self._stop.is_set():
+                    return
+                reading = read(channel)
+                if reading is not None:
+                    readings[name] = reading
+            self._notice(readings)

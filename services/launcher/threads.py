@@ -1,0 +1,40 @@
+"""How the cores of one machine are split between the services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+SERVICES = ("renderer", "actor", "learner", "discriminator")
+
+
+def split(cores: int) -> dict[str, int]:
+    """Threads for each service on ``cores`` cores.
+
+    A quarter each, and what is left over to the learner and the discriminator, whose matrix products use threads
+    best; on fewer than four cores one each, because the services then take turns anyway.
+    """
+    quarter, rest = divmod(max(cores, len(SERVICES)), len(SERVICES))
+    threads = dict.fromkeys(SERVICES, quarter)
+    threads["learner"] += (rest + 1) // 2
+    threads["discriminator"] += rest // 2
+    return threads
+
+
+def parse(settings: Iterable[str]) -> dict[str, int]:
+    """``["learner=2"]`` → ``{"learner": 2}``; ValueError for an unknown service or a number outside 1…256."""
+    threads = {}
+    for setting in settings:
+        service, _, number = setting.partition("=")
+        if service not in SERVICES:
+            raise ValueError(
+                f'threads: "{setting}" names no service; write for example learner=2, of {", ".join(SERVICES)}'
+            )
+        if not number.isdigit() or not 1 <= int(number) <= 256:
+            raise ValueError(f'threads: "{setting}" gives no number of threads for {service}; 1 to 256 is right')
+        threads[service] = int(number)
+    return threads
+
+
+def choose(cores: int, stored: Mapping[str, int], wanted: Mapping[str, int]) -> dict[str, int]:
+    """What is wanted goes before what the run began with, and that before what these cores would get."""
+    return split(cores) | {name: count for name, count in stored.items() if name in SERVICES} | dict(wanted)
