@@ -1,0 +1,114 @@
+"""The data sets by name: load, get, check, list."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from spiral.datasets.dataset import Dataset, DatasetMissingError, Progress, Source, View
+from spiral.datasets.folder import PREFIX, Folder
+from spiral.datasets.mnist import Mnist
+from spiral.datasets.mnist_sample import MnistSample
+
+ROOT_VARIABLE = "SPIRAL_DATA"
+
+
+def sources() -> tuple[Source, ...]:
+    """Every data set that has a name of its own; a new one is a line here and a module beside this."""
+    return (MnistSample(), Mnist())
+
+
+def data_root(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder that holds one folder per set: $SPIRAL_DATA, or `data` in the platform's cache folder."""
+    chosen = environ.get(ROOT_VARIABLE)
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("spiral") / "data"
+
+
+def find(name: str) -> Source:
+    """Return the source of that name, `folder:PATH` included. Unknown: ValueError that names the closest known one."""
+    if name.startswith(PREFIX):
+        if not (path := name.removeprefix(PREFIX)):
+            raise ValueError(f'data: "{name}" names no directory; {PREFIX}PATH is right')
+        return Folder(Path(path).expanduser())
+    known = {source.name: source for source in sources()}
+    if name in known:
+        return known[name]
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    raise ValueError(f'data: "{name}" is unknown; {hint}Known: {", ".join(known)}, {PREFIX}PATH')
+
+
+def load(name: str, size: int | tuple[int, int], colour: bool = False, root: Path | None = None) -> Dataset:
+    """Load a data set in a view of size × size or (height, width) pixels, 3 channels if colour, else 1.
+
+    Pictures are uint8 [N, H, W, C], ink dark on white, never stretched. `root` is the data folder (`data_root()` by
+    default). Raises DatasetMissingError, which names the command that gets the set, and ValueError for an unknown name,
+    a damaged file or a view outside 8…1024.
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    view = View(height, width, colour)
+    source = find(name)
+    folder = _folder(source, root)
+    if (absent := source.missing(folder)) is not None:
+        raise DatasetMissingError(_how_to_get(source, folder, absent))
+    return source.read(folder, view)
+
+
+def _no_progress(file: str, done_bytes: int, total_bytes: int | None) -> None:
+    pass
+
+
+def get(name: str, from_dir: Path | None = None, root: Path | None = None, progress: Progress = _no_progress) -> Path:
+    """Put a data set where `load` finds it, from a directory or from its official addresses; returns its folder.
+
+    What is already there and right is left alone, what is damaged is replaced. `progress` is called with the file, the
+    bytes there so far and those in all (None where the server does not say). Raises ValueError with what failed.
+    """
+    source = find(name)
+    if from_dir is not None and not from_dir.is_dir():
+        raise ValueError(f"{from_dir}: no such directory; --from names the directory with the files of {name}")
+    folder = _folder(source, root)
+    source.get(folder, from_dir, progress)
+    return folder
+
+
+def check(name: str, root: Path | None = None) -> Dataset:
+    """Read and verify a data set in its smallest form; returns it. Raises as `load` does."""
+    return load(name, 32, False, root)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the catalogue; `missing` is None if the set is there, else says what is not."""
+
+    name: str
+    source: str
+    licence: str
+    missing: str | None
+
+    @property
+    def present(self) -> bool:
+        """Whether every file of the set is there (its content is not read: that is `check`)."""
+        return self.missing is None
+
+
+def catalogue(root: Path | None = None) -> tuple[Entry, ...]:
+    """List every named data set with its source, its licence and whether it is there."""
+    return tuple(
+        Entry(source.name, source.origin, source.licence, source.missing(_folder(source, root))) for source in sources()
+    )
+
+
+def _folder(source: Source, root: Path | None) -> Path:
+    return (data_root() if root is None else root) / source.name
+
+
+def _how_to_get(source: Source, folder: Path, absent: str) -> str:
+    if isinstance(source, Folder | MnistSample):
+        return f"{source.name}: {absent}"
+    return f"{source.name} is not in {folder}: {absent}. Get it with: spiral data get {source.name}"
