@@ -1,12 +1,43 @@
-"""Checkpoints that are never torn: written aside, synced, renamed, and verified when read."""
+"""Checkpoints that are never torn: written aside, synced, renamed, and verified when they are read.
+
+    generation = raise_generation(directory)        # before a socket opens
+    store = CheckpointStore(directory, keep=3)
+    found = store.latest()                          # None in a new run
+    store.save(State(counters, tensors), config.to_yaml())
+
+A checkpoint is a directory ``checkpoint-00000042`` with ``counters.json``, ``config.yaml``, one safetensors file for
+each group of tensors, and ``manifest.json`` with the SHA-256 of them all. Nothing is pickled: a ``torch.Generator``
+is saved as its state, a uint8 tensor; a NumPy generator as ``bit_generator.state``, which fits the counters.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
+
+FORMAT = 1
+"""Layout of a checkpoint; raised when an older reader would misunderstand a newer one."""
+
+_NAME = re.compile(r"checkpoint-(\d{8})")
+_GROUP = re.compile(r"[a-z][a-z0-9_-]*")
+
+log = logging.getLogger(__name__)
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint can't be written or read; the message is a sentence that says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +46,134 @@ class State:
 
     counters: dict[str, Any]
     tensors: dict[str, dict[str, Tensor]]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint that was read and is whole."""
+
+    path: Path
+    state: State
+    config: str
+    """The configuration it was made with, YAML."""
+    skipped: tuple[str, ...]
+    """What was wrong with each newer one, a sentence each; empty: this is the newest."""
+
+
+class CheckpointStore:
+    """The checkpoints of one service in one directory, the newest ``keep`` of them."""
+
+    def __init__(self, directory: Path, keep: int) -> None:
+        """Raises CheckpointError where the directory can't be made or written to, ValueError where ``keep`` < 1."""
+        if keep < 1:
+            raise ValueError(f"keep: {keep} checkpoints would leave none; at least 1 is right")
+        self._directory, self._keep = directory, keep
+        self._damaged: list[Path] = []
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            for left_over in (*directory.glob("writing-*"), *directory.glob("removing-*")):
+                shutil.rmtree(left_over)
+        except OSError as error:
+            raise _cannot("use", directory, error) from error
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise CheckpointError(f"checkpoints: {directory} is not writable; allow writing or name another directory")
+
+    def save(self, state: State, config: str) -> Path:
+        """Write a checkpoint; when this returns it is on the disk, whole. Older ones beyond ``keep`` go.
+
+        Raises CheckpointError where it can't be written (disk full, read-only); those there stay as they are.
+        """
+        for group in state.tensors:
+            if not _GROUP.fullmatch(group):
+                raise ValueError(f'group: "{group}" does not make a file name; letters, digits, - and _ are right')
+        there = self._paths()
+        number = 1 + max((int(path.name[-8:]) for path in (*there, *self._damaged)), default=0)
+        final = self._directory / f"checkpoint-{number:08d}"
+        aside = self._directory / f"writing-{number:08d}"
+        try:
+            aside.mkdir()
+            contents = {
+                "counters.json": json.dumps(state.counters, indent=1).encode(),
+                "config.yaml": config.encode(),
+                **{f"{group}.safetensors": _pack(tensors) for group, tensors in state.tensors.items()},
+            }
+            for name, content in contents.items():
+                _write(aside / name, content)
+            files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+            _write(aside / "manifest.json", json.dumps({"format": FORMAT, "sha256": files}, indent=1).encode())
+            _sync_directory(aside)
+            aside.rename(final)
+            _sync_directory(self._directory)
+        except OSError as error:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise _cannot("write", final, error) from error
+        self._remove_old()
+        return final
+
+    def latest(self) -> Checkpoint | None:
+        """Read the newest checkpoint that is whole; None where there has never been one.
+
+        A damaged one is skipped for the one before, with a warning in the log and in ``skipped``.
+        Raises CheckpointError where there are checkpoints and none is whole: that is no new run.
+        """
+        skipped: list[str] = []
+        self._damaged.clear()
+        for path in reversed(self._paths()):
+            try:
+                state, config = _read(path)
+            except (OSError, ValueError, KeyError, AttributeError, SafetensorError) as error:
+                skipped.append(f"{path.name} is damaged: {error}")
+                self._damaged.append(path)
+                log.warning("checkpoint %s is damaged, falling back to the one before: %s", path, error)
+                continue
+            return Checkpoint(path, state, config, tuple(skipped))
+        if skipped:
+            raise CheckpointError(
+                f"checkpoints: none of those in {self._directory} can be used ({'; '.join(skipped)}); "
+                "bring one back from a copy, or start afresh without them"
+            )
+        return None
+
+    def _paths(self) -> list[Path]:
+        """Checkpoints there, oldest first."""
+        return sorted(path for path in self._directory.iterdir() if _NAME.fullmatch(path.name))
+
+    def _remove_old(self) -> None:
+        """Leave the newest ``keep`` whole ones; failing to remove is no reason to stop."""
+        whole = [path for path in self._paths() if path not in self._damaged]
+        for path in (*self._damaged, *whole[: -self._keep]):
+            # Renamed first, so that a removal cut short is not taken for a checkpoint.
+            aside = path.with_name(f"removing-{path.name[-8:]}")
+            try:
+                path.rename(aside)
+                shutil.rmtree(aside)
+            except OSError as error:
+                log.warning("the old checkpoint %s can't be removed: %s", path, error)
+        self._damaged.clear()
+
+
+def raise_generation(directory: Path) -> int:
+    """Add 1 to the generation in ``directory/generation`` and return it; from 1, on the disk before it returns.
+
+    Raises CheckpointError where it can't be read or written.
+    """
+    path = directory / "generation"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        text = path.read_text(errors="replace") if path.exists() else "0"
+        if not text.strip().isascii() or not text.strip().isdigit():
+            raise CheckpointError(
+                f'generation: {path} holds "{text[:40]}"; a whole number is right: '
+                "write one into it that is larger than any generation before"
+            )
+        generation = int(text) + 1
+        aside = directory / "writing-generation"
+        _write(aside, f"{generation}\n".encode())
+        aside.rename(path)
+        _sync_directory(directory)
+    except OSError as error:
+        raise _cannot("write", path, error) from error
+    return generation
 
 
 def pack_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -37,11 +196,59 @@ def unpack_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         position, _, part = name.partition(".")
-        index = int(position)
-        if index >= len(parameters) or (value.ndim and value.shape != parameters[index].shape):
+        if int(position) >= len(parameters) or (value.ndim and value.shape != parameters[int(position)].shape):
             raise ValueError(
                 f"optimiser: {name} of shape {list(value.shape)} fits none of this optimiser's "
                 f"{len(parameters)} parameters"
             )
-        state.setdefault(index, {})[part] = value.clone()
+        state.setdefault(int(position), {})[part] = value.clone()
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def _pack(tensors: dict[str, Tensor]) -> bytes:
+    packed: bytes = safetensors.torch.save({name: tensor.contiguous() for name, tensor in tensors.items()})
+    return packed
+
+
+def _read(path: Path) -> tuple[State, str]:
+    """A checkpoint's content; what it raises where that is not what was written, ``latest`` knows."""
+    manifest = json.loads((path / "manifest.json").read_bytes())
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise ValueError(f"its manifest is not of format {FORMAT}")
+    contents: dict[str, bytes] = {}
+    for name, expected in manifest["sha256"].items():
+        contents[name] = (path / name).read_bytes()
+        actual = hashlib.sha256(contents[name]).hexdigest()
+        if actual != expected:
+            raise ValueError(
+                f"{name} ({len(contents[name])} bytes) has the SHA-256 {actual[:12]}…, written was {expected[:12]}…"
+            )
+    tensors = {
+        name.removesuffix(".safetensors"): safetensors.torch.load(content)
+        for name, content in contents.items()
+        if name.endswith(".safetensors")
+    }
+    return State(json.loads(contents["counters.json"]), tensors), contents["config.yaml"].decode()
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_directory(path: Path) -> None:
+    """Put the directory's entries on the disk: without it, a rename may be lost when the power goes."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _cannot(verb: str, path: Path, error: OSError) -> CheckpointError:
+    return CheckpointError(
+        f"checkpoints: can't {verb} {path}: {error.strerror or error}; "
+        "a directory that is writable and has room is needed"
+    )
