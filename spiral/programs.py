@@ -1,0 +1,174 @@
+"""Programs: pictures as lists of brush commands, which replay at any resolution."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic_core import from_json
+
+from spiral.engines import Engine, create
+from spiral.validation import sentence
+
+FORMAT = "spiral-program/1"
+MAX_ACTIONS = 10_000
+"""As many as the renderer takes in one message."""
+MAX_COMPONENTS = 64
+MAX_BYTES = 16 << 20
+"""Largest program file: the longest program of the widest action needs about 6 MB."""
+MAX_SCALE = 64
+
+Action = Annotated[list[Annotated[int, Field(ge=0, lt=1 << 31)]], Field(min_length=1, max_length=MAX_COMPONENTS)]
+
+
+class _ProgramFile(BaseModel):
+    """A program file's schema."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    format: Literal["spiral-program/1"]
+    engine: str = Field(min_length=1, max_length=64)
+    engine_version: str = Field(max_length=1024)
+    settings: dict[str, JsonValue]
+    seed: int = Field(ge=0, lt=1 << 63)
+    actions: list[Action] = Field(min_length=1, max_length=MAX_ACTIONS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """One picture: the engine, its settings, and the actions that paint it.
+
+    ``actions``: int32 ``[T, K]``, ``T`` ≥ 1, one column for each component of the engine's action spec, in its order.
+    ``settings``: the engine's own, JSON values. ``engine_version`` says what it was painted with; it does not decide
+    what replays it. ValueError where actions have another shape, are not integers or are negative.
+    """
+
+    engine: str
+    settings: Mapping[str, Any]
+    actions: NDArray[np.int32]
+    seed: int = 0
+    engine_version: str = field(default="", kw_only=True)
+
+    def __post_init__(self) -> None:
+        given = np.asarray(self.actions)
+        if given.ndim != 2 or not 1 <= len(given) <= MAX_ACTIONS or not 1 <= given.shape[1] <= MAX_COMPONENTS:
+            raise ValueError(
+                f"actions: shape {list(given.shape)} is not [T, K] with 1…{MAX_ACTIONS} actions of 1…{MAX_COMPONENTS} "
+                "components"
+            )
+        if given.dtype.kind not in "iu":
+            raise ValueError(f"actions: {given.dtype} are not integers; int32 is needed")
+        if given.min() < 0 or given.max() >= 1 << 31:
+            raise ValueError(f"actions: values {given.min()}…{given.max()} do not fit into 0…{(1 << 31) - 1}")
+        actions = np.array(given, dtype=np.int32, order="C")
+        actions.flags.writeable = False
+        object.__setattr__(self, "actions", actions)
+        object.__setattr__(self, "settings", dict(self.settings))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Program):
+            return NotImplemented
+        return self._facts() == other._facts() and np.array_equal(self.actions, other.actions)
+
+    def __hash__(self) -> int:
+        return hash((self.engine, self.seed, self.actions.tobytes()))
+
+    def _facts(self) -> tuple[object, ...]:
+        return self.engine, self.settings, self.seed, self.engine_version
+
+    def to_json(self) -> str:
+        """The program file's text, one action a line."""
+        head = json.dumps(
+            {
+                "format": FORMAT,
+                "engine": self.engine,
+                "engine_version": self.engine_version,
+                "settings": self.settings,
+                "seed": self.seed,
+            },
+            indent=1,
+            ensure_ascii=False,
+        )
+        rows = ",\n  ".join(json.dumps(row) for row in self.actions.tolist())
+        return f'{head.removesuffix("}").rstrip()},\n "actions": [\n  {rows}\n ]\n}}\n'
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Program:
+        """Read a program file's text; ValueError with a sentence where it is not one."""
+        if len(text) > MAX_BYTES:
+            raise ValueError(f"program: {len(text)} bytes are more than {MAX_BYTES}")
+        try:
+            data = from_json(text, allow_inf_nan=False)
+        except ValueError as error:
+            raise ValueError(f"program: not JSON: {error}") from error
+        try:
+            read = _ProgramFile.model_validate(data)
+        except ValidationError as error:
+            raise ValueError(f"program: {_brief(error)}") from error
+        if len({len(action) for action in read.actions}) != 1:
+            raise ValueError("program: actions: not all of them have the same number of components")
+        actions = np.array(read.actions, dtype=np.int32)
+        return cls(read.engine, read.settings, actions, read.seed, engine_version=read.engine_version)
+
+    def save(self, path: str | Path) -> None:
+        """Write the program file."""
+        Path(path).write_text(self.to_json(), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Program:
+        """Read a program file; ValueError that names the file and what is wrong, OSError where it cannot be read."""
+        size = Path(path).stat().st_size
+        if size > MAX_BYTES:
+            raise ValueError(f"{path}: {size} bytes are more than a program has, {MAX_BYTES}")
+        try:
+            return cls.from_json(Path(path).read_bytes())
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+
+def _brief(error: ValidationError) -> str:
+    """The first findings of many: a damaged list of actions has one for each number."""
+    findings = sentence(error).split("; ")
+    shown = "; ".join(finding[:300] for finding in findings[:3])
+    return shown if len(findings) <= 3 else f"{shown}; and {len(findings) - 3} more"
+
+
+def frames(program: Program, scale: int = 1, every: int | None = None) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Paint a program; yield ``(number of actions executed, canvas uint8 [H, W, C])`` as :func:`render` says.
+
+    What is wrong is raised before the first frame.
+    """
+    if every is not None and every < 1:
+        raise ValueError(f"every: {every} is less than 1; leave it out for the final picture only")
+    if not 1 <= scale <= MAX_SCALE:
+        raise ValueError(f"scale: {scale} is outside 1…{MAX_SCALE}")
+    engine = create(program.engine, program.settings)
+    engine.spec.validate(program.actions, program.engine)
+    return _paint(engine.scaled(scale), program, every)
+
+
+def _paint(engine: Engine, program: Program, every: int | None) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    canvases = engine.open(1)
+    try:
+        canvases.reset(np.array([program.seed], dtype=np.int64))
+        for step, action in enumerate(program.actions, start=1):
+            canvases.step(action[None])
+            if step == len(program.actions) or (every is not None and step % every == 0):
+                yield step, canvases.canvas()[0]
+    finally:
+        canvases.close()
+
+
+def render(program: Program, scale: int = 1, every: int | None = None) -> NDArray[np.uint8]:
+    """Paint a program: the canvas (not the view) ``scale`` times as large, uint8 ``[frames, H, W, C]``.
+
+    ``every=None``: the final picture only, one frame. ``every=k``: the picture after each k-th action and the last;
+    ``every=1`` gives all ``T``. ValueError for settings, actions, scale or ``every`` out of range.
+    """
+    return np.stack([frame for _, frame in frames(program, scale, every)])
