@@ -1,0 +1,1 @@
+"""How services talk: tensors, contracts, addresses, gRPC channels and servers, ZeroMQ sockets."""

@@ -1,0 +1,67 @@
+"""Action specs, versions and engine settings as messages and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from spiral import actions
+from spiral.v1 import action_pb2, program_pb2, version_pb2
+from spiral.versions import Version
+
+_KINDS: dict[actions.Kind, action_pb2.ComponentKind] = {
+    "grid": action_pb2.COMPONENT_KIND_GRID,
+    "choice": action_pb2.COMPONENT_KIND_CHOICE,
+}
+
+
+def spec_to_proto(spec: actions.ActionSpec) -> action_pb2.ActionSpec:
+    """The action spec as a message."""
+    return action_pb2.ActionSpec(
+        components=[action_pb2.Component(name=c.name, size=c.size, kind=_KINDS[c.kind]) for c in spec.components],
+        counts=[action_pb2.Counts(component=row) for row in spec.counts],
+    )
+
+
+def spec_from_proto(message: action_pb2.ActionSpec) -> actions.ActionSpec:
+    """The action spec of a message; ValueError says what makes no sense."""
+    return actions.ActionSpec(
+        components=tuple(actions.Component(c.name, c.size, _kind(c)) for c in message.components),
+        counts=tuple(tuple(row.component) for row in message.counts),
+    )
+
+
+def _kind(component: action_pb2.Component) -> Literal["grid", "choice"]:
+    for kind, number in _KINDS.items():
+        if number == component.kind:
+            return kind
+    raise ValueError(f"component {component.name!r}: kind {component.kind} is unknown; 1 (grid) or 2 (choice) is right")
+
+
+def version_to_proto(version: Version) -> version_pb2.Version:
+    """The version as a message."""
+    return version_pb2.Version(generation=version.generation, number=version.number)
+
+
+def version_from_proto(message: version_pb2.Version) -> Version:
+    """The version of a message; an absent one is ``Version(0, 0)``."""
+    return Version(message.generation, message.number)
+
+
+def settings_to_proto(engine: str, settings: Mapping[str, Any]) -> program_pb2.EngineSettings:
+    """Name and settings of an engine as a message."""
+    return program_pb2.EngineSettings(engine=engine, settings_json=json.dumps(settings) if settings else "")
+
+
+def settings_from_proto(message: program_pb2.EngineSettings) -> tuple[str, dict[str, Any]]:
+    """Name and settings of an engine; ValueError where the settings are no JSON object."""
+    if not message.settings_json:
+        return message.engine, {}
+    try:
+        settings = json.loads(message.settings_json)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"settings_json: not JSON: {error}") from error
+    if not isinstance(settings, dict):
+        raise ValueError(f"settings_json: a JSON object is right, this is {type(settings).__name__}")
+    return message.engine, settings

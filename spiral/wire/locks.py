@@ -1,0 +1,63 @@
+"""A lock beside a Unix socket.
+
+Both gRPC and ZeroMQ remove a socket file that is in the way when they bind, so that a second server would
+silently take the address of a living first one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Self
+
+
+class SocketLock:
+    """Holds a Unix socket's address until closed, or until the process ends, whatever ends it."""
+
+    def __init__(self, path: str) -> None:
+        """Take the lock; ValueError where another server holds it or the folder can't be written."""
+        self.socket = Path(path)
+        self._file = Path(f"{path}.lock")
+        self._descriptor = self._take()
+
+    def _take(self) -> int:
+        while True:
+            try:
+                descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError as error:
+                raise ValueError(
+                    f"{self.socket}: no socket can be made there ({error.strerror}); an existing folder that this "
+                    "user may write to is right"
+                ) from error
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                os.close(descriptor)
+                raise ValueError(
+                    f"{self.socket}: another server is listening on this socket; stop it or choose another address"
+                ) from error
+            if self._is_still_there(descriptor):
+                return descriptor
+            # The one who held it removed the file between our open and our lock: what we hold is nobody's.
+            os.close(descriptor)
+
+    def _is_still_there(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), self._file.stat())
+        except FileNotFoundError:
+            return False
+
+    def close(self) -> None:
+        """Remove socket and lock file and let go; may be called twice."""
+        if self._descriptor >= 0:
+            self.socket.unlink(missing_ok=True)
+            self._file.unlink(missing_ok=True)
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()

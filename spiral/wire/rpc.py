@@ -1,0 +1,60 @@
+"""gRPC channels with the project's settings, and the limits that both ends share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from spiral.wire.addresses import check_address
+
+# 4,096 RGB observations of 64×64 and their action fit; gRPC's own limit is 4 MiB.
+MAX_MESSAGE_BYTES = 64 << 20
+# A dead peer is noticed after 20 + 10 s even where nothing is being said.
+KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS = 20_000, 10_000
+# A service that restarts on this machine is back within a second; gRPC's own first wait is a second, the longest two
+# minutes.
+RECONNECT_MIN_MS, RECONNECT_MAX_MS = 100, 2_000
+
+Options = Sequence[tuple[str, Any]]
+
+MESSAGE_OPTIONS: Options = (
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+)
+KEEPALIVE_OPTIONS: Options = (
+    ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+    ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+)
+
+
+def client_options(address: str) -> Options:
+    """Settings of a channel to ``address``; behind a DNS name it balances over the servers that say they serve."""
+    options = [
+        *MESSAGE_OPTIONS,
+        *KEEPALIVE_OPTIONS,
+        ("grpc.min_reconnect_backoff_ms", RECONNECT_MIN_MS),
+        ("grpc.initial_reconnect_backoff_ms", RECONNECT_MIN_MS),
+        ("grpc.max_reconnect_backoff_ms", RECONNECT_MAX_MS),
+        # A channel of its own is a connection of its own: streams spread, and one that is closed ends nobody else's.
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+    if address.startswith("dns:///"):
+        service_config = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}}
+        options.append(("grpc.service_config", json.dumps(service_config)))
+    return options
+
+
+def connect(address: str) -> grpc.Channel:
+    """Open a channel; returns at once. ValueError where ``address`` is none."""
+    return grpc.insecure_channel(check_address(address), options=client_options(address))
+
+
+def connect_async(address: str) -> grpc.aio.Channel:
+    """Open a channel for asyncio; otherwise as :func:`connect`."""
+    return grpc.aio.insecure_channel(check_address(address), options=client_options(address))

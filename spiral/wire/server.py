@@ -1,0 +1,113 @@
+"""A gRPC server that refuses to share its address."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent import futures
+from typing import Any
+
+import grpc
+
+from spiral.wire.addresses import check_address, socket_path
+from spiral.wire.locks import SocketLock
+from spiral.wire.rpc import KEEPALIVE_MS, KEEPALIVE_OPTIONS, MESSAGE_OPTIONS, Options
+
+# A channel asks DNS again only when a connection ends, so connections end: new pods get work after this time.
+MAX_CONNECTION_AGE_MS = 15_000
+# Above the life of an actor's stream (20 s with jitter): retiring a connection never breaks an episode.
+MAX_CONNECTION_AGE_GRACE_MS = 45_000
+
+
+class Server(grpc.Server):
+    """A gRPC server bound to one address, which knows the names of its services::
+
+    server = Server("127.0.0.1:0", workers=8)
+    add_RendererServiceServicer_to_server(servicer, server)
+    server.start()
+    print(server.address)
+    """
+
+    def __init__(
+        self, address: str, workers: int, interceptors: Iterable[grpc.ServerInterceptor[Any, Any]] = ()
+    ) -> None:
+        """Bind to ``host:port`` (port 0: a free one) or ``unix:/path``, and answer with ``workers`` threads.
+
+        Raises ValueError, with a sentence, where the address is in use or is none.
+        """
+        path = socket_path(check_address(address))
+        self._lock = SocketLock(path) if path else None
+        self._server = grpc.server(
+            futures.ThreadPoolExecutor(workers, thread_name_prefix="grpc"),
+            interceptors=list(interceptors),
+            options=_options(tcp=path is None),
+        )
+        self.service_names: list[str] = []
+        """Full names of the services added so far, for reflection and health."""
+        try:
+            port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            self._unlock()
+            raise ValueError(
+                f"{address}: can't be listened on; it is probably in use, and a free address is right"
+            ) from error
+        self.address = address if path else f"{address.rpartition(':')[0]}:{port}"
+        """Where it listens, with the real port."""
+
+    def add_generic_rpc_handlers(self, generic_rpc_handlers: Iterable[grpc.GenericRpcHandler[Any, Any]]) -> None:
+        """Register a service; called by the generated ``add_…_to_server``."""
+        handlers = tuple(generic_rpc_handlers)
+        names = (h.service_name() for h in handlers if isinstance(h, grpc.ServiceRpcHandler))
+        self.service_names += [name for name in names if name]
+        self._server.add_generic_rpc_handlers(handlers)
+
+    def add_registered_method_handlers(
+        self, service_name: str, method_handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]
+    ) -> None:
+        """Register a service's methods; called by the generated ``add_…_to_server``."""
+        # Interceptors see generic handlers only, so the registered ones, a faster look-up of the same, stay unused.
+
+    def add_insecure_port(self, address: str) -> int:
+        """Not offered: a server has the one address it was made with."""
+        raise NotImplementedError("a Server listens on one address; make another Server")
+
+    def add_secure_port(self, address: str, server_credentials: grpc.ServerCredentials) -> int:
+        """Not offered: a server has the one address it was made with."""
+        raise NotImplementedError("a Server listens on one address; make another Server")
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._server.start()
+
+    def stop(self, grace: float | None = None) -> threading.Event:
+        """Refuse new calls, end those that last longer than ``grace`` seconds; the event says when all have ended."""
+        return self._server.stop(grace)
+
+    def wait_for_termination(self, timeout: float | None = None) -> bool:
+        """Wait until it has stopped; True where it has not within ``timeout`` seconds."""
+        return self._server.wait_for_termination(timeout)
+
+    def close(self, grace: float | None = None) -> None:
+        """Stop, wait for the end of all calls and free the address."""
+        self.stop(grace).wait()
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock:
+            self._lock.close()
+
+
+def _options(tcp: bool) -> Options:
+    ages: Sequence[tuple[str, Any]] = (
+        ("grpc.max_connection_age_ms", MAX_CONNECTION_AGE_MS),
+        ("grpc.max_connection_age_grace_ms", MAX_CONNECTION_AGE_GRACE_MS),
+    )
+    return [
+        *MESSAGE_OPTIONS,
+        *KEEPALIVE_OPTIONS,
+        # gRPC's default lets a second server take half of the first one's connections without a word.
+        ("grpc.so_reuseport", 0),
+        # Clients ping every KEEPALIVE_MS; a server that finds this too often would hang up.
+        ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MS // 2),
+        *(ages if tcp else ()),
+    ]

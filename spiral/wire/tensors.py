@@ -1,0 +1,107 @@
+"""How arrays travel: inside a message (``Tensor``), or in a frame of their own beside a ``TensorSpec``.
+
+Bytes are little-endian in C order. Nothing is read before the number of bytes is known to fit the shape.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiral.v1.tensor_pb2 import DataType, Tensor, TensorSpec
+
+S = TypeVar("S", bound=np.generic)
+Buffer = bytes | bytearray | memoryview
+Axis = int | None
+
+WIRE_TYPES: dict[DataType, np.dtype[Any]] = {
+    DataType.DATA_TYPE_UINT8: np.dtype("u1"),
+    DataType.DATA_TYPE_INT32: np.dtype("<i4"),
+    DataType.DATA_TYPE_INT64: np.dtype("<i8"),
+    DataType.DATA_TYPE_FLOAT32: np.dtype("<f4"),
+}
+
+# NumPy makes no arrays of more axes than this.
+MAX_AXES = 32
+
+
+class TensorError(ValueError):
+    """A tensor is not what it should be; ``problem`` tells in which respect."""
+
+    def __init__(self, problem: Literal["dtype", "shape", "size"], message: str) -> None:
+        super().__init__(message)
+        self.problem = problem
+
+
+def encode(array: NDArray[Any]) -> Tensor:
+    """The array as a message; its bytes are copied. TypeError where the wire has no such element type."""
+    data_type, array = _prepare(array)
+    return Tensor(dtype=data_type, shape=array.shape, data=array.tobytes())
+
+
+def decode(tensor: Tensor, name: str, dtype: type[S], shape: Sequence[Axis]) -> NDArray[S]:
+    """The array of a message as a read-only view of its bytes.
+
+    ``shape`` has None for an axis of any length. Raises TensorError, which names the tensor, what it is
+    and what it should be.
+    """
+    return _view(tensor, name, tensor.data, dtype, shape)
+
+
+def spec_of(name: str, array: NDArray[Any]) -> TensorSpec:
+    """Describes an array whose bytes travel in a frame of their own (see :func:`frame_of`)."""
+    data_type, array = _prepare(array)
+    return TensorSpec(name=name, dtype=data_type, shape=array.shape)
+
+
+def frame_of(array: NDArray[Any]) -> memoryview:
+    """The bytes that travel for an array: a view where it is contiguous and little-endian, else of a copy."""
+    return np.ascontiguousarray(_prepare(array)[1]).reshape(-1).view(np.uint8).data
+
+
+def view(spec: TensorSpec, buffer: Buffer, dtype: type[S], shape: Sequence[Axis]) -> NDArray[S]:
+    """The array that ``spec`` describes as a view of ``buffer``, no byte copied; errors as for :func:`decode`."""
+    return _view(spec, spec.name, buffer, dtype, shape)
+
+
+def _prepare(array: NDArray[Any]) -> tuple[DataType, NDArray[Any]]:
+    little = array.dtype.newbyteorder("<")
+    for data_type, known in WIRE_TYPES.items():
+        if known == little:
+            return data_type, array.astype(known, copy=False)
+    raise TypeError(f"an array of {array.dtype} can't travel; {_type_names()} can")
+
+
+def _view(
+    described: Tensor | TensorSpec, name: str, buffer: Buffer, dtype: type[S], expected: Sequence[Axis]
+) -> NDArray[S]:
+    wanted, shape = np.dtype(dtype), tuple(described.shape)
+    actual = WIRE_TYPES.get(described.dtype)
+    if actual != wanted:
+        found = f"data type {described.dtype}" if actual is None else actual.name
+        raise TensorError("dtype", f"{name}: elements are {found}, but {wanted.name} is right")
+    if not _fits(shape, expected):
+        right = ", ".join("any" if axis is None else str(axis) for axis in expected)
+        raise TensorError("shape", f"{name}: shape is {list(shape)}, but [{right}] is right")
+    size, right_size = memoryview(buffer).nbytes, math.prod(shape) * wanted.itemsize
+    if size != right_size:
+        raise TensorError("size", f"{name}: {size} bytes, but shape {list(shape)} of {wanted.name} has {right_size}")
+    array = np.frombuffer(buffer, dtype=actual).reshape(shape)
+    array.flags.writeable = False
+    return array
+
+
+def _fits(shape: tuple[int, ...], expected: Sequence[Axis]) -> bool:
+    return (
+        len(shape) == len(expected) <= MAX_AXES
+        and all(length >= 0 for length in shape)
+        and all(axis is None or axis == length for length, axis in zip(shape, expected, strict=True))
+    )
+
+
+def _type_names() -> str:
+    return ", ".join(dtype.name for dtype in WIRE_TYPES.values())
