@@ -22,6 +22,7 @@ from spiral.trajectories import Trajectory
 from spiral.v1.trajectory_pb2 import Answer, LearnerMessage, Reason, Refused, Verdict
 from spiral.versions import Version
 from spiral.wire.contract import version_from_proto
+from spiral.wire.sockets import Router
 
 if TYPE_CHECKING:
     from spiral.metrics import Metrics
@@ -62,19 +63,21 @@ class Ingest:
             batch.add(arrived.trajectory)
             arrived.release()
 
-    The thread owns socket and state machine from the start; take, set_version and release are for the learner's.
+    The thread owns socket and state machine; take, set_version, stop and release are for the learner's. Leaving the
+    block closes the socket.
     """
 
     def __init__(
         self,
-        socket: zmq.Socket[bytes],
+        router: Router[zmq.Socket[bytes]],
         admission: Admission,
         metrics: Metrics,
         *,
         heartbeat_s: float = HEARTBEAT_INTERVAL_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._socket = socket
+        self._router = router
+        self._socket = router.socket
         self._admission = admission
         self._metrics = metrics
         self._heartbeat_s = heartbeat_s
@@ -97,6 +100,7 @@ class Ingest:
         self._closing = True
         os.eventfd_write(self._wake, 1)
         self._thread.join()
+        self._router.close()
         os.close(self._wake)
 
     @property
@@ -139,8 +143,6 @@ class Ingest:
         except BaseException as error:
             self._failure = error
             _log.exception("the ingest thread has stopped")
-        finally:
-            self._socket.close(linger=0)
 
     def _serve(self) -> None:
         poller = zmq.Poller()
