@@ -10,7 +10,7 @@ from spiral import actions
 from spiral.v1 import action_pb2, program_pb2, version_pb2
 from spiral.versions import Version
 
-_KINDS: dict[actions.Kind, action_pb2.ComponentKind] = {
+_KINDS: dict[actions.Kind, action_pb2.ComponentKind.ValueType] = {
     "grid": action_pb2.COMPONENT_KIND_GRID,
     "choice": action_pb2.COMPONENT_KIND_CHOICE,
 }

@@ -18,7 +18,7 @@ S = TypeVar("S", bound=np.generic)
 Buffer = bytes | bytearray | memoryview
 Axis = int | None
 
-WIRE_TYPES: dict[DataType, np.dtype[Any]] = {
+WIRE_TYPES: dict[DataType.ValueType, np.dtype[Any]] = {
     DataType.DATA_TYPE_UINT8: np.dtype("u1"),
     DataType.DATA_TYPE_INT32: np.dtype("<i4"),
     DataType.DATA_TYPE_INT64: np.dtype("<i8"),
@@ -68,7 +68,7 @@ def view(spec: TensorSpec, buffer: Buffer, dtype: type[S], shape: Sequence[Axis]
     return _view(spec, spec.name, buffer, dtype, shape)
 
 
-def _prepare(array: NDArray[Any]) -> tuple[DataType, NDArray[Any]]:
+def _prepare(array: NDArray[Any]) -> tuple[DataType.ValueType, NDArray[Any]]:
     little = array.dtype.newbyteorder("<")
     for data_type, known in WIRE_TYPES.items():
         if known == little:

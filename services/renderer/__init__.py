@@ -1,0 +1,1 @@
+"""The renderer: a graphics engine behind an address."""

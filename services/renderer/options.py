@@ -1,0 +1,19 @@
+"""What the renderer is told."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from spiral.options import Address, ServiceOptions
+from spiral.wire.edges import PORTS
+
+
+class RendererOptions(ServiceOptions):
+    """Runs graphics engines for actors."""
+
+    listen: Address = f"127.0.0.1:{PORTS['renderer']}"
+    """Address of its gRPC server: host:port (port 0: a free one) or unix:/path."""
+    max_streams: int = Field(16, ge=1, le=1024)
+    """Rollout and Render calls at a time; more are refused with RESOURCE_EXHAUSTED."""
+    threads: int = Field(1, ge=1, le=256)
+    """Threads that one stream's canvases are stepped with."""

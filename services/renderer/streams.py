@@ -1,0 +1,41 @@
+"""How many streams are open, and how many may be."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import grpc
+
+from spiral.wire.guard import StatusError
+
+# A stream ends with its actor's episode, seconds at most, so asking again soon is worth it.
+RETRY_AFTER_MS = 1_000
+
+
+class Streams:
+    """Counts open streams and refuses those beyond ``limit``."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self.count = 0
+        """Streams open at this moment."""
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """A place for one stream; StatusError (RESOURCE_EXHAUSTED) where all are taken."""
+        with self._lock:
+            if self.count >= self._limit:
+                raise StatusError(
+                    grpc.StatusCode.RESOURCE_EXHAUSTED,
+                    f"all {self._limit} streams of this renderer are open (--max-streams); ask again later or another",
+                    RETRY_AFTER_MS,
+                )
+            self.count += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.count -= 1

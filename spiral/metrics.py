@@ -1,0 +1,247 @@
+"""What the services count and measure: one catalogue, one page a process.
+
+``python -m spiral.metrics`` prints the catalogue as docs/metrics.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import prometheus_client
+import psutil
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from spiral.wire.addresses import split_tcp
+from spiral.wire.edges import SERVICES, Service
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+# From a step of one canvas to an update on a slow machine.
+SECONDS_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+REFUSALS = (
+    "malformed",
+    "digest",
+    "generation",
+    "tensors",
+    "shape",
+    "dtype",
+    "size",
+    "value",
+    "no_credit",
+    "no_hello",
+    "stopping",
+)
+"""Why a trajectory is refused: trajectory.proto's ``Reason`` in small letters, without its prefix."""
+VERDICTS = ("accepted", "duplicate", "refused")
+"""What becomes of a trajectory: trajectory.proto's ``Verdict`` likewise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One line of the catalogue."""
+
+    name: str
+    kind: Kind
+    unit: str
+    help: str
+    services: tuple[Service, ...]
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Values of each label; empty where the run's configuration decides which there are."""
+
+
+def _metric(name: str, kind: Kind, unit: str, text: str, /, **labels: tuple[str, ...]) -> Metric:
+    """A metric of the service that its name says."""
+    service = next(s for s in SERVICES if name.startswith(f"spiral_{s}_"))
+    return Metric(name, kind, unit, text, (service,), labels)
+
+
+CATALOGUE: tuple[Metric, ...] = (
+    Metric("spiral_resident_bytes", "gauge", "bytes", "Memory of the process that is in RAM.", SERVICES),
+    _metric("spiral_renderer_frames_total", "counter", "frames", "Actions executed, each with its observation."),
+    _metric("spiral_renderer_step_seconds", "histogram", "seconds", "Time of the engine for one step of a stream."),
+    _metric("spiral_renderer_streams", "gauge", "streams", "Rollout and Render calls under way."),
+    _metric("spiral_renderer_canvases", "gauge", "canvases", "Canvases open on all streams."),
+    _metric("spiral_actor_frames_total", "counter", "frames", "Frames painted."),
+    _metric("spiral_actor_inference_seconds", "histogram", "seconds", "Time of the policy for one step of a group."),
+    _metric("spiral_actor_batch", "gauge", "canvases", "Canvases of a group: the batch of one inference."),
+    _metric("spiral_actor_weights_generation", "gauge", "generation", "Generation of the weights in use."),
+    _metric("spiral_actor_weights_version", "gauge", "updates", "Number of the weights in use."),
+    _metric("spiral_actor_weights_age_seconds", "gauge", "seconds", "Time since the weights in use arrived."),
+    _metric("spiral_actor_credits", "gauge", "trajectories", "Trajectories that the learner lets it send."),
+    _metric(
+        "spiral_actor_episodes_lost_total",
+        "counter",
+        "episodes",
+        "Episodes thrown away.",
+        reason=("renderer", "generation", "refused", "stopping", "size"),
+    ),
+    _metric(
+        "spiral_actor_trajectories_total", "counter", "messages", "Answers of the learner by verdict.", verdict=VERDICTS
+    ),
+    _metric(
+        "spiral_actor_wait_seconds_total",
+        "counter",
+        "seconds",
+        "Time of all groups that was spent waiting, by whom for.",
+        peer=("renderer", "learner", "discriminator"),
+    ),
+    _metric("spiral_actor_paint_fraction", "gauge", "fraction", "Share of actions that paint, in the last episodes."),
+    _metric("spiral_learner_frames_total", "counter", "frames", "Frames learnt from, each counted once."),
+    _metric("spiral_learner_updates_total", "counter", "updates", "Updates of the policy over the whole run."),
+    _metric("spiral_learner_generation", "gauge", "generation", "How often the learner was started on this run."),
+    _metric("spiral_learner_queue_messages", "gauge", "messages", "Trajectories that wait to be learnt from."),
+    _metric("spiral_learner_queue_bytes", "gauge", "bytes", "Memory of the trajectories that wait."),
+    _metric(
+        "spiral_learner_trajectories_total",
+        "counter",
+        "messages",
+        "Trajectories that arrived, by verdict.",
+        verdict=VERDICTS,
+    ),
+    _metric("spiral_learner_refused_total", "counter", "messages", "Messages refused, by reason.", reason=REFUSALS),
+    _metric(
+        "spiral_learner_dropped_total",
+        "counter",
+        "messages",
+        "Accepted trajectories that were not learnt from, by reason.",
+        reason=("lag", "stopping"),
+    ),
+    _metric(
+        "spiral_learner_policy_lag",
+        "gauge",
+        "updates",
+        "Updates between the weights that painted the last batch and those it is learnt with.",
+        stat=("min", "mean", "max"),
+    ),
+    _metric(
+        "spiral_learner_wait_seconds_total",
+        "counter",
+        "seconds",
+        "Time that the learning loop waited, by whom for.",
+        peer=("actor", "discriminator", "renderer"),
+    ),
+    _metric("spiral_learner_update_seconds", "histogram", "seconds", "Time of all updates on one batch."),
+    _metric("spiral_learner_score_seconds", "histogram", "seconds", "Time until a batch's scores are there."),
+    _metric("spiral_learner_entropy", "gauge", "nats", "Entropy of each component where it counts.", component=()),
+    _metric("spiral_learner_loss", "gauge", "", "Terms of the loss in the last update.", term=()),
+    _metric("spiral_learner_reward", "gauge", "reward", "Mean return of the episodes of the last batch."),
+    _metric(
+        "spiral_learner_score",
+        "gauge",
+        "score",
+        "Mean score of the last batch's first and final pictures.",
+        kind=("first", "final"),
+    ),
+    _metric("spiral_learner_actor_demand", "gauge", "actors", "How many actors it could feed on at its present speed."),
+    _metric("spiral_learner_actors", "gauge", "actors", "Actors that have said hello and are there."),
+    _metric(
+        "spiral_learner_bottleneck",
+        "gauge",
+        "",
+        "1 for the service that everyone waits for, 0 for the others.",
+        service=SERVICES,
+    ),
+    _metric("spiral_discriminator_updates_total", "counter", "updates", "Updates over the whole run."),
+    _metric("spiral_discriminator_generation", "gauge", "generation", "How often it was started on this run."),
+    _metric("spiral_discriminator_update_seconds", "histogram", "seconds", "Time of one update."),
+    _metric("spiral_discriminator_score_seconds", "histogram", "seconds", "Time of one batch's scores."),
+    _metric("spiral_discriminator_scored_frames_total", "counter", "frames", "Observations scored."),
+    _metric("spiral_discriminator_remembered_total", "counter", "pictures", "Paintings taken into the replay buffer."),
+    _metric("spiral_discriminator_debt", "gauge", "updates", "Updates that remembered batches have earned and wait."),
+    _metric(
+        "spiral_discriminator_score",
+        "gauge",
+        "score",
+        "Running mean score of real pictures and of paintings.",
+        kind=("real", "painted"),
+    ),
+    _metric("spiral_discriminator_loss", "gauge", "", "Loss of the last update."),
+)
+
+
+class Metrics:
+    """The metrics of one service: ``metrics["spiral_renderer_frames_total"].inc(64)``."""
+
+    def __init__(self, service: Service, registry: CollectorRegistry) -> None:
+        """Make all that the catalogue lists for ``service``; those with known labels start at 0."""
+        self.registry = registry
+        self._made = {m.name: _make(m, registry) for m in CATALOGUE if service in m.services}
+        self["spiral_resident_bytes"].set_function(lambda: psutil.Process().memory_info().rss)
+
+    def __getitem__(self, name: str) -> Any:
+        """The Counter, Gauge or Histogram of that name; KeyError where the catalogue has none for the service."""
+        return self._made[name]
+
+    def __iter__(self) -> Any:
+        return iter(self._made)
+
+
+def new_metrics(service: Service) -> Metrics:
+    """The metrics of a service in a registry of their own."""
+    return Metrics(service, CollectorRegistry())
+
+
+class MetricsPage:
+    """The page over HTTP, from now until closed."""
+
+    def __init__(self, metrics: Metrics, address: str) -> None:
+        """Serve on ``host:port`` (port 0: a free one); ValueError with a sentence where it is in use."""
+        # Creation times double the page and answer no question of ours.
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+        host, port = split_tcp(address)
+        try:
+            self._server, self._thread = prometheus_client.start_http_server(port, host, metrics.registry)
+        except OSError as error:
+            raise ValueError(
+                f"metrics: {address} can't be listened on ({error.strerror}); a free address is right"
+            ) from error
+        self.address = f"{address.rpartition(':')[0]}:{self._server.server_port}"
+
+    def close(self) -> None:
+        """Stop serving and free the port."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def catalogue_page() -> str:
+    """docs/metrics.md, whole."""
+    lines = [
+        "# Metrics",
+        "",
+        "Every service shows its metrics over HTTP in Prometheus' text format; `GetInfo` names the address, and",
+        "`--metrics HOST:PORT` chooses it. This page is made from the catalogue in `spiral/metrics.py` by",
+        "`python -m spiral.metrics > docs/metrics.md`.",
+    ]
+    for title, services in (("Every service", SERVICES), *((s.capitalize(), (s,)) for s in SERVICES)):
+        lines += ["", f"## {title}", "", "| name | type | unit | labels | what |", "|---|---|---|---|---|"]
+        lines += [_row(m) for m in CATALOGUE if m.services == services]
+    return "\n".join(lines) + "\n"
+
+
+def _row(metric: Metric) -> str:
+    labels = ", ".join(f"`{label}`" + (f": {', '.join(v)}" if v else "") for label, v in metric.labels.items())
+    return f"| `{metric.name}` | {metric.kind} | {metric.unit} | {labels} | {metric.help} |"
+
+
+def _make(metric: Metric, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
+    names = tuple(metric.labels)
+    made: Counter | Gauge | Histogram
+    if metric.kind == "counter":
+        made = Counter(metric.name, metric.help, names, registry=registry)
+    elif metric.kind == "gauge":
+        made = Gauge(metric.name, metric.help, names, registry=registry)
+    else:
+        made = Histogram(metric.name, metric.help, names, registry=registry, buckets=SECONDS_BUCKETS)
+    for name, values in metric.labels.items():
+        for value in values:
+            made.labels(**{name: value})
+    return made
+
+
+if __name__ == "__main__":
+    sys.stdout.write(catalogue_page())

@@ -1,0 +1,200 @@
+"""Where a service listens, whom it talks to and what it may use: flags, environment or file, one typed schema.
+
+An option ``--learner-data`` is ``SPIRAL_LEARNER_DATA`` in the environment and ``learner_data`` in a YAML file that
+``--options-file`` or ``SPIRAL_OPTIONS_FILE`` names. Flags win over the environment, the environment over the file.
+What a run learns is configured elsewhere, see :mod:`spiral.config`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn, TypeVar, get_args, get_origin
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic.fields import FieldInfo
+
+from spiral.config import RunConfig, load_config
+from spiral.validation import sentence
+from spiral.wire.addresses import check_address, split_tcp
+from spiral.wire.edges import DATA_PORT, PORTS
+
+# Kubernetes shows this file's text as the reason why a container ended.
+TERMINATION_LOG = Path("/dev/termination-log")
+
+
+class StartError(ValueError):
+    """The service can't start like this; the message is the sentence for whoever started it."""
+
+
+def _address(value: str, info: ValidationInfo) -> str:
+    return check_address(value, info.field_name or "address") if value else value
+
+
+def _host_port(value: str, info: ValidationInfo) -> str:
+    try:
+        split_tcp(value)
+    except ValueError as error:
+        raise ValueError(f"{info.field_name}: {error}") from error
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+HostPort = Annotated[str, AfterValidator(_host_port)]
+
+
+class ServiceOptions(BaseModel):
+    """What every service is told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    listen: Address
+    """Address of its gRPC server: host:port (port 0: a free one) or unix:/path."""
+    health: Address = ""
+    """Further address where health alone is answered, always plaintext; empty: only on --listen."""
+    metrics: HostPort = "127.0.0.1:0"
+    """Address of the metrics page over HTTP, host:port; port 0: a free one, which GetInfo names."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least important records that are logged."""
+    grace_s: float = Field(30.0, ge=0, le=600)
+    """Time that calls under way have to end after SIGTERM, seconds."""
+    parent_pipe: int | None = Field(None, ge=0)
+    """File descriptor of an inherited pipe; the service stops when its other end closes. Empty: none."""
+
+
+class RunOptions(ServiceOptions):
+    """What a service that takes part in a run is told beside that."""
+
+    config: str = "demo"
+    """What is learnt: the name of a preset or the path of a YAML file."""
+    set: tuple[str, ...] = ()
+    """Single settings on top of it, key=value, for example learner.reuse=2."""
+    renderer: Address = f"127.0.0.1:{PORTS['renderer']}"
+    """Address of the renderer, or dns:///name:port of several."""
+    learner: Address = f"127.0.0.1:{PORTS['learner']}"
+    """Address of the learner's gRPC server."""
+    learner_data: Address = f"127.0.0.1:{DATA_PORT}"
+    """Address where the learner takes trajectories (ZeroMQ): host:port or unix:/path."""
+    discriminator: Address = f"127.0.0.1:{PORTS['discriminator']}"
+    """Address of the discriminator."""
+
+    def run_config(self) -> RunConfig:
+        """The configuration that ``config`` and ``set`` make; ValueError with a sentence."""
+        return load_config(self.config, self.set)
+
+
+O = TypeVar("O", bound=ServiceOptions)  # noqa: E741  (options)
+
+
+def run(schema: type[O], service: str, serve: Callable[[O], int], argv: Sequence[str] | None = None) -> int:
+    """Read the options and serve; the exit code, 2 with a sentence on standard error where it can't start."""
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        return serve(parse(schema, service, arguments, os.environ))
+    except StartError as error:
+        return refuse(service, error)
+
+
+def refuse(service: str, error: Exception, log: Path = TERMINATION_LOG) -> int:
+    """Say why the service doesn't start, to people and to Kubernetes; the exit code 2."""
+    text = f"{service}: {error}"
+    sys.stderr.write(text + "\n")
+    if os.access(log, os.W_OK):
+        log.write_text(text)
+    return 2
+
+
+def parse(schema: type[O], service: str, argv: Sequence[str], environment: Mapping[str, str]) -> O:
+    """The options from flags, environment and file; StartError with a sentence that names what is wrong."""
+    flags = vars(_parser(schema, service).parse_args(argv))
+    file = flags.pop("options_file", None) or environment.get("SPIRAL_OPTIONS_FILE", "")
+    values = (_read_file(schema, Path(file)) if file else {}) | _read_environment(schema, environment) | flags
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        raise StartError(sentence(error)) from error
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise StartError(f"{message}; --help lists the options")
+
+
+def _parser(schema: type[ServiceOptions], service: str) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=f"python -m services.{service}",
+        description=(schema.__doc__ or "") + " Every option --some-name is SPIRAL_SOME_NAME in the environment too.",
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--options-file", metavar="FILE", help="YAML file of options, for example listen: 0.0.0.0:1")
+    for name, option in schema.model_fields.items():
+        action = "append" if _is_list(option) else "store"
+        parser.add_argument(_flag(name), dest=name, action=action, metavar=_metavar(option), help=_help(option))
+    return parser
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _is_list(option: FieldInfo) -> bool:
+    return get_origin(option.annotation) is tuple
+
+
+def _metavar(option: FieldInfo) -> str:
+    if get_origin(option.annotation) is Literal:
+        return "|".join(str(value) for value in get_args(option.annotation))
+    return "VALUE"
+
+
+def _help(option: FieldInfo) -> str:
+    bounds = [f"{sign} {getattr(m, key)}" for m in option.metadata for key, sign in _BOUNDS.items() if hasattr(m, key)]
+    default = "none" if option.default in {None, "", ()} else option.default
+    text = " ".join((option.description or "").split())
+    return f"{text} ({', '.join([*bounds, f'default: {default}'])})".replace("%", "%%")
+
+
+_BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+
+
+def _read_environment(schema: type[ServiceOptions], environment: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, option in schema.model_fields.items():
+        value = environment.get(f"SPIRAL_{name.upper()}", "")
+        # Kubernetes injects SPIRAL_LEARNER_PORT=tcp://… for a Service called spiral-learner.
+        if value and not (name.endswith("_port") and value.startswith("tcp://")):
+            values[name] = _split(name, value) if _is_list(option) else value
+    return values
+
+
+def _split(name: str, value: str) -> Any:
+    """Several values in one variable: a JSON list, or one a line."""
+    if not value.startswith("["):
+        return value.splitlines()
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise StartError(f'{name}: "{value}" is no JSON list of key=value: {error}') from error
+
+
+def _read_file(schema: type[ServiceOptions], path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise StartError(f"options file {path} can't be read: {error}") from error
+    if not isinstance(values, dict):
+        raise StartError(f"options file {path}: options as name: value are right, this is {type(values).__name__}")
+    known = list(schema.model_fields)
+    for name in values:
+        if name not in known:
+            close = difflib.get_close_matches(str(name), known, n=1)
+            hint = f'did you mean "{close[0]}"? ' if close else ""
+            raise StartError(f'options file {path}: "{name}" is unknown; {hint}known: {", ".join(known)}')
+    return values

@@ -1,0 +1,177 @@
+"""The shell that every service shares: its address, health, info, metrics page, log, and a clean end.
+
+    with Serving("renderer", options, metrics, capabilities=("render",)) as serving:
+        add_RendererServiceServicer_to_server(servicer, serving.server)
+        serving.start()
+        serving.wait()
+
+A service with a loop of its own calls ``serving.tick()`` in it and ends when ``serving.stopping`` is set. The end of
+the ``with`` block says NOT_SERVING, lets calls under way end for ``grace_s`` seconds, and frees all addresses.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from types import FrameType
+from typing import Self
+
+from grpc_health.v1 import health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from spiral.metrics import Metrics, MetricsPage
+from spiral.options import ServiceOptions, StartError
+from spiral.v1 import info_pb2_grpc
+from spiral.wire.addresses import split_tcp
+from spiral.wire.edges import Service
+from spiral.wire.guard import Guard
+from spiral.wire.health import Health
+from spiral.wire.info import Info
+from spiral.wire.server import Server
+
+logger = logging.getLogger(__name__)
+
+# How often a service that only answers says that its main thread lives.
+TICK_S = 1.0
+# After the parent's death nobody is left to kill a service that hangs; this long after its grace it ends itself.
+ORPHAN_LIMIT_S = 60.0
+
+
+class Serving:
+    """A service at its address; see the module's text for its use."""
+
+    def __init__(
+        self,
+        service: Service,
+        options: ServiceOptions,
+        metrics: Metrics,
+        *,
+        capabilities: Sequence[str] = (),
+        max_streams: int = 0,
+        workers: int = 16,
+    ) -> None:
+        """Take the addresses of ``options`` and handle signals; answers begin with :meth:`start`.
+
+        Calls are answered by ``workers`` threads. Raises StartError where an address is in use.
+        """
+        set_up_logging(service, options.log_level)
+        self.stopping = threading.Event()
+        """Set when the service is to end: by SIGTERM, SIGINT, the parent's death or :meth:`stop`."""
+        self.info = Info(service, capabilities, max_streams)
+        """What GetInfo answers; version, digest and waits are set there."""
+        self._grace_s = options.grace_s
+        self._health = Health()
+        self._guard = Guard()
+        self._callbacks: list[Callable[[], None]] = []
+        self._ended = threading.Event()
+        with ExitStack() as stack:
+            try:
+                self.server = Server(options.listen, workers, [self._guard])
+                """Where the service adds its servicers."""
+                stack.callback(self.server.close)
+                self._probes = Server(options.health, workers=2) if options.health else None
+                if self._probes:
+                    stack.callback(self._probes.close)
+                page = MetricsPage(metrics, options.metrics)
+                stack.callback(page.close)
+            except ValueError as error:
+                raise StartError(str(error)) from error
+            self.info.metrics_url = _url(page.address)
+            self._watch_parent(options.parent_pipe)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                stack.callback(signal.signal, number, signal.signal(number, self._signalled))
+            self._stack = stack.pop_all()
+
+    def start(self) -> None:
+        """Begin to answer calls, health and reflection; the servicers have been added."""
+        info_pb2_grpc.add_InfoServiceServicer_to_server(self.info, self.server)
+        names = list(self.server.service_names)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
+        reflection.enable_server_reflection([*self.server.service_names, reflection.SERVICE_NAME], self.server)
+        self.server.start()
+        if self._probes:
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, self._probes)
+            self._probes.start()
+        self._health.serve(names)
+        logger.info("listening on %s, metrics on %s", self.server.address, self.info.metrics_url)
+
+    def wait(self) -> None:
+        """Wait until the service is to end, ticking meanwhile."""
+        self.tick()
+        while not self.stopping.wait(TICK_S):
+            self.tick()
+
+    def tick(self) -> None:
+        """Say that the main loop lives; a service that says so less than once a minute is restarted."""
+        self._health.tick()
+
+    def stop(self, why: str = "asked to") -> None:
+        """Let the service end; may be called from any thread, and again."""
+        if not self.stopping.is_set():
+            logger.info("stopping: %s", why)
+            self.stopping.set()
+            for callback in self._callbacks:
+                callback()
+
+    def on_stop(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` once when the service is to end, from whichever thread learns of it."""
+        self._callbacks.append(callback)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        self.stopping.set()
+        self._health.enter_graceful_shutdown()
+        try:
+            if not self._guard.wait_idle(self._grace_s if kind is None else 0.0):
+                logger.warning("calls are still under way after %g s; they are cut off", self._grace_s)
+            self._stack.close()
+        finally:
+            self._ended.set()
+        logger.info("ended")
+
+    def _signalled(self, number: int, frame: FrameType | None) -> None:
+        self.stop(signal.Signals(number).name)
+
+    def _watch_parent(self, pipe: int | None) -> None:
+        if pipe is None:
+            return
+        try:
+            os.fstat(pipe)
+        except OSError as error:
+            raise StartError(f"parent_pipe: {pipe} is no open file descriptor of this process") from error
+
+        def watch() -> None:
+            while os.read(pipe, 1):
+                pass
+            self.stop("the parent is gone")
+            if not self._ended.wait(self._grace_s + ORPHAN_LIMIT_S):
+                os._exit(1)
+
+        threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+class _OneLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record).replace("\n", " ⏎ ")
+
+
+def set_up_logging(service: str, level: str) -> None:
+    """Log to standard error, one line a record, each with the service's name."""
+    out = logging.StreamHandler(sys.stderr)
+    out.setFormatter(_OneLine(f"%(asctime)s {service} %(levelname)s %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[out], force=True)
+
+
+def _url(address: str) -> str:
+    host, port = split_tcp(address)
+    if host in {"0.0.0.0", "::", "*"}:
+        host = socket.gethostname()
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/metrics"

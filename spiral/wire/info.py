@@ -1,0 +1,68 @@
+"""GetInfo: what a service says about itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+
+import grpc
+
+from spiral.actions import PROTOCOL_MAJOR
+from spiral.v1 import info_pb2, info_pb2_grpc
+from spiral.versions import Version
+from spiral.wire.contract import version_to_proto
+from spiral.wire.edges import Service
+from spiral.wire.rpc import MAX_MESSAGE_BYTES
+
+
+class Info(info_pb2_grpc.InfoServiceServicer):
+    """Answers GetInfo; what changes while the service runs is set on it, from any thread."""
+
+    def __init__(self, service: Service, capabilities: Sequence[str] = (), max_streams: int = 0) -> None:
+        self._service = service
+        self._capabilities = tuple(capabilities)
+        self._max_streams = max_streams
+        self._waiting: Counter[str] = Counter()
+        self.metrics_url = ""
+        """Address of the metrics page."""
+        self.version: Version | None = None
+        """Weights it serves, uses or judges with."""
+        self.contract_digest = ""
+        """What peers must agree on, once it is known."""
+
+    @contextmanager
+    def waiting(self, peer: Service) -> Iterator[None]:
+        """Name ``peer`` as one that is waited for as long as the block lasts."""
+        self._waiting[peer] += 1
+        try:
+            yield
+        finally:
+            self._waiting[peer] -= 1
+
+    def GetInfo(  # noqa: N802  (gRPC's name)
+        self, request: info_pb2.GetInfoRequest, context: grpc.ServicerContext
+    ) -> info_pb2.GetInfoResponse:
+        """Tell at once; nobody else is asked."""
+        return info_pb2.GetInfoResponse(
+            service=self._service,
+            implementation="spiral",
+            implementation_version=_version(),
+            protocol_major=PROTOCOL_MAJOR,
+            protocol_minor=0,
+            capabilities=self._capabilities,
+            max_message_bytes=MAX_MESSAGE_BYTES,
+            max_streams=self._max_streams,
+            metrics_url=self.metrics_url,
+            version=version_to_proto(self.version) if self.version else None,
+            contract_digest=self.contract_digest,
+            waiting_for=[peer for peer, count in sorted(self._waiting.items()) if count > 0],
+        )
+
+
+def _version() -> str:
+    try:
+        return metadata.version("spiral-painter")
+    except metadata.PackageNotFoundError:
+        return "unknown"
