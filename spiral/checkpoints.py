@@ -18,6 +18,7 @@ import logging
 import os
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,27 +117,12 @@ class CheckpointStore:
         A damaged one is skipped for the one before, with a warning in the log and in ``skipped``.
         Raises CheckpointError where there are checkpoints and none is whole: that is no new run.
         """
-        skipped: list[str] = []
         self._damaged.clear()
-        for path in reversed(self._paths()):
-            try:
-                state, config = _read(path)
-            except (OSError, ValueError, KeyError, AttributeError, SafetensorError) as error:
-                skipped.append(f"{path.name} is damaged: {error}")
-                self._damaged.append(path)
-                log.warning("checkpoint %s is damaged, falling back to the one before: %s", path, error)
-                continue
-            return Checkpoint(path, state, config, tuple(skipped))
-        if skipped:
-            raise CheckpointError(
-                f"checkpoints: none of those in {self._directory} can be used ({'; '.join(skipped)}); "
-                "bring one back from a copy, or start afresh without them"
-            )
-        return None
+        return _latest(self._directory, self._damaged.append)
 
     def _paths(self) -> list[Path]:
         """Checkpoints there, oldest first."""
-        return sorted(path for path in self._directory.iterdir() if _NAME.fullmatch(path.name))
+        return _checkpoints(self._directory)
 
     def _remove_old(self) -> None:
         """Leave the newest ``keep`` whole ones; failing to remove is no reason to stop."""
@@ -150,6 +136,14 @@ class CheckpointStore:
             except OSError as error:
                 log.warning("the old checkpoint %s can't be removed: %s", path, error)
         self._damaged.clear()
+
+
+def read_latest(directory: Path) -> Checkpoint | None:
+    """Read as :meth:`CheckpointStore.latest` does, for an onlooker: nothing changes, so a service may be writing there.
+
+    None where there is no checkpoint or no such directory; raises CheckpointError where none is whole.
+    """
+    return _latest(directory, lambda damaged: None) if directory.is_dir() else None
 
 
 def raise_generation(directory: Path) -> int:
@@ -203,6 +197,31 @@ def unpack_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor
             )
         state.setdefault(int(position), {})[part] = value.clone()
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def _checkpoints(directory: Path) -> list[Path]:
+    """Checkpoints there, oldest first."""
+    return sorted(path for path in directory.iterdir() if _NAME.fullmatch(path.name))
+
+
+def _latest(directory: Path, damaged: Callable[[Path], None]) -> Checkpoint | None:
+    """The newest whole checkpoint; ``damaged`` is told of each newer one that is not."""
+    skipped: list[str] = []
+    for path in reversed(_checkpoints(directory)):
+        try:
+            state, config = _read(path)
+        except (OSError, ValueError, KeyError, AttributeError, SafetensorError) as error:
+            skipped.append(f"{path.name} is damaged: {error}")
+            damaged(path)
+            log.warning("checkpoint %s is damaged, falling back to the one before: %s", path, error)
+            continue
+        return Checkpoint(path, state, config, tuple(skipped))
+    if skipped:
+        raise CheckpointError(
+            f"checkpoints: none of those in {directory} can be used ({'; '.join(skipped)}); "
+            "bring one back from a copy, or start afresh without them"
+        )
+    return None
 
 
 def _pack(tensors: dict[str, Tensor]) -> bytes:

@@ -19,6 +19,7 @@ from spiral.checkpoints import (
     State,
     pack_optimiser,
     raise_generation,
+    read_latest,
     unpack_optimiser,
 )
 
@@ -271,3 +272,14 @@ def test_an_optimisers_state_for_other_parameters_is_refused() -> None:
     optimiser.step()
     with pytest.raises(ValueError, match="fits none of this optimiser's 2 parameters"):
         unpack_optimiser(torch.optim.Adam(other.parameters()), pack_optimiser(optimiser))
+
+
+def test_an_onlooker_reads_the_newest_and_leaves_what_is_being_written(tmp_path: Path) -> None:
+    store = CheckpointStore(tmp_path, keep=2)
+    store.save(State({"frames": 3}, {}), "")
+    (tmp_path / "writing-00000009").mkdir()
+    found = read_latest(tmp_path)
+    assert found is not None
+    assert found.state.counters == {"frames": 3}
+    assert (tmp_path / "writing-00000009").is_dir()
+    assert read_latest(tmp_path / "nowhere") is None

@@ -1,0 +1,58 @@
+# Everything here works on a fresh clone; `make help` lists it.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all check bench bench-learning clean
+
+# The first Python on the path that is new enough.
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
+	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+BIN := .venv/bin
+STAMP := .venv/.made
+# Where pip also looks for torch, for example PyTorch's index of CPU builds; see the README.
+TORCH_INDEX ?=
+PRESET ?= mnist
+MINUTES ?= 15
+# What the environment is made of: when one of these is newer than the stamp, it is brought up to date.
+SOURCES := pyproject.toml setup.py constraints.txt Makefile scripts/system-packages.sh \
+	$(shell find protos spiral/engines -name '*.proto' -o -name '*.c' -o -name '*.h' -o -name '*.cdef')
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## system packages, virtual environment in .venv, native module, stubs
+
+$(STAMP): $(SOURCES)
+	@test -n "$(PYTHON)" || { echo "setup: no Python 3.11 or newer on the path; install one (Debian, Ubuntu: apt-get install python3), or name it with PYTHON=" >&2; exit 1; }
+	@scripts/system-packages.sh $(PYTHON)
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -c constraints.txt $(addprefix --extra-index-url ,$(TORCH_INDEX)) torch
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[train,dev]'
+	@touch $@
+
+demo: setup ## learn to paint digits for five minutes, with a live display and pictures at the end
+	@$(BIN)/spiral train --preset demo --minutes 5
+
+test: setup ## the test suite
+	@$(BIN)/python -m pytest
+
+test-all: setup ## the test suite and what takes long: every preset, kills, fuzzing
+	@$(BIN)/python -m pytest -m '' --timeout 1800
+
+check: setup ## style and types: ruff, mypy, and buf where it is installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	@if buf=$$(PATH="$(BIN):$$PATH" command -v buf); then echo "$$buf lint" && $$buf lint; \
+		else echo "buf is not installed: protos/ is not linted"; fi
+
+bench: setup ## speed of engine, wire and whole loop, to benchmarks/out/bench.json
+	@$(BIN)/python -m benchmarks
+
+bench-learning: setup ## train PRESET for MINUTES, then LeNet-FID, to benchmarks/out/learning.json
+	@$(BIN)/python -m benchmarks.learning --preset $(PRESET) --minutes $(MINUTES)
+
+clean: ## remove what was built here; runs and data stay
+	rm -rf .venv build dist *.egg-info spiral/v1 benchmarks/out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find spiral services tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find spiral -name '*.so' -delete

@@ -1,0 +1,70 @@
+"""What a run has learnt so far: its policy with the averaged weights, and the engine it paints on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spiral.checkpoints import read_latest
+from spiral.config import RunConfig
+from spiral.engines import Engine, create
+from spiral.machine import usable_cores
+from spiral.painting import paint
+from spiral.policy import Policy, build_policy
+from spiral.policy.weights import load_weights, parse_weights
+from spiral.programs import Program
+from spiral.runs import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A policy and its engine, ready to paint."""
+
+    config: RunConfig
+    engine: Engine
+    policy: Policy
+    frames: int
+    """Learnt so far."""
+
+    def paint(
+        self, num: int, seed: int, targets: NDArray[np.uint8] | None = None
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+        """Paint ``num`` pictures: canvases uint8 ``[num, H, W, C]`` and actions int32 ``[num, T, K]``.
+
+        The same seed draws the same random numbers, whatever the weights.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        return paint(self.policy, self.engine, num, generator, targets, threads=usable_cores())
+
+    def program(self, actions: NDArray[np.int32], seed: int = 0) -> Program:
+        """The program of one picture, from its actions ``[T, K]``."""
+        engine = self.config.engine
+        return Program(engine.name, engine.settings, actions, seed, engine_version=self.engine.version)
+
+    def with_snapshot(self, path: Path) -> Trained:
+        """The same with the weights of a snapshot file; ValueError where it is of another network."""
+        policy = make_policy(self.config, self.engine)
+        load_weights(policy, parse_weights(path.read_bytes()), path.name)
+        return Trained(self.config, self.engine, policy, self.frames)
+
+
+def load_trained(run: Run) -> Trained:
+    """Load a run's newest checkpoint; ValueError where there is none yet."""
+    config = run.config()
+    checkpoint = read_latest(run.checkpoints("learner"))
+    if checkpoint is None:
+        raise ValueError(f'run: "{run.name}" has no checkpoint yet; train it with: spiral train --run {run.name}')
+    engine = create(config.engine.name, config.engine.settings)
+    policy = make_policy(config, engine)
+    load_weights(policy, checkpoint.state.tensors["average"])
+    return Trained(config, engine, policy, int(checkpoint.state.counters["frames"]))
+
+
+def make_policy(config: RunConfig, engine: Engine) -> Policy:
+    """The run's network, not yet trained, for painting only."""
+    policy = build_policy(config.policy, engine.spec, engine.observation_shape, config.num_actions, config.conditional)
+    return policy.eval().requires_grad_(False)
