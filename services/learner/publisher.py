@@ -13,6 +13,7 @@ from spiral.v1 import learner_pb2_grpc
 from spiral.v1.learner_pb2 import GetWeightsRequest, GetWeightsResponse, WeightsHeader
 from spiral.versions import Version
 from spiral.wire.contract import version_from_proto, version_to_proto
+from spiral.wire.guard import StatusError
 
 CHUNK_BYTES = 1 << 20
 """As learner.proto says; far below gRPC's 4 MiB, so that other calls get their turn in between."""
@@ -27,7 +28,7 @@ class Weights:
 
 
 class WeightsPublisher:
-    """Holds the newest weights for the servicer; the latest wins."""
+    """Holds the newest weights for the servicer; the latest wins. The digest is "" until the contract is known."""
 
     def __init__(self, contract_digest: str) -> None:
         self.contract_digest = contract_digest
@@ -72,8 +73,8 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
     ) -> Iterator[GetWeightsResponse]:
         """Answer the newest weights, or only a header where the asker has them."""
         expected = self._publisher.contract_digest
-        if request.contract_digest and request.contract_digest != expected:
-            context.abort(
+        if request.contract_digest and expected and request.contract_digest != expected:
+            raise StatusError(
                 grpc.StatusCode.FAILED_PRECONDITION,
                 f'contract_digest: "{request.contract_digest[:64]}" is not the learner\'s "{expected}"',
             )
@@ -83,7 +84,7 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
             return
         responses = self._publisher.responses()
         if responses is None:
-            context.abort(grpc.StatusCode.UNAVAILABLE, "the learner has no weights yet; ask again")
+            raise StatusError(grpc.StatusCode.UNAVAILABLE, "the learner has no weights yet; ask again")
         yield from responses
 
 

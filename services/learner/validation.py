@@ -41,7 +41,7 @@ _REASONS = {"dtype": REASON_DTYPE, "shape": REASON_SHAPE, "size": REASON_SIZE}
 class RefusedError(Exception):
     """Why a message is refused: a reason of the protocol and a sentence for people."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: Reason.ValueType, detail: str) -> None:
         super().__init__(detail[:_MAX_DETAIL])
         self.reason = reason
 
