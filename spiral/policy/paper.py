@@ -29,6 +29,8 @@ DECODER_SIDE = 4
 class PaperPolicy(Policy):
     """Convolutions, eight residual blocks, an LSTM, and a decoder for each component."""
 
+    ramps: Tensor
+
     def __init__(
         self,
         spec: ActionSpec,
@@ -102,8 +104,7 @@ class PaperPolicy(Policy):
         if inputs.target is not None:
             pictures = torch.cat([pictures, inputs.target.unsqueeze(0).expand(T, B, H, W, C)], -1)
         pixels = pictures.reshape(T * B, H, W, -1).permute(0, 3, 1, 2).float() / 255
-        ramps: Tensor = self.ramps
-        stem: Tensor = self.stem(torch.cat([pixels, ramps.expand(T * B, 2, H, W)], 1))
+        stem: Tensor = self.stem(torch.cat([pixels, self.ramps.expand(T * B, 2, H, W)], 1))
         return stem
 
     def _condition(self, inputs: Inputs) -> Tensor:
@@ -118,7 +119,8 @@ class PaperPolicy(Policy):
         ]
         condition: Tensor = self.action_mlp(torch.cat(embedded, -1))
         if self.noise_mlp is not None and inputs.noise is not None:
-            condition = condition + self.noise_mlp(inputs.noise).repeat(T, 1)
+            noise: Tensor = self.noise_mlp(inputs.noise)
+            condition = condition + noise.repeat(T, 1)
         return condition.view(T * B, CHANNELS, 1, 1)
 
     def _lstm_step(self, features: Tensor, state: State) -> tuple[Tensor, Tensor]:

@@ -48,7 +48,7 @@ class SmallPolicy(Policy):
         self.steps = nn.ModuleList(nn.Linear(width, width) for _ in pairwise(spec.sizes))
         self.chosen = nn.ModuleList(nn.Embedding(size, width) for size in spec.sizes[:-1])
         for module in [*self.previous, self.step, *self.chosen]:
-            nn.init.normal_(module.weight, std=1 / math.sqrt(width))  # type: ignore[arg-type]
+            nn.init.normal_(module.weight, std=1 / math.sqrt(width))
 
     def core(self, inputs: Inputs, state: State) -> tuple[Tensor, Tensor, State]:
         T, B = inputs.observation.shape[:2]

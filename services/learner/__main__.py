@@ -1,0 +1,19 @@
+"""Starts the learner: ``python -m services.learner --help``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from services.learner.options import LearnerOptions
+from services.learner.service import serve
+from spiral.options import run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until a signal or the run's limit; the exit code."""
+    return run(LearnerOptions, "learner", serve, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,20 @@
+"""Makes learner batches out of trajectory messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from spiral.trajectories import Trajectory
+
+
+def join(trajectories: Sequence[Trajectory]) -> Trajectory:
+    """One trajectory ``[T, ΣB, …]`` that owns its arrays.
+
+    Always copies: what comes from the network lies in read-only memory whose slot is to be freed.
+    """
+    parts = [trajectory.tensors() for trajectory in trajectories]
+    # Time comes first where there is time.
+    axes = {"observations": 1, "actions": 1, "behaviour_log_prob": 1, "noise": 0, "targets": 0}
+    return Trajectory(**{name: np.concatenate([part[name] for part in parts], axes[name]) for name in parts[0]})

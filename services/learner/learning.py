@@ -1,0 +1,186 @@
+"""One step of learning: a batch of episodes and their rewards → new weights.
+
+Owns no thread, no socket and no clock; the same code runs in the service and in lockstep.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from services.learner.losses import clipped_surrogate_loss, entropy_bonus, policy_gradient_loss, value_loss
+from services.learner.returns import vtrace
+from spiral.checkpoints import State, pack_optimiser, unpack_optimiser
+from spiral.config import LearnerConfig
+from spiral.policy import Inputs, Policy
+from spiral.policy.weights import load_weights
+from spiral.trajectories import Trajectory
+
+
+@dataclass(slots=True)
+class Progress:
+    """Means over the updates since it was last taken."""
+
+    updates: int = 0
+    entropy: dict[str, float] = field(default_factory=dict)
+    """Nats of each component, over the actions for which it counts."""
+    losses: dict[str, float] = field(default_factory=dict)
+    """The losses and the gradient's norm, by name."""
+
+    def add(self, entropy: Mapping[str, float], losses: Mapping[str, float]) -> None:
+        """Take in one update."""
+        self.updates += 1
+        for means, values in ((self.entropy, entropy), (self.losses, losses)):
+            for name, value in values.items():
+                before = means.get(name, 0.0)
+                means[name] = before + (value - before) / self.updates
+
+
+class PolicyLearner:
+    """Policy, optimiser and running average of the weights."""
+
+    def __init__(self, policy: Policy, config: LearnerConfig, seed: int) -> None:
+        self.policy = policy
+        self.device = policy.counts.device
+        self.average = copy.deepcopy(policy).requires_grad_(False)
+        self.config = config
+        self.updates = 0
+        self.frames = 0
+        self.optimiser = make_optimiser(policy, config)
+        self.progress = Progress()
+        self._shuffle = np.random.default_rng(seed)
+        unknown = config.entropy_costs.keys() - set(policy.spec.names)
+        if unknown:
+            raise ValueError(
+                f"learner.entropy_costs: {sorted(unknown)} are no components; this engine has {policy.spec.names}"
+            )
+        self._entropy_costs = torch.tensor(
+            [config.entropy_costs.get(name, config.entropy_cost) for name in policy.spec.names],
+            device=self.device,
+        )
+
+    def learn(self, batch: Trajectory, rewards: NDArray[np.float32]) -> None:
+        """Use a batch of episodes ``reuse`` times in ``minibatches`` updates each; ``rewards`` are ``[T, B]``."""
+        actions = self._tensor(batch.actions).long()
+        inputs = self._inputs(batch, actions)
+        behaviour = self._tensor(batch.behaviour_log_prob)
+        paid = self._tensor(rewards)
+        for episodes in self._minibatches(batch.batch):
+            self._update(take(inputs, episodes), actions[:, episodes], behaviour[:, episodes], paid[:, episodes])
+        self.frames += batch.actions.shape[0] * batch.batch
+
+    def state(self) -> State:
+        """Everything that a checkpoint needs; copies, so that later updates don't touch it."""
+        return State(
+            counters={
+                "updates": self.updates,
+                "frames": self.frames,
+                "shuffle": self._shuffle.bit_generator.state,
+            },
+            tensors={
+                "policy": {name: tensor.clone() for name, tensor in self.policy.state_dict().items()},
+                "average": {name: tensor.clone() for name, tensor in self.average.state_dict().items()},
+                "optimiser": pack_optimiser(self.optimiser),
+            },
+        )
+
+    def restore(self, state: State) -> None:
+        """Continue from ``state`` as if there had been no interruption; ValueError where it is of another network."""
+        for policy, group in ((self.policy, "policy"), (self.average, "average")):
+            load_weights(policy, state.tensors[group], group)
+        unpack_optimiser(self.optimiser, state.tensors["optimiser"])
+        self.updates, self.frames = state.counters["updates"], state.counters["frames"]
+        self._shuffle.bit_generator.state = state.counters["shuffle"]
+
+    def take_progress(self) -> Progress:
+        """What happened since the last call."""
+        taken, self.progress = self.progress, Progress()
+        return taken
+
+    def _minibatches(self, episodes: int) -> Iterator[Tensor]:
+        """Whole episodes, so that returns and recurrent states need no second pass."""
+        for _ in range(self.config.reuse):
+            yield from self._tensor(self._shuffle.permutation(episodes)).chunk(self.config.minibatches)
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(self.device, non_blocking=True)
+
+    def _inputs(self, batch: Trajectory, actions: Tensor) -> Inputs:
+        """What the policy saw before each action; ``actions`` are the batch's, int64."""
+        return Inputs(
+            observation=self._tensor(batch.observations[:-1]),
+            previous_action=torch.cat([torch.zeros_like(actions[:1]), actions[:-1]]),
+            step=torch.arange(len(actions), device=self.device),
+            noise=None if batch.noise is None else self._tensor(batch.noise),
+            target=None if batch.targets is None else self._tensor(batch.targets),
+        )
+
+    def _update(self, inputs: Inputs, actions: Tensor, behaviour: Tensor, rewards: Tensor) -> None:
+        config = self.config
+        judged = self.policy.judge(inputs, actions, self.policy.initial_state(actions.shape[1]))
+        log_rho = (judged.log_prob - behaviour).detach()
+        corrected = config.off_policy == "vtrace"
+        returns = vtrace(
+            log_rho if corrected else torch.zeros_like(log_rho),
+            rewards,
+            judged.value.detach(),
+            torch.zeros_like(rewards[0]),  # an episode ends with its last action
+            discount=config.discount,
+            trace_decay=config.trace_decay,
+            rho_bar=config.rho_bar,
+            c_bar=config.c_bar,
+        )
+        if config.off_policy == "clip":
+            policy_loss = clipped_surrogate_loss(judged.log_prob, behaviour, returns.advantages, config.clip)
+        else:
+            rho = log_rho.exp().clamp(max=config.rho_bar) if corrected else torch.ones_like(log_rho)
+            policy_loss = policy_gradient_loss(judged.log_prob, returns.advantages, rho)
+        critic_loss = value_loss(judged.value, returns.targets)
+        bonus = entropy_bonus(judged.entropy, self._entropy_costs)
+        self.optimiser.zero_grad(set_to_none=True)
+        (policy_loss + config.value_cost * critic_loss - bonus).backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(self.policy.parameters(), config.gradient_clip)
+        self.optimiser.step()
+        self._follow()
+        self.updates += 1
+        self._record(judged.entropy, actions, policy=policy_loss, value=critic_loss, gradient_norm=norm)
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Move the running average. Early on it forgets faster, or the first weights would linger."""
+        decay = min(self.config.average, (1 + self.updates) / (10 + self.updates))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.policy.parameters()), 1 - decay)
+
+    @torch.no_grad()
+    def _record(self, entropy: Tensor, actions: Tensor, **losses: Tensor) -> None:
+        counts = self.policy._mask(actions.flatten(0, 1)).sum(0).clamp(min=1)
+        means = (entropy.sum((0, 1)) / counts).tolist()
+        self.progress.add(
+            dict(zip(self.policy.spec.names, means, strict=True)),
+            {name: float(value.detach()) for name, value in losses.items()},
+        )
+
+
+def make_optimiser(policy: Policy, config: LearnerConfig) -> torch.optim.Optimizer:
+    """Adam, or RMSProp with IMPALA's constants."""
+    if config.optimiser == "rmsprop":
+        return torch.optim.RMSprop(policy.parameters(), lr=config.learning_rate, alpha=0.99, eps=0.1)
+    return torch.optim.Adam(policy.parameters(), lr=config.learning_rate, fused=True)
+
+
+def take(inputs: Inputs, episodes: Tensor) -> Inputs:
+    """The inputs of some episodes, by their indices."""
+    return Inputs(
+        observation=inputs.observation[:, episodes],
+        previous_action=inputs.previous_action[:, episodes],
+        step=inputs.step,
+        noise=None if inputs.noise is None else inputs.noise[episodes],
+        target=None if inputs.target is None else inputs.target[episodes],
+    )

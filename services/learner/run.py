@@ -1,0 +1,263 @@
+"""A run as the learner sees it: what it learns from, what it writes down, and what it goes on from.
+
+Owns no thread and no socket; the service feeds it from the network, lockstep from the same process.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from services.learner.history import History
+from services.learner.learning import PolicyLearner
+from services.learner.rewards import RunningDeviation, combine_terms, rewards_of
+from services.learner.samples import SNAPSHOTS, write_samples, write_snapshot
+from spiral.checkpoints import CheckpointStore, State
+from spiral.config import RunConfig
+from spiral.engines.description import EngineDescription
+from spiral.policy import build_policy
+from spiral.runs import Run
+from spiral.trajectories import Trajectory, TrajectoryContract
+from spiral.versions import Version
+
+RECORD_S = 5.0
+"""Time between two points of the learning curve: a few hundred points an hour draw a smooth line."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredBatch:
+    """A batch of episodes and what the discriminator said of it."""
+
+    trajectory: Trajectory
+    oldest: int
+    """Number of the oldest weights that painted it."""
+    newest: int
+    """Number of the newest weights that painted it."""
+    terms: Mapping[str, NDArray[np.float32]]
+    """Scores ``[T + 1, B]`` of the observations, by term."""
+    score_real: float
+    score_painted: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """Age of the weights that painted a batch, updates."""
+
+    least: int
+    most: int
+
+    @property
+    def mean(self) -> float:
+        """The middle between both."""
+        return (self.least + self.most) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a run is over; None: never."""
+
+    frames: int | None = None
+    """Frames learnt over the whole run."""
+    minutes: float | None = None
+    """Time since this start."""
+
+
+class LearningRun:
+    """Learns from scored batches, and keeps history, samples, snapshots and checkpoints of it."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        run: Run,
+        generation: int,
+        describe: Callable[[], EngineDescription],
+        limits: Limits,
+        clock: Callable[[], float],
+        device: torch.device | None = None,
+    ) -> None:
+        """Start or resume; ``describe`` asks the renderer, once in a run's life. ``generation`` has been raised."""
+        self.config, self.run, self.limits = config, run, limits
+        self._clock, self._started = clock, clock()
+        self.generation = generation
+        self._store = CheckpointStore(run.checkpoints("learner"), config.learner.keep)
+        self.description = _stored_description(run, describe)
+        torch.manual_seed(config.seed)
+        description = self.description
+        policy = build_policy(
+            config.policy, description.spec, description.observation_shape, config.num_actions, config.conditional
+        )
+        self.learner = PolicyLearner(policy.to(device or "cpu"), config.learner, config.seed)
+        self._deviation = RunningDeviation()
+        self._elapsed_before = 0.0
+        self.extra: State | None = None
+        """What the caller had saved with the checkpoint that was resumed."""
+        self.resumed = self._resume()
+        for folder in (run.samples, run.snapshots):
+            folder.mkdir(parents=True, exist_ok=True)
+        if not self.learner.frames:
+            write_snapshot(run.snapshots, SNAPSHOTS[0], self.learner.average)
+        self._history = History(run.history_file, run.events)
+        self._recorded_at, self._recorded_frames = self._started, self.learner.frames
+        self._saved_at = self._sampled_at = self._started
+        self._quarter = 0
+        self._last: ScoredBatch | None = None
+        self._of_last: dict[str, float] = {}
+        self.lag = Lag(0, 0)
+
+    @property
+    def contract(self) -> TrajectoryContract:
+        """What this run's trajectories look like."""
+        config, description = self.config, self.description
+        return TrajectoryContract(
+            description.spec,
+            description.observation_shape,
+            config.num_actions,
+            config.conditional,
+            config.policy.noise,
+        )
+
+    @property
+    def version(self) -> Version:
+        """Version of the weights."""
+        return Version(self.generation, self.learner.updates)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Time spent on this run over all its starts, seconds."""
+        return self._elapsed_before + self._clock() - self._started
+
+    @property
+    def done(self) -> float:
+        """Share of the limit that is reached: 1 or more at the end, 0 without a limit."""
+        frames, minutes = self.limits.frames, self.limits.minutes
+        by_frames = self.learner.frames / frames if frames else 0.0
+        by_time = (self._clock() - self._started) / 60 / minutes if minutes else 0.0
+        return max(by_frames, by_time)
+
+    def learn(self, batch: ScoredBatch) -> None:
+        """Turn scores into rewards and learn from them."""
+        learner, settings = self.learner, self.config.learner
+        scores = combine_terms(batch.terms, settings.terms)
+        rewards = rewards_of(batch.trajectory, scores, settings, self.description.spec, self._deviation)
+        self.lag = Lag(learner.updates - batch.newest, learner.updates - batch.oldest)
+        learner.learn(batch.trajectory, rewards)
+        self._last = batch
+        self._of_last = {
+            "reward": float(rewards.sum(0).mean()),
+            "score_first": float(scores[0].mean()),
+            "score_final": float(scores[-1].mean()),
+            "score_real": batch.score_real,
+            "score_painted": batch.score_painted,
+            "paint_share": float(learner.policy.spec.mask(batch.trajectory.actions).all(-1).mean()),
+            "lag": self.lag.mean,
+        }
+
+    def write_due(self, waits: Mapping[str, float], extra: Callable[[], State] | None = None) -> dict[str, Any] | None:
+        """Write whatever is due by the clock: the history's record (returned), samples, snapshots, a checkpoint.
+
+        ``waits``: seconds waited for each peer since the last record; ``extra``: what else belongs to a checkpoint.
+        """
+        now, settings = self._clock(), self.config.learner
+        record = None
+        if self._last is not None and now - self._recorded_at >= RECORD_S:
+            record = self._record(now, waits)
+        if now - self._sampled_at >= settings.sample_s:
+            self._sampled_at = now
+            self.write_samples()
+        quarter = min(int(self.done * 4), 3)
+        if quarter > self._quarter:
+            self._quarter = quarter
+            write_snapshot(self.run.snapshots, SNAPSHOTS[quarter], self.learner.average)
+        if now - self._saved_at >= settings.checkpoint_s:
+            self.save(extra() if extra else None)
+        return record
+
+    def finish(self, extra: State | None = None) -> dict[str, Any] | None:
+        """Write the last record, samples, the snapshot of the end and a checkpoint."""
+        record = self._record(self._clock(), {}) if self._last else None
+        self.write_samples()
+        write_snapshot(self.run.snapshots, SNAPSHOTS[-1], self.learner.average)
+        self.save(extra)
+        self._history.close()
+        return record
+
+    def save(self, extra: State | None = None) -> None:
+        """Write a checkpoint."""
+        state = self.learner.state()
+        counters = {
+            **state.counters,
+            "elapsed_s": self.elapsed_s,
+            "deviation": [self._deviation.mean, self._deviation.square, self._deviation.weight],
+        }
+        tensors = dict(state.tensors)
+        if extra is not None:
+            counters["extra"] = extra.counters
+            tensors |= extra.tensors
+        self._store.save(State(counters, tensors), self.config.to_yaml())
+        self._saved_at = self._clock()
+
+    def write_samples(self) -> None:
+        """Write pictures and programs of the last batch, if there was one."""
+        if self._last is not None:
+            write_samples(
+                self.run.samples,
+                self.learner.frames,
+                self._last.trajectory,
+                self.config.engine,
+                self.description.version,
+            )
+
+    def _record(self, now: float, waits: Mapping[str, float]) -> dict[str, Any]:
+        learner, progress = self.learner, self.learner.take_progress()
+        interval = max(now - self._recorded_at, 1e-9)
+        record: dict[str, Any] = {
+            "seconds": round(self.elapsed_s, 1),
+            "frames": learner.frames,
+            "updates": learner.updates,
+            "fps": round((learner.frames - self._recorded_frames) / interval, 1),
+            **self._of_last,
+            "entropy": progress.entropy,
+            "losses": progress.losses,
+            "waits": {peer: round(seconds / interval, 3) for peer, seconds in waits.items()},
+        }
+        self._history.write(record)
+        self._recorded_at, self._recorded_frames = now, learner.frames
+        return record
+
+    def _resume(self) -> str:
+        """Restore the newest checkpoint; says in a sentence what was found."""
+        found = self._store.latest()
+        if found is None:
+            return "a new run"
+        counters = found.state.counters
+        self.learner.restore(found.state)
+        self._elapsed_before = counters["elapsed_s"]
+        self._deviation.mean, self._deviation.square, self._deviation.weight = counters["deviation"]
+        self.extra = State(counters.get("extra", {}), found.state.tensors)
+        skipped = "".join(f"; {sentence}" for sentence in found.skipped)
+        return f"resumed {found.path.name}: {self.learner.frames:,} frames, {self.learner.updates:,} updates{skipped}"
+
+
+def _stored_description(run: Run, describe: Callable[[], EngineDescription]) -> EngineDescription:
+    """The engine's description as stored with the run; asked for and stored where the run is new."""
+    try:
+        return EngineDescription.from_json(json.loads(run.engine_file.read_text()))
+    except FileNotFoundError:
+        description = describe()
+        aside = run.engine_file.with_suffix(".writing")
+        aside.write_text(json.dumps(description.to_json(), indent=1))
+        aside.replace(run.engine_file)
+        return description
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"engine description: {run.engine_file} is damaged ({error}); remove it and it is asked for again"
+        ) from error

@@ -1,0 +1,53 @@
+"""Pictures, programs and snapshots that a learner leaves in the run's directory for people to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from spiral import pictures
+from spiral.config import EngineConfig
+from spiral.policy import Policy
+from spiral.policy.weights import dump_weights
+from spiral.programs import Program
+from spiral.trajectories import Trajectory
+
+SHEET = 64
+"""Paintings on a contact sheet."""
+PROGRAMS = 8
+"""Programs kept of each batch that is shown: enough to replay, few enough to browse."""
+KEPT_SHEETS = 20
+"""Contact sheets kept; a long run would fill the disk otherwise."""
+FRAME_MS = 400
+"""Time of a stroke in the animation, ms."""
+SNAPSHOTS = ("start", "quarter-1", "quarter-2", "quarter-3", "end")
+"""Names of the snapshots, in order."""
+
+
+def write_samples(folder: Path, frames: int, trajectory: Trajectory, engine: EngineConfig, engine_version: str) -> None:
+    """A contact sheet, an animation and some programs of a trajectory that was learnt from."""
+    final = trajectory.observations[-1, :SHEET]
+    pictures.save_png(pictures.contact_sheet(final), folder / f"sheet-{frames:010d}.png")
+    painting = trajectory.observations[1:, 0]
+    pictures.save_painting_gif(folder / f"painting-{frames:010d}.gif", [painting], ms_per_frame=FRAME_MS)
+    programs = folder / "programs"
+    programs.mkdir(exist_ok=True)
+    for b in range(min(PROGRAMS, trajectory.batch)):
+        program = Program(
+            engine=engine.name,
+            settings=engine.settings,
+            actions=trajectory.actions[:, b],
+            engine_version=engine_version,
+        )
+        program.save(programs / f"{frames:010d}-{b}.json")
+    for old in sorted(folder.glob("sheet-*.png"))[:-KEPT_SHEETS]:
+        number = old.stem.removeprefix("sheet-")
+        for file in (old, folder / f"painting-{number}.gif", *programs.glob(f"{number}-*.json")):
+            file.unlink(missing_ok=True)
+
+
+def write_snapshot(folder: Path, name: str, average: Policy) -> None:
+    """The averaged weights under one of :data:`SNAPSHOTS`, apart from the checkpoints that rotate."""
+    path = folder / f"{name}.safetensors"
+    aside = path.with_suffix(".writing")
+    aside.write_bytes(dump_weights(average.state_dict()))
+    aside.replace(path)

@@ -1,0 +1,177 @@
+"""Asks the discriminator, one batch ahead of learning."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from typing import Self
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+
+from services.learner.batches import join
+from services.learner.ingest import Arrived, Ingest
+from services.learner.run import ScoredBatch
+from spiral.metrics import Metrics
+from spiral.trajectories import Trajectory
+from spiral.v1.discriminator_pb2 import ScoreHeader, ScoreRequest, ScoreResponse
+from spiral.v1.discriminator_pb2_grpc import DiscriminatorServiceStub
+from spiral.versions import Version
+from spiral.wire.edges import Service
+from spiral.wire.tensors import decode, spec_of
+
+CHUNK_BYTES = 1 << 20
+"""As discriminator.proto says."""
+DEADLINE_S = 60.0
+"""Of one Score call: an update and a thousand pictures take a second or two on a slow machine."""
+RETRY_S = (0.2, 0.5, 1.0, 2.0)
+"""Waits between tries while the discriminator is away; the last one again and again."""
+RETRIED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+"""What passes by itself. Anything else is a mistake that a repetition would only repeat."""
+POLL_S = 0.5
+"""Longest time until a request to stop is noticed."""
+
+_log = logging.getLogger(__name__)
+
+
+class DiscriminatorError(RuntimeError):
+    """The discriminator refused a batch; the message says why."""
+
+
+class Scorer:
+    """A thread that collects batches from the queue, has them scored and hands them out in order.
+
+    While one batch is being learnt from, the next is being scored. ``waiting_for`` names the peer that it waits for.
+    """
+
+    def __init__(
+        self,
+        ingest: Ingest,
+        channel: grpc.Channel,
+        metrics: Metrics,
+        *,
+        episodes: int,
+        max_lag: int,
+        version: Version,
+    ) -> None:
+        self.waiting_for: Service = "actor"
+        self.version = version
+        """Newest weights, by which the age of trajectories is measured; kept up by the learner's loop."""
+        self._ingest, self._metrics = ingest, metrics
+        self._stub = DiscriminatorServiceStub(channel)
+        self._episodes, self._max_lag = episodes, max_lag
+        self._scored: queue.Queue[ScoredBatch] = queue.Queue(maxsize=1)
+        self._stop = threading.Event()
+        self._failure: Exception | None = None
+        self._batches = 0
+        self._thread = threading.Thread(target=self._run, name="scorer", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop.set()
+        self._thread.join(timeout=DEADLINE_S)
+
+    def take(self, timeout_s: float) -> ScoredBatch | None:
+        """The next batch, or None after ``timeout_s``; raises what ended the thread."""
+        try:
+            return self._scored.get(timeout=timeout_s)
+        except queue.Empty:
+            if self._failure is not None:
+                raise self._failure from None
+            return None
+
+    def _run(self) -> None:
+        try:
+            while (arrived := self._collect()) is not None:
+                batch = join([one.trajectory for one in arrived])
+                oldest = min(one.oldest_version.number for one in arrived)
+                newest = max(one.newest_version.number for one in arrived)
+                for one in arrived:
+                    one.release()
+                scored = self._score(batch, oldest, newest)
+                while scored is not None and not self._stop.is_set():
+                    try:
+                        self._scored.put(scored, timeout=POLL_S)
+                        break
+                    except queue.Full:
+                        continue
+        except Exception as error:
+            self._failure = error
+
+    def _collect(self) -> list[Arrived] | None:
+        """Whole messages that make a batch; None when stopped."""
+        collected: list[Arrived] = []
+        episodes = 0
+        self.waiting_for = "actor"
+        while episodes < self._episodes:
+            if self._stop.is_set():
+                return None
+            arrived = self._ingest.take(POLL_S)
+            if arrived is None:
+                continue
+            if self.version.number - arrived.oldest_version.number > self._max_lag:
+                self._metrics["spiral_learner_dropped_total"].labels(reason="lag").inc()
+                arrived.release()
+                continue
+            collected.append(arrived)
+            episodes += arrived.trajectory.batch
+        return collected
+
+    def _score(self, batch: Trajectory, oldest: int, newest: int) -> ScoredBatch | None:
+        """Ask until there is an answer; the batch keeps its id, so nothing is remembered twice."""
+        self.waiting_for = "discriminator"
+        self._batches += 1
+        batch_id = f"{self.version.generation}.{self._batches}"
+        attempt = 0
+        while not self._stop.is_set():
+            start = time.perf_counter()
+            try:
+                answer = self._stub.Score(score_requests(batch_id, batch), timeout=DEADLINE_S)
+            except grpc.RpcError as error:
+                if error.code() not in RETRIED:
+                    raise DiscriminatorError(f"discriminator: {error.code().name}: {error.details()}") from error
+                if attempt == 0:
+                    _log.warning("waiting for the discriminator: %s %s", error.code().name, error.details())
+                self._stop.wait(RETRY_S[min(attempt, len(RETRY_S) - 1)])
+                attempt += 1
+                continue
+            self._metrics["spiral_learner_score_seconds"].observe(time.perf_counter() - start)
+            return scored_batch(batch, oldest, newest, answer)
+        return None
+
+
+def score_requests(batch_id: str, batch: Trajectory) -> Iterator[ScoreRequest]:
+    """The header and then the pictures in chunks."""
+    header = ScoreHeader(batch_id=batch_id, observations=spec_of("observations", batch.observations), remember=True)
+    if batch.targets is not None:
+        header.targets.CopyFrom(spec_of("targets", batch.targets))
+    yield ScoreRequest(header=header)
+    for pictures in (batch.observations, batch.targets):
+        if pictures is not None:
+            data = np.ascontiguousarray(pictures).reshape(-1)
+            for start in range(0, len(data), CHUNK_BYTES):
+                yield ScoreRequest(chunk=data[start : start + CHUNK_BYTES].tobytes())
+
+
+def scored_batch(batch: Trajectory, oldest: int, newest: int, answer: ScoreResponse) -> ScoredBatch:
+    """Check the answer and join it with its batch; DiscriminatorError where it makes no sense."""
+    shape = batch.observations.shape[:2]
+    try:
+        terms: dict[str, NDArray[np.float32]] = {
+            term.name: decode(term.scores, f"scores of {term.name}", np.float32, shape) for term in answer.terms
+        }
+    except ValueError as error:
+        raise DiscriminatorError(f"discriminator: {error}") from error
+    if not terms:
+        raise DiscriminatorError("discriminator: it answered no score term; at least one is right")
+    wrong = [name for name, scores in terms.items() if not np.isfinite(scores).all()]
+    if wrong:
+        raise DiscriminatorError(f"discriminator: the scores {wrong} are not all finite; it may have diverged")
+    return ScoredBatch(batch, oldest, newest, terms, answer.real.mean, answer.painted.mean)

@@ -1,0 +1,186 @@
+"""The learner as a service: takes trajectories in, has them scored, learns, and serves the weights."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import grpc
+import torch
+import zmq
+
+from services.learner.admission import Admission
+from services.learner.ingest import Ingest
+from services.learner.options import LearnerOptions
+from services.learner.publisher import LearnerServicer, WeightsPublisher
+from services.learner.run import LearningRun, Limits, ScoredBatch
+from services.learner.scoring import DiscriminatorError, Scorer
+from services.learner.telling import Teller
+from spiral.checkpoints import CheckpointError, raise_generation
+from spiral.config import RunConfig
+from spiral.devices import choose_device
+from spiral.engines.description import EngineDescription
+from spiral.metrics import new_metrics
+from spiral.options import StartError, refuse
+from spiral.policy.weights import dump_weights
+from spiral.runs import Run
+from spiral.serving import Serving
+from spiral.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
+from spiral.v1.renderer_pb2 import DescribeEngineRequest
+from spiral.v1.renderer_pb2_grpc import RendererServiceStub
+from spiral.wire import sockets
+from spiral.wire.contract import settings_to_proto, spec_from_proto
+from spiral.wire.rpc import connect
+
+TAKE_S = 0.5
+"""Longest wait for a batch before the loop looks at the clock and at signals."""
+DESCRIBE_DEADLINE_S = 5.0
+"""Of one try to reach a renderer; it is tried until the learner is stopped."""
+SLOW_WAIT_S = 10.0
+"""A wait of this length is worth a line in the log."""
+CREDITS_PER_ACTOR = 4
+"""Trajectories that an actor may have under way; its two groups then never wait for an answer."""
+
+_log = logging.getLogger(__name__)
+
+
+class StoppedError(Exception):
+    """The service was asked to stop while it waited."""
+
+
+def serve(options: LearnerOptions) -> int:
+    """Run until a signal or the limit; 0, or 1 where it had to give up."""
+    torch.set_num_threads(options.threads)
+    try:
+        config = options.run_config()
+        device = choose_device(options.device)
+        run = Run(options.run_dir)
+        run.path.mkdir(parents=True, exist_ok=True)
+        generation = raise_generation(run.checkpoints("learner"))
+    except (ValueError, OSError, CheckpointError) as error:
+        raise StartError(str(error)) from error
+    metrics = new_metrics("learner")
+    with Serving("learner", options, metrics) as serving:
+        publisher = WeightsPublisher(contract_digest="")
+        add_LearnerServiceServicer_to_server(LearnerServicer(publisher), serving.server)
+        serving.start()
+        try:
+            learning = LearningRun(
+                config,
+                run,
+                generation,
+                lambda: describe_engine(config, options.renderer, serving),
+                Limits(options.limit_frames, options.limit_minutes),
+                time.monotonic,
+                device,
+            )
+            _log.info("generation %d, %s", generation, learning.resumed)
+            return _train(learning, options, serving, publisher, Teller(metrics, learning))
+        except StoppedError:
+            return 0
+        except (ValueError, OSError) as error:
+            return refuse("learner", error)
+        except (CheckpointError, DiscriminatorError) as error:
+            _log.error("giving up: %s", error)
+            return 1
+
+
+def _train(
+    learning: LearningRun, options: LearnerOptions, serving: Serving, publisher: WeightsPublisher, teller: Teller
+) -> int:
+    config, settings = learning.config, learning.config.learner
+    contract = learning.contract
+    admission = Admission(
+        contract,
+        learning.version,
+        batch=config.actor.batch,
+        learner_batch=settings.batch,
+        queue=settings.queue,
+        queue_bytes=settings.queue_bytes,
+        credits_per_actor=CREDITS_PER_ACTOR,
+    )
+    publisher.contract_digest = contract.digest
+    serving.info.contract_digest = contract.digest
+    with (
+        zmq.Context() as context,
+        connect(options.discriminator) as channel,
+        Ingest(sockets.router(context, options.learner_data), admission, teller.metrics) as ingest,
+        Scorer(
+            ingest,
+            channel,
+            teller.metrics,
+            episodes=settings.batch,
+            max_lag=settings.max_lag,
+            version=learning.version,
+        ) as scorer,
+    ):
+        while not serving.stopping.is_set():
+            _announce(learning, serving, publisher, ingest, scorer)
+            finished = learning.done >= 1
+            if finished and options.at_limit == "exit":
+                _log.info("the limit is reached: %s frames", f"{learning.learner.frames:,}")
+                break
+            batch = _next_batch(scorer, serving, teller, finished)
+            if batch is not None:
+                start = time.perf_counter()
+                learning.learn(batch)
+                teller.learnt(time.perf_counter() - start)
+            teller.recorded(learning.write_due(teller.waits), ingest.actors)
+        ingest.stop()
+        teller.recorded(learning.finish(), ingest.actors)
+    return 0
+
+
+def _announce(
+    learning: LearningRun, serving: Serving, publisher: WeightsPublisher, ingest: Ingest, scorer: Scorer
+) -> None:
+    """Tell everybody of new weights, if there are any."""
+    version = learning.version
+    if version > publisher.version:
+        publisher.publish(version, dump_weights(learning.learner.policy.state_dict()))
+        ingest.set_version(version)
+        scorer.version = version
+        serving.info.version = version
+
+
+def _next_batch(scorer: Scorer, serving: Serving, teller: Teller, finished: bool) -> ScoredBatch | None:
+    """Wait a moment for a batch and keep account of it; at the limit none is taken any more."""
+    serving.tick()
+    if finished:
+        serving.stopping.wait(TAKE_S)
+        return None
+    start = time.perf_counter()
+    peer = scorer.waiting_for
+    with serving.info.waiting(peer):
+        batch = scorer.take(TAKE_S)
+    teller.waited(peer, time.perf_counter() - start, batch is not None)
+    return batch
+
+
+def describe_engine(config: RunConfig, address: str, serving: Serving) -> EngineDescription:
+    """Ask a renderer what it can do; waits for one. ValueError where it refuses the settings."""
+    request = DescribeEngineRequest(engine=settings_to_proto(config.engine.name, config.engine.settings))
+    waiting_since = time.monotonic()
+    with connect(address) as channel:
+        stub = RendererServiceStub(channel)
+        while not serving.stopping.is_set():
+            serving.tick()
+            try:
+                with serving.info.waiting("renderer"):
+                    answer = stub.DescribeEngine(request, timeout=DESCRIBE_DEADLINE_S, wait_for_ready=True)
+            except grpc.RpcError as error:
+                if error.code() == grpc.StatusCode.INVALID_ARGUMENT:
+                    raise ValueError(f"engine.settings: {error.details()}") from error
+                if time.monotonic() - waiting_since >= SLOW_WAIT_S:
+                    waiting_since = time.monotonic()
+                    _log.warning("waiting for the renderer at %s: %s", address, error.details())
+                continue
+            height, width, channels = answer.observation_shape
+            canvas_height, canvas_width, canvas_channels = answer.canvas_shape
+            return EngineDescription(
+                spec_from_proto(answer.action_spec),
+                (height, width, channels),
+                (canvas_height, canvas_width, canvas_channels),
+                answer.engine_version,
+            )
+    raise StoppedError

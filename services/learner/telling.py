@@ -1,0 +1,87 @@
+"""Turns what the learner does into metrics."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from services.learner.run import LearningRun
+from spiral.metrics import Metrics
+from spiral.wire.edges import SERVICES
+
+LOG_WAIT_S = 10.0
+"""A wait of this length is worth a line, and another one each time it has lasted this much longer."""
+
+MOST_IDLE = 0.9
+"""The demand for actors grows at most tenfold at a time: what a share near 1 extrapolates to is mostly noise."""
+
+_log = logging.getLogger(__name__)
+
+
+class Teller:
+    """Keeps the learner's metrics, and account of whom it waits for."""
+
+    def __init__(self, metrics: Metrics, learning: LearningRun) -> None:
+        self.metrics = metrics
+        self.waits: dict[str, float] = defaultdict(float)
+        """Seconds waited for each peer since the last record."""
+        self._learning = learning
+        self._in_a_row = 0.0
+        self._logged_at = 0.0
+        metrics["spiral_learner_generation"].set(learning.generation)
+        self._frames, self._updates = 0, 0
+        self._count()
+
+    def waited(self, peer: str, seconds: float, came: bool) -> None:
+        """Account for a wait of ``seconds`` for ``peer``, at whose end the batch came or not."""
+        self.waits[peer] += seconds
+        self.metrics["spiral_learner_wait_seconds_total"].labels(peer=peer).inc(seconds)
+        self._in_a_row = 0.0 if came else self._in_a_row + seconds
+        if came:
+            self._logged_at = 0.0
+        elif self._in_a_row - self._logged_at >= LOG_WAIT_S:
+            self._logged_at = self._in_a_row
+            _log.warning("waiting for the %s for %.0f s", peer, self._in_a_row)
+
+    def learnt(self, seconds: float) -> None:
+        """Account for a batch that was learnt from."""
+        metrics, learning = self.metrics, self._learning
+        self._count()
+        metrics["spiral_learner_update_seconds"].observe(seconds)
+        lag = metrics["spiral_learner_policy_lag"]
+        lag.labels(stat="min").set(learning.lag.least)
+        lag.labels(stat="mean").set(learning.lag.mean)
+        lag.labels(stat="max").set(learning.lag.most)
+
+    def recorded(self, record: Mapping[str, Any] | None, actors: int) -> None:
+        """Take over what was written into the history, if anything was; ``actors`` are there at present."""
+        if record is None:
+            return
+        metrics = self.metrics
+        for component, nats in record["entropy"].items():
+            metrics["spiral_learner_entropy"].labels(component=component).set(nats)
+        for term, value in record["losses"].items():
+            metrics["spiral_learner_loss"].labels(term=term).set(value)
+        metrics["spiral_learner_reward"].set(record["reward"])
+        for kind in ("first", "final"):
+            metrics["spiral_learner_score"].labels(kind=kind).set(record[f"score_{kind}"])
+        self._judge(record["waits"], actors)
+        self.waits.clear()
+
+    def _judge(self, shares: Mapping[str, float], actors: int) -> None:
+        """Name the bottleneck: the peer that the learner waits for most of the time, or itself."""
+        slowest = max(shares, key=lambda peer: shares[peer]) if sum(shares.values()) > 0.5 else "learner"
+        for service in SERVICES:
+            self.metrics["spiral_learner_bottleneck"].labels(service=service).set(service == slowest)
+        # Where these actors keep it busy for a share s of its time, 1/s as many would keep it busy altogether.
+        busy = 1 - min(shares.get("actor", 0.0), MOST_IDLE)
+        self.metrics["spiral_learner_actor_demand"].set(max(1.0, actors / busy))
+
+    def _count(self) -> None:
+        """Raise the counters to the run's totals, which a resumed run begins with."""
+        learner = self._learning.learner
+        self.metrics["spiral_learner_frames_total"].inc(learner.frames - self._frames)
+        self.metrics["spiral_learner_updates_total"].inc(learner.updates - self._updates)
+        self._frames, self._updates = learner.frames, learner.updates

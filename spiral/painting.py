@@ -1,0 +1,108 @@
+"""Rollouts of a policy on an engine, the engine's side left to the caller.
+
+:class:`Painter` waits for nobody: whoever drives it brings the frames, from a renderer far away or
+from an engine in the same process.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spiral.engines import Engine
+from spiral.policy import Inputs, Policy, State
+from spiral.trajectories import Trajectory
+
+
+class Painter:
+    """``B`` episodes painted in lockstep::
+
+        painter.begin(blank)
+        while not painter.done:
+            painter.observe(canvases.step(painter.act()))
+        trajectory = painter.trajectory()
+
+    ``policy`` may be replaced between two steps.
+    """
+
+    def __init__(self, policy: Policy, batch: int, generator: torch.Generator) -> None:
+        self.policy = policy
+        self._batch = batch
+        self._generator = generator
+        self._step = 0
+        self._state: State = ()
+
+    @property
+    def done(self) -> bool:
+        """Whether all actions of the episode have been executed and seen."""
+        return self._step == self.policy.num_actions
+
+    def begin(self, blank: NDArray[np.uint8], targets: NDArray[np.uint8] | None = None) -> None:
+        """Start new episodes from the blank observations ``[B, H, W, C]``."""
+        T, B, K = self.policy.num_actions, self._batch, len(self.policy.spec)
+        self._step = 0
+        self._state = self.policy.initial_state(B)
+        self._observations = np.empty((T + 1, *blank.shape), np.uint8)
+        self._observations[0] = blank
+        self._actions: NDArray[np.int32] = np.zeros((T, B, K), np.int32)
+        self._log_prob = np.empty((T, B), np.float32)
+        self._targets = targets
+        self._noise = (
+            torch.randn(B, self.policy.noise, generator=self._generator).numpy() if self.policy.noise else None
+        )
+
+    @torch.inference_mode()
+    def act(self) -> NDArray[np.int32]:
+        """Choose the next action of each episode: ``[B, K]``, components in the spec's order."""
+        t = self._step
+        previous = self._actions[t - 1 : t] if t else np.zeros((1, *self._actions.shape[1:]), np.int32)
+        inputs = Inputs(
+            observation=torch.from_numpy(self._observations[t : t + 1]),
+            previous_action=torch.from_numpy(previous).long(),
+            step=torch.tensor([t]),
+            noise=None if self._noise is None else torch.from_numpy(self._noise),
+            target=None if self._targets is None else torch.from_numpy(self._targets),
+        )
+        sampled = self.policy.act(inputs, self._state, self._generator)
+        self._state = sampled.state
+        self._log_prob[t] = sampled.log_prob.numpy()
+        actions: NDArray[np.int32] = self._actions[t]
+        actions[:] = sampled.actions.numpy()
+        return actions
+
+    def observe(self, frames: NDArray[np.uint8]) -> None:
+        """Take in what the last actions have made: ``[B, H, W, C]``."""
+        self._step += 1
+        self._observations[self._step] = frames
+
+    def trajectory(self) -> Trajectory:
+        """The record of the finished episodes."""
+        return Trajectory(self._observations, self._actions, self._log_prob, self._noise, self._targets)
+
+
+def paint(
+    policy: Policy,
+    engine: Engine,
+    num: int,
+    generator: torch.Generator,
+    targets: NDArray[np.uint8] | None = None,
+    *,
+    batch: int = 64,
+    threads: int = 1,
+) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """Paint ``num`` pictures: canvases ``[num, H, W, C]`` (not the view) and actions ``[num, T, K]``."""
+    pictures, actions = [], []
+    for start in range(0, num, batch):
+        size = min(batch, num - start)
+        canvases = engine.open(size, threads)
+        painter = Painter(policy, size, generator)
+        painter.begin(
+            canvases.reset(np.zeros(size, np.int64)), None if targets is None else targets[start : start + size]
+        )
+        while not painter.done:
+            painter.observe(canvases.step(painter.act()))
+        pictures.append(canvases.canvas())
+        actions.append(painter.trajectory().actions.transpose(1, 0, 2))
+        canvases.close()
+    return np.concatenate(pictures), np.concatenate(actions)
