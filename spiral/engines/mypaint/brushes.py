@@ -17,6 +17,7 @@ from spiral.engines.interface import EngineMissingError
 
 PACK = Path("mypaint-data") / "1.0" / "brushes"
 """The 1.x brush pack in a data folder: pen of the 2.0 pack has another speed curve (spiral.md §3.4)."""
+SYSTEM_DATA = ("/usr/local/share", "/usr/share")
 APT = "apt-get install mypaint-brushes"
 MAX_BYTES = 1 << 20
 """Brush files have about 10 kB."""
@@ -43,7 +44,7 @@ def pack_folders(environment: Mapping[str, str]) -> Iterator[Path]:
         yield Path(override)
         return
     home = environment.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    for data in [home, *environment.get("XDG_DATA_DIRS", "").split(":"), "/usr/local/share", "/usr/share"]:
+    for data in [home, *environment.get("XDG_DATA_DIRS", "").split(":"), *SYSTEM_DATA]:
         if data:
             yield Path(data) / PACK
 
@@ -90,7 +91,7 @@ def load_brush(name: str, environment: Mapping[str, str] | None = None) -> Brush
         text = path.read_text(encoding="utf-8")
         brush = json.loads(text)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"brush: {path} is not a brush of version 3 (JSON): {error}") from error
+        raise ValueError(f"brush: {path} is no brush of version 3, it is not JSON: {error}") from error
     if (problem := find_problem(brush)) is not None:
         raise ValueError(f"brush: {path} {problem}")
     return BrushFile(name, text)

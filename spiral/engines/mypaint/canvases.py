@@ -111,8 +111,8 @@ class MyPaintCanvases:
     def _frames(self, out: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
         if out is None:
             return np.empty(self._shape, dtype=np.uint8)
-        if out.shape != self._shape or out.dtype != np.uint8 or not out.flags.c_contiguous:
+        if out.shape != self._shape or out.dtype != np.uint8 or not out.flags.c_contiguous or not out.flags.writeable:
             raise ValueError(
-                f"out: {out.dtype} {list(out.shape)} is not a contiguous uint8 array of shape {list(self._shape)}"
+                f"out: {out.dtype} {list(out.shape)} is not a contiguous, writable uint8 array of shape {list(self._shape)}"
             )
         return out

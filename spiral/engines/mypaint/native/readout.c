@@ -14,25 +14,38 @@ static inline uint32_t straight(uint32_t value, uint32_t alpha) {
   return alpha ? ((value << 15) + alpha / 2) / alpha : 0;
 }
 
-static int opaque(const uint16_t *pixels, int count) {
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "read_opaque_grey takes red from a pixel's lowest bits");
+
+// Reads out a grey row as if all of it were opaque; returns whether it was. A pixel at a time as one integer,
+// which compilers turn into vector code twice as fast as that of four separate channels.
+static int read_opaque_grey(const uint16_t *pixels, uint8_t *out, int count) {
+  uint64_t differs = 0;
+  for (int i = 0; i < count; i++) {
+    uint64_t pixel;
+    memcpy(&pixel, pixels + 4 * i, sizeof pixel);
+    differs |= pixel ^ ((uint64_t)ONE << 48);
+    const uint64_t red = pixel & 0xffff;
+    out[i] = (uint8_t)(((red << 8) - red + HALF) / ONE);
+  }
+  return !(differs >> 48);
+}
+
+static int is_opaque(const uint16_t *pixels, int count) {
   uint16_t differs = 0;
   for (int i = 0; i < count; i++) differs |= pixels[4 * i + 3] ^ ONE;
   return !differs;
 }
 
 static void read_row(const uint16_t *pixels, uint8_t *out, int count, int channels) {
-  if (opaque(pixels, count)) {
-    if (channels == 1) {
-      for (int i = 0; i < count; i++) out[i] = to_byte(pixels[4 * i]);
-      return;
-    }
+  if (channels == 1 && read_opaque_grey(pixels, out, count)) return;
+  if (channels > 1 && is_opaque(pixels, count)) {
     for (int i = 0; i < count; i++) {
       for (int c = 0; c < channels; c++) out[channels * i + c] = to_byte(pixels[4 * i + c]);
     }
     return;
   }
+  const int colours = channels < 3 ? channels : 3;
   for (int i = 0; i < count; i++, pixels += 4, out += channels) {
-    const int colours = channels < 3 ? channels : 3;
     for (int c = 0; c < colours; c++) out[c] = to_byte(straight(pixels[c], pixels[3]));
     if (channels == 4) out[3] = to_byte(pixels[3]);
   }

@@ -1,0 +1,116 @@
+"""Finding and checking brush files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spiral.engines import EngineMissingError
+from spiral.engines.mypaint import MyPaint
+from spiral.engines.mypaint.brushes import find_brush, find_pack, load_brush
+
+
+def test_brushes_are_found_by_name_and_by_path() -> None:
+    pen = find_brush("classic/pen")
+    assert pen.name == "pen.myb"
+    assert "1.0" in pen.parts
+    assert find_brush(str(pen)) == pen
+    assert load_brush(str(pen)).digest == load_brush("classic/pen").digest
+
+
+def test_an_unknown_brush_is_refused_with_the_closest_ones_and_the_folder() -> None:
+    with pytest.raises(
+        ValueError, match=r'"classic/dry_brsh" is not one of .* in /.*brushes; closest: classic/dry_brush'
+    ):
+        MyPaint.from_settings({"brush": "classic/dry_brsh"})
+    with pytest.raises(ValueError, match="closest: classic/pencil"):
+        find_brush("pencil")
+    with pytest.raises(ValueError, match=r"there is no file /nowhere/pen\.myb"):
+        find_brush("/nowhere/pen.myb")
+    with pytest.raises(ValueError, match="is not one of"):
+        find_brush("../../../../../etc/passwd")
+
+
+def test_the_environment_can_name_another_pack(tmp_path: Path) -> None:
+    brush = tmp_path / "mine" / "thick.myb"
+    brush.parent.mkdir()
+    brush.write_bytes(find_brush("classic/pen").read_bytes())
+    assert find_brush("mine/thick", {"SPIRAL_BRUSHES": str(tmp_path)}) == brush
+    with pytest.raises(EngineMissingError, match=r"SPIRAL_BRUSHES: .*absent is no folder"):
+        find_pack({"SPIRAL_BRUSHES": str(tmp_path / "absent")})
+    share = tmp_path / "share" / "mypaint-data" / "1.0" / "brushes"
+    share.mkdir(parents=True)
+    assert find_pack({"XDG_DATA_DIRS": f"/absent:{tmp_path / 'share'}"}) == share
+
+
+def test_a_missing_pack_is_explained_with_its_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("spiral.engines.mypaint.brushes.SYSTEM_DATA", (str(tmp_path),))
+    with pytest.raises(EngineMissingError, match=r"brush pack is not installed .*apt-get install mypaint-brushes"):
+        find_pack({"XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path)})
+
+
+def pen() -> dict[str, Any]:
+    brush = json.loads(find_brush("classic/pen").read_text())
+    assert isinstance(brush, dict)
+    return brush
+
+
+def changed(**settings: Any) -> dict[str, Any]:
+    brush = pen()
+    brush["settings"].update(settings)
+    return brush
+
+
+@pytest.mark.parametrize(
+    ("brush", "message"),
+    [
+        ("# an old brush\nversion 2", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        ([], "version 3"),
+        ({"version": 2, "settings": {"opaque": {}}}, "version 3"),
+        ({"version": 3}, "has no settings"),
+        (changed(opaque={"inputs": {}}), "no number as base_value of opaque"),
+        (changed(opaque={"base_value": "1", "inputs": {}}), "no number as base_value of opaque"),
+        (changed(opaque={"base_value": 1.0}), "no inputs of opaque"),
+        # Each of these stops the process inside libmypaint.
+        (changed(opaque={"base_value": 1.0, "inputs": {"pressure": [[0.0, 0.0]]}}), "curve of opaque by pressure"),
+        (
+            changed(opaque={"base_value": 1.0, "inputs": {"pressure": [[1.0, 0.0], [0.0, 1.0]]}}),
+            "curve of opaque by pressure",
+        ),
+        (
+            changed(opaque={"base_value": 1.0, "inputs": {"pressure": [[i, i] for i in range(65)]}}),
+            "curve of opaque by pressure",
+        ),
+    ],
+)
+def test_a_damaged_brush_is_refused_with_what_is_wrong(brush: object, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.myb"
+    if isinstance(brush, bytes):
+        path.write_bytes(brush)
+    else:
+        path.write_text(brush if isinstance(brush, str) else json.dumps(brush))
+    with pytest.raises(ValueError, match=message):
+        MyPaint.from_settings({"brush": str(path)})
+
+
+def test_a_brush_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "large.myb"
+    path.write_bytes(b" " * ((1 << 20) + 1))
+    with pytest.raises(ValueError, match="1048577 bytes"):
+        load_brush(str(path))
+
+
+def test_a_brush_from_a_file_paints_like_the_one_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "copy.myb"
+    path.write_text(json.dumps(pen()))
+    pictures = []
+    for brush in ("classic/pen", str(path)):
+        with MyPaint.from_settings({"brush": brush}).open(1) as canvases:
+            pictures.append(canvases.step(np.array([[1, 900, 40, 2, 6]], dtype=np.int32)))
+    np.testing.assert_array_equal(*pictures)
