@@ -41,6 +41,8 @@ class Scores:
     """Scores of remembered paintings."""
     updates: tuple[Update, ...] = ()
     """Updates made on the way to this answer; none where it is a repetition."""
+    repeated: bool = False
+    """Whether the batch had been scored before."""
 
 
 class Judge(Protocol):
@@ -138,7 +140,7 @@ class Answers:
                     f'batch_id: "{batch_id}" was given to a batch of [F, B] = {list(before)} before, this one is '
                     f"{list(shape)}; each batch needs an id of its own"
                 )
-        return known
+        return replace(known, repeated=True) if known else None
 
     def keep(self, batch_id: str, scores: Scores) -> None:
         """Remember an answer and forget the oldest one where there are too many."""

@@ -1,0 +1,132 @@
+"""Starts the discriminator: ``python -m services.discriminator --config mnist --run-dir runs/one``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Sequence
+
+import torch
+
+from services.discriminator.judge import Judge, Update
+from services.discriminator.judging import build_judge
+from services.discriminator.measuring import Meter
+from services.discriminator.options import DiscriminatorOptions
+from services.discriminator.servicer import Discriminator
+from services.discriminator.worker import Worker
+from spiral.checkpoints import CheckpointError, CheckpointStore, raise_generation
+from spiral.config import RunConfig
+from spiral.datasets import load
+from spiral.devices import choose_device
+from spiral.engines import EngineMissingError, create
+from spiral.metrics import new_metrics
+from spiral.options import StartError, run
+from spiral.runs import Run
+from spiral.serving import Serving
+from spiral.v1.discriminator_pb2_grpc import add_DiscriminatorServiceServicer_to_server
+
+log = logging.getLogger(__name__)
+
+
+def serve(options: DiscriminatorOptions) -> int:
+    """Serve until told to stop; 1 where the judge failed or could not write its last checkpoint."""
+    torch.set_num_threads(options.threads)
+    try:
+        config = options.run_config()
+        directory = Run(options.run_dir).checkpoints("discriminator")
+        generation = raise_generation(directory)
+        metrics = new_metrics("discriminator")
+        with Serving("discriminator", options, metrics, capabilities=("sample-targets",)) as serving:
+            observation_shape = _observation_shape(options, config)
+            judge = _build(options, config, observation_shape, generation)
+            store = CheckpointStore(directory, config.learner.keep)
+            log.info("generation %d, %s", generation, _resume(judge, store))
+            meter = Meter(metrics, judge)
+            worker = _start_worker(options, config, judge, store, meter, serving)
+            servicer = Discriminator(
+                worker,
+                meter,
+                observation_shape,
+                config.conditional,
+                max_batch_bytes=options.max_batch_bytes,
+                draining=serving.stopping.is_set,
+            )
+            add_DiscriminatorServiceServicer_to_server(servicer, serving.server)
+            serving.start()
+            serving.wait()
+    except (ValueError, CheckpointError) as error:
+        raise StartError(str(error)) from error
+    # All calls have their answers now, so the last checkpoint holds them.
+    worker.close()
+    return 1 if worker.failure else 0
+
+
+def _observation_shape(options: DiscriminatorOptions, config: RunConfig) -> tuple[int, int, int]:
+    """(H, W, C) of the pictures, as told or as the engine shows them; StartError where neither says so."""
+    if options.observation_shape:
+        height, width, channels = map(int, options.observation_shape.split("x"))
+        return height, width, channels
+    try:
+        return create(config.engine.name, config.engine.settings).observation_shape
+    except EngineMissingError as error:
+        raise StartError(
+            f"{error}; or name the size of the pictures, which is all that is needed here: --observation-shape 32x32x1"
+        ) from error
+
+
+def _build(
+    options: DiscriminatorOptions, config: RunConfig, observation_shape: tuple[int, int, int], generation: int
+) -> Judge:
+    height, width, channels = observation_shape
+    if channels not in {1, 3}:
+        raise StartError(f"observation_shape: {channels} channels; 1 (grey) or 3 (colour) is right")
+    dataset = load(config.data, (height, width), colour=channels == 3)
+    device = choose_device(options.device)
+    log.info("%s: %d pictures, on %s", dataset.name, len(dataset.train), device)
+    return build_judge(config, observation_shape, dataset, seed=config.seed, device=device, generation=generation)
+
+
+def _resume(judge: Judge, store: CheckpointStore) -> str:
+    """Continue from the newest checkpoint; in words, what was found."""
+    found = store.latest()
+    if found is None:
+        return "a new run: there is no checkpoint yet"
+    judge.restore(found.state)
+    skipped = "".join(f"; skipped: {sentence}" for sentence in found.skipped)
+    return f"resumed from {found.path} at {judge.version.number} updates{skipped}"
+
+
+def _start_worker(
+    options: DiscriminatorOptions,
+    config: RunConfig,
+    judge: Judge,
+    store: CheckpointStore,
+    meter: Meter,
+    serving: Serving,
+) -> Worker:
+    def progressed(updates: tuple[Update, ...]) -> None:
+        meter.updated(updates)
+        serving.info.version = judge.version
+
+    progressed(())
+    worker = Worker(
+        judge,
+        lambda: store.save(judge.state(), config.to_yaml()),
+        interval_s=config.learner.checkpoint_s,
+        queue_size=options.queue,
+        clock=time.monotonic,
+        progressed=progressed,
+        failed=lambda: serving.stop("the judge has failed"),
+    )
+    worker.start()
+    return worker
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the discriminator with command-line arguments; the exit code."""
+    return run(DiscriminatorOptions, "discriminator", serve, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""Shows on the metrics page what the judge does."""
+
+from __future__ import annotations
+
+from services.discriminator.judge import Judge, Scores, Update
+from spiral.metrics import Metrics
+
+
+class Meter:
+    """Counts scores and updates; used by the thread that owns the judge."""
+
+    def __init__(self, metrics: Metrics, judge: Judge) -> None:
+        """Start from what the judge has done in the run so far."""
+        self._metrics = metrics
+        metrics["spiral_discriminator_generation"].set(judge.version.generation)
+        metrics["spiral_discriminator_updates_total"].inc(judge.version.number)
+        metrics["spiral_discriminator_debt"].set_function(lambda: judge.debt)
+
+    def scored(self, scores: Scores, seconds: float, remember: bool) -> None:
+        """A batch was scored, which took ``seconds`` in all; a repeated answer counts for nothing."""
+        if scores.repeated:
+            return
+        frames, batch = next(iter(scores.terms.values())).shape
+        own_s = seconds - sum(update.seconds for update in scores.updates)
+        self._metrics["spiral_discriminator_score_seconds"].observe(own_s)
+        self._metrics["spiral_discriminator_scored_frames_total"].inc(frames * batch)
+        self._metrics["spiral_discriminator_remembered_total"].inc(batch if remember else 0)
+        score = self._metrics["spiral_discriminator_score"]
+        score.labels(kind="real").set(scores.real.mean)
+        score.labels(kind="painted").set(scores.painted.mean)
+        self.updated(scores.updates)
+
+    def updated(self, updates: tuple[Update, ...]) -> None:
+        """The network was updated."""
+        for update in updates:
+            self._metrics["spiral_discriminator_updates_total"].inc()
+            self._metrics["spiral_discriminator_update_seconds"].observe(update.seconds)
+            self._metrics["spiral_discriminator_loss"].set(update.loss)
