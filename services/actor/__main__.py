@@ -1,0 +1,38 @@
+"""``python -m services.actor``: starts an actor."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Sequence
+
+import torch
+
+from services.actor.acting import run_until_stopped
+from services.actor.options import ActorOptions
+from spiral.metrics import new_metrics
+from spiral.options import StartError, run
+from spiral.serving import Serving
+
+
+def serve(options: ActorOptions) -> int:
+    """Paint until SIGTERM; the exit code. StartError where something doesn't fit."""
+    torch.set_num_threads(options.threads)
+    try:
+        config = options.run_config()
+        metrics = new_metrics("actor")
+        with Serving("actor", options, metrics) as serving:
+            serving.start()
+            run_until_stopped(options, config, secrets.randbits(64), metrics, serving)
+    except ValueError as error:
+        raise StartError(str(error)) from error
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Start an actor; the exit code."""
+    return run(ActorOptions, "actor", serve, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""One group of canvases: paints episode after episode and ships each group as one trajectory."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.actor.retrying import BackOff
+from services.actor.shipper import Shipper
+from services.actor.streams import Renderers, Stream, StreamLostError
+from services.actor.targets import Targets
+from services.actor.waiting import Waits
+from services.actor.weights import CurrentPolicy
+from spiral.metrics import Metrics
+from spiral.painting import Painter
+from spiral.trajectories import Trajectory, TrajectoryContract
+from spiral.versions import Version
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A group of finished episodes."""
+
+    trajectory: Trajectory
+    oldest_version: Version
+    newest_version: Version
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """What the groups of an actor share."""
+
+    renderers: Renderers
+    shipper: Shipper
+    current: CurrentPolicy
+    targets: Targets | None
+    """None in an unconditional run."""
+    waits: Waits
+
+
+class PaintGroup:
+    """``B`` canvases that go in lockstep."""
+
+    def __init__(
+        self,
+        painter: Painter,
+        batch: int,
+        contract: TrajectoryContract,
+        peers: Peers,
+        back_off: BackOff,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._painter = painter
+        self._batch = batch
+        self._contract = contract
+        self._peers = peers
+        self._back_off = back_off
+        self._metrics = metrics
+        self._clock = clock
+        self._under_way = 0
+        """Episodes begun and not yet shipped."""
+
+    async def run(self) -> None:
+        """Paint for ever. A lost stream costs the episodes on it and nothing else."""
+        stream: Stream | None = None
+        try:
+            while True:
+                if stream is None or self._clock() >= stream.ends_at:
+                    if stream is not None:
+                        _log.debug("retired a stream")
+                        stream.close()
+                    stream = await self._peers.renderers.open(self._batch, self._contract.observation_shape)
+                try:
+                    finished = await self._episode(stream)
+                except StreamLostError as error:
+                    stream.close()
+                    stream = None
+                    _log.warning("lost %d episodes with their renderer: %s", self._under_way, error)
+                    self._lose("renderer")
+                    await asyncio.sleep(self._back_off.next_s())
+                    continue
+                self._back_off.reset()
+                await self._peers.shipper.ship(
+                    finished.trajectory, finished.oldest_version, finished.newest_version, finished.duration_s
+                )
+                self._under_way = 0
+        except asyncio.CancelledError:
+            self._lose("stopping")
+            raise
+        finally:
+            if stream is not None:
+                stream.close()
+
+    async def _episode(self, stream: Stream) -> Finished:
+        painter, current, waits = self._painter, self._peers.current, self._peers.waits
+        current.want_newer()
+        self._under_way = self._batch
+        started = self._clock()
+        targets = None if self._peers.targets is None else await self._peers.targets.draw(self._batch)
+        with waits("renderer", "blank canvases"):
+            painter.begin(await stream.reset(), targets)
+        oldest = newest = current.version
+        while not painter.done:
+            painter.policy = current.policy
+            oldest, newest = min(oldest, current.version), max(newest, current.version)
+            with self._metrics["spiral_actor_inference_seconds"].time():
+                actions = painter.act()
+            with waits("renderer", "frames"):
+                painter.observe(await stream.step(actions))
+            self._metrics["spiral_actor_frames_total"].inc(self._batch)
+        trajectory = painter.trajectory()
+        paints = self._contract.spec.mask(trajectory.actions).all(-1)
+        self._metrics["spiral_actor_paint_fraction"].set(float(np.mean(paints)))
+        return Finished(trajectory, oldest, newest, self._clock() - started)
+
+    def _lose(self, reason: str) -> None:
+        self._metrics["spiral_actor_episodes_lost_total"].labels(reason=reason).inc(self._under_way)
+        self._under_way = 0

@@ -1,0 +1,25 @@
+"""How long to wait before another try."""
+
+from __future__ import annotations
+
+import random
+
+FIRST_S, LONGEST_S = 0.1, 5.0
+"""A service that restarts on this machine is back within a second; one that stays away is not asked in a hurry."""
+
+
+class BackOff:
+    """Doubling delays with jitter, so that many who lost one peer don't come back all at once."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._delay_s = FIRST_S
+
+    def reset(self) -> None:
+        """It worked: the next wait is a short one again."""
+        self._delay_s = FIRST_S
+
+    def next_s(self) -> float:
+        """Seconds to wait now; the next wait is twice as long, up to a limit."""
+        delay_s, self._delay_s = self._delay_s, min(2 * self._delay_s, LONGEST_S)
+        return delay_s * self._rng.uniform(0.75, 1.25)

@@ -1,0 +1,229 @@
+"""The actor's side of the trajectory protocol (trajectory.proto) as a state machine.
+
+It owns no socket, no task and no clock: what happened and the time go in, what to do comes out. A parcel *waits* until
+there is a credit for it, is then *unanswered*, and in the end gets its fate. A new connection puts what was unanswered
+in front of what waits; a new generation of the learner drops both.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from spiral.trajectories import Trajectory
+from spiral.v1.trajectory_pb2 import (
+    REASON_NO_HELLO,
+    REASON_STOPPING,
+    VERDICT_ACCEPTED,
+    VERDICT_DUPLICATE,
+    ActorMessage,
+    Answer,
+    Hello,
+    LearnerMessage,
+    Reason,
+    Refused,
+    TrajectoryHeader,
+    Welcome,
+)
+from spiral.versions import Version
+from spiral.wire import tensors
+from spiral.wire.contract import version_from_proto, version_to_proto
+
+SILENCE_S = 10.0
+"""Without a message for this long the learner is taken for dead; five of its heartbeats are missing then."""
+IDLE_S = 30.0
+"""Credits unused for this long, because nothing gets finished, are given back: others may be waiting for them."""
+RETRY_S = 2.0
+"""Wait before the next hello where the learner was stopping; its successor is up soon."""
+
+_log = logging.getLogger(__name__)
+
+Fate = Literal["accepted", "duplicate", "refused", "dropped"]
+Frames = Sequence[bytes | memoryview]
+
+
+class ContractError(ValueError):
+    """Learner and actor can't work together; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A trajectory as it travels."""
+
+    sequence: int
+    generation: int
+    """Of the oldest weights that painted it."""
+    frames: Frames
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all frames."""
+        return sum(len(frame) for frame in self.frames)
+
+
+@dataclass(slots=True)
+class Decision:
+    """What to do now, in this order."""
+
+    reconnect: bool = False
+    """Close the connection and open a new one."""
+    messages: list[Frames] = field(default_factory=list)
+    """Send these."""
+    fates: list[tuple[int, Fate]] = field(default_factory=list)
+    """What became of parcels, by sequence."""
+
+
+class Shipping:
+    """What an actor says to the learner, and when."""
+
+    def __init__(self, actor_id: str, incarnation: int, contract_digest: str) -> None:
+        self._hello = Hello(actor_id=actor_id, incarnation=incarnation, contract_digest=contract_digest)
+        self._welcomed = False
+        self._hello_at: float | None = None
+        """When to say hello again on this connection, if so."""
+        self._heard_at = 0.0
+        self._used_at = 0.0
+        self._max_message_bytes = 0
+        self._sequence = 0
+        self._waiting: deque[Parcel] = deque()
+        self._unanswered: dict[int, Parcel] = {}
+        self.credits = 0
+        self.version = Version()
+        """Newest weights that the learner has told of; 0.0 before its first message."""
+
+    def waits(self, sequence: int) -> bool:
+        """Whether a parcel still waits for a credit."""
+        return any(parcel.sequence == sequence for parcel in self._waiting)
+
+    def connected(self, now: float) -> Decision:
+        """A new connection is there: say hello on it."""
+        self._waiting.extendleft(sorted(self._unanswered.values(), key=lambda parcel: -parcel.sequence))
+        self._unanswered.clear()
+        self._heard_at = now
+        return Decision(messages=[self._say_hello()])
+
+    def offer(
+        self, trajectory: Trajectory, oldest: Version, newest: Version, duration_s: float, now: float
+    ) -> tuple[int, Decision]:
+        """Take a finished trajectory; answers its sequence."""
+        self._sequence += 1
+        arrays = trajectory.tensors()
+        header = TrajectoryHeader(
+            actor_id=self._hello.actor_id,
+            incarnation=self._hello.incarnation,
+            sequence=self._sequence,
+            contract_digest=self._hello.contract_digest,
+            oldest_version=version_to_proto(oldest),
+            newest_version=version_to_proto(newest),
+            tensors=[tensors.spec_of(name, array) for name, array in arrays.items()],
+            duration_s=duration_s,
+        )
+        first = ActorMessage(trajectory=header).SerializeToString()
+        frames: Frames = [first, *(tensors.frame_of(array) for array in arrays.values())]
+        self._waiting.append(Parcel(self._sequence, oldest.generation, frames))
+        self._used_at = now
+        decision = Decision()
+        self._drop_old_generations(decision)
+        return self._sequence, self._send(decision)
+
+    def receive(self, message: LearnerMessage, now: float) -> Decision:
+        """Take a message of the learner. ContractError where it says that the two can't work together."""
+        self._heard_at = now
+        decision = Decision()
+        match message.WhichOneof("message"):
+            case "welcome":
+                self._welcome(message.welcome, now)
+            case "refused":
+                self._refused(message.refused, now)
+            case "answer":
+                self._answer(message.answer, decision)
+            case "heartbeat" if self._welcomed:
+                self.version = version_from_proto(message.heartbeat.version)
+                self.credits += message.heartbeat.credits
+        self._drop_old_generations(decision)
+        return self._send(decision)
+
+    def tick(self, now: float) -> Decision:
+        """Time has passed."""
+        if now - self._heard_at >= SILENCE_S:
+            _log.warning("nothing heard from the learner for %.0f s: connecting again", now - self._heard_at)
+            decision = self.connected(now)
+            decision.reconnect = True
+            return decision
+        idle = self.credits and not self._waiting and not self._unanswered and now - self._used_at >= IDLE_S
+        if idle or (self._hello_at is not None and now >= self._hello_at):
+            return Decision(messages=[self._say_hello()])
+        return Decision()
+
+    def _say_hello(self) -> Frames:
+        self._welcomed = False
+        self._hello_at = None
+        self.credits = 0
+        return [ActorMessage(hello=self._hello).SerializeToString()]
+
+    def _welcome(self, welcome: Welcome, now: float) -> None:
+        self._welcomed = True
+        self._hello_at = None
+        self._used_at = now
+        self._max_message_bytes = welcome.max_message_bytes
+        self.version = version_from_proto(welcome.version)
+        self.credits = welcome.credits
+
+    def _refused(self, refused: Refused, now: float) -> None:
+        if refused.reason != REASON_STOPPING:
+            raise ContractError(
+                f"the learner refuses this actor ({_name(refused.reason)}): {refused.detail}; "
+                f"actor {self._hello.contract_digest}, learner {refused.contract_digest}: start both with one config"
+            )
+        self._hello_at = now + RETRY_S
+
+    def _answer(self, answer: Answer, decision: Decision) -> None:
+        if self._welcomed:
+            self.version = version_from_proto(answer.version)
+            self.credits += answer.credits
+        if answer.reason == REASON_NO_HELLO and self._welcomed:
+            decision.messages.append(self._say_hello())
+        parcel = self._unanswered.pop(answer.sequence, None) if answer.incarnation == self._hello.incarnation else None
+        if parcel is None:
+            _log.warning("an answer to nothing that was sent: %s %r", _name(answer.reason), answer.detail)
+        elif answer.verdict == VERDICT_ACCEPTED:
+            decision.fates.append((parcel.sequence, "accepted"))
+        elif answer.verdict == VERDICT_DUPLICATE:
+            decision.fates.append((parcel.sequence, "duplicate"))
+        else:
+            _log.warning("trajectory %d refused (%s): %s", parcel.sequence, _name(answer.reason), answer.detail)
+            decision.fates.append((parcel.sequence, "refused"))
+
+    def _drop_old_generations(self, decision: Decision) -> None:
+        """What an earlier generation painted would be refused; an answer to it may never come."""
+        if not self._welcomed:
+            return
+        generation = self.version.generation
+        old = [p for p in (*self._waiting, *self._unanswered.values()) if p.generation != generation]
+        if old:
+            _log.warning("dropped %d trajectories: painted before generation %d of the learner", len(old), generation)
+        for parcel in old:
+            self._unanswered.pop(parcel.sequence, None)
+            decision.fates.append((parcel.sequence, "dropped"))
+        self._waiting = deque(parcel for parcel in self._waiting if parcel.generation == generation)
+
+    def _send(self, decision: Decision) -> Decision:
+        while self._welcomed and self.credits and self._waiting:
+            parcel = self._waiting.popleft()
+            if parcel.nbytes > self._max_message_bytes:
+                raise ContractError(
+                    f"actor.batch: a trajectory of this actor has {parcel.nbytes} bytes, the learner takes at most "
+                    f"{self._max_message_bytes}; give both the same actor.batch and policy"
+                )
+            self.credits -= 1
+            self._unanswered[parcel.sequence] = parcel
+            decision.messages.append(parcel.frames)
+        return decision
+
+
+def _name(reason: Reason.ValueType) -> str:
+    # A newer learner may have reasons that this actor does not know.
+    return Reason.Name(reason).removeprefix("REASON_").lower() if reason in Reason.values() else str(reason)

@@ -1,0 +1,169 @@
+"""Canvases far away: Rollout streams to a renderer, with a watchdog on every wait."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import grpc.aio
+import numpy as np
+from numpy.typing import NDArray
+
+from services.actor.retrying import BackOff
+from services.actor.waiting import Waits
+from spiral.actions import ActionSpec
+from spiral.config import EngineConfig
+from spiral.v1 import renderer_pb2_grpc
+from spiral.v1.renderer_pb2 import (
+    DescribeEngineRequest,
+    OpenCanvases,
+    ResetCanvases,
+    RolloutRequest,
+    RolloutResponse,
+    StepCanvases,
+)
+from spiral.wire import tensors
+from spiral.wire.contract import settings_to_proto, spec_from_proto
+
+LIFE_JITTER = 0.25
+"""Share by which streams' lives differ, so that the groups of many actors don't all move at once."""
+
+_log = logging.getLogger(__name__)
+
+Call = grpc.aio.StreamStreamCall[RolloutRequest, RolloutResponse]
+
+
+class StreamLostError(Exception):
+    """The stream is gone, and with it the canvases; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineDescription:
+    """What the renderer's engine understands and shows."""
+
+    spec: ActionSpec
+    observation_shape: tuple[int, int, int]
+
+
+class Stream:
+    """``B`` canvases in lockstep, which live as long as the stream."""
+
+    def __init__(self, call: Call, shape: tuple[int, int, int, int], watchdog_s: float, ends_at: float) -> None:
+        self._call = call
+        self._shape = shape
+        self._watchdog_s = watchdog_s
+        self.ends_at = ends_at
+        """When it is to be retired, at the next episode border."""
+
+    async def reset(self) -> NDArray[np.uint8]:
+        """Blank all canvases → ``[B, H, W, C]``. StreamLostError where no right answer comes in time."""
+        return self._observations(await self._ask(RolloutRequest(reset=ResetCanvases())))
+
+    async def step(self, actions: NDArray[np.int32]) -> NDArray[np.uint8]:
+        """Execute ``actions`` ``[B, K]`` → ``[B, H, W, C]``; errors as for :meth:`reset`."""
+        return self._observations(await self._ask(RolloutRequest(step=StepCanvases(actions=tensors.encode(actions)))))
+
+    async def open(self, request: OpenCanvases) -> None:
+        """Make the canvases; errors as for :meth:`reset`."""
+        await self._ask(RolloutRequest(open=request))
+
+    def close(self) -> None:
+        """Give the canvases up."""
+        self._call.cancel()
+
+    async def _ask(self, request: RolloutRequest) -> RolloutResponse:
+        try:
+            async with asyncio.timeout(self._watchdog_s):
+                await self._call.write(request)
+                response = await self._call.read()
+                if isinstance(response, RolloutResponse):
+                    return response
+                raise StreamLostError(f"the renderer ended the stream ({(await self._call.code()).name})")
+        except TimeoutError as error:
+            self.close()
+            raise StreamLostError(f"no answer from the renderer within {self._watchdog_s:g} s") from error
+        except grpc.aio.AioRpcError as error:
+            raise StreamLostError(f"{error.code().name}: {error.details()}") from error
+        except asyncio.InvalidStateError as error:
+            raise StreamLostError("the stream has ended") from error
+        except asyncio.CancelledError as error:
+            # gRPC reports a call that was cancelled underneath in the same way as a task that is.
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise StreamLostError("the call was cancelled") from error
+
+    def _observations(self, response: RolloutResponse) -> NDArray[np.uint8]:
+        try:
+            return tensors.decode(response.observations, "observations", np.uint8, self._shape)
+        except ValueError as error:
+            self.close()
+            raise StreamLostError(f"a wrong answer: {error}") from error
+
+
+class Renderers:
+    """Finds canvases at a renderer's address, behind which there may be many."""
+
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        engine: EngineConfig,
+        waits: Waits,
+        rng: random.Random,
+        *,
+        stream_life_s: float,
+        watchdog_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        # The stub serves both kinds of channel; its annotations know only of the other one.
+        self._stub: Any = renderer_pb2_grpc.RendererServiceStub(channel)
+        self._engine = settings_to_proto(engine.name, engine.settings)
+        self._waits = waits
+        self._rng = rng
+        self._stream_life_s = stream_life_s
+        self._watchdog_s = watchdog_s
+        self._clock = clock
+
+    async def describe(self) -> EngineDescription:
+        """Ask what the engine understands, until there is an answer; ValueError where the settings are wrong."""
+        back_off = BackOff(self._rng)
+        with self._waits("renderer", "the engine's description"):
+            while True:
+                try:
+                    request = DescribeEngineRequest(engine=self._engine)
+                    answer = await self._stub.DescribeEngine(request, timeout=self._watchdog_s)
+                    height, width, channels = answer.observation_shape
+                    return EngineDescription(spec_from_proto(answer.action_spec), (height, width, channels))
+                except grpc.aio.AioRpcError as error:
+                    if error.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION):
+                        raise ValueError(f"engine: the renderer refuses: {error.details()}") from error
+                    await self._pause(back_off, f"{error.code().name}: {error.details()}")
+
+    async def open(self, batch: int, observation_shape: tuple[int, int, int]) -> Stream:
+        """Open a stream of ``batch`` canvases, trying until a renderer has room."""
+        back_off = BackOff(self._rng)
+        with self._waits("renderer", "a stream"):
+            while True:
+                life_s = self._stream_life_s * self._rng.uniform(1 - LIFE_JITTER, 1 + LIFE_JITTER)
+                stream = Stream(
+                    self._stub.Rollout(), (batch, *observation_shape), self._watchdog_s, self._clock() + life_s
+                )
+                try:
+                    await stream.open(OpenCanvases(engine=self._engine, batch=batch))
+                    return stream
+                except StreamLostError as error:
+                    await self._pause(back_off, str(error))
+                except BaseException:
+                    stream.close()
+                    raise
+
+    async def _pause(self, back_off: BackOff, why: str) -> None:
+        delay_s = back_off.next_s()
+        _log.warning("no canvases from the renderer (%s); another try in %.1f s", why, delay_s)
+        await asyncio.sleep(delay_s)

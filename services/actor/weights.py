@@ -1,0 +1,149 @@
+"""Fetches the newest weights and builds the policy that uses them."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import hashlib
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from services.actor.retrying import BackOff
+from services.actor.shipping import ContractError
+from services.actor.waiting import Waits
+from spiral.policy import Policy
+from spiral.policy.weights import load_weights, parse_weights
+from spiral.v1 import learner_pb2_grpc
+from spiral.v1.learner_pb2 import GetWeightsRequest
+from spiral.versions import Version
+from spiral.wire.contract import version_from_proto, version_to_proto
+
+MAX_WEIGHTS_BYTES = 1 << 30
+"""Far above any policy of ours; a header that says more is an error, not a reason to fill the memory."""
+
+_log = logging.getLogger(__name__)
+
+
+class WeightsError(Exception):
+    """No weights, this time; the message says why."""
+
+
+class WeightsClient:
+    """Asks the learner for weights."""
+
+    def __init__(self, channel: grpc.aio.Channel, contract_digest: str, deadline_s: float) -> None:
+        # The stub serves both kinds of channel; its annotations know only of the other one.
+        self._stub: Any = learner_pb2_grpc.LearnerServiceStub(channel)
+        self._contract_digest = contract_digest
+        self._deadline_s = deadline_s
+
+    async def newer_than(self, version: Version) -> tuple[Version, bytes] | None:
+        """Version and bytes of the newest weights, None where ``version`` is the newest.
+
+        Raises WeightsError where none could be had, ContractError where the learner learns another task.
+        """
+        request = GetWeightsRequest(if_newer_than=version_to_proto(version), contract_digest=self._contract_digest)
+        try:
+            call = self._stub.GetWeights(request, timeout=self._deadline_s)
+            responses = [response async for response in _bounded(call)]
+        except grpc.aio.AioRpcError as error:
+            if error.code() == grpc.StatusCode.FAILED_PRECONDITION:
+                raise ContractError(f"the learner refuses this actor: {error.details()}") from error
+            raise WeightsError(f"{error.code().name}: {error.details()}") from error
+        if not responses or responses[0].WhichOneof("response") != "header":
+            raise WeightsError("the answer does not start with a header")
+        header = responses[0].header
+        if not header.modified:
+            return None
+        data = b"".join(response.chunk for response in responses[1:])
+        if len(data) != header.total_bytes or hashlib.sha256(data).digest() != header.sha256:
+            raise WeightsError(f"{len(data)} bytes arrived that are not the {header.total_bytes} announced")
+        return version_from_proto(header.version), data
+
+
+async def _bounded(call: Any) -> Any:
+    total = 0
+    async for response in call:
+        total += len(response.chunk)
+        if total > MAX_WEIGHTS_BYTES:
+            call.cancel()
+            raise WeightsError(f"more than {MAX_WEIGHTS_BYTES} bytes of weights")
+        yield response
+
+
+class CurrentPolicy:
+    """The newest policy and its version; whoever paints looks here before each step.
+
+    ``arrived`` is told each time that newer weights have come.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        client: WeightsClient,
+        waits: Waits,
+        rng: random.Random,
+        arrived: Callable[[CurrentPolicy], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.policy = policy
+        self.version = Version()
+        self._client = client
+        self._waits = waits
+        self._rng = rng
+        self._arrived = arrived
+        self._clock = clock
+        self._arrived_at = clock()
+        self._wanted = asyncio.Event()
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the weights arrived."""
+        return self._clock() - self._arrived_at
+
+    async def first(self) -> None:
+        """Wait for the first weights; ContractError and ValueError as for :meth:`refresh`."""
+        back_off = BackOff(self._rng)
+        with self._waits("learner", "the first weights"):
+            while self.version == Version():
+                await self.refresh()
+                if self.version == Version():
+                    await asyncio.sleep(back_off.next_s())
+
+    def want_newer(self) -> None:
+        """Say that now is a good time to look for newer weights; at most once an episode."""
+        self._wanted.set()
+
+    async def keep_fresh(self, announced: Callable[[], Version]) -> None:
+        """Take newer weights whenever they are wanted and ``announced`` tells that there are some; errors as for
+        :meth:`refresh`."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            if announced() > self.version:
+                await self.refresh()
+
+    async def refresh(self) -> None:
+        """Take newer weights, if there are any to be had.
+
+        ContractError where the learner learns another task, ValueError where its weights are of another network.
+        """
+        try:
+            newer = await self._client.newer_than(self.version)
+        except WeightsError as error:
+            _log.warning("no weights from the learner: %s", error)
+            return
+        if newer is None:
+            return
+        version, data = newer
+        # A fresh module: whoever holds the old one keeps weights of one version.
+        policy = copy.deepcopy(self.policy)
+        load_weights(policy, parse_weights(data))
+        self.policy, self.version, self._arrived_at = policy, version, self._clock()
+        self._arrived(self)

@@ -1,0 +1,210 @@
+"""A real actor before a real renderer; the test plays the learner with the learner's own ingest and publisher."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import zmq
+from prometheus_client.parser import text_string_to_metric_families
+
+from services.learner.admission import Admission
+from services.learner.ingest import Arrived, Ingest
+from services.learner.publisher import LearnerServicer, WeightsPublisher
+from spiral.config import RunConfig, load_config
+from spiral.engines import create
+from spiral.metrics import Metrics, new_metrics
+from spiral.policy import build_policy
+from spiral.policy.weights import dump_weights
+from spiral.trajectories import TrajectoryContract
+from spiral.v1 import info_pb2, info_pb2_grpc, learner_pb2_grpc
+from spiral.versions import Version
+from spiral.wire import rpc, sockets
+from spiral.wire.guard import Guard
+from spiral.wire.server import Server
+from tests.processes import launch, start, until
+
+SETTINGS = ("actor.batch=4", "actor.groups=2", "learner.batch=4", "policy.width=16", "num_actions=4")
+FIRST = Version(1, 0)
+
+
+@dataclass
+class Loop:
+    """The learner's ends, and how to start the others."""
+
+    folder: Path
+    config: RunConfig
+    contract: TrajectoryContract
+    publisher: WeightsPublisher
+    ingest: Ingest
+    stack: ExitStack
+
+    def renderer(self) -> subprocess.Popen[bytes]:
+        return self._mine(start("renderer", f"unix:{self.folder}/r", self.folder / "renderer.log"))
+
+    def actor(self, *arguments: str) -> subprocess.Popen[bytes]:
+        return self._mine(start("actor", f"unix:{self.folder}/a", self.folder / "actor.log", *self.flags(), *arguments))
+
+    def flags(self) -> list[str]:
+        places = {"renderer": "r", "learner": "l", "learner-data": "d"}
+        flags = [f"--{name}=unix:{self.folder}/{place}" for name, place in places.items()]
+        return [*flags, "--config=demo", *(f"--set={setting}" for setting in SETTINGS)]
+
+    def weights(self, zeroed: bool = False) -> bytes:
+        torch.manual_seed(0)
+        policy = build_policy(
+            self.config.policy, self.contract.spec, self.contract.observation_shape, self.config.num_actions, False
+        )
+        return dump_weights({k: torch.zeros_like(v) if zeroed else v for k, v in policy.state_dict().items()})
+
+    def take(self) -> Arrived:
+        arrived = until(lambda: self.ingest.take(0.1), "a trajectory")
+        arrived.release()
+        return arrived
+
+    def drain(self) -> None:
+        """Take whatever there is, so that nobody waits for a credit."""
+        while arrived := self.ingest.take(0.0):
+            arrived.release()
+
+    def lost_renderer(self) -> float:
+        """Episodes that the actor has counted as lost with their renderer."""
+        self.drain()
+        return self.actor_metrics()["spiral_actor_episodes_lost_total", "renderer"]
+
+    def actor_metrics(self) -> dict[tuple[str, ...], float]:
+        with rpc.connect(f"unix:{self.folder}/a") as channel:
+            info = info_pb2_grpc.InfoServiceStub(channel).GetInfo(info_pb2.GetInfoRequest(), timeout=10)
+        page = urllib.request.urlopen(info.metrics_url, timeout=10).read().decode()
+        samples = (s for family in text_string_to_metric_families(page) for s in family.samples)
+        return {(s.name, *s.labels.values()): s.value for s in samples}
+
+    def _mine(self, process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+        self.stack.callback(process.wait)
+        self.stack.callback(process.kill)
+        return process
+
+
+@pytest.fixture
+def loop(tmp_path: Path) -> Iterator[Loop]:
+    config = load_config("demo", SETTINGS)
+    engine = create(config.engine.name, config.engine.settings)
+    contract = TrajectoryContract(engine.spec, engine.observation_shape, config.num_actions, False, 0)
+    admission = Admission(contract, FIRST, batch=4, learner_batch=4, queue=4, queue_bytes=1 << 24, credits_per_actor=2)
+    metrics: Metrics = new_metrics("learner")
+    with ExitStack() as stack:
+        context = stack.enter_context(zmq.Context())
+        router = sockets.router(context, f"unix:{tmp_path}/d")
+        ingest = stack.enter_context(Ingest(router, admission, metrics))
+        publisher = WeightsPublisher(contract.digest)
+        server = Server(f"unix:{tmp_path}/l", 4, [Guard()])
+        stack.callback(server.close)
+        learner_pb2_grpc.add_LearnerServiceServicer_to_server(LearnerServicer(publisher), server)
+        server.start()
+        yield Loop(tmp_path, config, contract, publisher, ingest, stack)
+
+
+def test_replaying_the_actions_gives_exactly_the_observations_that_arrive(loop: Loop) -> None:
+    loop.publisher.publish(FIRST, loop.weights())
+    loop.renderer()
+    loop.actor()
+    canvases = create(loop.config.engine.name, loop.config.engine.settings).open(4)
+    for _ in range(3):
+        arrived = loop.take()
+        trajectory = arrived.trajectory
+        assert (arrived.oldest_version, arrived.newest_version) == (FIRST, FIRST)
+        np.testing.assert_array_equal(canvases.reset(np.zeros(4, np.int64)), trajectory.observations[0])
+        for actions, observations in zip(trajectory.actions, trajectory.observations[1:], strict=True):
+            np.testing.assert_array_equal(canvases.step(np.ascontiguousarray(actions)), observations)
+        assert len(np.unique(trajectory.actions)) > 10, "the episodes are not all the same"
+
+
+def test_zeroed_weights_make_every_log_probability_the_uniform_one(loop: Loop) -> None:
+    loop.publisher.publish(FIRST, loop.weights())
+    loop.renderer()
+    loop.actor()
+    loop.take()
+    zeroed = Version(1, 1)
+    loop.publisher.publish(zeroed, loop.weights(zeroed=True))
+    loop.ingest.set_version(zeroed)
+    arrived = until(lambda: (a := loop.take()).oldest_version == zeroed and a, "a trajectory by the new weights")
+    spec, trajectory = loop.contract.spec, arrived.trajectory
+    uniform = -(spec.mask(trajectory.actions) * np.log(spec.sizes)).sum(-1)
+    assert len(np.unique(uniform)) > 1, "both flags occur"
+    np.testing.assert_allclose(trajectory.behaviour_log_prob, uniform, atol=1e-5)
+
+
+def test_painting_goes_on_after_a_renderer_was_killed_and_the_loss_is_counted(loop: Loop) -> None:
+    loop.publisher.publish(FIRST, loop.weights())
+    renderer = loop.renderer()
+    loop.actor("--stream-life-s=600")
+    loop.take()
+    renderer.kill()
+    renderer.wait()
+    until(lambda: loop.lost_renderer() == 8, "the episodes of both groups to be counted as lost")
+    loop.renderer()
+    loop.take()
+    assert loop.lost_renderer() == 8
+
+
+def test_streams_are_retired_at_an_episode_border_and_nothing_is_lost(loop: Loop) -> None:
+    loop.publisher.publish(FIRST, loop.weights())
+    loop.renderer()
+    loop.actor("--stream-life-s=0.01", "--log-level=debug")
+    for _ in range(8):
+        loop.take()
+    accepted = ("spiral_actor_trajectories_total", "accepted")
+    metrics = until(lambda: (m := loop.actor_metrics())[accepted] >= 8 and m, "all 8 answers to be counted")
+    assert sum(value for key, value in metrics.items() if key[0] == "spiral_actor_episodes_lost_total") == 0
+    assert (loop.folder / "actor.log").read_text().count("retired a stream") >= 6
+
+
+def test_sigterm_ends_the_actor_with_0_while_it_paints_and_while_it_waits(loop: Loop) -> None:
+    loop.renderer()
+    actor = loop.actor()
+    actor.send_signal(signal.SIGTERM)
+    assert actor.wait(30) == 0, "waiting for weights"
+    loop.publisher.publish(FIRST, loop.weights())
+    actor = loop.actor()
+    loop.take()
+    actor.send_signal(signal.SIGTERM)
+    assert actor.wait(30) == 0, "painting"
+
+
+def test_a_frozen_renderer_costs_a_watchdog_and_is_left(loop: Loop) -> None:
+    loop.publisher.publish(FIRST, loop.weights())
+    renderer = loop.renderer()
+    loop.actor("--watchdog-s=0.5", "--stream-life-s=600")
+    loop.take()
+    renderer.send_signal(signal.SIGSTOP)
+    until(lambda: loop.lost_renderer() == 8, "both groups to give their streams up")
+    renderer.send_signal(signal.SIGCONT)
+    loop.take()
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("num_actions=5", r"the learner refuses this actor.*contract_digest"),
+        ("actor.batch=64", r"actor\.batch: a trajectory of this actor has \d+ bytes, the learner takes at most \d+"),
+        ("engine.settings.brush=none", r"engine: the renderer refuses: .*none"),
+        ("policy.width=32", r"weights: .* has shape"),
+    ],
+)
+def test_an_actor_that_fits_nobody_ends_with_2_and_a_sentence(loop: Loop, setting: str, sentence: str) -> None:
+    loop.publisher.publish(FIRST, loop.weights())
+    loop.renderer()
+    log = loop.folder / "misfit.log"
+    more = ["--set=learner.batch=64"] if "batch" in setting else []
+    process = launch("actor", f"--listen=unix:{loop.folder}/m", *loop.flags(), f"--set={setting}", *more, log=log)
+    assert process.wait(60) == 2
+    assert re.search(sentence, log.read_text())

@@ -1,0 +1,54 @@
+"""Services as real processes, for the tests that need them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from spiral.wire import rpc
+
+T = TypeVar("T")
+
+PATIENCE_S = 60.0
+"""Whatever takes longer than this has failed; nothing is expected to take a tenth of it."""
+
+
+def start(service: str, listen: str, log: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start ``python -m services.<service>`` with its output in ``log``, and wait until it says that it serves."""
+    process = launch(service, "--listen", listen, *arguments, log=log)
+    with rpc.connect(listen) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+
+        def serves() -> bool:
+            assert process.poll() is None, f"{service} ended with {process.returncode}: {log.read_text()}"
+            try:
+                answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=1.0, wait_for_ready=True)
+            except grpc.RpcError:
+                return False
+            return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+        until(serves, f"{service} to serve")
+    return process
+
+
+def launch(service: str, *arguments: str, log: Path) -> subprocess.Popen[bytes]:
+    """Start ``python -m services.<service>`` with its output in ``log``."""
+    command: Sequence[str] = (sys.executable, "-m", f"services.{service}", *arguments)
+    with log.open("ab") as out:
+        return subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+
+
+def until(condition: Callable[[], T], what: str) -> T:
+    """Ask until the answer is true; fail after PATIENCE_S."""
+    end = time.monotonic() + PATIENCE_S
+    while not (answer := condition()):
+        assert time.monotonic() < end, f"waited {PATIENCE_S} s in vain for {what}"
+        time.sleep(0.01)
+    return answer
