@@ -56,5 +56,5 @@ STUBS.mkdir(exist_ok=True)
 
 setup(
     cmdclass={"build_py": BuildWithStubs},
-    cffi_modules=["spiral/engines/mypaint/native/build.py:ffibuilder"],
+    cffi_modules=["spiral/engines/mypaint/native/build.py:make_builder"],
 )

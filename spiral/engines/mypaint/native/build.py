@@ -28,7 +28,7 @@ def include_folders() -> list[str]:
 
 
 def make_builder() -> FFI:
-    """The out-of-line builder; its C sources are compiled beside the generated wrapper."""
+    """The out-of-line builder that setup.py names; its C sources are compiled beside the generated wrapper."""
     ffi = FFI()
     ffi.cdef((HERE / "api.cdef").read_text())
     ffi.set_source(
@@ -52,6 +52,3 @@ def make_builder() -> FFI:
         extra_link_args=["-pthread"],
     )
     return ffi
-
-
-ffibuilder = make_builder()
