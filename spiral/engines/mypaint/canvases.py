@@ -113,6 +113,7 @@ class MyPaintCanvases:
             return np.empty(self._shape, dtype=np.uint8)
         if out.shape != self._shape or out.dtype != np.uint8 or not out.flags.c_contiguous or not out.flags.writeable:
             raise ValueError(
-                f"out: {out.dtype} {list(out.shape)} is not a contiguous, writable uint8 array of shape {list(self._shape)}"
+                f"out: {out.dtype} {list(out.shape)} is not a contiguous, writable uint8 array of shape "
+                f"{list(self._shape)}"
             )
         return out

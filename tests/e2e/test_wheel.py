@@ -1,0 +1,74 @@
+"""The wheel stands alone: stubs, native module and data are in it, and nothing else at the top."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BUILD_REQUIREMENTS = ("setuptools", "grpc_tools", "mypy_protobuf", "cffi", "pip")
+PROGRAM = """
+import sys
+import numpy as np
+import spiral, spiral.v1.renderer_pb2, spiral.v1.renderer_pb2_grpc, services.renderer
+assert all(module.__file__.startswith(sys.argv[1]) for module in (spiral, spiral.v1.renderer_pb2, services.renderer))
+picture = spiral.render(spiral.Program(engine="mypaint", settings={}, actions=np.array([[1, 900, 40, 2, 6]])))
+print(picture.shape, int(picture.min()))
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    missing = [name for name in BUILD_REQUIREMENTS if importlib.util.find_spec(name) is None]
+    if missing:
+        pytest.skip(f"building a wheel needs {', '.join(missing)} here, as [build-system] of pyproject.toml lists")
+    source = tmp_path_factory.mktemp("source") / "spiral"
+    # What a clone holds: nothing that was built, so that the build cannot lean on it.
+    built = shutil.ignore_patterns("*.so", "__pycache__")
+    for folder in ("protos", "services", "spiral"):
+        shutil.copytree(ROOT / folder, source / folder, ignore=built)
+    shutil.rmtree(source / "spiral" / "v1", ignore_errors=True)
+    for file in ROOT.iterdir():
+        if file.is_file() and not file.name.startswith("."):
+            shutil.copy(file, source)
+    target = tmp_path_factory.mktemp("wheel")
+    command = ["pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index", "-w", str(target), str(source)]
+    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    (made,) = target.glob("*.whl")
+    return made
+
+
+def test_only_the_two_packages_are_at_the_top(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"spiral", "services"}
+    for path in ROOT.glob("protos/spiral/v1/*.proto"):
+        assert f"spiral/v1/{path.stem}_pb2.py" in names
+        assert f"spiral/v1/{path.stem}_pb2.pyi" in names
+    for path in [
+        *ROOT.glob("spiral/presets/*.yaml"),
+        *ROOT.glob("spiral/**/*.npz"),
+        *ROOT.glob("spiral/**/*.safetensors"),
+    ]:
+        assert str(path.relative_to(ROOT)) in names
+    assert "spiral/py.typed" in names
+    assert not [name for name in names if name.endswith((".c", ".h", ".proto"))]
+
+
+def test_a_wheel_paints_outside_the_checkout(wheel: Path, tmp_path: Path) -> None:
+    place = tmp_path / "site"
+    zipfile.ZipFile(wheel).extractall(place)
+    code = f"import sys; sys.path.insert(0, {str(place)!r})\n{PROGRAM}"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, str(place)], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("(1, 64, 64, 1) "), done.stdout
+    assert int(done.stdout.split(")")[1]) < 128
