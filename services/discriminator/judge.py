@@ -208,7 +208,7 @@ def changed_frames(observations: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Which of the pictures [F, B] differ from the one before in their episode; the first of each does."""
     frames, batch = observations.shape[:2]
     changed = np.ones((frames, batch), dtype=np.bool_)
-    changed[1:] = (observations[1:] != observations[:-1]).reshape(frames - 1, batch, -1).any(axis=2)
+    changed[1:] = (observations[1:] != observations[:-1]).any(axis=(2, 3, 4))
     return changed
 
 

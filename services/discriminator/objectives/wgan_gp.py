@@ -22,8 +22,7 @@ class WganGp:
 
     def loss(self, network: nn.Module, pictures: Pictures, generator: torch.Generator, update: int) -> Loss:
         """x̂ lies between each real picture and its painting, at a place of its own; the target is held fixed."""
-        device = pictures.real.device
-        place = torch.rand(len(pictures.real), 1, 1, 1, generator=generator).to(device)
+        place = torch.rand(len(pictures.real), 1, 1, 1, generator=generator).to(pictures.real)
         between = torch.lerp(pictures.painted, pictures.real, place).requires_grad_()
         gradient = input_gradient(network(between, pictures.target), between)
         penalty = (gradient.flatten(1).norm(dim=1) - 1).square().mean()

@@ -1,0 +1,368 @@
+"""What a judge promises: exact pacing, one version a batch, the same answer twice, and resuming without a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from services.discriminator import network as network_module
+from services.discriminator.judge import Judge, Scores
+from services.discriminator.judging import LearnedJudge, build_judge
+from services.discriminator.network import Critic, build_network, to_input
+from services.discriminator.objectives import Loss, Pictures
+from services.discriminator.statistics import RunningStatistics
+from spiral.config import RunConfig
+from spiral.versions import Version
+from tests.judging_data import SHAPE, config, dataset, observations, targets
+
+CONFIGS = {
+    "r1": config(),
+    "lazy r1": config("discriminator.r1_every=3", "discriminator.replay=4", "discriminator.updates_per_batch=2"),
+    "wgan-gp": config("discriminator.objective=wgan-gp", "discriminator.replay=3"),
+    "afterwards": config("discriminator.update_first=false", "discriminator.updates_per_batch=3"),
+    "conditional": config("conditional=true", "discriminator.objective=wgan-gp"),
+    "l2": config("conditional=true", "discriminator.kind=l2"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Networks as small as these lose more by sharing work than they win."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def judge_of(config: RunConfig, generation: int = 1, seed: int = 7) -> Judge:
+    return build_judge(config, SHAPE, dataset(), seed=seed, generation=generation)
+
+
+def ask(judge: Judge, config: RunConfig, number: int, remember: bool = True) -> Scores:
+    wanted = targets(1000 + number) if config.conditional else None
+    return judge.score(f"batch {number}", observations(number), wanted, remember)
+
+
+def assert_same(one: Scores, other: Scores) -> None:
+    assert one.terms.keys() == other.terms.keys()
+    for name, values in one.terms.items():
+        np.testing.assert_array_equal(values, other.terms[name])
+    assert (one.version.number, one.real, one.painted) == (other.version.number, other.real, other.painted)
+
+
+def hinge_judge(config: RunConfig) -> tuple[LearnedJudge, Critic]:
+    """A judge and the network inside it."""
+    network = build_network(SHAPE, config.discriminator.channels, config.conditional, seed=7)
+    judge = LearnedJudge(
+        config.discriminator,
+        network,
+        Hinge(),
+        dataset(),
+        conditional=config.conditional,
+        device=torch.device("cpu"),
+        seed=7,
+        generation=1,
+        clock=lambda: 0.0,
+    )
+    return judge, network
+
+
+class Hinge:
+    """A third objective, to see that one fits in: hinge loss."""
+
+    def loss(self, network: nn.Module, pictures: Pictures, generator: torch.Generator, update: int) -> Loss:
+        real, painted = network(pictures.real, pictures.target), network(pictures.painted, pictures.target)
+        total = torch.relu(1 - real).mean() + torch.relu(1 + painted).mean()
+        return Loss(total, real.detach(), painted.detach())
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_two_judges_with_one_seed_agree_bit_for_bit(name: str) -> None:
+    one, other = judge_of(CONFIGS[name]), judge_of(CONFIGS[name])
+    for number in range(4):
+        assert_same(ask(one, CONFIGS[name], number), ask(other, CONFIGS[name], number))
+        one.pay_debt()
+        other.pay_debt()
+
+
+def test_another_seed_is_another_judge() -> None:
+    one, other = judge_of(CONFIGS["r1"], seed=1), judge_of(CONFIGS["r1"], seed=2)
+    scores = [ask(judge, CONFIGS["r1"], 0).terms["discriminator"] for judge in (one, other)]
+    assert not np.array_equal(*scores)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_resuming_equals_going_on_bit_for_bit(name: str) -> None:
+    config = CONFIGS[name]
+    one = judge_of(config)
+    for number in range(3):
+        ask(one, config, number)  # with update_first off, a debt is open here
+    one.sample_targets(3, test=False)
+    other = judge_of(config, generation=2, seed=99)
+    other.restore(one.state())
+    assert other.version == Version(2, one.version.number)
+    assert other.debt == one.debt
+    assert_same(ask(one, config, 2), ask(other, config, 2))  # a repetition
+    np.testing.assert_array_equal(one.sample_targets(5, test=False), other.sample_targets(5, test=False))
+    for number in range(3, 7):
+        assert len(one.pay_debt()) == len(other.pay_debt())
+        assert_same(ask(one, config, number), ask(other, config, number))
+
+
+def test_a_state_is_not_touched_by_what_comes_after() -> None:
+    config = CONFIGS["lazy r1"]
+    one, other = judge_of(config), judge_of(config)
+    ask(one, config, 0)
+    ask(other, config, 0)
+    state = one.state()
+    for number in range(1, 6):
+        ask(one, config, number)
+    resumed = judge_of(config)
+    resumed.restore(state)
+    assert_same(ask(resumed, config, 9), ask(other, config, 9))
+
+
+@pytest.mark.parametrize(("per_batch", "first"), [(0, True), (1, True), (5, True), (3, False)])
+def test_updates_follow_remembered_batches_exactly(per_batch: int, first: bool) -> None:
+    chosen = config(f"discriminator.updates_per_batch={per_batch}", f"discriminator.update_first={first}")
+    judge = judge_of(chosen)
+    made = 0
+    for number in range(6):
+        scores = ask(judge, chosen, number, remember=number % 2 == 0)
+        made += len(scores.updates) + len(judge.pay_debt())
+        assert made == judge.version.number == per_batch * (number // 2 + 1)
+        assert judge.debt == 0
+
+
+def test_updates_come_before_or_after_the_scores_as_configured() -> None:
+    first, afterwards = judge_of(CONFIGS["r1"]), judge_of(CONFIGS["afterwards"])
+    assert ask(first, CONFIGS["r1"], 0).version.number == 1
+    assert ask(afterwards, CONFIGS["afterwards"], 0).version.number == 0
+    assert afterwards.debt == 3
+    assert len(afterwards.pay_debt()) == 3
+    assert ask(afterwards, CONFIGS["afterwards"], 1).version.number == 3
+
+
+def test_a_debt_that_nobody_pays_stays_that_of_one_batch() -> None:
+    config = CONFIGS["afterwards"]
+    judge = judge_of(config)
+    for number in range(4):
+        ask(judge, config, number)
+        assert judge.debt == 3
+    assert judge.version.number == 9
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_repeated_batch_gets_the_same_answer_and_changes_nothing(name: str) -> None:
+    config = CONFIGS[name]
+    judge = judge_of(config)
+    answers = [ask(judge, config, number) for number in range(3)]
+    before = judge.state()
+    for number in (1, 2, 0):
+        again = ask(judge, config, number)
+        assert_same(again, answers[number])
+        assert again.repeated
+        assert again.updates == ()
+    after = judge.state()
+    assert after.counters == before.counters
+    for group, tensors in before.tensors.items():
+        for key, tensor in tensors.items():
+            assert torch.equal(tensor, after.tensors[group][key]), (group, key)
+
+
+def test_what_is_not_remembered_changes_no_weights() -> None:
+    judge = judge_of(CONFIGS["r1"])
+    before = judge.state()
+    scores = ask(judge, CONFIGS["r1"], 0, remember=False)
+    assert scores.version.number == 0
+    assert scores.real.count == scores.painted.count == 0
+    for name, weight in judge.state().tensors["network"].items():
+        assert torch.equal(weight, before.tensors["network"][name])
+
+
+def test_all_scores_of_a_batch_are_by_the_version_it_names() -> None:
+    """Asked again frame by frame, without learning in between, the same weights say the same."""
+    config = CONFIGS["r1"]
+    judge = judge_of(config)
+    shown = observations(0, frames=4)
+    together = judge.score("all", shown, None, remember=True)
+    for frame in range(4):
+        alone = judge.score(f"frame {frame}", shown[frame : frame + 1], None, remember=False)
+        assert alone.version == together.version
+        np.testing.assert_allclose(
+            alone.terms["discriminator"][0], together.terms["discriminator"][frame], rtol=1e-5, atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_pictures_that_repeat_themselves_are_judged_as_if_they_did_not(conditional: bool) -> None:
+    """Moves leave the picture as it is and the start is blank everywhere: those scores are copied, not computed."""
+    chosen = config(f"conditional={conditional}")
+    judge, network = hinge_judge(chosen)
+    shown = observations(3, frames=5, batch=7)
+    shown[2, ::2] = shown[1, ::2]
+    shown[3, :4] = shown[2, :4]
+    shown[4, 0] = shown[0, 0]  # back to the start after having been something else
+    wanted = targets(3, batch=7) if conditional else None
+    scores = judge.score("a", shown, wanted, remember=False).terms["discriminator"]
+    target = None if wanted is None else to_input(wanted, torch.device("cpu"))
+    with torch.no_grad():
+        expected = np.stack([network(to_input(frame, torch.device("cpu")), target).numpy() for frame in shown])
+    np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-6)
+    assert scores.dtype == np.float32
+    assert (scores[2, ::2] == scores[1, ::2]).all()
+
+
+def test_it_learns_to_tell_paintings_from_data() -> None:
+    """Data are light and paintings dark; the margin between their scores must grow from nothing."""
+    judge = judge_of(config("discriminator.learning_rate=0.005"))
+    for number in range(40):
+        scores = ask(judge, CONFIGS["r1"], number)
+    assert scores.real.mean - scores.painted.mean > 1
+    assert scores.real.mean - 2 * scores.real.deviation > scores.painted.mean + 2 * scores.painted.deviation
+    finals = scores.terms["discriminator"][-1]
+    assert finals.mean() == pytest.approx(scores.painted.mean, abs=1)
+
+
+def test_running_statistics_are_those_of_the_scores_with_older_batches_fading() -> None:
+    running = RunningStatistics()
+    batches = [np.random.default_rng(n).normal(n, 2, 50).astype(np.float32) for n in range(5)]
+    for scores in batches:
+        running.add(scores)
+    weights = np.repeat([0.9 ** (4 - n) for n in range(5)], 50)
+    values = np.concatenate(batches).astype(np.float64)
+    mean = np.average(values, weights=weights)
+    now = running.now()
+    assert now.mean == pytest.approx(mean)
+    assert now.deviation == pytest.approx(np.sqrt(np.average((values - mean) ** 2, weights=weights)))
+    assert now.count == round(weights.sum())
+
+
+def test_l2_is_the_distance_to_the_target() -> None:
+    judge = judge_of(CONFIGS["l2"])
+    shown, wanted = observations(0, frames=3, batch=2), targets(0, batch=2)
+    shown[2, 0] = wanted[0]
+    shown[2, 1], wanted[1] = 0, 255
+    scores = judge.score("a", shown, wanted, remember=True)
+    for frame, episode in np.ndindex(3, 2):
+        difference = shown[frame, episode].astype(float) / 255 - wanted[episode].astype(float) / 255
+        expected = -np.sqrt(sum(d * d for d in difference.reshape(-1))) / np.sqrt(np.prod(SHAPE))
+        assert scores.terms["l2"][frame, episode] == pytest.approx(expected, abs=1e-6)
+    assert scores.terms["l2"][2].tolist() == [0.0, -1.0]
+    assert (scores.real.mean, scores.painted.mean) == (0.0, -0.5)
+
+
+def test_targets_come_from_the_split_that_is_asked_for_and_change_nothing() -> None:
+    data = dataset()
+    judge, undisturbed = judge_of(CONFIGS["r1"]), judge_of(CONFIGS["r1"])
+    train = {picture.tobytes() for picture in data.train}
+    test = {picture.tobytes() for picture in data.test}
+    drawn = [picture.tobytes() for picture in judge.sample_targets(200, test=False)]
+    assert set(drawn) <= train
+    assert not set(drawn) <= test
+    assert {picture.tobytes() for picture in judge.sample_targets(200, test=True)} <= test
+    assert_same(ask(judge, CONFIGS["r1"], 0), ask(undisturbed, CONFIGS["r1"], 0))
+
+
+@pytest.mark.parametrize("count", [0, 4097])
+def test_a_count_of_targets_out_of_range_is_a_sentence(count: int) -> None:
+    with pytest.raises(ValueError, match=f"count: {count} is outside 1…4096"):
+        judge_of(CONFIGS["r1"]).sample_targets(count, test=False)
+
+
+BAD = {
+    "batch_id: it has 0 bytes": ("", observations(0), None),
+    "batch_id: it has 129 bytes": ("x" * 129, observations(0), None),
+    "observations: float32": ("a", observations(0).astype(np.float32), None),
+    r"observations: uint8 \[3, 6, 16, 16\]": ("a", observations(0)[..., 0], None),
+    "pictures of 16 × 16 × 1 is right": ("a", observations(0, shape=(16, 8, 1)), None),
+    "0 frames of 6 episodes": ("a", observations(0)[:0], None),
+    "targets: this run has none": ("a", observations(0), targets(0)),
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_a_bad_batch_is_a_sentence_that_names_the_field(message: str) -> None:
+    judge = judge_of(CONFIGS["r1"])
+    with pytest.raises(ValueError, match=message):
+        judge.score(*BAD[message], remember=True)
+    assert judge.version.number == 0
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (None, "targets: they are missing"),
+        (targets(0, batch=5), r"targets: uint8 \[5, 16, 16, 1\] don't fit 6 episodes"),
+    ],
+)
+@pytest.mark.parametrize("name", ["conditional", "l2"])
+def test_bad_targets_are_a_sentence(name: str, wanted: np.ndarray | None, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        judge_of(CONFIGS[name]).score("a", observations(0), wanted, remember=True)
+
+
+def test_an_id_that_was_another_batchs_is_refused() -> None:
+    judge = judge_of(CONFIGS["r1"])
+    judge.score("a", observations(0), None, remember=True)
+    with pytest.raises(ValueError, match=r'batch_id: "a" was given to a batch of \[F, B\] = \[3, 6\] before'):
+        judge.score("a", observations(0, frames=2), None, remember=True)
+
+
+def test_a_state_of_another_network_or_kind_is_refused() -> None:
+    other = judge_of(config("discriminator.channels=[4,4]"))
+    with pytest.raises(ValueError, match="checkpoint: its network has the shapes"):
+        judge_of(CONFIGS["r1"]).restore(other.state())
+    with pytest.raises(ValueError, match='of kind "l2", this one is "learned"'):
+        judge_of(CONFIGS["conditional"]).restore(judge_of(CONFIGS["l2"]).state())
+    with pytest.raises(ValueError, match='of kind "learned", this one is "l2"'):
+        judge_of(CONFIGS["l2"]).restore(judge_of(CONFIGS["conditional"]).state())
+
+
+def test_data_of_another_size_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"data: the pictures of light are \[16, 16, 1\]"):
+        build_judge(CONFIGS["r1"], (32, 32, 1), dataset(), seed=0)
+
+
+def test_building_leaves_the_global_generator_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    ask(judge_of(CONFIGS["wgan-gp"]), CONFIGS["wgan-gp"], 0)
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize(
+    "shape", [(16, 16, 1), (20, 20, 3), (25, 25, 1), (32, 32, 3), (48, 48, 1), (64, 64, 3), (64, 32, 1)]
+)
+@pytest.mark.parametrize("conditional", [False, True])
+def test_any_view_fits(shape: tuple[int, int, int], conditional: bool) -> None:
+    network = build_network(shape, (2, 2, 2, 2), conditional, seed=0)
+    pictures = to_input(observations(0, frames=1, batch=3, shape=shape)[0], torch.device("cpu"))
+    assert network(pictures, pictures if conditional else None).shape == (3,)
+
+
+def test_the_recipes_network_has_42_thousand_parameters() -> None:
+    network = build_network((32, 32, 1), (16, 32, 64), conditional=False, seed=0)
+    assert sum(parameter.numel() for parameter in network.parameters()) == 42_353
+
+
+def test_pixels_go_from_minus_one_to_one() -> None:
+    pixels = to_input(np.array([0, 51, 255], dtype=np.uint8).reshape(3, 1, 1, 1), torch.device("cpu"))
+    assert pixels.dtype == torch.float32
+    torch.testing.assert_close(pixels.reshape(-1), torch.tensor([-1.0, -0.6, 1.0]))
+
+
+def test_a_view_too_small_for_the_convolutions_is_a_sentence() -> None:
+    with pytest.raises(ValueError, match=r"5 convolutions, each of which halves .* 16×16 pixels; at most 4 fit"):
+        Critic((16, 16, 1), (4, 4, 4, 4, 4), conditional=False)
+
+
+def test_the_initialisation_can_be_chosen() -> None:
+    network = build_network((32, 32, 1), (64, 64), conditional=False, seed=0, initialise=network_module.dcgan)
+    assert float(network.convolutions[1].weight.detach().std()) == pytest.approx(0.02, rel=0.05)
+    assert not network.convolutions[1].bias.any()
