@@ -109,7 +109,8 @@ class LearningRun:
         self._recorded_at, self._recorded_frames = self._started, self.learner.frames
         self._saved_at = self._sampled_at = self._started
         self._quarter = 0
-        self._last: ScoredBatch | None = None
+        self.last: ScoredBatch | None = None
+        """The batch that was learnt from last."""
         self._of_last: dict[str, float] = {}
         self.lag = Lag(0, 0)
 
@@ -150,7 +151,7 @@ class LearningRun:
         rewards = rewards_of(batch.trajectory, scores, settings, self.description.spec, self._deviation)
         self.lag = Lag(learner.updates - batch.newest, learner.updates - batch.oldest)
         learner.learn(batch.trajectory, rewards)
-        self._last = batch
+        self.last = batch
         self._of_last = {
             "reward": float(rewards.sum(0).mean()),
             "score_first": float(scores[0].mean()),
@@ -161,29 +162,32 @@ class LearningRun:
             "lag": self.lag.mean,
         }
 
-    def write_due(self, waits: Mapping[str, float], extra: Callable[[], State] | None = None) -> dict[str, Any] | None:
-        """Write whatever is due by the clock: the history's record (returned), samples, snapshots, a checkpoint.
+    def write_due(self, waits: Mapping[str, float]) -> dict[str, Any] | None:
+        """Write whatever is due by the clock: the history's record (returned), samples, snapshots.
 
-        ``waits``: seconds waited for each peer since the last record; ``extra``: what else belongs to a checkpoint.
+        ``waits``: seconds waited for each peer since the last record.
         """
-        now, settings = self._clock(), self.config.learner
+        now = self._clock()
         record = None
-        if self._last is not None and now - self._recorded_at >= RECORD_S:
+        if self.last is not None and now - self._recorded_at >= RECORD_S:
             record = self._record(now, waits)
-        if now - self._sampled_at >= settings.sample_s:
+        if now - self._sampled_at >= self.config.learner.sample_s:
             self._sampled_at = now
             self.write_samples()
         quarter = min(int(self.done * 4), 3)
         if quarter > self._quarter:
             self._quarter = quarter
             write_snapshot(self.run.snapshots, SNAPSHOTS[quarter], self.learner.average)
-        if now - self._saved_at >= settings.checkpoint_s:
-            self.save(extra() if extra else None)
         return record
+
+    @property
+    def checkpoint_due(self) -> bool:
+        """Whether the last checkpoint is old enough for a new one."""
+        return self._clock() - self._saved_at >= self.config.learner.checkpoint_s
 
     def finish(self, extra: State | None = None) -> dict[str, Any] | None:
         """Write the last record, samples, the snapshot of the end and a checkpoint."""
-        record = self._record(self._clock(), {}) if self._last else None
+        record = self._record(self._clock(), {}) if self.learner.progress.updates else None
         self.write_samples()
         write_snapshot(self.run.snapshots, SNAPSHOTS[-1], self.learner.average)
         self.save(extra)
@@ -191,7 +195,7 @@ class LearningRun:
         return record
 
     def save(self, extra: State | None = None) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint; ``extra`` is what else belongs to it, and comes back when it is resumed."""
         state = self.learner.state()
         counters = {
             **state.counters,
@@ -207,11 +211,11 @@ class LearningRun:
 
     def write_samples(self) -> None:
         """Write pictures and programs of the last batch, if there was one."""
-        if self._last is not None:
+        if self.last is not None:
             write_samples(
                 self.run.samples,
                 self.learner.frames,
-                self._last.trajectory,
+                self.last.trajectory,
                 self.config.engine,
                 self.description.version,
             )

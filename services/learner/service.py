@@ -126,6 +126,8 @@ def _train(
                 learning.learn(batch)
                 teller.learnt(time.perf_counter() - start)
             teller.recorded(learning.write_due(teller.waits), ingest.actors)
+            if learning.checkpoint_due:
+                learning.save()
         ingest.stop()
         teller.recorded(learning.finish(), ingest.actors)
     return 0

@@ -1,0 +1,155 @@
+"""All four services in one process, step by step: repeatable to the bit, and the place to put a breakpoint.
+
+The same step functions as in the services; nothing runs ahead and nothing is measured, so that a seed,
+the number of threads and the processor decide everything.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from threading import Event
+from typing import Any
+
+import numpy as np
+import torch
+
+from services.discriminator.judge import Judge
+from services.discriminator.judging import build_judge
+from services.learner.batches import join
+from services.learner.run import LearningRun, Limits, ScoredBatch
+from spiral import datasets
+from spiral.checkpoints import CheckpointStore, State, raise_generation
+from spiral.config import RunConfig
+from spiral.engines import Canvases, create
+from spiral.engines.description import EngineDescription
+from spiral.painting import Painter
+from spiral.runs import Run
+from spiral.trajectories import Trajectory
+
+
+class Lockstep:
+    """One schedule: paint a batch, have it scored, learn from it."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        run: Run,
+        limits: Limits,
+        *,
+        engine_threads: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start or resume ``run``; ValueError or CheckpointError with a sentence where that is not possible."""
+        self.config = config
+        engine = create(config.engine.name, config.engine.settings)
+        generation = raise_generation(run.checkpoints("learner"))
+        self.learning = LearningRun(config, run, generation, lambda: EngineDescription.of(engine), limits, clock)
+        height, width, channels = engine.observation_shape
+        data = datasets.load(config.data, (height, width), channels == 3)
+        self._store = CheckpointStore(run.checkpoints("discriminator"), config.learner.keep)
+        self._judge: Judge = build_judge(
+            config,
+            engine.observation_shape,
+            data,
+            seed=config.seed,
+            generation=raise_generation(run.checkpoints("discriminator")),
+        )
+        self._canvases: Canvases = engine.open(config.actor.batch, engine_threads)
+        self._generator = torch.Generator().manual_seed(config.seed)
+        self._painter = Painter(self.learning.learner.policy, config.actor.batch, self._generator)
+        self._batches = 0
+        self.seconds: dict[str, float] = dict.fromkeys(("paint", "score", "learn"), 0.0)
+        """Time spent so far in each stage."""
+        if self.learning.extra is not None:
+            self._resume(self.learning.extra)
+
+    def step(self) -> None:
+        """Paint, score and learn one batch."""
+        start = time.perf_counter()
+        groups = self.config.learner.batch // self.config.actor.batch
+        newest = self.learning.learner.updates
+        batch = join([self._paint() for _ in range(groups)])
+        painted = time.perf_counter()
+        self._batches += 1
+        batch_id = f"{self.learning.generation}.{self._batches}"
+        scores = self._judge.score(batch_id, batch.observations, batch.targets, remember=True)
+        self._judge.pay_debt()
+        scored = time.perf_counter()
+        self.learning.learn(ScoredBatch(batch, newest, newest, scores.terms, scores.real.mean, scores.painted.mean))
+        learnt = time.perf_counter()
+        for stage, seconds in (("paint", painted - start), ("score", scored - painted), ("learn", learnt - scored)):
+            self.seconds[stage] += seconds
+
+    def save(self) -> None:
+        """Write both checkpoints; no canvas is open between two batches, so they hold everything."""
+        self._store.save(self._judge.state(), self.config.to_yaml())
+        self.learning.save(self._extra())
+
+    def finish(self) -> dict[str, Any] | None:
+        """Write what belongs to the end of a run; the last record."""
+        self._store.save(self._judge.state(), self.config.to_yaml())
+        return self.learning.finish(self._extra())
+
+    def _paint(self) -> Trajectory:
+        blank = self._canvases.reset(np.zeros(self.config.actor.batch, np.int64))
+        targets = self._judge.sample_targets(self.config.actor.batch, test=False) if self.config.conditional else None
+        self._painter.begin(blank, targets)
+        while not self._painter.done:
+            self._painter.observe(self._canvases.step(self._painter.act()))
+        return self._painter.trajectory()
+
+    def _extra(self) -> State:
+        return State({"batches": self._batches}, {"generators": {"painting": self._generator.get_state()}})
+
+    def _resume(self, extra: State) -> None:
+        found = self._store.latest()
+        if found is not None:
+            self._judge.restore(found.state)
+        # A run that the four services began has no state of this painter.
+        if "generators" in extra.tensors:
+            self._generator.set_state(extra.tensors["generators"]["painting"])
+            self._batches = extra.counters["batches"]
+
+
+def run_lockstep(
+    config: RunConfig,
+    run: Run,
+    limits: Limits,
+    *,
+    threads: int,
+    stopping: Event,
+    on_record: Callable[[Mapping[str, Any]], None],
+) -> str:
+    """Train until the limit or until ``stopping`` is set, then write everything down; what was found at the start.
+
+    ``on_record`` gets each record of the history. Floating point stays float32.
+    """
+    with deterministic(threads):
+        lockstep = Lockstep(config, run, limits, engine_threads=threads)
+        learning = lockstep.learning
+        while not stopping.is_set() and learning.done < 1:
+            lockstep.step()
+            record = learning.write_due({})
+            if record is not None:
+                on_record(record)
+            if learning.checkpoint_due:
+                lockstep.save()
+        record = lockstep.finish()
+        if record is not None:
+            on_record(record)
+        return learning.resumed
+
+
+@contextmanager
+def deterministic(threads: int) -> Iterator[None]:
+    """Deterministic algorithms on ``threads`` threads as long as the block lasts."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
+    torch.use_deterministic_algorithms(True)
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.set_num_threads(before[1])

@@ -1,0 +1,142 @@
+"""All four in one process: repeatable, resumable, and it learns."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from services.launcher.lockstep import Lockstep, deterministic, run_lockstep
+from services.learner.run import Limits
+from spiral.checkpoints import CheckpointStore
+from spiral.config import RunConfig, load_config
+from spiral.runs import Run
+
+SMALL = ["actor.batch=16", "learner.batch=16", "policy.width=32", "discriminator.channels=[4, 8]", "num_actions=3"]
+BATCH_FRAMES = 16 * 3
+
+
+def small_config(*settings: str) -> RunConfig:
+    return load_config("demo", [*SMALL, *settings])
+
+
+def train(run: Run, config: RunConfig, batches: int) -> tuple[str, dict[str, dict[str, torch.Tensor]]]:
+    """Train until so many batches are learnt in all; what was found, and every tensor of both checkpoints."""
+    run.path.mkdir(parents=True, exist_ok=True)
+    records: list[Mapping[str, Any]] = []
+    limits = Limits(frames=batches * BATCH_FRAMES)
+    found = run_lockstep(config, run, limits, threads=1, stopping=Event(), on_record=records.append)
+    assert records[-1]["frames"] == batches * BATCH_FRAMES
+    tensors = {}
+    for service in ("learner", "discriminator"):
+        checkpoint = CheckpointStore(run.checkpoints(service), 3).latest()
+        assert checkpoint is not None
+        # Kept answers carry batch ids, and those the generation, which rises with every start.
+        groups = {group: value for group, value in checkpoint.state.tensors.items() if group != "answers"}
+        tensors |= {f"{service}/{group}": value for group, value in groups.items()}
+    return found, tensors
+
+
+def assert_equal(one: dict[str, dict[str, torch.Tensor]], other: dict[str, dict[str, torch.Tensor]]) -> None:
+    assert one.keys() == other.keys()
+    for group, tensors in one.items():
+        assert tensors.keys() == other[group].keys()
+        for name, tensor in tensors.items():
+            assert torch.equal(tensor, other[group][name]), f"{group}: {name}"
+
+
+def test_one_seed_gives_the_same_bits_twice(tmp_path: Path) -> None:
+    _, one = train(Run(tmp_path / "one"), small_config(), batches=4)
+    _, two = train(Run(tmp_path / "two"), small_config(), batches=4)
+    _, other = train(Run(tmp_path / "other"), small_config("seed=1"), batches=4)
+    assert_equal(one, two)
+    with pytest.raises(AssertionError):
+        assert_equal(one, other)
+
+
+@pytest.mark.parametrize("settings", [(), ("discriminator.replay=3",), ("policy.noise=4", "learner.optimiser=rmsprop")])
+def test_resumed_equals_uninterrupted(tmp_path: Path, settings: tuple[str, ...]) -> None:
+    config = small_config(*settings)
+    _, whole = train(Run(tmp_path / "whole"), config, batches=6)
+    interrupted = Run(tmp_path / "interrupted")
+    found, _ = train(interrupted, config, batches=3)
+    assert found == "a new run"
+    found, resumed = train(interrupted, config, batches=6)
+    assert "144 frames" in found
+    assert_equal(whole, resumed)
+
+
+def test_a_damaged_checkpoint_falls_back_and_says_so(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    train(run, small_config(), batches=2)
+    train(run, small_config(), batches=4)
+    newest = max(run.checkpoints("learner").glob("checkpoint-*"))
+    (newest / "policy.safetensors").write_bytes(b"torn")
+    found, _ = train(run, small_config(), batches=5)
+    assert "96 frames" in found
+    assert "damaged" in found
+
+
+def test_a_run_leaves_pictures_programs_and_snapshots(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    train(run, small_config(), batches=4)
+    assert sorted(path.stem for path in run.snapshots.iterdir()) == [
+        "end",
+        "quarter-1",
+        "quarter-2",
+        "quarter-3",
+        "start",
+    ]
+    assert list(run.samples.glob("sheet-*.png"))
+    assert list(run.samples.glob("painting-*.gif"))
+    assert list((run.samples / "programs").glob("*.json"))
+    assert run.history()[-1]["frames"] == 4 * BATCH_FRAMES
+    assert list(run.events.iterdir())
+
+
+def test_painting_towards_a_target_learns(tmp_path: Path) -> None:
+    """With the distance to dark targets as the score, ink grows; a policy that does not learn stays where it was.
+
+    Ink is measured on the pictures themselves, not by the score.
+    """
+    folder = tmp_path / "dark"
+    folder.mkdir()
+    _write_dark_pictures(folder)
+    settings = ["conditional=true", "discriminator.kind=l2", f"data=folder:{folder}", "seed=3", "learner.reuse=2"]
+
+    def ink_after_training(name: str, learning_rate: float) -> tuple[float, float]:
+        run = Run(tmp_path / name)
+        run.path.mkdir()
+        config = small_config(*settings, f"learner.learning_rate={learning_rate}", "learner.entropy_cost=0.0001")
+        with deterministic(threads=1):
+            lockstep = Lockstep(config, run, Limits())
+            inks = []
+            for _ in range(80):
+                lockstep.step()
+                assert lockstep.learning.last is not None
+                inks.append(255 - lockstep.learning.last.trajectory.observations[-1].mean())
+            lockstep.finish()
+        return float(np.mean(inks[:10])), float(np.mean(inks[-10:]))
+
+    before, after = ink_after_training("learning", 2e-3)
+    frozen_before, frozen_after = ink_after_training("frozen", 1e-30)
+    assert after > before * 1.5
+    assert after > frozen_after * 1.5
+    assert abs(frozen_after - frozen_before) < 0.25 * frozen_before
+    shutil.rmtree(folder)
+
+
+def _write_dark_pictures(folder: Path) -> None:
+    from PIL import Image
+
+    for n in range(20):
+        picture = np.full((32, 32), 255, np.uint8)
+        picture[4:28, 4 : 28 - n % 4] = n % 5
+        picture[0, n] = n
+        Image.fromarray(picture).save(folder / f"{n}.png")

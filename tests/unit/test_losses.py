@@ -1,0 +1,65 @@
+"""Losses against loops."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from services.learner.losses import clipped_surrogate_loss, entropy_bonus, policy_gradient_loss, value_loss
+
+rng = np.random.default_rng(1)
+T, B, K = 4, 3, 2
+log_prob, behaviour, advantages, values, targets = (rng.normal(-1, 0.5, (T, B)) for _ in range(5))
+weights = rng.uniform(0, 1, (T, B))
+entropy = rng.uniform(0, 2, (T, B, K))
+
+
+def tensor(array: np.ndarray, grad: bool = False) -> torch.Tensor:
+    return torch.from_numpy(array.copy()).requires_grad_(grad)
+
+
+def test_policy_gradient_is_the_weighted_log_probability():
+    total = 0.0
+    for t in range(T):
+        for b in range(B):
+            total -= weights[t, b] * advantages[t, b] * log_prob[t, b]
+    found = policy_gradient_loss(tensor(log_prob), tensor(advantages), tensor(weights))
+    assert math.isclose(found.item(), total / (T * B), rel_tol=1e-6)
+
+
+def test_policy_gradient_takes_the_advantage_as_a_constant():
+    advantage, weight = tensor(advantages, grad=True), tensor(weights, grad=True)
+    policy_gradient_loss(tensor(log_prob, grad=True), advantage, weight).backward()
+    assert advantage.grad is None
+    assert weight.grad is None
+
+
+def test_clipped_surrogate_is_the_smaller_of_two():
+    total = 0.0
+    for t in range(T):
+        for b in range(B):
+            ratio = math.exp(log_prob[t, b] - behaviour[t, b])
+            clipped = min(max(ratio, 0.8), 1.2)
+            total -= min(ratio * advantages[t, b], clipped * advantages[t, b])
+    found = clipped_surrogate_loss(tensor(log_prob), tensor(behaviour), tensor(advantages), 0.2)
+    assert math.isclose(found.item(), total / (T * B), rel_tol=1e-6)
+
+
+def test_clipped_surrogate_has_no_gradient_beyond_the_clip():
+    beyond = tensor(np.array([[math.log(1.5)]]), grad=True)
+    clipped_surrogate_loss(beyond, torch.zeros(1, 1), torch.ones(1, 1), 0.2).backward()
+    assert beyond.grad is not None
+    assert beyond.grad.item() == 0
+
+
+def test_value_loss_is_half_the_square():
+    expected = sum(0.5 * (targets[t, b] - values[t, b]) ** 2 for t in range(T) for b in range(B)) / (T * B)
+    assert math.isclose(value_loss(tensor(values), tensor(targets)).item(), expected, rel_tol=1e-6)
+
+
+def test_entropy_is_weighted_by_component():
+    costs = np.array([0.5, 2.0])
+    expected = sum(costs[k] * entropy[t, b, k] for t in range(T) for b in range(B) for k in range(K)) / (T * B)
+    assert math.isclose(entropy_bonus(tensor(entropy), tensor(costs)).item(), expected, rel_tol=1e-6)

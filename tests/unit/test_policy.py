@@ -1,0 +1,169 @@
+"""The two networks behind one interface."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from spiral.actions import ActionSpec, Component
+from spiral.config import PolicyConfig
+from spiral.policy import Inputs, Policy, build_policy
+from spiral.policy.paper import FEATURES
+from spiral.policy.weights import dump_weights, load_weights, parse_weights
+
+
+def spec_of(grid: int = 8, sizes: int = 4, colour: bool = False) -> ActionSpec:
+    components = [
+        Component("flag", 2, "choice"),
+        Component("end", grid**2, "grid"),
+        Component("control", grid**2, "grid"),
+        Component("size", sizes, "choice"),
+        Component("pressure", 10, "choice"),
+        *(Component(name, 20, "choice") for name in ("red", "green", "blue") if colour),
+    ]
+    K = len(components)
+    return ActionSpec(tuple(components), ((True, True, *[False] * (K - 2)), (True,) * K))
+
+
+def policy_of(network: str, *, spec: ActionSpec, view: tuple[int, int, int], conditional: bool = False) -> Policy:
+    torch.manual_seed(0)
+    config = PolicyConfig(network=network, noise=10)
+    return build_policy(config, spec, view, num_actions=5, conditional=conditional)
+
+
+def roll_out(policy: Policy, view: tuple[int, int, int], conditional: bool, B: int = 6):
+    """Sampled actions, their log-probabilities and the inputs they were drawn from, on random pictures."""
+    generator = torch.Generator().manual_seed(1)
+    T, K = policy.num_actions, len(policy.spec)
+    observations = torch.randint(0, 256, (T, B, *view), generator=generator).byte()
+    noise = torch.randn(B, 10, generator=generator)
+    target = torch.randint(0, 256, (B, *view), generator=generator).byte() if conditional else None
+    previous, state = torch.zeros(1, B, K, dtype=torch.long), policy.initial_state(B)
+    actions, log_probs = [], []
+    with torch.inference_mode():
+        for t in range(T):
+            sampled = policy.act(
+                Inputs(observations[t : t + 1], previous, torch.tensor([t]), noise, target), state, generator
+            )
+            previous, state = sampled.actions.unsqueeze(0), sampled.state
+            actions.append(sampled.actions)
+            log_probs.append(sampled.log_prob)
+    taken = torch.stack(actions)
+    before = torch.cat([torch.zeros_like(taken[:1]), taken[:-1]])
+    return taken, torch.stack(log_probs), Inputs(observations, before, torch.arange(T), noise, target)
+
+
+@pytest.mark.parametrize(
+    ("colour", "torso", "heads", "total"), [(True, 686_176, 401_841, 1_613_329), (False, 680_496, 345_333, 1_551_141)]
+)
+def test_paper_has_the_published_number_of_parameters(colour, torso, heads, total):
+    """Checklist of the method, item 1."""
+    view = (64, 64, 3 if colour else 1)
+    policy = policy_of("paper", spec=spec_of(grid=32, sizes=6, colour=colour), view=view)
+
+    def count(*names: str) -> int:
+        return sum(p.numel() for name, p in policy.named_parameters() if name.split(".")[0] in names)
+
+    assert count("lstm") == 525_312
+    assert count("value", "heads", "chosen_in", "chosen_mlp") == heads
+    assert count("stem", "action_in", "action_mlp", "noise_mlp", "encoder") == torso
+    assert sum(p.numel() for p in policy.parameters()) == total
+
+
+@pytest.mark.parametrize("network", ["small", "paper"])
+@pytest.mark.parametrize("conditional", [False, True])
+def test_teacher_forcing_gives_the_sampled_log_probabilities(network, conditional):
+    """Checklist of the method, item 2."""
+    view = (32, 32, 1)
+    policy = policy_of(network, spec=spec_of(), view=view, conditional=conditional)
+    actions, sampled, inputs = roll_out(policy, view, conditional)
+    with torch.inference_mode():
+        judged = policy.judge(inputs, actions, policy.initial_state(actions.shape[1]))
+    torch.testing.assert_close(judged.log_prob, sampled, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("network", ["small", "paper"])
+def test_components_that_do_not_count_have_no_part(network):
+    view = (32, 32, 1)
+    policy = policy_of(network, spec=spec_of(), view=view)
+    actions, _, inputs = roll_out(policy, view, conditional=False)
+    moved = actions.clone()
+    moved[..., 0] = 0
+    changed = moved.clone()
+    changed[..., 2:] = (moved[..., 2:] + 1) % torch.tensor(policy.spec.sizes[2:])
+    state = policy.initial_state(actions.shape[1])
+    with torch.inference_mode():
+        one, other = policy.judge(inputs, moved, state), policy.judge(inputs, changed, state)
+    torch.testing.assert_close(one.log_prob, other.log_prob)
+    assert (one.entropy[..., 2:] == 0).all()
+    assert (one.entropy[..., :2] > 0).all()
+
+
+@pytest.mark.parametrize("network", ["small", "paper"])
+def test_zero_weights_are_uniform(network):
+    view = (32, 32, 1)
+    policy = policy_of(network, spec=spec_of(), view=view)
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter.zero_()
+    actions, log_prob, _ = roll_out(policy, view, conditional=False, B=64)
+    sizes = np.log(np.array(policy.spec.sizes))
+    expected = -(policy.spec.mask(actions.numpy().astype(np.int32)) * sizes).sum(-1)
+    np.testing.assert_allclose(log_prob.numpy(), expected, atol=1e-4)
+
+
+def test_sampling_follows_the_probabilities():
+    """10,000 draws of a component with known logits: within five deviations of what they should be."""
+    spec = ActionSpec((Component("a", 3, "choice"),))
+    policy = build_policy(PolicyConfig(), spec, (16, 16, 1), num_actions=1, conditional=False)
+    probabilities = torch.tensor([0.7, 0.25, 0.05])
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter.zero_()
+        policy.heads[0].bias.copy_(probabilities.log())
+    B = 10_000
+    inputs = Inputs(
+        torch.zeros(1, B, 16, 16, 1, dtype=torch.uint8), torch.zeros(1, B, 1, dtype=torch.long), torch.tensor([0])
+    )
+    with torch.inference_mode():
+        drawn = policy.act(inputs, (), torch.Generator().manual_seed(0)).actions
+    shares = drawn[:, 0].bincount(minlength=3) / B
+    deviations = (probabilities * (1 - probabilities) / B).sqrt()
+    assert ((shares - probabilities).abs() < 5 * deviations).all()
+
+
+def test_memory_reaches_from_the_first_step_to_the_last():
+    view = (32, 32, 1)
+    policy = policy_of("paper", spec=spec_of(), view=view)
+    actions, _, inputs = roll_out(policy, view, conditional=False)
+    other = inputs.observation.clone()
+    other[0] = 255 - other[0]
+    changed = Inputs(other, inputs.previous_action, inputs.step, inputs.noise)
+    with torch.inference_mode():
+        one = policy.judge(inputs, actions, policy.initial_state(6)).value[-1]
+        two = policy.judge(changed, actions, policy.initial_state(6)).value[-1]
+    assert policy.initial_state(6)[0].shape == (6, FEATURES)
+    assert not torch.equal(one, two)
+
+
+def test_weights_travel_and_others_are_refused():
+    view = (32, 32, 1)
+    policy, other = (policy_of("small", spec=spec_of(), view=view) for _ in range(2))
+    with torch.no_grad():
+        policy.value.bias.fill_(3.5)
+    load_weights(other, parse_weights(dump_weights(policy.state_dict())))
+    assert other.value.bias.item() == 3.5
+    with pytest.raises(ValueError, match="of another network"):
+        load_weights(policy_of("small", spec=spec_of(grid=4), view=view), policy.state_dict())
+    with pytest.raises(ValueError, match="not a safetensors file"):
+        parse_weights(b"\x00" * 20)
+
+
+@pytest.mark.parametrize(
+    ("view", "grid", "message"),
+    [((32, 64, 1), 8, "square view"), ((48, 48, 1), 8, "48 is not 8 times"), ((64, 64, 1), 5, "5 is not 4 times")],
+)
+def test_paper_says_what_it_cannot_see(view, grid, message):
+    with pytest.raises(ValueError, match=message):
+        policy_of("paper", spec=spec_of(grid=grid), view=view)

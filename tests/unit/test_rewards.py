@@ -1,0 +1,97 @@
+"""Rewards from scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from services.learner.rewards import (
+    RunningDeviation,
+    blank_penalties,
+    combine_terms,
+    final_rewards,
+    rewards_of,
+    score_differences,
+    stroke_penalties,
+)
+from spiral.actions import ActionSpec, Component
+from spiral.config import LearnerConfig
+from spiral.trajectories import Trajectory
+
+SPEC = ActionSpec(
+    (Component("flag", 2, "choice"), Component("end", 16, "grid"), Component("size", 3, "choice")),
+    ((True, True, False), (True, True, True)),
+)
+scores = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+
+
+def painting(flags: list[list[int]], blank: list[bool]) -> Trajectory:
+    """Episodes with the given flags ``[T][B]``; those not ``blank`` end with a mark."""
+    T, B = len(flags), len(flags[0])
+    actions = np.zeros((T, B, 3), np.int32)
+    actions[..., 0] = flags
+    observations = np.full((T + 1, B, 4, 4, 1), 255, np.uint8)
+    observations[-1, ~np.array(blank), 0, 0] = 0
+    return Trajectory(observations, actions, np.zeros((T, B), np.float32))
+
+
+def test_differences_telescope():
+    """Checklist of the method, item 5: they sum to D(final) − D(blank)."""
+    np.testing.assert_allclose(score_differences(scores).sum(0), scores[-1] - scores[0], atol=1e-6)
+
+
+def test_final_reward_is_paid_once():
+    rewards = final_rewards(scores)
+    np.testing.assert_array_equal(rewards[-1], scores[-1])
+    assert not rewards[:-1].any()
+
+
+def test_blank_pictures_are_charged_at_the_end():
+    trajectory = painting([[0, 1], [0, 1]], blank=[True, False])
+    np.testing.assert_array_equal(blank_penalties(trajectory.observations), [[0, 0], [1, 0]])
+
+
+def test_new_strokes_are_charged_but_not_the_first():
+    #        stroke        move  stroke  stroke: only the third action starts a second stroke
+    flags = [[1, 0, 0], [0, 0, 1], [1, 1, 1], [1, 0, 0], [0, 1, 1]]
+    trajectory = painting(flags, blank=[False] * 3)
+    expected = [[0, 0, 0], [0, 0, 0], [1, 0, 0], [0, 0, 0], [0, 1, 1]]
+    np.testing.assert_array_equal(stroke_penalties(trajectory.actions, SPEC), expected)
+
+
+def test_penalties_are_taken_off():
+    trajectory = painting([[1, 0], [0, 0], [1, 0]], blank=[False, True])
+    config = LearnerConfig(reward="final", blank_penalty=2.0, stroke_penalty=0.5)
+    flat = np.zeros((4, 2), np.float32)
+    rewards = rewards_of(trajectory, flat, config, SPEC, RunningDeviation())
+    np.testing.assert_allclose(rewards, [[0, 0], [0, 0], [-0.5, -2.0]])
+
+
+def test_rewards_are_divided_by_the_running_deviation_and_cut():
+    trajectory = painting([[1, 1]] * 4, blank=[False, False])
+    config = LearnerConfig(reward="final", reward_scale="deviation")
+    deviation = RunningDeviation()
+    scaled = scores[:, :2].copy()
+    scaled[-1] = [3, -3]
+    np.testing.assert_allclose(rewards_of(trajectory, scaled, config, SPEC, deviation)[-1], [1, -1], rtol=1e-5)
+    for _ in range(100):
+        deviation.update(scaled[-1])
+    scaled[-1] = [3000, -3]
+    assert rewards_of(trajectory, scaled, config, SPEC, deviation)[-1, 0] == 10
+
+
+def test_deviation_converges_to_that_of_the_stream():
+    rng = np.random.default_rng(0)
+    deviation = RunningDeviation()
+    assert deviation.value == 1
+    for _ in range(1000):
+        deviation.update(rng.normal(5, 2, 100).astype(np.float32))
+    assert abs(deviation.value - 2) < 0.1
+
+
+def test_terms_are_weighted():
+    terms = {"a": scores, "b": 2 * scores}
+    np.testing.assert_array_equal(combine_terms(terms, {}), scores)
+    np.testing.assert_allclose(combine_terms(terms, {"a": 1.0, "b": 0.5}), 2 * scores, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"\['c'\] not answered.*\['a', 'b'\]"):
+        combine_terms(terms, {"c": 1.0})
