@@ -11,6 +11,7 @@ import argparse
 import difflib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -123,7 +124,10 @@ def parse(schema: type[O], service: str, argv: Sequence[str], environment: Mappi
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise StartError(f"{message}; --help lists the options")
+        unknown = re.search(r"unrecognized arguments: (--[^ =]+)", message)
+        close = difflib.get_close_matches(unknown[1], self._option_string_actions, n=1) if unknown else []
+        hint = f'did you mean "{close[0]}"? ' if close else ""
+        raise StartError(f"{message}; {hint}--help lists the options")
 
 
 def _parser(schema: type[ServiceOptions], service: str) -> argparse.ArgumentParser:

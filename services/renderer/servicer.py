@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 
 import grpc
 import numpy as np
+from numpy.typing import NDArray
 
 from services.renderer.streams import Streams
-from spiral.engines import Canvases, Engine, create
+from spiral.engines import Canvases, Engine, EngineMissingError, create
 from spiral.metrics import Metrics
 from spiral.v1 import program_pb2, renderer_pb2, renderer_pb2_grpc
 from spiral.wire.contract import settings_from_proto, spec_to_proto
@@ -89,7 +90,7 @@ class Renderer(renderer_pb2_grpc.RendererServiceServicer):
                 f"at most {MAX_MESSAGE_BYTES - HEADER_BYTES}"
             )
         observations = np.empty(shape, np.uint8)
-        canvases = engine.open(batch, self._threads)
+        canvases = _open(engine, batch, self._threads)
         count = self._metrics["spiral_renderer_canvases"]
         count.inc(batch)
         try:
@@ -108,7 +109,7 @@ class Renderer(renderer_pb2_grpc.RendererServiceServicer):
             canvases.close()
 
     def _step(
-        self, canvases: Canvases, step: renderer_pb2.StepCanvases, components: int, observations: np.ndarray
+        self, canvases: Canvases, step: renderer_pb2.StepCanvases, components: int, observations: NDArray[np.uint8]
     ) -> None:
         batch = len(observations)
         actions = decode(step.actions, "actions", np.int32, (batch, components))
@@ -118,9 +119,13 @@ class Renderer(renderer_pb2_grpc.RendererServiceServicer):
         self._metrics["spiral_renderer_frames_total"].inc(batch)
 
     def _render(
-        self, engine: Engine, request: renderer_pb2.RenderRequest, actions: np.ndarray, context: grpc.ServicerContext
+        self,
+        engine: Engine,
+        request: renderer_pb2.RenderRequest,
+        actions: NDArray[np.int32],
+        context: grpc.ServicerContext,
     ) -> Iterator[renderer_pb2.RenderResponse]:
-        canvases = engine.open(1, self._threads)
+        canvases = _open(engine, 1, self._threads)
         try:
             canvases.reset(np.array([request.program.seed], np.int64))
             for step, action in enumerate(actions, start=1):
@@ -139,10 +144,20 @@ class Renderer(renderer_pb2_grpc.RendererServiceServicer):
 
 
 def _engine(message: program_pb2.EngineSettings) -> Engine:
-    return create(*settings_from_proto(message))
+    try:
+        return create(*settings_from_proto(message))
+    except EngineMissingError as error:
+        raise StatusError(grpc.StatusCode.FAILED_PRECONDITION, str(error)) from error
 
 
-def _seeds(reset: renderer_pb2.ResetCanvases, batch: int) -> np.ndarray:
+def _open(engine: Engine, batch: int, threads: int) -> Canvases:
+    try:
+        return engine.open(batch, threads)
+    except MemoryError as error:
+        raise StatusError(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error)) from error
+
+
+def _seeds(reset: renderer_pb2.ResetCanvases, batch: int) -> NDArray[np.int64]:
     if not reset.seeds:
         return np.zeros(batch, np.int64)
     if len(reset.seeds) != batch:

@@ -25,8 +25,9 @@ WIRE_TYPES: dict[DataType.ValueType, np.dtype[Any]] = {
     DataType.DATA_TYPE_FLOAT32: np.dtype("<f4"),
 }
 
-# NumPy makes no arrays of more axes than this.
+# NumPy makes no arrays of more axes than this, nor empty ones whose other axes multiply to more than memory has.
 MAX_AXES = 32
+MAX_ELEMENTS = 1 << 40
 
 
 class TensorError(ValueError):
@@ -99,6 +100,7 @@ def _fits(shape: tuple[int, ...], expected: Sequence[Axis]) -> bool:
     return (
         len(shape) == len(expected) <= MAX_AXES
         and all(length >= 0 for length in shape)
+        and math.prod(length or 1 for length in shape) <= MAX_ELEMENTS
         and all(axis is None or axis == length for length, axis in zip(shape, expected, strict=True))
     )
 
