@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 from dataclasses import dataclass
@@ -98,12 +99,39 @@ class Run:
                 records.append(record)
         return records
 
+    def trainer(self) -> str:
+        """Id of the process that trains now; empty where none does."""
+        try:
+            with self.lock_file.open() as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return lock.read(32).strip() or "unknown"
+        except OSError:
+            pass
+        return ""
+
 
 def name_run(runs: Path, name: str) -> Run:
     """The run of that name, new or old; ValueError where the name can't be a folder's."""
     if not NAME.fullmatch(name):
         raise ValueError(f'run: "{name}" is no name for a run; use 1 to 64 letters, digits, ".", "_" and "-"')
     return Run(runs / name)
+
+
+def summarise(run: Run) -> dict[str, Any]:
+    """What a run has come to, as one flat object; ``pid`` is empty where nobody trains."""
+    history = run.history()
+    last = history[-1] if history else {}
+    scores = {key: last[key] for key in ("score_real", "score_painted", "reward") if last.get(key) is not None}
+    return {
+        "run": run.name,
+        "preset": run.config().preset,
+        "frames": last.get("frames", 0),
+        "seconds": last.get("seconds", 0.0),
+        **scores,
+        "pid": run.trainer(),
+    }
 
 
 def find_run(runs: Path, name: str) -> Run:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from spiral.checkpoints import read_latest
 from spiral.config import RunConfig
+from spiral.datasets import Dataset, load
+from spiral.datasets.views import area_average
 from spiral.engines import Engine, create
 from spiral.machine import usable_cores
 from spiral.painting import paint
@@ -45,6 +47,15 @@ class Trained:
         engine = self.config.engine
         return Program(engine.name, engine.settings, actions, seed, engine_version=self.engine.version)
 
+    def view(self, canvases: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """What the agent and the discriminator see of canvases: uint8 ``[N, H, W, C]``, the exact area average."""
+        return area_average(canvases, self.engine.canvas_shape[0] // self.engine.observation_shape[0])
+
+    def data(self) -> Dataset:
+        """The run's data set in the view's size; ValueError where it is not on this machine."""
+        height, width, channels = self.engine.observation_shape
+        return load(self.config.data, (height, width), colour=channels == 3)
+
     def with_snapshot(self, path: Path) -> Trained:
         """The same with the weights of a snapshot file; ValueError where it is of another network."""
         policy = make_policy(self.config, self.engine)
@@ -62,6 +73,14 @@ def load_trained(run: Run) -> Trained:
     policy = make_policy(config, engine)
     load_weights(policy, checkpoint.state.tensors["average"])
     return Trained(config, engine, policy, int(checkpoint.state.counters["frames"]))
+
+
+def targets_for(trained: Trained, num: int, seed: int) -> NDArray[np.uint8] | None:
+    """Test pictures for a conditional run to reproduce, uint8 ``[num, H, W, C]``; None for any other run."""
+    if not trained.config.conditional:
+        return None
+    test = trained.data().test
+    return test[np.random.default_rng(seed).integers(len(test), size=num)]
 
 
 def make_policy(config: RunConfig, engine: Engine) -> Policy:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from services.launcher.scrape import Page, Reading
+from services.launcher.scrape import Page, Reading, Readings
 
 RATE_WINDOW_S = 15.0
 """Rates are averages over this time: a few batches even of the slowest presets, soon enough to see a change."""
@@ -89,7 +89,7 @@ class Tracker:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._past: deque[tuple[float, Mapping[str, Reading]]] = deque()
+        self._past: deque[Readings] = deque()
         self._frames = 0
 
     @property
@@ -97,15 +97,12 @@ class Tracker:
         """Learnt frames when last heard."""
         return self._frames
 
-    def progress(
-        self, seconds: float, readings: Mapping[str, Reading], services: tuple[ServiceProgress, ...]
-    ) -> Progress:
+    def progress(self, seconds: float, readings: Readings, services: tuple[ServiceProgress, ...]) -> Progress:
         """How far the run is at ``seconds`` since its start."""
-        self._past.append((seconds, readings))
-        while seconds - self._past[0][0] > RATE_WINDOW_S:
-            self._past.popleft()
-        learner = readings.get("learner", Reading())
-        judge = readings.get("discriminator", Reading()).page
+        self._remember(readings)
+        by_service = readings.by_service
+        learner = by_service.get("learner", Reading())
+        judge = by_service.get("discriminator", Reading()).page
         frames = learner.page.value("spiral_learner_frames_total")
         self._frames = int(frames) if frames is not None else self._frames
         fps = self._rate("learner", "spiral_learner_frames_total")
@@ -132,14 +129,20 @@ class Tracker:
     def waits(self, service: str) -> dict[str, float]:
         """Share of the time that a service waited for each of its peers lately."""
         metric = f"spiral_{service}_wait_seconds_total"
-        newest = self._past[-1][1].get(service, Reading()).page.by_label(metric, "peer") if self._past else {}
+        newest = _page(self._past[-1], service).by_label(metric, "peer") if self._past else {}
         return {peer: share for peer in newest if (share := self._rate(service, metric, peer=peer)) is not None}
+
+    def _remember(self, readings: Readings) -> None:
+        if not self._past or readings.at_s > self._past[-1].at_s:
+            self._past.append(readings)
+        while self._past[-1].at_s - self._past[0].at_s > RATE_WINDOW_S:
+            self._past.popleft()
 
     def _rate(self, service: str, metric: str, **labels: str) -> float | None:
         """Increase of a counter a second; None until it is known, or when its service started anew in between."""
         points = [
-            (seconds, value)
-            for seconds, readings in self._past
+            (readings.at_s, value)
+            for readings in self._past
             if (value := _page(readings, service).value(metric, **labels)) is not None
         ]
         if len(points) < 2 or points[-1][1] < points[0][1]:
@@ -164,8 +167,8 @@ def from_record(record: Mapping[str, Any], limits: Limits) -> Progress:
     )
 
 
-def _page(readings: Mapping[str, Reading], service: str) -> Page:
-    return readings[service].page if service in readings else Page()
+def _page(readings: Readings, service: str) -> Page:
+    return readings.by_service.get(service, Reading()).page
 
 
 def _rounded(value: Any) -> Any:

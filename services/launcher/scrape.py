@@ -50,6 +50,15 @@ class Reading:
     """Peers it waits for now, by role."""
 
 
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What all services said at one time; those that did not answer are left out."""
+
+    at_s: float = 0.0
+    """By the scraper's clock."""
+    by_service: Mapping[str, Reading] = field(default_factory=dict)
+
+
 def parse_page(text: str) -> Page:
     """Values of a metrics page in Prometheus' text format."""
     return Page(
@@ -78,9 +87,11 @@ def read(channel: grpc.Channel) -> Reading | None:
 class Scraper:
     """Reads all services again and again on a thread of its own, so that a slow one holds nobody up."""
 
-    def __init__(self, channels: Mapping[str, grpc.Channel], notice: Callable[[Mapping[str, Reading]], None]) -> None:
+    def __init__(self, channels: Mapping[str, grpc.Channel], clock: Callable[[], float]) -> None:
         self._channels = channels
-        self._notice = notice
+        self._clock = clock
+        self.newest = Readings()
+        """The last ones; replaced as a whole."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scraper", daemon=True)
 
@@ -96,11 +107,11 @@ class Scraper:
 
     def _run(self) -> None:
         while not self._stop.wait(EVERY_S):
-            readings = {}
+            began_s, readings = self._clock(), {}
             for name, channel in self._channels.items():
                 if self._stop.is_set():
                     return
                 reading = read(channel)
                 if reading is not None:
                     readings[name] = reading
-            self._notice(readings)
+            self.newest = Readings(began_s, readings)

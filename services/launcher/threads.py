@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-SERVICES = ("renderer", "actor", "learner", "discriminator")
+from spiral.wire.edges import SERVICES
+
+IN_PROCESS = "in-process"
+"""Name under which the threads of ``--in-process`` are kept; 1 unless it is said, because their number changes the last
+bits of sums."""
+NAMES = (*SERVICES, IN_PROCESS)
 
 
 def split(cores: int) -> dict[str, int]:
@@ -14,10 +19,10 @@ def split(cores: int) -> dict[str, int]:
     best; on fewer than four cores one each, because the services then take turns anyway.
     """
     quarter, rest = divmod(max(cores, len(SERVICES)), len(SERVICES))
-    threads = dict.fromkeys(SERVICES, quarter)
+    threads: dict[str, int] = dict.fromkeys(SERVICES, quarter)
     threads["learner"] += (rest + 1) // 2
     threads["discriminator"] += rest // 2
-    return threads
+    return {**threads, IN_PROCESS: 1}
 
 
 def parse(settings: Iterable[str]) -> dict[str, int]:
@@ -25,9 +30,9 @@ def parse(settings: Iterable[str]) -> dict[str, int]:
     threads = {}
     for setting in settings:
         service, _, number = setting.partition("=")
-        if service not in SERVICES:
+        if service not in NAMES:
             raise ValueError(
-                f'threads: "{setting}" names no service; write for example learner=2, of {", ".join(SERVICES)}'
+                f'threads: "{setting}" names no service; write for example learner=2, of {", ".join(NAMES)}'
             )
         if not number.isdigit() or not 1 <= int(number) <= 256:
             raise ValueError(f'threads: "{setting}" gives no number of threads for {service}; 1 to 256 is right')
@@ -37,4 +42,4 @@ def parse(settings: Iterable[str]) -> dict[str, int]:
 
 def choose(cores: int, stored: Mapping[str, int], wanted: Mapping[str, int]) -> dict[str, int]:
     """What is wanted goes before what the run began with, and that before what these cores would get."""
-    return split(cores) | {name: count for name, count in stored.items() if name in SERVICES} | dict(wanted)
+    return split(cores) | {name: count for name, count in stored.items() if name in NAMES} | dict(wanted)

@@ -1,0 +1,77 @@
+"""Which processes a run is made of, and what each is told: the wiring of one machine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.launcher.processes import Command
+from services.launcher.supervision import Service
+from spiral.runs import Run
+from spiral.wire.edges import SERVICES
+
+STAGES: tuple[tuple[str, ...], ...] = (("actor", "renderer"), ("learner",), ("discriminator",))
+"""Order of stopping: first those that bring new work, then the learner, which may still ask for scores."""
+GRACE_S = {"actor": 10.0, "renderer": 10.0, "learner": 60.0, "discriminator": 60.0}
+"""Time to stop; learner and discriminator write a checkpoint, and a slow disk is not to cost it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """When the learner is to end the run; both None: when it is told to."""
+
+    minutes: float | None = None
+    frames: int | None = None
+
+
+def addresses(folder: Path) -> dict[str, str]:
+    """Where each service of a run listens: Unix sockets in ``folder``."""
+    return {name: f"unix:{folder / name}.sock" for name in SERVICES}
+
+
+def compose(
+    run: Run, folder: Path, threads: Mapping[str, int], limit: Limit, parent_pipe: int, lock: int
+) -> list[list[Service]]:
+    """The four services, in the order in which they stop.
+
+    ``parent_pipe`` is the end of a pipe that closes when the launcher ends; ``lock`` keeps the run's lock as long as
+    one of them lives.
+    """
+    where = addresses(folder)
+    peers = [f"--{name}={where[name]}" for name in ("renderer", "learner", "discriminator")]
+    run_options = [f"--config={run.config_file}", *peers, f"--learner-data=unix:{folder / 'learner-data.sock'}"]
+    own = {
+        # The actor that uses its streams stops at the same moment: there is nobody to wait for.
+        "renderer": ["--grace-s=2"],
+        "actor": [*run_options, "--grace-s=2"],
+        "learner": [*run_options, f"--run-dir={run.path}", "--at-limit=exit", *_limits(limit)],
+        "discriminator": [*run_options, f"--run-dir={run.path}"],
+    }
+
+    def service(name: str) -> Service:
+        argv = [
+            sys.executable,
+            "-m",
+            f"services.{name}",
+            f"--listen={where[name]}",
+            f"--threads={threads[name]}",
+            f"--parent-pipe={parent_pipe}",
+            *own[name],
+        ]
+        # Libraries size their pools before a service can tell them how many threads it may use.
+        environment = {"OMP_NUM_THREADS": str(threads[name]), "PYTHONUNBUFFERED": "1"}
+        command = Command(name, argv, run.logs / f"{name}.log", environment, (parent_pipe, lock))
+        return Service(command, GRACE_S[name], ends_run=name == "learner" and limit != Limit())
+
+    return [[service(name) for name in stage] for stage in STAGES]
+
+
+def _limits(limit: Limit) -> list[str]:
+    options = []
+    if limit.minutes is not None:
+        options.append(f"--limit-minutes={limit.minutes}")
+    if limit.frames is not None:
+        options.append(f"--limit-frames={limit.frames}")
+    return options

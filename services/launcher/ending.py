@@ -1,0 +1,172 @@
+"""What a run has to show at its end: pictures to open, and how well it paints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from spiral import pictures
+from spiral.checkpoints import CheckpointError
+from spiral.engines.interface import EngineMissingError
+from spiral.judgement import DIGITS, judge
+from spiral.programs import render
+from spiral.runs import Run
+from spiral.trained import Trained, load_trained, targets_for
+
+PAINTINGS = 4096
+"""As many as the published figures of LeNet-FID rest on."""
+SHEET = 48
+"""Pictures on each half of the contact sheet: six columns of eight fill a screen."""
+COLUMNS = 6
+DRAWS = 10
+"""Rows of the strip."""
+GIF_SIDE = 320
+"""About so many pixels wide is the painting that is shown stroke by stroke."""
+GIF_FRAME_MS = 500
+SEED = 20180000
+"""Seed of the random draws at every ending, so that endings can be compared."""
+MOMENTS = {"start": "start", "quarter-1": "¼", "quarter-2": "½", "quarter-3": "¾", "end": "end"}
+"""Snapshot → its caption in the strip."""
+
+
+@dataclass(slots=True)
+class Ending:
+    """What there is to see."""
+
+    run: Run
+    frames: int = 0
+    files: dict[str, Path] = field(default_factory=dict)
+    """What it shows → file to open."""
+    text: str = ""
+    """How well it paints."""
+    figures: dict[str, Any] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    """What could not be made, and why: a sentence each."""
+
+
+def make_ending(run: Run, say: Callable[[str], None], paintings: int = PAINTINGS) -> Ending:
+    """Make all pictures and figures; what can't be made is named and does not keep the rest from being made."""
+    ending = Ending(run)
+    try:
+        trained = load_trained(run)
+    except (ValueError, CheckpointError, EngineMissingError) as error:
+        ending.missing.append(str(error))
+        return ending
+    ending.frames = trained.frames
+    folder = run.path / "pictures"
+    steps: dict[str, Callable[[], Path | None]] = {
+        "painted next to real": lambda: _sheet(trained, folder),
+        "one painting, stroke by stroke": lambda: _stroke_by_stroke(trained, folder),
+        "learning curve": lambda: _curve(run, folder),
+        "the same draws over time": lambda: _strip(trained, run, folder),
+    }
+    for what, make in steps.items():
+        _attempt(ending, what, make)
+    if trained.config.conditional or trained.config.data in DIGITS:
+        say(f"painting {paintings:,} pictures to judge them (Ctrl-C skips this)")
+        _attempt(ending, "evaluation", lambda: _judge(ending, trained, paintings))
+    return ending
+
+
+def show_ending(ending: Ending, stream: TextIO) -> None:
+    """Name what to open: a panel on a terminal, a JSON object elsewhere."""
+    if not stream.isatty():
+        content = {
+            "run": str(ending.run.path),
+            "frames": ending.frames,
+            "files": {what: str(path) for what, path in ending.files.items()},
+            "evaluation": ending.figures,
+            "missing": ending.missing,
+        }
+        print(json.dumps({"ending": content}, ensure_ascii=False), file=stream, flush=True)
+        return
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for what, path in {**ending.files, "everything": ending.run.path}.items():
+        table.add_row(what, Text(str(path), f"bold link file://{path.resolve()}"))
+    for line in ending.text.splitlines():
+        table.add_row("", line)
+    for sentence in ending.missing:
+        table.add_row("", Text(sentence, "yellow"))
+    table.add_row("go on", f"spiral train --run {ending.run.name}")
+    Console(file=stream).print(
+        Panel(table, title=f"{ending.frames:,} frames learnt", border_style="green", padding=(1, 2))
+    )
+
+
+def _attempt(ending: Ending, what: str, make: Callable[[], Path | None]) -> None:
+    try:
+        path = make()
+    except (ValueError, OSError) as error:
+        ending.missing.append(f"{what}: {error}")
+        return
+    if path is not None:
+        ending.files[what] = path
+
+
+def _sheet(trained: Trained, folder: Path) -> Path:
+    """Paintings next to real pictures, or to their targets."""
+    targets = targets_for(trained, SHEET, SEED)
+    painted, _ = trained.paint(SHEET, SEED, targets)
+    caption, real = "targets", targets
+    if real is None:
+        test = trained.data().test
+        caption, real = "real", test[np.random.default_rng(SEED).choice(len(test), SHEET, replace=len(test) < SHEET)]
+    enlarged = real.repeat(painted.shape[1] // real.shape[1], axis=1).repeat(painted.shape[2] // real.shape[2], axis=2)
+    path = folder / "painted-and-real.png"
+    pictures.save_png(pictures.side_by_side({"painted": painted, caption: enlarged}, COLUMNS), path)
+    return path
+
+
+def _stroke_by_stroke(trained: Trained, folder: Path) -> Path:
+    """The painting with the most strokes, enlarged without a loss."""
+    _, actions = trained.paint(SHEET, SEED, targets_for(trained, SHEET, SEED))
+    strokes = trained.engine.spec.mask(actions).all(-1).sum(1)
+    program = trained.program(actions[int(strokes.argmax())])
+    frames = render(program, scale=max(1, GIF_SIDE // trained.engine.canvas_shape[1]), every=1)
+    path = folder / "stroke-by-stroke.gif"
+    pictures.save_painting_gif(path, [frames], ms_per_frame=GIF_FRAME_MS, scale=1)
+    program.save(folder / "stroke-by-stroke.json")
+    return path
+
+
+def _curve(run: Run, folder: Path) -> Path:
+    records = [
+        {**record, "minutes": record.get("seconds", 0.0) / 60, "frames_per_s": record.get("fps")}
+        for record in run.history()
+    ]
+    path = folder / "learning-curve.png"
+    pictures.save_learning_curve(path, records, f"run {run.name}")
+    return path
+
+
+def _strip(trained: Trained, run: Run, folder: Path) -> Path | None:
+    """What each snapshot makes of the same random draws."""
+    targets = targets_for(trained, DRAWS, SEED)
+    columns = {
+        caption: trained.with_snapshot(path).paint(DRAWS, SEED, targets)[0]
+        for name, caption in MOMENTS.items()
+        if (path := run.snapshots / f"{name}.safetensors").is_file()
+    }
+    if not columns:
+        raise ValueError("no snapshot was written yet")
+    path = folder / "same-draws-over-time.png"
+    pictures.save_png(pictures.strip(columns), path)
+    return path
+
+
+def _judge(ending: Ending, trained: Trained, paintings: int) -> None:
+    judgement = judge(trained, paintings, SEED)
+    ending.text, ending.figures = judgement.text, judgement.figures
+    text = json.dumps(judgement.figures, indent=1) + "\n"
+    (ending.run.path / "evaluation.json").write_text(text)

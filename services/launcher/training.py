@@ -1,0 +1,104 @@
+"""``spiral train`` from the first check to the last picture."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from services.launcher import threads as thread_counts
+from services.launcher.display import Display, open_display
+from services.launcher.progress import Limits
+from services.launcher.run_directory import OpenRun, Request, open_run
+from services.launcher.session import run_services
+from services.launcher.signals import StopSignals
+from spiral.machine import usable_cores
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the user asks for; None: not said."""
+
+    runs: Path
+    preset: str | None = None
+    name: str | None = None
+    settings: tuple[str, ...] = ()
+    minutes: float | None = None
+    frames: int | None = None
+    in_process: bool = False
+    fresh: bool = False
+    threads: tuple[str, ...] = ()
+    """``service=count``."""
+
+
+def train_run(wishes: Wishes, stream: TextIO = sys.stdout) -> int:
+    """Train, show it, and end with pictures: 0, or 1 where a service could not be kept alive.
+
+    Raises ValueError with a sentence where the wishes can't be met.
+    """
+    wanted = thread_counts.parse(wishes.threads)
+    limits = Limits(None if wishes.minutes is None else wishes.minutes * 60, wishes.frames)
+    with StopSignals() as stop:
+        opened = open_run(Request(wishes.runs, wishes.preset, wishes.name, wishes.settings, wishes.fresh))
+        try:
+            threads = _measure(opened, wanted)
+            with open_display(stream, _title(opened), lambda: greatest_entropies(opened.run.engine_file)) as display:
+                for sentence in opened.report:
+                    display.say(sentence)
+                failure = _train(wishes, opened, threads, limits, display, stop)
+            _end(opened, stream, stop)
+        finally:
+            opened.close()
+    if failure:
+        print(f"spiral: {failure}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def greatest_entropies(engine_file: Path) -> dict[str, float]:
+    """ln n of each component of the run's engine: what its entropy can't exceed; empty while that is not known."""
+    try:
+        components = json.loads(engine_file.read_text())["spec"]["components"]
+        return {component["name"]: math.log(component["size"]) for component in components}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _measure(opened: OpenRun, wanted: Mapping[str, int]) -> dict[str, int]:
+    """Threads of each service: what is wanted, else what the run began with, else what suits this machine."""
+    cores = usable_cores()
+    threads = thread_counts.choose(cores, opened.machine.get("threads", {}), wanted)
+    opened.remember_machine({"cores": cores, "precision": "float32", **opened.machine, "threads": threads})
+    return threads
+
+
+def _title(opened: OpenRun) -> str:
+    return f"SPIRAL · {opened.run.name} · preset {opened.config.preset or 'of its own'}"
+
+
+def _train(
+    wishes: Wishes, opened: OpenRun, threads: Mapping[str, int], limits: Limits, display: Display, stop: StopSignals
+) -> str:
+    if not wishes.in_process:
+        return run_services(opened, threads, limits, display, stop)
+    from services.launcher.in_process import run_in_process  # noqa: PLC0415  (imports torch and every service)
+
+    run_in_process(opened, threads, limits, display, stop)
+    return ""
+
+
+def _end(opened: OpenRun, stream: TextIO, stop: StopSignals) -> None:
+    """Make and show the ending; one more signal cuts it short."""
+    from services.launcher.ending import make_ending, show_ending  # noqa: PLC0415  (imports torch)
+
+    def say(text: str) -> None:
+        if stream.isatty():
+            print(f"· {text}", file=stream, flush=True)
+
+    stop.interrupt_from_now_on()
+    ending = make_ending(opened.run, say)
+    show_ending(ending, stream)

@@ -1,0 +1,1 @@
+"""The command line: ``spiral train | paint | render | eval | status | doctor | data | version``."""

@@ -1,0 +1,70 @@
+"""``spiral data list | get | check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Data sets: which there are, getting one, checking one.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="Name of the data set; `spiral data list` shows them.")]
+
+
+@app.command("list")
+def list_sets() -> None:
+    """List the data sets, and whether they are on this machine."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    from spiral.datasets import catalogue, data_root  # noqa: PLC0415
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("name", "here", "licence", "source"):
+        table.add_column(heading, overflow="fold")
+    for entry in catalogue():
+        table.add_row(
+            entry.name, "yes" if entry.present else f"no: spiral data get {entry.name}", entry.licence, entry.source
+        )
+    Console().print(table)
+    typer.echo(
+        f"data folder: {data_root()} (set SPIRAL_DATA for another); folder:PATH is any folder of PNG or JPEG files"
+    )
+
+
+@app.command("get")
+def get(
+    name: Name,
+    from_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="Take the files from this folder (default: their official addresses).", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Put a data set into the data folder; what is there and right is left alone."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from spiral.datasets import get as fetch  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    with console.status(f"{name} …") as shown:
+
+        def progress(file: str, done_bytes: int, total_bytes: int | None) -> None:
+            of_all = f" of {total_bytes / 2**20:.1f}" if total_bytes else ""
+            shown.update(f"{file}: {done_bytes / 2**20:.1f}{of_all} MiB")
+
+        folder = fetch(name, from_dir, progress=progress)
+    typer.echo(f"{name} is in {folder}")
+
+
+@app.command("check")
+def check(name: Name) -> None:
+    """Read a data set whole and verify its content."""
+    from spiral.datasets import check as verify  # noqa: PLC0415
+
+    data = verify(name)
+    typer.echo(
+        f"{name}: {len(data.train):,} training and {len(data.test):,} test pictures, sha256 {data.checksum[:16]}…"
+    )

@@ -1,0 +1,71 @@
+"""The program ``spiral``: its commands, and what becomes of errors.
+
+What the user can put right is one sentence on standard error and exit code 2; what failed for another known reason is
+a sentence and exit code 1; only a fault in the program itself shows a traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from spiral.cli import data, doctor, evaluate, paint, render, status, train, version
+
+app = typer.Typer(
+    name="spiral",
+    help="An agent writes programs of brush commands and learns from a discriminator to paint.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("train")(train.train)
+app.command("paint")(paint.paint)
+app.command("render")(render.render)
+app.command("eval")(evaluate.evaluate)
+app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
+app.command("version")(version.version)
+app.add_typer(data.app, name="data")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    try:
+        code = app(args=None if argv is None else list(argv), prog_name="spiral", standalone_mode=False)
+    except typer.TyperException as error:
+        return _refuse(getattr(error, "format_message", error.__str__)(), 2)
+    except (typer.Abort, KeyboardInterrupt):
+        return _refuse("stopped", 130)
+    except ValueError as error:
+        return _refuse(str(error), 2)
+    except OSError as error:
+        return _refuse(str(error), 1)
+    except RuntimeError as error:
+        if not _is_known(error):
+            raise
+        return _refuse(str(error), 1)
+    return code if isinstance(code, int) else 0
+
+
+def _is_known(error: RuntimeError) -> bool:
+    """Whether the message was written for the user; asked only when there is an error, because it imports."""
+    from spiral.engines.interface import EngineMissingError  # noqa: PLC0415
+
+    known: list[type[BaseException]] = [EngineMissingError]
+    if "spiral.checkpoints" in sys.modules:
+        from spiral.checkpoints import CheckpointError  # noqa: PLC0415
+
+        known.append(CheckpointError)
+    return isinstance(error, tuple(known))
+
+
+def _refuse(text: str, code: int) -> int:
+    print(f"spiral: {text}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""``spiral render``: replay a program at any resolution."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+LARGEST_SCALE = 64
+ENDINGS = (".png", ".gif", ".npz")
+
+
+def render(
+    program: Annotated[Path, typer.Argument(help="A program: a JSON file that spiral paint or a run has written.")],
+    out: Annotated[
+        Path, typer.Option(help="A .png (the last picture), a .gif (all), or a .npz (images, uint8 [N, H, W, C]).")
+    ],
+    scale: Annotated[int, typer.Option(min=1, max=LARGEST_SCALE, help="Enlargement of the canvas.")] = 1,
+    every: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Take the picture after every k-th action (default: .gif 1, else the last only).",
+            show_default=False,
+        ),
+    ] = None,
+    ms: Annotated[int, typer.Option(min=20, max=60_000, help="Time of each picture in a .gif, milliseconds.")] = 200,
+) -> None:
+    """Replay a program at any resolution; the strokes look the same at every scale."""
+    if out.suffix not in ENDINGS:
+        raise ValueError(f'out: "{out}" has no ending that is known; {", ".join(ENDINGS)} are')
+    if not program.is_file():
+        raise ValueError(f"program: there is no file {program}")
+
+    import numpy as np  # noqa: PLC0415
+
+    from spiral import pictures  # noqa: PLC0415
+    from spiral.programs import Program  # noqa: PLC0415
+    from spiral.programs import render as replay  # noqa: PLC0415
+
+    images = replay(Program.load(program), scale, every or (1 if out.suffix == ".gif" else None))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.suffix == ".png":
+            pictures.save_png(pictures.contact_sheet(images[-1:], scale=1, margin=0), out)
+        elif out.suffix == ".gif":
+            pictures.save_painting_gif(out, [images], ms_per_frame=ms, scale=1)
+        else:
+            np.savez_compressed(out, images=images)
+    except OSError as error:
+        raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
+    count, height, width, _ = images.shape
+    typer.echo(f"{out}: {count} {'picture' if count == 1 else 'pictures'} of {width}×{height}")

@@ -1,0 +1,54 @@
+"""``spiral status``: the runs of a folder, and who trains."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from spiral.cli import options
+
+
+def status(
+    run: Annotated[
+        str | None, typer.Option("--run", help="One run only (default: all).", metavar="NAME", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line instead of a table.")] = False,
+    runs: options.Runs = options.RUNS,
+) -> None:
+    """List the runs: preset, learnt frames, time, scores, and the process that trains."""
+    from spiral.runs import find_run, list_runs, summarise  # noqa: PLC0415
+
+    found = [find_run(runs, run)] if run else list_runs(runs)
+    summaries = [summarise(run) for run in found]
+    if as_json:
+        for summary in summaries:
+            typer.echo(json.dumps(summary))
+        return
+    if not summaries:
+        typer.echo(f"no runs in {runs} yet; `spiral train` makes one")
+        return
+
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("run", "preset", "frames", "minutes", "score real", "painted", "state"):
+        table.add_column(
+            heading, justify="right" if heading in {"frames", "minutes", "score real", "painted"} else "left"
+        )
+    for summary in summaries:
+        table.add_row(
+            summary["run"],
+            summary["preset"],
+            f"{summary['frames']:,}",
+            f"{summary['seconds'] / 60:.1f}",
+            *(_score(summary.get(key)) for key in ("score_real", "score_painted")),
+            f"training, process {summary['pid']}" if summary["pid"] else "stopped",
+        )
+    Console().print(table)
+
+
+def _score(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.3f}"

@@ -1,0 +1,87 @@
+"""``spiral train``: start or resume a run on this machine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from spiral.cli import options
+
+
+def train(
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="What to learn: demo, mnist or another preset of spiral/presets, or a YAML file "
+            "(default: the run's own, or demo for a new run).",
+            metavar="NAME|FILE",
+            show_default=False,
+        ),
+    ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(help="Name of the run (default: the preset's name).", metavar="NAME", show_default=False),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="One setting on top of the preset, for example learner.reuse=2; may be repeated.",
+            metavar="KEY=VALUE",
+            show_default=False,
+        ),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01, max=100_000, help="Train for so many minutes (default: until stopped).", show_default=False
+        ),
+    ] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Train until so many frames have been learnt over the whole run (default: until stopped).",
+            show_default=False,
+        ),
+    ] = None,
+    in_process: Annotated[
+        bool, typer.Option("--in-process", help="Everything in this process, in lockstep: repeatable bit for bit.")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin anew; what the run had is kept under another name beside it.")
+    ] = False,
+    threads: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Threads of a service, for example learner=2, 1 to 256; may be repeated "
+            "(default: the run's own, or this machine's cores split between the services).",
+            metavar="SERVICE=N",
+            show_default=False,
+        ),
+    ] = None,
+    runs: options.Runs = options.RUNS,
+) -> int:
+    """Learn to paint: start a run, or resume it where it was.
+
+    Starts renderer, actor, learner and discriminator on this machine, shows how far they are, and ends by naming the
+    pictures to open. Ctrl-C stops at any moment, with a checkpoint and the same ending.
+    """
+    if minutes is not None and frames is not None:
+        raise ValueError("--minutes and --frames: a run has one limit; leave one of them out")
+    from services.launcher.training import Wishes, train_run  # noqa: PLC0415
+
+    return train_run(
+        Wishes(
+            runs=runs,
+            preset=preset,
+            name=run,
+            settings=tuple(settings or ()),
+            minutes=minutes,
+            frames=frames,
+            in_process=in_process,
+            fresh=fresh,
+            threads=tuple(threads or ()),
+        )
+    )

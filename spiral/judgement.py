@@ -1,0 +1,40 @@
+"""Judges what a run paints, by the measure that suits its data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from spiral.evaluation import evaluate_pictures, mse
+from spiral.trained import Trained, targets_for
+
+DIGITS = ("mnist", "mnist-sample")
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Figures, and the same in sentences."""
+
+    figures: dict[str, Any]
+    text: str
+
+
+def judge(trained: Trained, num: int, seed: int) -> Judgement:
+    """Paint ``num`` pictures and judge them; ValueError where there is no measure for the run's data."""
+    config = trained.config
+    targets = targets_for(trained, num, seed)
+    if targets is None and config.data not in DIGITS:
+        raise ValueError(
+            f'eval: there is no measure for pictures of "{config.data}"; there is one for {", ".join(DIGITS)}'
+        )
+    images, _ = trained.paint(num, seed, targets)
+    if targets is None:
+        report = evaluate_pictures(images)
+        return Judgement({"frames": trained.frames, **report.as_dict()}, report.text)
+    views = trained.view(images)
+    error = float(mse(views, targets).mean())
+    blank = float(mse((views * 0 + 255).astype(views.dtype), targets).mean())
+    return Judgement(
+        {"frames": trained.frames, "mse": error, "blank_mse": blank, "n": num},
+        f"mean squared error {error:.4f} over {num:,} test targets (pixels 0 to 1); blank paper gets {blank:.4f}",
+    )
