@@ -71,7 +71,7 @@ def native_settings(settings: MyPaintSettings, spec: ActionSpec, view_zoom: floa
             "columns": len(spec),
             "column": [spec.index(name) if name in sizes else -1 for name in COMPONENTS],
             "sizes": [sizes.get(name, 0) for name in COMPONENTS],
-            "log_radius": np.log(settings.brush_sizes).tolist(),
+            "log_radius": [float(np.log(size)) for size in settings.brush_sizes],
             "pressure": np.linspace(0.1, 1.0, PRESSURES).tolist(),
             "level": np.linspace(0.0, 1.0, LEVELS).tolist(),
             "bezier": [((1 - t) * (1 - t)).tolist(), (2 * (1 - t) * t).tolist(), (t * t).tolist()],
