@@ -1,0 +1,132 @@
+"""LeNet-FID and its companions: how much paintings look like handwritten digits."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiral.datasets import Dataset, DatasetMissingError, load
+from spiral.datasets.views import resize, with_channels
+from spiral.evaluation.frechet import Gaussian, frechet_distance, gaussian_of
+from spiral.evaluation.lenet import CLASSES, SIDE, LeNet, features_and_probabilities, load_lenet
+
+FULL_TEST_DIGITS = 10_000
+# So many training digits stand for the real ones at most; all 60,000 would only cost time.
+_MOST_REAL = 10_000
+# Which training digits stand for the real ones is drawn once, so that the figure is the same in every evaluation.
+_SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DigitsReport:
+    """What an evaluation found; `text` says it in sentences.
+
+    `lenet_fid`: paintings against the reference's test digits, lower is better. `real_fid`: as many training digits as
+    there are paintings (`real_n`; fewer where the set has fewer, and at most 10,000)
+    against the same, so what perfect paintings would get.
+    `class_histogram`: paintings by the class the LeNet sees, ten counts. `mean_top_probability`: how sure it is, 0…1.
+    """
+
+    lenet_fid: float
+    real_fid: float
+    n: int
+    real_n: int
+    reference: str
+    reference_size: int
+    class_histogram: tuple[int, ...]
+    mean_top_probability: float
+
+    @property
+    def text(self) -> str:
+        """The report in three lines, with what the figures were measured against."""
+        stand_in = (
+            ""
+            if self.reference_size >= FULL_TEST_DIGITS
+            else f"; they stand in for the {FULL_TEST_DIGITS:,} of mnist, which is not here or was not chosen"
+        )
+        classes = " ".join(f"{digit}:{count}" for digit, count in enumerate(self.class_histogram))
+        return (
+            f"LeNet-FID {self.lenet_fid:.1f} ({self.n:,} paintings against the {self.reference_size:,} test digits of "
+            f"{self.reference}{stand_in})\n"
+            f"real against real {self.real_fid:.1f} ({self.real_n:,} training digits against the same)\n"
+            f"seen as {classes}, top probability {self.mean_top_probability:.2f} on average"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain values for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DigitsReference:
+    """Real digits as the LeNet sees them: made once, compared with many times."""
+
+    name: str
+    test: Gaussian
+    train_features: NDArray[np.float64]
+    network: LeNet
+
+    @staticmethod
+    def of(data: Dataset, network: LeNet | None = None) -> DigitsReference:
+        """Compute the features of a data set of digits (any square view) with the shipped LeNet or another."""
+        network = load_lenet() if network is None else network
+        test, _ = features_and_probabilities(network, views_of_lenet(data.test))
+        drawn = np.random.default_rng(_SEED).permutation(len(data.train))[:_MOST_REAL]
+        train, _ = features_and_probabilities(network, views_of_lenet(data.train[drawn]))
+        return DigitsReference(data.name, gaussian_of(test), train, network)
+
+    def evaluate(self, images: NDArray[np.uint8]) -> DigitsReport:
+        """Compare paintings, uint8 [N, S, S, 1 or 3] dark on white, with this reference.
+
+        They are brought to 32×32 grey: averaged over areas where they are larger. Raises ValueError for another
+        shape or dtype, and for 64 paintings or fewer (the covariance of 64 features needs more).
+        """
+        features, probabilities = features_and_probabilities(self.network, views_of_lenet(images))
+        painted = gaussian_of(features)
+        real = self.train_features[: len(images)]
+        return DigitsReport(
+            lenet_fid=frechet_distance(painted, self.test),
+            real_fid=frechet_distance(gaussian_of(real), self.test),
+            n=len(images),
+            real_n=len(real),
+            reference=self.name,
+            reference_size=self.test.count,
+            class_histogram=tuple(int(n) for n in np.bincount(probabilities.argmax(1), minlength=CLASSES)),
+            mean_top_probability=float(probabilities.max(1).mean()),
+        )
+
+
+def default_reference(root: Path | None = None) -> DigitsReference:
+    """Use the 10,000 test digits of `mnist` where it is there, else the 1,000 embedded ones (the report says so)."""
+    try:
+        data = load("mnist", SIDE, colour=False, root=root)
+    except DatasetMissingError:
+        data = load("mnist-sample", SIDE, colour=False)
+    return DigitsReference.of(data)
+
+
+def evaluate_pictures(
+    images: NDArray[np.uint8], reference: DigitsReference | Dataset | None = None, root: Path | None = None
+) -> DigitsReport:
+    """Compare paintings, uint8 [N, S, S, 1 or 3] dark on white, with real digits; see `DigitsReference.evaluate`.
+
+    Without a reference it is `default_reference(root)`, computed anew by each call.
+    """
+    if reference is None:
+        reference = default_reference(root)
+    elif isinstance(reference, Dataset):
+        reference = DigitsReference.of(reference)
+    return reference.evaluate(images)
+
+
+def views_of_lenet(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Bring uint8 [N, S, S, 1 or 3] to the LeNet's uint8 [N, 32, 32, 1]; ValueError for another shape or dtype."""
+    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3):
+        raise ValueError(f"pictures: {images.dtype} {list(images.shape)}; uint8 [N, H, W, 1 or 3] is right")
+    if images.shape[1] != images.shape[2] or not len(images):
+        raise ValueError(f"pictures: {len(images)} of {images.shape[1]}×{images.shape[2]}; digits need square ones")
+    return resize(with_channels(images, 1), SIDE, SIDE)
