@@ -175,7 +175,8 @@ def test_the_shipped_weights_reach_99_percent_and_real_digits_are_close():
     stretched = reference.evaluate(resize(digits[:, 2:30, 2:30], 32, 32))
     assert (padded.n, padded.real_n, padded.reference_size) == (4096, 4096, 10_000)
     assert 1 < padded.real_fid < 5
-    assert padded.lenet_fid < 10 < 50 < stretched.lenet_fid
+    assert padded.lenet_fid < 10
+    assert stretched.lenet_fid > 50
     assert "stand in" not in padded.text
 
 
