@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
@@ -52,3 +53,10 @@ def until(condition: Callable[[], T], what: str) -> T:
         assert time.monotonic() < end, f"waited {PATIENCE_S} s in vain for {what}"
         time.sleep(0.01)
     return answer
+
+
+def free_port() -> int:
+    """A TCP port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,196 @@
+"""A renderer's life: how it starts, why it doesn't, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import numpy as np
+import psutil
+import pytest
+from grpc import StatusCode
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from spiral.wire import rpc
+from tests.processes import PATIENCE_S, free_port, launch, start, until
+from tests.rollouts import Stream, make_program, paint_here
+
+SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+
+# Starts a renderer as the launcher does, says its process id and waits to be killed.
+PARENT = """
+import os, subprocess, sys, threading
+reading, writing = os.pipe()
+command = [sys.executable, "-m", "services.renderer", "--listen", sys.argv[1], "--parent-pipe", str(reading)]
+child = subprocess.Popen(command, pass_fds=[reading], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print(child.pid, flush=True)
+threading.Event().wait()
+"""
+
+
+@pytest.fixture(params=["unix", "tcp"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return f"unix:{tmp_path}/r.sock" if request.param == "unix" else f"127.0.0.1:{free_port()}"
+
+
+@pytest.fixture
+def renderer(address: str, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    process = start("renderer", address, tmp_path / "log")
+    yield process
+    process.kill()
+    process.wait()
+
+
+def fail_to_start(*arguments: str, **environment: str) -> str:
+    """What a renderer says that exits with 2."""
+    command = [sys.executable, "-m", "services.renderer", *arguments]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=PATIENCE_S, check=False
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert ended.stdout == ""
+    return ended.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_drains_and_exits_with_0(
+    renderer: subprocess.Popen[bytes], address: str, tmp_path: Path, number: signal.Signals
+) -> None:
+    program = make_program(5, 3, 2)
+    with rpc.connect(address) as channel:
+        stream = Stream(channel).open(2)
+        frames = [stream.reset(), stream.step(program[0])]
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
+        assert next(watch).status == SERVING
+        renderer.send_signal(number)
+        assert next(watch).status == NOT_SERVING
+        # The episode that is under way is painted to its end …
+        frames += [stream.step(actions) for actions in program[1:]]
+        np.testing.assert_array_equal(np.stack(frames), paint_here(program))
+        with pytest.raises(grpc.RpcError) as newcomer:
+            Stream(channel).open(1)
+        # … and the next one is another renderer's.
+        with pytest.raises(grpc.RpcError) as next_episode:
+            stream.reset()
+        for raised in (newcomer, next_episode):
+            assert raised.value.code() == StatusCode.UNAVAILABLE
+            assert raised.value.details() == "this renderer is going down; use another"
+        assert renderer.wait(PATIENCE_S) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log"], "a socket was left behind"
+
+
+def test_a_stream_that_outlasts_the_grace_is_cut_off(address: str, tmp_path: Path) -> None:
+    process = start("renderer", address, tmp_path / "log", "--grace-s", "0")
+    with rpc.connect(address) as channel:
+        stream = Stream(channel).open(1)
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
+        with pytest.raises(grpc.RpcError):
+            stream.reset()
+    assert "calls are still under way after 0 s; they are cut off" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.usefixtures("renderer")
+def test_a_second_server_on_the_same_address_is_refused(address: str, tmp_path: Path) -> None:
+    sentence = fail_to_start("--listen", address)
+    assert sentence.startswith(f"renderer: {address.removeprefix('unix:')}: ")
+    assert "another server is listening on this socket" in sentence or "can't be listened on" in sentence
+    with rpc.connect(address) as channel:
+        np.testing.assert_array_equal(Stream(channel).open(1).reset(), 255)
+
+
+@pytest.mark.usefixtures("renderer")
+def test_a_second_server_with_the_same_health_address_is_refused(address: str, tmp_path: Path) -> None:
+    sentence = fail_to_start("--listen", f"unix:{tmp_path}/other.sock", "--health", address)
+    assert "listen" in sentence
+    assert not (tmp_path / "other.sock").exists()
+
+
+def test_a_socket_left_by_a_killed_server_is_no_hindrance(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/r.sock"
+    first = start("renderer", address, tmp_path / "log")
+    first.kill()
+    first.wait()
+    assert (tmp_path / "r.sock").exists()
+    second = start("renderer", address, tmp_path / "log")
+    second.terminate()
+    assert second.wait(PATIENCE_S) == 0
+
+
+def test_a_metrics_port_in_use_is_refused(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        metrics = f"127.0.0.1:{taken.getsockname()[1]}"
+        sentence = fail_to_start("--listen", f"unix:{tmp_path}/r.sock", "--metrics", metrics)
+    assert sentence.startswith(f"renderer: metrics: {metrics} can't be listened on")
+    assert not list(tmp_path.iterdir()), "a socket was left behind"
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    sentence = fail_to_start("--listen", f"unix:{tmp_path}/nowhere/r.sock")
+    assert "no socket can be made there (No such file or directory)" in sentence
+
+
+def test_a_missing_brush_pack_is_a_sentence(tmp_path: Path) -> None:
+    sentence = fail_to_start(SPIRAL_BRUSHES=str(tmp_path / "none"))
+    assert sentence.startswith(f"renderer: SPIRAL_BRUSHES: {tmp_path}/none is no folder")
+
+
+def test_a_missing_libmypaint_is_a_sentence(tmp_path: Path) -> None:
+    # The loader takes the first file of this name on its path, and this one can't be loaded.
+    (tmp_path / "libmypaint-1.5.so.1").touch()
+    sentence = fail_to_start(LD_LIBRARY_PATH=str(tmp_path))
+    assert sentence.startswith('renderer: engine "mypaint": ')
+    assert "libmypaint" in sentence
+    assert "apt" in sentence
+
+
+def test_a_pipe_that_is_none_is_refused(tmp_path: Path) -> None:
+    sentence = fail_to_start("--listen", f"unix:{tmp_path}/r.sock", "--parent-pipe", "999")
+    assert sentence == "renderer: parent_pipe: 999 is no open file descriptor of this process"
+    assert not list(tmp_path.iterdir()), "a socket was left behind"
+
+
+def test_it_stops_when_its_parent_is_killed(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/r.sock"
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, address], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    with rpc.connect(address) as channel:
+        grpc.channel_ready_future(channel).result(PATIENCE_S)
+    parent.kill()
+    parent.wait()
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "the orphan to end")
+    assert not list(tmp_path.iterdir()), "a socket was left behind"
+
+
+def test_probes_have_a_port_of_their_own(tmp_path: Path) -> None:
+    health = f"127.0.0.1:{free_port()}"
+    process = start("renderer", f"unix:{tmp_path}/r.sock", tmp_path / "log", "--health", health)
+    with rpc.connect(health) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        for name in ("", "liveness"):
+            answer = stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=PATIENCE_S, wait_for_ready=True)
+            assert answer.status == SERVING
+        with pytest.raises(grpc.RpcError) as raised:
+            Stream(channel).open(1)
+        assert raised.value.code() == StatusCode.UNIMPLEMENTED
+    process.terminate()
+    assert process.wait(PATIENCE_S) == 0
+
+
+def test_a_renderer_is_started_from_the_environment_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPIRAL_LISTEN", f"unix:{tmp_path}/r.sock")
+    monkeypatch.setenv("SPIRAL_LEARNER_PORT", "tcp://10.0.0.1:50053")
+    process = launch("renderer", log=tmp_path / "log")
+    with rpc.connect(f"unix:{tmp_path}/r.sock") as channel:
+        grpc.channel_ready_future(channel).result(PATIENCE_S)
+    process.terminate()
+    assert process.wait(PATIENCE_S) == 0
