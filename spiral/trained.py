@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +42,8 @@ class Trained:
         The same seed draws the same random numbers, whatever the weights.
         """
         generator = torch.Generator().manual_seed(seed)
-        return paint(self.policy, self.engine, num, generator, targets, threads=usable_cores())
+        with _torch_threads(1 if self.config.policy.network == "small" else usable_cores()):
+            return paint(self.policy, self.engine, num, generator, targets, threads=usable_cores())
 
     def program(self, actions: NDArray[np.int32], seed: int = 0) -> Program:
         """The program of one picture, from its actions ``[T, K]``."""
@@ -61,6 +64,18 @@ class Trained:
         policy = make_policy(self.config, self.engine)
         load_weights(policy, parse_weights(path.read_bytes()), path.name)
         return Trained(self.config, self.engine, policy, self.frames)
+
+
+@contextmanager
+def _torch_threads(count: int) -> Iterator[None]:
+    """Use so many threads. A small network gains nothing from a second one, and where other processes keep the cores
+    busy its threads wait for each other five times as long."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def load_trained(run: Run) -> Trained:

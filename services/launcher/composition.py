@@ -61,7 +61,8 @@ def compose(
             *own[name],
         ]
         # Libraries size their pools before a service can tell them how many threads it may use.
-        environment = {"OMP_NUM_THREADS": str(threads[name]), "PYTHONUNBUFFERED": "1"}
+        # gRPC's own remarks on connections that end are no news in a service's log.
+        environment = {"GRPC_VERBOSITY": "ERROR", "OMP_NUM_THREADS": str(threads[name]), "PYTHONUNBUFFERED": "1"}
         command = Command(name, argv, run.logs / f"{name}.log", environment, (parent_pipe, lock))
         return Service(command, GRACE_S[name], ends_run=name == "learner" and limit != Limit())
 

@@ -87,8 +87,10 @@ class Limits:
 class Tracker:
     """Makes progress out of readings of the services, remembering as much as rates need."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, groups: int) -> None:
+        """``groups`` of canvases are what the actor's waits are summed over."""
         self._limits = limits
+        self._groups = groups
         self._past: deque[Readings] = deque()
         self._frames = 0
 
@@ -103,8 +105,9 @@ class Tracker:
         by_service = readings.by_service
         learner = by_service.get("learner", Reading())
         judge = by_service.get("discriminator", Reading()).page
+        scores = [judge.value("spiral_discriminator_score", kind=kind) for kind in ("real", "painted")]
         frames = learner.page.value("spiral_learner_frames_total")
-        self._frames = int(frames) if frames is not None else self._frames
+        self._frames = int(frames or self._frames)
         fps = self._rate("learner", "spiral_learner_frames_total")
         left, share = self._limits.left(seconds, self._frames, fps)
         lag = [learner.page.value("spiral_learner_policy_lag", stat=stat) for stat in ("min", "mean", "max")]
@@ -118,8 +121,9 @@ class Tracker:
             painted_per_s=self._rate("actor", "spiral_actor_frames_total"),
             updates=int(learner.page.value("spiral_learner_updates_total") or 0),
             version=learner.version,
-            score_real=judge.value("spiral_discriminator_score", kind="real"),
-            score_painted=judge.value("spiral_discriminator_score", kind="painted"),
+            # Both are 0 until the first batch is scored.
+            score_real=scores[0] if any(scores) else None,
+            score_painted=scores[1] if any(scores) else None,
             entropy=learner.page.by_label("spiral_learner_entropy", "component"),
             lag=None if None in lag else (lag[0] or 0.0, lag[1] or 0.0, lag[2] or 0.0),
             bottleneck=next((service for service, on in held_up.items() if on), ""),
@@ -128,9 +132,12 @@ class Tracker:
 
     def waits(self, service: str) -> dict[str, float]:
         """Share of the time that a service waited for each of its peers lately."""
+        waiting = self._groups if service == "actor" else 1
         metric = f"spiral_{service}_wait_seconds_total"
         newest = _page(self._past[-1], service).by_label(metric, "peer") if self._past else {}
-        return {peer: share for peer in newest if (share := self._rate(service, metric, peer=peer)) is not None}
+        return {
+            peer: share / waiting for peer in newest if (share := self._rate(service, metric, peer=peer)) is not None
+        }
 
     def _remember(self, readings: Readings) -> None:
         if not self._past or readings.at_s > self._past[-1].at_s:
@@ -143,7 +150,8 @@ class Tracker:
         points = [
             (readings.at_s, value)
             for readings in self._past
-            if (value := _page(readings, service).value(metric, **labels)) is not None
+            # A counter at 0 may be one that is not yet set to the total of the run that is resumed.
+            if (value := _page(readings, service).value(metric, **labels))
         ]
         if len(points) < 2 or points[-1][1] < points[0][1]:
             return None

@@ -52,7 +52,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """What all services said at one time; those that did not answer are left out."""
+    """What all services said last; those that never answered are left out."""
 
     at_s: float = 0.0
     """By the scraper's clock."""
@@ -107,7 +107,8 @@ class Scraper:
 
     def _run(self) -> None:
         while not self._stop.wait(EVERY_S):
-            began_s, readings = self._clock(), {}
+            # What a service said last stays in the picture while it is away.
+            began_s, readings = self._clock(), dict(self.newest.by_service)
             for name, channel in self._channels.items():
                 if self._stop.is_set():
                     return

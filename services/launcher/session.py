@@ -34,7 +34,8 @@ def run_services(
         health = HealthChecks(addresses(folder), time.monotonic)
         stages = compose(opened.run, folder, threads, limit, parent_pipe, opened.lock)
         supervisor = Supervisor(stages, health, time.monotonic, display.say)
-        watch = _Watch(supervisor, health, limits, display)
+        tracker = Tracker(limits, opened.config.actor.groups)
+        watch = _Watch(supervisor, health, limits, tracker, display)
         try:
             supervisor.start()
             watch.until_the_end(stop)
@@ -54,9 +55,10 @@ def run_services(
 class _Watch:
     """Looks after the services and shows how far they are."""
 
-    def __init__(self, supervisor: Supervisor, health: HealthChecks, limits: Limits, display: Display) -> None:
-        self._supervisor, self._limits, self._display = supervisor, limits, display
-        self._tracker = Tracker(limits)
+    def __init__(
+        self, supervisor: Supervisor, health: HealthChecks, limits: Limits, tracker: Tracker, display: Display
+    ) -> None:
+        self._supervisor, self._limits, self._tracker, self._display = supervisor, limits, tracker, display
         self._scraper = Scraper(
             {watched.name: health.channel(watched.name) for watched in supervisor.services}, time.monotonic
         )

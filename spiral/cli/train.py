@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -70,6 +71,8 @@ def train(
     """
     if minutes is not None and frames is not None:
         raise ValueError("--minutes and --frames: a run has one limit; leave one of them out")
+    # Read once, when gRPC is imported; its remarks on connections that end would run through the display.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     from services.launcher.training import Wishes, train_run  # noqa: PLC0415
 
     return train_run(

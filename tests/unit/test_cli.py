@@ -1,0 +1,206 @@
+"""The command line: what is wrong with the input is one sentence on standard error and exit code 2."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spiral.cli.main import main
+from spiral.config import load_config
+from spiral.programs import Program
+from spiral.runs import Run
+
+PROGRAM = Program("mypaint", {"grid": 16, "view": 32}, np.array([[1, 40, 90, 1, 9], [1, 200, 30, 2, 5]]))
+
+
+def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """Run a command that must be refused; the sentence."""
+    assert main(argv) == 2
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    assert captured.err.startswith("spiral: ")
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """A folder with one run that has a configuration and a history, but no checkpoint."""
+    run = Run(tmp_path / "runs" / "digits")
+    run.path.mkdir(parents=True)
+    run.config_file.write_text(load_config("demo").to_yaml())
+    run.history_file.write_text('{"frames": 640, "seconds": 12.0, "score_real": 0.5}\n{"frames": 128')
+    return run.path.parent
+
+
+@pytest.mark.parametrize("command", ["train", "paint", "render", "eval", "status", "doctor", "data", "version"])
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    assert "Usage: spiral" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "said"),
+    [
+        ("train", "--minutes", "0.01<=x<=100000"),
+        ("paint", "--num", "1<=x<=1000000"),
+        ("paint", "--seed", "default: 0"),
+        ("render", "--scale", "1<=x<=64"),
+        ("eval", "--num", "default: 4096"),
+        ("status", "--runs", "default: runs"),
+    ],
+)
+def test_help_says_ranges_and_defaults(
+    command: str, option: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([command, "--help"])
+    text = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert said in text[text.index(option) :]
+
+
+def test_an_unknown_command_or_option_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "trian" in refused(capsys, "trian")
+    assert "--presett" in refused(capsys, "train", "--presett", "demo")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--preset", "dmeo"], 'did you mean "demo"'),
+        (["--preset", "nowhere.yaml"], "nowhere.yaml can't be read"),
+        (["--set", "learner.reus=2"], 'did you mean "reuse"'),
+        (["--set", "learner.reuse"], 'has no "="'),
+        (["--set", "learner.reuse=many"], "learner.reuse"),
+        (["--set", "learner.queue=0"], "learner.queue"),
+        (["--set", "actor.batch=48"], "does not divide"),
+        (["--run", "../out"], "is no name for a run"),
+        (["--minutes", "1", "--frames", "9"], "one limit"),
+        (["--minutes", "-1"], "--minutes"),
+        (["--threads", "painter=2"], "names no service"),
+        (["--threads", "learner=0"], "1 to 256"),
+    ],
+)
+def test_train_refuses_wrong_wishes_and_leaves_nothing_behind(
+    arguments: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sentence in refused(capsys, "train", "--runs", str(tmp_path / "runs"), *arguments)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_train_refuses_another_preset_or_a_change_that_the_checkpoints_cannot_follow(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ("train", "--runs", str(runs), "--run", "digits")
+    assert 'made with preset "demo", not "mnist"' in refused(capsys, *common, "--preset", "mnist")
+    assert "policy.width: 512 does not fit" in refused(capsys, *common, "--set", "policy.width=512")
+    assert load_config(str(runs / "digits" / "config.yaml")) == load_config("demo")
+
+
+def test_train_refuses_a_folder_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "runs").write_text("a file")
+    assert "can't be written" in refused(capsys, "train", "--runs", str(tmp_path / "runs"))
+
+
+def test_train_refuses_a_folder_on_a_read_only_file_system(capsys: pytest.CaptureFixture[str]) -> None:
+    if not Path("/proc/sys").is_dir():
+        pytest.skip("no file system here refuses to make a folder")
+    assert "can't be written" in refused(capsys, "train", "--runs", "/proc/sys/runs")
+
+
+def test_commands_name_the_runs_there_are(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["paint", "--out", str(runs / "x.npz")], ["eval"], ["status"]):
+        text = refused(capsys, *command, "--run", "digit", "--runs", str(runs))
+        assert 'there is no run "digit"' in text
+        assert "runs there: digits" in text
+
+
+def test_painting_without_a_checkpoint_is_refused(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = refused(capsys, "paint", "--run", "digits", "--runs", str(runs), "--out", str(runs / "x.npz"))
+    assert "no checkpoint yet; train it with: spiral train --run digits" in text
+    assert not (runs / "x.npz").exists()
+
+
+@pytest.mark.parametrize(("out", "sentence"), [("x.jpg", "neither a .npz file nor a folder"), ("file", "is a file")])
+def test_paint_refuses_an_output_that_it_cannot_make(
+    out: str, sentence: str, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (runs / "file").write_text("")
+    assert sentence in refused(capsys, "paint", "--run", "digits", "--runs", str(runs), "--out", str(runs / out))
+
+
+def test_status_reads_the_history_past_a_torn_line(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--runs", str(runs), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "run": "digits",
+        "preset": "demo",
+        "frames": 640,
+        "seconds": 12.0,
+        "score_real": 0.5,
+        "pid": "",
+    }
+    assert main(["status", "--runs", str(runs)]) == 0
+    assert "digits" in capsys.readouterr().out
+
+
+def test_render_replays_a_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    PROGRAM.save(tmp_path / "p.json")
+    for name, count in (("x.png", 1), ("x.gif", 2), ("x.npz", 1)):
+        assert main(["render", str(tmp_path / "p.json"), "--scale", "2", "--out", str(tmp_path / name)]) == 0
+        assert f"{count} picture" in capsys.readouterr().out
+    images = np.load(tmp_path / "x.npz")["images"]
+    assert images.shape == (1, 128, 128, 1)
+    assert images.dtype == np.uint8
+    assert images.min() < 50
+    assert images.max() > 250
+
+
+def test_render_refuses_what_it_cannot_read_or_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = tmp_path / "p.json"
+    PROGRAM.save(program)
+    out = str(tmp_path / "x.png")
+    assert "no ending that is known" in refused(capsys, "render", str(program), "--out", str(tmp_path / "x.bmp"))
+    assert "there is no file" in refused(capsys, "render", str(tmp_path / "q.json"), "--out", out)
+    assert "scale" in refused(capsys, "render", str(program), "--scale", "65", "--out", out)
+    program.write_text(program.read_text().replace("200", "256"))
+    assert 'component "end"' in refused(capsys, "render", str(program), "--out", out)
+    program.write_text("{")
+    assert "not JSON" in refused(capsys, "render", str(program), "--out", out)
+
+
+def test_doctor_finds_what_is_there_and_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["doctor", "--runs", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    for subject in ("Python", "libmypaint", "brushes", "sockets", "ports", "cores", "memory", "torch", "GPU"):
+        assert re.search(rf"^. {subject} ", out, re.MULTILINE), subject
+    monkeypatch.setenv("SPIRAL_BRUSHES", str(tmp_path / "none"))
+    assert main(["doctor", "--runs", str(tmp_path)]) == 1
+    assert "SPIRAL_BRUSHES" in capsys.readouterr().out
+
+
+def test_data_says_what_is_there_and_how_to_get_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SPIRAL_DATA", str(tmp_path))
+    assert main(["data", "list"]) == 0
+    assert "mnist-sample" in capsys.readouterr().out
+    assert main(["data", "check", "mnist-sample"]) == 0
+    assert "10,000 training and 1,000 test pictures" in capsys.readouterr().out
+    assert "spiral data get mnist" in refused(capsys, "data", "check", "mnist")
+    assert "mnist" in refused(capsys, "data", "check", "mnits")
+    assert "no such directory" in refused(capsys, "data", "get", "mnist", "--from", str(tmp_path / "none"))
+
+
+def test_a_full_disk_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if not os.access("/dev/full", os.W_OK):
+        pytest.skip("this system has no /dev/full")
+    PROGRAM.save(tmp_path / "p.json")
+    (tmp_path / "full.npz").symlink_to("/dev/full")
+    text = refused(capsys, "render", str(tmp_path / "p.json"), "--out", str(tmp_path / "full.npz"))
+    assert "can't be written: No space left on device" in text

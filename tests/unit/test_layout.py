@@ -1,0 +1,85 @@
+"""The house rules that a machine can check: who imports whom, what imports without torch, how long a file may be."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LONGEST_FILE = 350
+FORBIDDEN_NAMES = {"utils.py", "common.py", "helpers.py", "misc.py"}
+SOURCES = sorted(
+    path
+    for folder in ("spiral", "services")
+    for path in (ROOT / folder).rglob("*.py")
+    if not path.is_relative_to(ROOT / "spiral" / "v1")
+)
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Full names of all modules that a file imports, wherever in the file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_there_is_something_to_check() -> None:
+    assert len(SOURCES) > 50
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if p.is_relative_to(ROOT / "spiral")], ids=relative)
+def test_the_library_imports_no_service_except_that_train_calls_the_launcher(path: Path) -> None:
+    services = {name for name in imported(path) if name.split(".")[0] == "services"}
+    if path == ROOT / "spiral" / "cli" / "train.py":
+        services = {name for name in services if not name.startswith("services.launcher.")}
+    assert not services
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if p.is_relative_to(ROOT / "services")], ids=relative)
+def test_a_service_imports_its_own_folder_only_and_the_launcher_all(path: Path) -> None:
+    own = path.relative_to(ROOT / "services").parts[0]
+    if own != "launcher":
+        foreign = {name for name in imported(path) if name.startswith("services.") and name.split(".")[1] != own}
+        assert not foreign
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_files_are_short_and_named_for_what_they_hold(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= LONGEST_FILE
+    assert path.name not in FORBIDDEN_NAMES
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "services.renderer.__main__",
+        "services.launcher.session",
+        "spiral.cli.main",
+        "spiral.config",
+        "spiral.engines.mypaint",
+        "spiral.programs",
+        "spiral.runs",
+    ],
+)
+def test_it_imports_without_torch(module: str) -> None:
+    program = f"import sys; sys.modules['torch'] = None; import {module}"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_command_line_imports_nothing_heavy() -> None:
+    program = "import sys, spiral.cli.main; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"torch", "numpy", "grpc", "pydantic", "matplotlib", "yaml"} & set(done.stdout.split())
