@@ -48,6 +48,7 @@ class Painter:
         self._actions: NDArray[np.int32] = np.zeros((T, B, K), np.int32)
         self._log_prob = np.empty((T, B), np.float32)
         self._targets = targets
+        self._seen_targets = None if targets is None else self.policy.see(torch.from_numpy(targets))
         self._noise = (
             torch.randn(B, self.policy.noise, generator=self._generator).numpy() if self.policy.noise else None
         )
@@ -58,11 +59,11 @@ class Painter:
         t = self._step
         previous = self._actions[t - 1 : t] if t else np.zeros((1, *self._actions.shape[1:]), np.int32)
         inputs = Inputs(
-            observation=torch.from_numpy(self._observations[t : t + 1]),
+            seen=self.policy.see(torch.from_numpy(self._observations[t : t + 1])),
             previous_action=torch.from_numpy(previous).long(),
             step=torch.tensor([t]),
             noise=None if self._noise is None else torch.from_numpy(self._noise),
-            target=None if self._targets is None else torch.from_numpy(self._targets),
+            target=self._seen_targets,
         )
         sampled = self.policy.act(inputs, self._state, self._generator)
         self._state = sampled.state

@@ -72,8 +72,10 @@ class PolicyLearner:
         inputs = self._inputs(batch, actions)
         behaviour = self._tensor(batch.behaviour_log_prob)
         paid = self._tensor(rewards)
+        before = self.updates
         for episodes in self._minibatches(batch.batch):
             self._update(take(inputs, episodes), actions[:, episodes], behaviour[:, episodes], paid[:, episodes])
+        self._follow(self.updates - before)
         self.frames += batch.actions.shape[0] * batch.batch
 
     def state(self) -> State:
@@ -115,11 +117,11 @@ class PolicyLearner:
     def _inputs(self, batch: Trajectory, actions: Tensor) -> Inputs:
         """What the policy saw before each action; ``actions`` are the batch's, int64."""
         return Inputs(
-            observation=self._tensor(batch.observations[:-1]),
+            seen=self.policy.see(self._tensor(batch.observations[:-1])),
             previous_action=torch.cat([torch.zeros_like(actions[:1]), actions[:-1]]),
             step=torch.arange(len(actions), device=self.device),
             noise=None if batch.noise is None else self._tensor(batch.noise),
-            target=None if batch.targets is None else self._tensor(batch.targets),
+            target=None if batch.targets is None else self.policy.see(self._tensor(batch.targets)),
         )
 
     def _update(self, inputs: Inputs, actions: Tensor, behaviour: Tensor, rewards: Tensor) -> None:
@@ -146,16 +148,18 @@ class PolicyLearner:
         bonus = entropy_bonus(judged.entropy, self._entropy_costs)
         self.optimiser.zero_grad(set_to_none=True)
         (policy_loss + config.value_cost * critic_loss - bonus).backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self.policy.parameters(), config.gradient_clip)
+        norm = clip_gradient(list(self.policy.parameters()), config.gradient_clip)
         self.optimiser.step()
-        self._follow()
         self.updates += 1
         self._record(judged.entropy, actions, policy=policy_loss, value=critic_loss, gradient_norm=norm)
 
     @torch.no_grad()
-    def _follow(self) -> None:
-        """Move the running average. Early on it forgets faster, or the first weights would linger."""
-        decay = min(self.config.average, (1 + self.updates) / (10 + self.updates))
+    def _follow(self, updates: int) -> None:
+        """Move the running average after so many updates: once a batch, as the weights hardly move in between.
+
+        Early on it forgets faster, or the first weights would linger.
+        """
+        decay = min(self.config.average, (1 + self.updates) / (10 + self.updates)) ** updates
         torch._foreach_lerp_(list(self.average.parameters()), list(self.policy.parameters()), 1 - decay)
 
     @torch.no_grad()
@@ -168,6 +172,15 @@ class PolicyLearner:
         )
 
 
+def clip_gradient(parameters: list[torch.nn.Parameter], largest: float) -> Tensor:
+    """Scale the gradient down to the norm ``largest``, if it is larger; returns its norm before."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    if norm > largest:  # the usual clipping multiplies in any case, mostly by one
+        torch.nn.utils.clip_grads_with_norm_(parameters, largest, norm)
+    return norm
+
+
 def make_optimiser(policy: Policy, config: LearnerConfig) -> torch.optim.Optimizer:
     """Adam, or RMSProp with IMPALA's constants."""
     if config.optimiser == "rmsprop":
@@ -178,7 +191,7 @@ def make_optimiser(policy: Policy, config: LearnerConfig) -> torch.optim.Optimiz
 def take(inputs: Inputs, episodes: Tensor) -> Inputs:
     """The inputs of some episodes, by their indices."""
     return Inputs(
-        observation=inputs.observation[:, episodes],
+        seen=inputs.seen[:, episodes],
         previous_action=inputs.previous_action[:, episodes],
         step=inputs.step,
         noise=None if inputs.noise is None else inputs.noise[episodes],

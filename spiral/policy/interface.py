@@ -23,8 +23,8 @@ State = tuple[Tensor, ...]
 class Inputs:
     """What the agent sees before each of ``T`` actions of ``B`` episodes."""
 
-    observation: Tensor
-    """uint8 ``[T, B, H, W, C]``."""
+    seen: Tensor
+    """What :meth:`Policy.see` made of the observations, ``[T, B, …]``."""
     previous_action: Tensor
     """int64 ``[T, B, K]``; zeros before the first action."""
     step: Tensor
@@ -32,7 +32,7 @@ class Inputs:
     noise: Tensor | None = None
     """float32 ``[B, Z]``, one draw an episode."""
     target: Tensor | None = None
-    """uint8 ``[B, H, W, C]``, the picture to reproduce."""
+    """The pictures to reproduce, seen likewise, ``[B, …]``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,13 @@ class Policy(nn.Module, ABC):
         """State at the start of an episode."""
         del batch
         return ()
+
+    @abstractmethod
+    def see(self, pictures: Tensor) -> Tensor:
+        """Whatever needs no weights: pictures, uint8 ``[…, H, W, C]``, as the network takes them in, ``[…, …]``.
+
+        Apart from the rest, because a learner that uses a batch several times sees it once.
+        """
 
     @abstractmethod
     def core(self, inputs: Inputs, state: State) -> tuple[Tensor, Tensor, State]:

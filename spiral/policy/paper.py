@@ -77,8 +77,12 @@ class PaperPolicy(Policy):
         zeros = torch.zeros(batch, FEATURES, device=self.counts.device)
         return zeros, zeros
 
+    def see(self, pictures: Tensor) -> Tensor:
+        """0 … 1, channels in front: uint8 ``[…, H, W, C]`` → float32 ``[…, C, H, W]``."""
+        return pictures.movedim(-1, -3).float() / 255
+
     def core(self, inputs: Inputs, state: State) -> tuple[Tensor, Tensor, State]:
-        T, B = inputs.observation.shape[:2]
+        T, B = inputs.seen.shape[:2]
         encoded: Tensor = self.encoder((self._stem(inputs) + self._condition(inputs)).relu())
         outputs = []
         for features in encoded.view(T, B, FEATURES):
@@ -99,11 +103,11 @@ class PaperPolicy(Policy):
 
     def _stem(self, inputs: Inputs) -> Tensor:
         """Picture, target and coordinate ramps → ``[T · B, 32, H, W]``, before the activation."""
-        T, B, H, W, C = inputs.observation.shape
-        pictures = inputs.observation
+        T, B, _, H, W = inputs.seen.shape
+        pixels = inputs.seen
         if inputs.target is not None:
-            pictures = torch.cat([pictures, inputs.target.unsqueeze(0).expand(T, B, H, W, C)], -1)
-        pixels = pictures.reshape(T * B, H, W, -1).permute(0, 3, 1, 2).float() / 255
+            pixels = torch.cat([pixels, inputs.target.expand_as(pixels)], 2)
+        pixels = pixels.flatten(0, 1)
         stem: Tensor = self.stem(torch.cat([pixels, self.ramps.expand(T * B, 2, H, W)], 1))
         return stem
 

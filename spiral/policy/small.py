@@ -11,7 +11,6 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from spiral.actions import ActionSpec
 from spiral.policy.interface import Inputs, Policy, State
@@ -50,11 +49,21 @@ class SmallPolicy(Policy):
         for module in [*self.previous, self.step, *self.chosen]:
             nn.init.normal_(module.weight, std=1 / math.sqrt(width))
 
+    def see(self, pictures: Tensor) -> Tensor:
+        """Averaged to few pixels, as ink in 0 … 1 (white is 0, so a blank page is silent): float32 ``[…, pixels]``."""
+        leading, (height, width) = pictures.shape[:-3], self.pooled
+        down, across = self.pool
+        # Sums of whole numbers, row by row: seven times as fast here as avg_pool2d, which reads each window anew.
+        rows = pictures.reshape(*leading, height, down, -1)
+        sums = sum((rows[..., i, :].int() for i in range(1, down)), rows[..., 0, :].int())
+        columns = sums.reshape(*leading, height, width, across, -1)
+        sums = sum((columns[..., i, :] for i in range(1, across)), columns[..., 0, :])
+        return 1 - sums.reshape(*leading, -1) / (255 * down * across)
+
     def core(self, inputs: Inputs, state: State) -> tuple[Tensor, Tensor, State]:
-        T, B = inputs.observation.shape[:2]
-        pixels = self._pooled(inputs.observation)
+        pixels = inputs.seen
         if inputs.target is not None:
-            pixels = torch.cat([pixels, self._pooled(inputs.target.unsqueeze(0)).expand(T, B, -1)], -1)
+            pixels = torch.cat([pixels, inputs.target.expand_as(pixels)], -1)
         features = self.view(pixels)
         for k, embedding in zip(self.remembered, self.previous, strict=True):
             features = features + embedding(inputs.previous_action[..., k])
@@ -72,9 +81,3 @@ class SmallPolicy(Policy):
     def advance(self, k: int, features: Tensor, chosen: Tensor) -> Tensor:
         advanced: Tensor = self.steps[k](features) + self.chosen[k](chosen)
         return advanced.relu()
-
-    def _pooled(self, pictures: Tensor) -> Tensor:
-        """uint8 ``[T, B, H, W, C]`` → ink in 0 … 1, ``[T, B, pixels]``: white is 0, so a blank page is silent."""
-        T, B, H, W, C = pictures.shape
-        ink = 1 - pictures.reshape(T * B, H, W, C).permute(0, 3, 1, 2).float() / 255
-        return F.avg_pool2d(ink, self.pool).reshape(T, B, -1)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from services.launcher.lockstep import Lockstep, deterministic, run_lockstep
 from services.learner.run import Limits
@@ -133,7 +134,6 @@ def test_painting_towards_a_target_learns(tmp_path: Path) -> None:
 
 
 def _write_dark_pictures(folder: Path) -> None:
-    from PIL import Image
 
     for n in range(20):
         picture = np.full((32, 32), 255, np.uint8)

@@ -36,9 +36,9 @@ def roll_out(policy: Policy, view: tuple[int, int, int], conditional: bool, B: i
     """Sampled actions, their log-probabilities and the inputs they were drawn from, on random pictures."""
     generator = torch.Generator().manual_seed(1)
     T, K = policy.num_actions, len(policy.spec)
-    observations = torch.randint(0, 256, (T, B, *view), generator=generator).byte()
+    observations = policy.see(torch.randint(0, 256, (T, B, *view), generator=generator).byte())
     noise = torch.randn(B, 10, generator=generator)
-    target = torch.randint(0, 256, (B, *view), generator=generator).byte() if conditional else None
+    target = policy.see(torch.randint(0, 256, (B, *view), generator=generator).byte()) if conditional else None
     previous, state = torch.zeros(1, B, K, dtype=torch.long), policy.initial_state(B)
     actions, log_probs = [], []
     with torch.inference_mode():
@@ -100,6 +100,18 @@ def test_components_that_do_not_count_have_no_part(network):
     assert (one.entropy[..., :2] > 0).all()
 
 
+@pytest.mark.parametrize(
+    ("view", "pooled"), [((32, 32, 1), 16), ((64, 32, 3), 16), ((64, 64, 4), 4), ((48, 48, 1), 16)]
+)
+def test_small_sees_exact_averages(view, pooled):
+    policy = build_policy(PolicyConfig(pooled_size=pooled), spec_of(), view, num_actions=5, conditional=False)
+    pictures = torch.randint(0, 256, (2, 3, *view)).byte()
+    H, W, C = view
+    small = pictures.double().view(2, 3, pooled, H // pooled, pooled, W // pooled, C).mean((3, 5))
+    expected = (1 - small / 255).flatten(2).float()
+    torch.testing.assert_close(policy.see(pictures), expected, atol=1e-6, rtol=0)
+
+
 @pytest.mark.parametrize("network", ["small", "paper"])
 def test_zero_weights_are_uniform(network):
     view = (32, 32, 1)
@@ -124,7 +136,9 @@ def test_sampling_follows_the_probabilities():
         policy.heads[0].bias.copy_(probabilities.log())
     B = 10_000
     inputs = Inputs(
-        torch.zeros(1, B, 16, 16, 1, dtype=torch.uint8), torch.zeros(1, B, 1, dtype=torch.long), torch.tensor([0])
+        policy.see(torch.zeros(1, B, 16, 16, 1, dtype=torch.uint8)),
+        torch.zeros(1, B, 1, dtype=torch.long),
+        torch.tensor([0]),
     )
     with torch.inference_mode():
         drawn = policy.act(inputs, (), torch.Generator().manual_seed(0)).actions
@@ -137,8 +151,8 @@ def test_memory_reaches_from_the_first_step_to_the_last():
     view = (32, 32, 1)
     policy = policy_of("paper", spec=spec_of(), view=view)
     actions, _, inputs = roll_out(policy, view, conditional=False)
-    other = inputs.observation.clone()
-    other[0] = 255 - other[0]
+    other = inputs.seen.clone()
+    other[0] = 1 - other[0]
     changed = Inputs(other, inputs.previous_action, inputs.step, inputs.noise)
     with torch.inference_mode():
         one = policy.judge(inputs, actions, policy.initial_state(6)).value[-1]
