@@ -24,6 +24,7 @@ WIRE_TYPES: dict[DataType.ValueType, np.dtype[Any]] = {
     DataType.DATA_TYPE_INT64: np.dtype("<i8"),
     DataType.DATA_TYPE_FLOAT32: np.dtype("<f4"),
 }
+_DATA_TYPES = {dtype: data_type for data_type, dtype in WIRE_TYPES.items()}
 
 # NumPy makes no arrays of more axes than this, nor empty ones whose other axes multiply to more than memory has.
 MAX_AXES = 32
@@ -71,10 +72,10 @@ def view(spec: TensorSpec, buffer: Buffer, dtype: type[S], shape: Sequence[Axis]
 
 def _prepare(array: NDArray[Any]) -> tuple[DataType.ValueType, NDArray[Any]]:
     little = array.dtype.newbyteorder("<")
-    for data_type, known in WIRE_TYPES.items():
-        if known == little:
-            return data_type, array.astype(known, copy=False)
-    raise TypeError(f"an array of {array.dtype} can't travel; {_type_names()} can")
+    data_type = _DATA_TYPES.get(little)
+    if data_type is None:
+        raise TypeError(f"an array of {array.dtype} can't travel; {', '.join(d.name for d in _DATA_TYPES)} can")
+    return data_type, array.astype(little, copy=False)
 
 
 def _view(
@@ -103,7 +104,3 @@ def _fits(shape: tuple[int, ...], expected: Sequence[Axis]) -> bool:
         and math.prod(length or 1 for length in shape) <= MAX_ELEMENTS
         and all(axis is None or axis == length for length, axis in zip(shape, expected, strict=True))
     )
-
-
-def _type_names() -> str:
-    return ", ".join(dtype.name for dtype in WIRE_TYPES.values())
