@@ -48,15 +48,15 @@ class WeightsPublisher:
             raise ValueError(f"version: {version} is not newer than {self.version}, and versions never go back")
         self._weights = Weights(version, data)
 
-    def responses(self) -> list[GetWeightsResponse] | None:
-        """All messages that carry the newest version, made once for however many ask; None before the first.
+    def responses(self) -> list[GetWeightsResponse]:
+        """All messages that carry the newest version, made once for however many ask; none before the first.
 
         They are made when somebody asks, because most versions are never asked for.
         """
         with self._lock:
             weights = self._weights
             if weights is None:
-                return None
+                return []
             if self._encoded is None or self._encoded[0] != weights.version:
                 self._encoded = weights.version, _encode(weights)
             return self._encoded[1]
@@ -79,13 +79,12 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
                 f'contract_digest: "{request.contract_digest[:64]}" is not the learner\'s "{expected}"',
             )
         version = self._publisher.version
+        if version == Version():
+            raise StatusError(grpc.StatusCode.UNAVAILABLE, "the learner has no weights yet; ask again")
         if request.HasField("if_newer_than") and version <= version_from_proto(request.if_newer_than):
             yield GetWeightsResponse(header=WeightsHeader(version=version_to_proto(version), modified=False))
             return
-        responses = self._publisher.responses()
-        if responses is None:
-            raise StatusError(grpc.StatusCode.UNAVAILABLE, "the learner has no weights yet; ask again")
-        yield from responses
+        yield from self._publisher.responses()
 
 
 def _encode(weights: Weights) -> list[GetWeightsResponse]:

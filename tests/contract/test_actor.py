@@ -17,6 +17,7 @@ import torch
 import zmq
 from prometheus_client.parser import text_string_to_metric_families
 
+from services.actor.__main__ import main
 from services.learner.admission import Admission
 from services.learner.ingest import Arrived, Ingest
 from services.learner.publisher import LearnerServicer, WeightsPublisher
@@ -31,7 +32,7 @@ from spiral.versions import Version
 from spiral.wire import rpc, sockets
 from spiral.wire.guard import Guard
 from spiral.wire.server import Server
-from tests.processes import launch, start, until
+from tests.processes import start, until
 
 SETTINGS = ("actor.batch=4", "actor.groups=2", "learner.batch=4", "policy.width=16", "num_actions=4")
 FIRST = Version(1, 0)
@@ -49,10 +50,15 @@ class Loop:
     stack: ExitStack
 
     def renderer(self) -> subprocess.Popen[bytes]:
-        return self._mine(start("renderer", f"unix:{self.folder}/r", self.folder / "renderer.log"))
+        process = start("renderer", f"unix:{self.folder}/r", self.folder / "renderer.log")
+        self.stack.callback(process.wait)
+        self.stack.callback(process.kill)
+        return process
 
-    def actor(self, *arguments: str) -> subprocess.Popen[bytes]:
-        return self._mine(start("actor", f"unix:{self.folder}/a", self.folder / "actor.log", *self.flags(), *arguments))
+    def actor(self, *arguments: str) -> None:
+        """Start an actor, which ends with 0 on SIGTERM, whatever it is doing when the test is over."""
+        process = start("actor", f"unix:{self.folder}/a", self.folder / "actor.log", *self.flags(), *arguments)
+        self.stack.callback(end, process)
 
     def flags(self) -> list[str]:
         places = {"renderer": "r", "learner": "l", "learner-data": "d"}
@@ -88,10 +94,15 @@ class Loop:
         samples = (s for family in text_string_to_metric_families(page) for s in family.samples)
         return {(s.name, *s.labels.values()): s.value for s in samples}
 
-    def _mine(self, process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
-        self.stack.callback(process.wait)
-        self.stack.callback(process.kill)
-        return process
+
+def end(actor: subprocess.Popen[bytes]) -> None:
+    """SIGTERM, and what has to come of it."""
+    try:
+        actor.send_signal(signal.SIGTERM)
+        assert actor.wait(30) == 0
+    finally:
+        actor.kill()
+        actor.wait()
 
 
 @pytest.fixture
@@ -168,16 +179,11 @@ def test_streams_are_retired_at_an_episode_border_and_nothing_is_lost(loop: Loop
     assert (loop.folder / "actor.log").read_text().count("retired a stream") >= 6
 
 
-def test_sigterm_ends_the_actor_with_0_while_it_paints_and_while_it_waits(loop: Loop) -> None:
-    loop.renderer()
-    actor = loop.actor()
-    actor.send_signal(signal.SIGTERM)
-    assert actor.wait(30) == 0, "waiting for weights"
-    loop.publisher.publish(FIRST, loop.weights())
-    actor = loop.actor()
-    loop.take()
-    actor.send_signal(signal.SIGTERM)
-    assert actor.wait(30) == 0, "painting"
+def test_who_has_no_renderer_yet_waits_says_so_and_can_be_ended(loop: Loop) -> None:
+    loop.actor()
+    with rpc.connect(f"unix:{loop.folder}/a") as channel:
+        info = info_pb2_grpc.InfoServiceStub(channel).GetInfo(info_pb2.GetInfoRequest(), timeout=10)
+    assert list(info.waiting_for) == ["renderer"]
 
 
 def test_a_frozen_renderer_costs_a_watchdog_and_is_left(loop: Loop) -> None:
@@ -200,11 +206,11 @@ def test_a_frozen_renderer_costs_a_watchdog_and_is_left(loop: Loop) -> None:
         ("policy.width=32", r"weights: .* has shape"),
     ],
 )
-def test_an_actor_that_fits_nobody_ends_with_2_and_a_sentence(loop: Loop, setting: str, sentence: str) -> None:
+def test_an_actor_that_fits_nobody_ends_with_2_and_a_sentence(
+    loop: Loop, capsys: pytest.CaptureFixture[str], setting: str, sentence: str
+) -> None:
     loop.publisher.publish(FIRST, loop.weights())
     loop.renderer()
-    log = loop.folder / "misfit.log"
     more = ["--set=learner.batch=64"] if "batch" in setting else []
-    process = launch("actor", f"--listen=unix:{loop.folder}/m", *loop.flags(), f"--set={setting}", *more, log=log)
-    assert process.wait(60) == 2
-    assert re.search(sentence, log.read_text())
+    assert main([f"--listen=unix:{loop.folder}/a", *loop.flags(), f"--set={setting}", *more]) == 2
+    assert re.search(sentence, capsys.readouterr().err)

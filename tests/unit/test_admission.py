@@ -13,7 +13,6 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from services.learner.admission import Admission, Decision, Reply
 from services.learner.duplicates import AcceptedSequences
-from spiral.trajectories import TrajectoryContract
 from spiral.v1.trajectory_pb2 import (
     VERDICT_ACCEPTED,
     VERDICT_DUPLICATE,
@@ -22,14 +21,21 @@ from spiral.v1.trajectory_pb2 import (
     Reason,
     Verdict,
 )
-from spiral.versions import Version
 from spiral.wire.contract import version_to_proto
-from tests.trajectory_messages import BATCH, CONTRACT, SPEC, VERSION, frames_of, hello, make_header, make_trajectory
-
-
-def make_admission(contract: TrajectoryContract = CONTRACT, **overrides: int) -> Admission:
-    sizes = {"batch": BATCH, "learner_batch": 2, "queue": 4, "queue_bytes": 1 << 20, "credits_per_actor": 2}
-    return Admission(contract, VERSION, **(sizes | overrides))
+from tests.trajectory_messages import (
+    BATCH,
+    CONTRACT,
+    GOOD,
+    REFUSED,
+    SPEC,
+    VERSION,
+    frames_of,
+    hello,
+    make_admission,
+    make_header,
+    make_trajectory,
+    with_value,
+)
 
 
 def answer_of(decision: Decision) -> Answer:
@@ -87,57 +93,6 @@ def test_a_repeated_sequence_is_a_duplicate_and_takes_no_slot(admission: Admissi
     admission.receive(b"p", frames)
     decision = admission.receive(b"p", frames)
     assert (answer_of(decision).verdict, decision.admitted, admission.queued) == (VERDICT_DUPLICATE, None, 1)
-
-
-def changed_header(**changes: object) -> list[memoryview]:
-    trajectory = make_trajectory()
-    header = make_header(trajectory)
-    for name, value in changes.items():
-        if hasattr(value, "SerializeToString"):
-            getattr(header, name).CopyFrom(value)
-        else:
-            setattr(header, name, value)
-    return frames_of(header, trajectory)
-
-
-def changed_tensor(name: str, array: np.ndarray) -> list[memoryview]:
-    trajectory = dataclasses.replace(make_trajectory(), **{name: array})
-    return frames_of(make_header(trajectory), trajectory)
-
-
-def with_value(name: str, value: float) -> list[memoryview]:
-    array = make_trajectory().tensors()[name].copy()
-    array.flat[-1] = value
-    return changed_tensor(name, array)
-
-
-def cut(frames: list[memoryview], index: int) -> list[memoryview]:
-    return [frame[:-1] if i == index else frame for i, frame in enumerate(frames)]
-
-
-GOOD = frames_of(make_header(make_trajectory()), make_trajectory())
-REFUSED = {
-    "another digest": (changed_header(contract_digest="x"), "DIGEST", "x"),
-    "an old generation": (changed_header(oldest_version=version_to_proto(Version(2, 99))), "GENERATION", "2"),
-    "a future generation": (changed_header(newest_version=version_to_proto(Version(4, 11))), "GENERATION", "4"),
-    "newest older than oldest": (changed_header(newest_version=version_to_proto(Version(3, 9))), "MALFORMED", "9"),
-    "sequence 0": (changed_header(sequence=0), "MALFORMED", "sequence"),
-    "a duration that is no number": (changed_header(duration_s=float("nan")), "VALUE", "duration_s"),
-    "another sender": (changed_header(actor_id="b"), "NO_HELLO", "b"),
-    "another type": (changed_tensor("actions", np.zeros((3, 2, 3), np.int64)), "DTYPE", "int64"),
-    "another shape": (changed_tensor("actions", np.zeros((3, 2, 4), np.int32)), "SHAPE", "[3, 2, 4]"),
-    "a transposed shape": (changed_tensor("behaviour_log_prob", np.zeros((2, 3), np.float32)), "SHAPE", "[2, 3]"),
-    "a superfluous tensor": (changed_tensor("noise", np.zeros((2, 5), np.float32)), "TENSORS", "noise"),
-    "a missing frame": (GOOD[:-1], "TENSORS", "frames"),
-    "a superfluous frame": ([*GOOD, GOOD[-1]], "TENSORS", "frames"),
-    "a short frame": (cut(GOOD, 1), "SIZE", "observations"),
-    "too large a message": ([*GOOD[:-1], memoryview(bytes(1 << 20))], "SIZE", "message"),
-    "an action below its range": (with_value("actions", -1), "VALUE", "-1 is outside 0…3"),
-    "an action above its range": (with_value("actions", 4), "VALUE", "4 is outside 0…3"),
-    "a log-probability of NaN": (with_value("behaviour_log_prob", np.nan), "VALUE", "nan"),
-    "a log-probability of -inf": (with_value("behaviour_log_prob", -np.inf), "VALUE", "inf"),
-    "a positive log-probability": (with_value("behaviour_log_prob", 0.01), "VALUE", "0.0"),
-}
 
 
 @pytest.mark.parametrize("case", REFUSED)

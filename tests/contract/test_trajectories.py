@@ -1,0 +1,342 @@
+"""Trajectories over real sockets: the learner's ingest before actors that err, freeze, die and come back."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zmq
+import zmq.asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.actor.shipper import Shipper
+from services.actor.shipping import Fate, Shipping
+from services.actor.waiting import Waits
+from services.learner.admission import Admission
+from services.learner.ingest import Ingest
+from spiral.metrics import Metrics, new_metrics
+from spiral.v1.trajectory_pb2 import (
+    REASON_NO_HELLO,
+    REASON_STOPPING,
+    VERDICT_ACCEPTED,
+    VERDICT_REFUSED,
+    Answer,
+    LearnerMessage,
+    Reason,
+)
+from spiral.versions import Version
+from spiral.wire import sockets
+from spiral.wire.info import Info
+from tests.processes import until
+from tests.trajectory_messages import (
+    BATCH,
+    CONTRACT,
+    GOOD,
+    REFUSED,
+    VERSION,
+    frames_of,
+    hello,
+    make_admission,
+    make_header,
+    make_trajectory,
+)
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_MS = 30_000
+NEVER_S = 3600.0
+"""Interval of heartbeats for tests in which something else has to make the learner speak."""
+
+
+class Client:
+    """An actor that says what the test tells it to."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str) -> None:
+        self.socket = sockets.dealer(context, address)
+
+    def ask(self, frames: Sequence[bytes | memoryview]) -> LearnerMessage:
+        """Send, and read the next message."""
+        self.socket.send_multipart(frames)
+        return self.read()
+
+    def read(self) -> LearnerMessage:
+        """The next message; fails where none comes."""
+        assert self.socket.poll(PATIENCE_MS), "no message from the learner"
+        return LearnerMessage.FromString(self.socket.recv())
+
+    def answer(self, frames: Sequence[bytes | memoryview]) -> Answer:
+        """Send, and read the answer; heartbeats in between are skipped."""
+        message = self.ask(frames)
+        while message.HasField("heartbeat"):
+            message = self.read()
+        return message.answer
+
+
+class Learner:
+    """An ingest on an address, with its metrics."""
+
+    def __init__(self, ingest: Ingest, metrics: Metrics, client: Callable[[], Client]) -> None:
+        self.ingest = ingest
+        self.metrics = metrics
+        self.client = client
+
+    def count(self, name: str, **labels: str) -> float:
+        """Value of a metric."""
+        value = self.metrics.registry.get_sample_value(name, labels)
+        assert value is not None
+        return value
+
+
+@contextmanager
+def learning(address: str, admission: Admission | None = None, heartbeat_s: float = NEVER_S) -> Iterator[Learner]:
+    metrics = new_metrics("learner")
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    clients: list[Client] = []
+
+    def client() -> Client:
+        clients.append(Client(context, address))
+        return clients[-1]
+
+    router = sockets.router(context, address)
+    with Ingest(router, admission or make_admission(), metrics, heartbeat_s=heartbeat_s) as ingest:
+        yield Learner(ingest, metrics, client)
+        for each in clients:
+            each.socket.close()
+    context.term()
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> str:
+    return f"unix:{tmp_path}/data"
+
+
+@pytest.fixture
+def learner(address: str) -> Iterator[Learner]:
+    with learning(address) as learner:
+        yield learner
+
+
+def test_a_trajectory_arrives_as_it_was_sent_without_a_copy(learner: Learner) -> None:
+    client = learner.client()
+    assert client.ask(hello()).welcome.credits == 2
+    assert client.answer(GOOD).verdict == VERDICT_ACCEPTED
+    arrived = learner.ingest.take(30.0)
+    assert arrived is not None
+    for name, array in make_trajectory().tensors().items():
+        received = arrived.trajectory.tensors()[name]
+        np.testing.assert_array_equal(received, array, strict=True)
+        assert not received.flags.owndata, "a view of the frame"
+        assert not received.flags.writeable
+    assert (arrived.actor_id, arrived.oldest_version, arrived.duration_s) == ("a", VERSION, 0.5)
+    assert learner.ingest.take(0.0) is None
+
+
+def test_trajectories_of_both_kinds_of_address_arrive() -> None:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    router = sockets.router(context, "127.0.0.1:0")
+    with Ingest(router, make_admission(), new_metrics("learner")) as ingest:
+        client = Client(context, router.address)
+        client.ask(hello())
+        assert client.answer(GOOD).verdict == VERDICT_ACCEPTED
+        assert ingest.take(30.0) is not None
+        client.socket.close()
+    context.term()
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_wrong_is_answered_counted_and_survived(learner: Learner, case: str) -> None:
+    frames, reason, word = REFUSED[case]
+    client = learner.client()
+    client.ask(hello())
+    answer = client.answer(frames)
+    assert (answer.verdict, Reason.Name(answer.reason)) == (VERDICT_REFUSED, f"REASON_{reason}")
+    assert word in answer.detail
+    assert client.answer(GOOD).verdict == VERDICT_ACCEPTED
+    assert learner.count("spiral_learner_refused_total", reason=reason.lower()) == 1
+    assert learner.count("spiral_learner_trajectories_total", verdict="refused") == 1
+    assert learner.count("spiral_learner_trajectories_total", verdict="accepted") == 1
+
+
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Learner, Client]]:
+    with learning(f"unix:{tmp_path_factory.mktemp('fuzz')}/data") as learner:
+        yield learner, learner.client()
+
+
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=6), st.booleans())
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_garbage_is_answered_once_and_the_ingest_goes_on(
+    fuzzed: tuple[Learner, Client], frames: list[bytes], head: bool
+) -> None:
+    learner, client = fuzzed
+    if head:
+        frames[0] = bytes(GOOD[0])
+    assert client.answer(frames).verdict == VERDICT_REFUSED
+    assert client.ask(hello()).HasField("welcome"), "the next message is the answer to the next question"
+    assert learner.ingest.take(0.0) is None
+
+
+def test_who_waits_is_told_at_once_when_a_slot_frees(address: str) -> None:
+    with learning(address, make_admission(queue=1)) as learner:
+        client = learner.client()
+        client.ask(hello())
+        assert client.answer(GOOD).credits == 0
+        arrived = learner.ingest.take(30.0)
+        assert arrived is not None
+        arrived.release()
+        assert client.read().heartbeat.credits == 1, "though the next regular heartbeat is an hour away"
+        arrived.release()
+        second = frames_of(make_header(make_trajectory(), 2), make_trajectory())
+        assert client.answer(second).credits == 0, "a second release has freed nothing"
+
+
+def test_heartbeats_carry_the_newest_version(address: str) -> None:
+    with learning(address, heartbeat_s=0.01) as learner:
+        client = learner.client()
+        client.ask(hello())
+        learner.ingest.set_version(Version(3, 11))
+        until(lambda: client.read().heartbeat.version.number == 11, "the new version")
+        with pytest.raises(ValueError, match="generation"):
+            learner.ingest.set_version(Version(4, 11))
+
+
+def test_a_stopping_learner_says_so(learner: Learner) -> None:
+    client = learner.client()
+    client.ask(hello())
+    learner.ingest.stop()
+    assert client.answer(GOOD).reason == REASON_STOPPING
+    assert learner.client().ask(hello("b")).refused.reason == REASON_STOPPING
+
+
+def test_credits_of_an_actor_that_ends_go_to_who_waits(address: str) -> None:
+    with learning(address, make_admission(queue=1), heartbeat_s=0.01) as learner:
+        first, second = learner.client(), learner.client()
+        assert first.ask(hello()).welcome.credits == 1
+        assert second.ask(hello("b")).welcome.credits == 0
+        first.socket.close()
+        until(lambda: second.read().heartbeat.credits == 1, "the credit of the one that is gone")
+
+
+HOLDER = """
+import sys, zmq
+from spiral.wire import sockets
+from tests.trajectory_messages import hello
+socket = sockets.dealer(zmq.Context(), sys.argv[1])
+socket.send_multipart(hello("frozen", 1))
+socket.recv()
+print("welcomed", flush=True)
+socket.poll()
+while True: socket.recv()
+"""
+
+
+def test_credits_of_a_frozen_actor_come_back(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The learner's end decides how long silence lasts; the default would make this test 8 s long.
+    monkeypatch.setattr(sockets, "HEARTBEAT_INTERVAL_MS", 50)
+    monkeypatch.setattr(sockets, "HEARTBEAT_TIMEOUT_MS", 200)
+    with learning(address, make_admission(queue=1), heartbeat_s=0.05) as learner:
+        holder = subprocess.Popen([sys.executable, "-c", HOLDER, address], stdout=subprocess.PIPE, cwd=ROOT)
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"welcomed\n"
+            waiting = learner.client()
+            assert waiting.ask(hello()).welcome.credits == 0
+            holder.send_signal(signal.SIGSTOP)
+            until(lambda: waiting.read().heartbeat.credits == 1, "the credit of the frozen one")
+            assert learner.ingest.actors == 1
+        finally:
+            holder.kill()
+            holder.communicate()
+
+
+class Actor:
+    """The actor's real end, and what became of its trajectories."""
+
+    def __init__(self, context: zmq.asyncio.Context, address: str, incarnation: int = 7) -> None:
+        self.fates: list[Fate] = []
+        info = Info("actor")
+        self.shipper = Shipper(
+            lambda: sockets.dealer(context, address),
+            Shipping("a", incarnation, CONTRACT.digest),
+            Waits(lambda peer, seconds: None, info.waiting),
+            self.fates.append,
+        )
+
+    async def ship(self, version: Version = VERSION) -> None:
+        """Ship a trajectory."""
+        await self.shipper.ship(make_trajectory(), version, version, 0.5)
+
+    async def settled(self, count: int) -> list[Fate]:
+        """The fates, once there are ``count``."""
+        async with asyncio.timeout(30):
+            while len(self.fates) < count:
+                await asyncio.sleep(0.01)
+        return self.fates
+
+
+def run_actor(address: str, story: Callable[[Actor], object], incarnation: int = 7) -> None:
+    async def main() -> None:
+        with zmq.asyncio.Context() as context:
+            actor = Actor(context, address, incarnation)
+            running = asyncio.create_task(actor.shipper.run())
+            try:
+                await story(actor)  # type: ignore[misc]
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+def admission_of(version: Version) -> Admission:
+    return Admission(
+        CONTRACT, version, batch=BATCH, learner_batch=BATCH, queue=4, queue_bytes=1 << 20, credits_per_actor=2
+    )
+
+
+def test_an_actor_ships_to_a_learner_that_comes_later_and_to_its_successor(address: str) -> None:
+    async def story(actor: Actor) -> None:
+        early = asyncio.create_task(actor.ship())
+        with learning(address) as learner:
+            await early
+            assert await actor.settled(1) == ["accepted"]
+            assert await asyncio.to_thread(learner.ingest.take, 30.0) is not None
+        successor = Version(4, 10)
+        with learning(address, admission_of(successor)) as learner:
+            # It doesn't know the actor, and what the old generation painted is worth nothing to it.
+            await actor.ship()
+            assert await actor.settled(2) == ["accepted", "refused"]
+            assert learner.count("spiral_learner_refused_total", reason="no_hello") == 1
+            await actor.ship()
+            assert await actor.settled(3) == ["accepted", "refused", "dropped"]
+            await actor.ship(successor)
+            assert (await actor.settled(4))[-1] == "accepted"
+            arrived = await asyncio.to_thread(learner.ingest.take, 30.0)
+            assert arrived is not None
+            assert arrived.oldest_version == successor
+
+    run_actor(address, story)
+
+
+def test_a_learner_takes_an_actor_that_was_restarted(learner: Learner, address: str) -> None:
+    async def story(actor: Actor) -> None:
+        await actor.ship()
+        await actor.settled(1)
+
+    for incarnation in (1, 2, 3):
+        run_actor(address, story, incarnation)
+        arrived = learner.ingest.take(30.0)
+        assert arrived is not None, "the same sequence of another incarnation is no duplicate"
+        arrived.release()
+
+
+def test_who_did_not_say_hello_on_this_connection_is_unknown(learner: Learner) -> None:
+    learner.client().ask(hello())
+    assert learner.client().answer(GOOD).reason == REASON_NO_HELLO
