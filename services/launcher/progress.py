@@ -68,12 +68,6 @@ class Limits:
     frames: int | None = None
     """Learnt over the whole run."""
 
-    def reached(self, seconds: float, frames: int) -> bool:
-        """Whether the run is at its end."""
-        return (self.seconds is not None and seconds >= self.seconds) or (
-            self.frames is not None and frames >= self.frames
-        )
-
     def left(self, seconds: float, frames: int, frames_per_s: float | None) -> tuple[float | None, float | None]:
         """Seconds left and the share done, 0 to 1."""
         if self.seconds is not None:

@@ -1,0 +1,162 @@
+"""``spiral train`` with its four processes over sockets, from the first line to the last picture."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from spiral.cli.main import main
+from spiral.programs import Program, render
+from spiral.trained import load_trained
+from tests.launched import Launched
+
+pytestmark = pytest.mark.timeout(600)
+
+Launch = Callable[..., Launched]
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Launch]:
+    launched: list[Launched] = []
+
+    def start(*arguments: str) -> Launched:
+        launched.append(Launched(tmp_path / "runs", *arguments))
+        return launched[-1]
+
+    yield start
+    for run in launched:
+        run.end()
+
+
+def assert_nothing_is_left(run: Launched) -> None:
+    assert run.services() == {}
+    assert list(run.run.path.rglob("*.sock*")) == []
+    assert run.run.trainer() == ""
+
+
+def test_a_run_learns_to_its_limit_ends_with_pictures_and_is_resumed(
+    launch: Launch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = launch("--frames", "3000")
+    assert first.wait() == 0, first.text() + first.logs()
+    assert_nothing_is_left(first)
+    assert first.frames() >= 3000
+    (ending,) = first.objects("ending")
+    assert ending["missing"] == []
+    assert set(ending["files"]) == {
+        "painted next to real",
+        "one painting, stroke by stroke",
+        "learning curve",
+        "the same draws over time",
+    }
+    for file in ending["files"].values():
+        with Image.open(file) as picture:
+            assert picture.getextrema() != ((0, 0),)
+            # Strokes that change nothing share a frame.
+            assert getattr(picture, "n_frames", 1) in (range(2, 7) if file.endswith(".gif") else (1,))
+    assert ending["evaluation"]["n"] == 4096
+    assert {path.name for path in first.run.snapshots.iterdir()} == {
+        f"{name}.safetensors" for name in ("start", "quarter-1", "quarter-2", "quarter-3", "end")
+    }
+    assert json.loads(first.run.machine_file.read_text())["threads"]["learner"] >= 1
+
+    out = tmp_path / "samples.npz"
+    assert main(["paint", "--run", "tiny", "--runs", str(first.run.path.parent), "--num", "5", "--out", str(out)]) == 0
+    with np.load(out) as file:
+        assert list(file) == ["images"]
+        images = file["images"]
+    assert images.shape == (5, 64, 64, 1)
+    assert images.dtype == np.uint8
+    programs = sorted((tmp_path / "samples.programs").iterdir())
+    assert len(programs) == 5
+    for image, program in zip(images, programs, strict=True):
+        np.testing.assert_array_equal(render(Program.load(program))[-1], image)
+    capsys.readouterr()
+    assert main(["eval", "--run", "tiny", "--runs", str(first.run.path.parent), "--num", "100", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["lenet_fid"] > 0
+
+    second = launch("--frames", "4000")
+    assert second.wait() == 0, second.text() + second.logs()
+    assert any("goes on after" in event for event in second.objects("event"))
+    assert second.frames() >= 4000
+    assert load_trained(second.run).frames >= 4000
+
+
+def test_sigterm_ends_a_run_with_a_checkpoint_and_pictures(launch: Launch) -> None:
+    run = launch()
+    run.until_painting()
+    rival = launch()
+    assert rival.wait() == 2
+    assert f"in use by process {run.process.pid}" in rival.text()
+    run.process.send_signal(signal.SIGTERM)
+    assert run.wait() == 0, run.text() + run.logs()
+    assert_nothing_is_left(run)
+    assert len(run.objects("ending")[-1]["files"]) == 4
+    assert load_trained(run.run).frames == run.frames()
+
+
+def test_ctrl_c_before_anything_is_ready_ends_cleanly_and_says_what_is_missing(launch: Launch) -> None:
+    run = launch()
+    run.until(run.services, "a first service")
+    run.signal(signal.SIGINT)
+    assert run.wait() == 0, run.text() + run.logs()
+    assert_nothing_is_left(run)
+    assert "no checkpoint yet" in run.objects("ending")[-1]["missing"][0]
+
+
+def test_ctrl_c_while_painting_and_once_more_cuts_the_ending_short(launch: Launch) -> None:
+    run = launch()
+    run.until_painting()
+    run.signal(signal.SIGINT)
+    run.until(lambda: not run.services(), "the services to stop")
+    run.signal(signal.SIGINT)
+    assert run.wait() in (0, 130), run.text() + run.logs()
+    assert_nothing_is_left(run)
+    assert load_trained(run.run).frames == run.frames()
+
+
+def test_a_killed_launcher_leaves_nothing_running_and_the_run_can_go_on(launch: Launch) -> None:
+    run = launch()
+    run.until_painting()
+    run.process.kill()
+    run.process.wait()
+    run.until_gone()
+    assert load_trained(run.run).frames > 0
+    again = launch("--frames", str(run.frames() + 500))
+    assert again.wait() == 0, again.text() + again.logs()
+    assert_nothing_is_left(again)
+
+
+def test_a_run_in_a_deep_folder_finds_a_short_place_for_its_sockets(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    run = Launched(deep, "--frames", "500")
+    try:
+        assert run.wait() == 0, run.text() + run.logs()
+        assert_nothing_is_left(run)
+    finally:
+        run.end()
+
+
+def test_a_run_in_one_process_ends_with_the_same_pictures(launch: Launch) -> None:
+    run = launch("--frames", "500", "--in-process")
+    assert run.wait() == 0, run.text()
+    assert run.services() == {}
+    assert run.objects("ending")[-1]["missing"] == []
+    assert load_trained(run.run).frames == run.frames() >= 500
+
+
+def test_a_service_that_cannot_start_ends_the_run_with_its_sentence(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPIRAL_BRUSHES", "/nowhere")
+    run = launch()
+    assert run.wait() == 1
+    assert "SPIRAL_BRUSHES: /nowhere is no folder" in run.text()
+    assert_nothing_is_left(run)

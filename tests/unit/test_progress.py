@@ -1,0 +1,129 @@
+"""What is shown of a run: rates, waits, time left, and both displays."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+
+import pytest
+from rich.console import Console
+
+from services.launcher.display import LineDisplay, LiveDisplay, clock, sparkline
+from services.launcher.progress import Limits, Progress, ServiceProgress, Tracker, from_record
+from services.launcher.scrape import Reading, Readings, parse_page
+
+LEARNER = """
+# TYPE spiral_learner_frames_total counter
+spiral_learner_frames_total {frames}
+spiral_learner_updates_total 12
+spiral_learner_policy_lag{{stat="min"}} 1
+spiral_learner_policy_lag{{stat="mean"}} 2
+spiral_learner_policy_lag{{stat="max"}} 3
+spiral_learner_entropy{{component="end"}} 4.5
+spiral_learner_wait_seconds_total{{peer="actor"}} {waited}
+spiral_learner_bottleneck{{service="actor"}} 1
+spiral_learner_bottleneck{{service="learner"}} 0
+"""
+
+
+def readings(at_s: float, frames: float, waited: float = 0.0) -> Readings:
+    page = parse_page(LEARNER.format(frames=frames, waited=waited))
+    return Readings(at_s, {"learner": Reading(page, "1.12")})
+
+
+def test_rates_and_waits_are_differences_over_time() -> None:
+    tracker = Tracker(Limits(frames=4000), groups=2)
+    tracker.progress(0.0, readings(100.0, 1000, 1.0), ())
+    progress = tracker.progress(4.0, readings(104.0, 2000, 2.0), ())
+    assert progress.frames_per_s == 250
+    assert progress.seconds_left == 8
+    assert progress.share_done == 0.5
+    assert progress.lag == (1, 2, 3)
+    assert progress.entropy == {"end": 4.5}
+    assert progress.bottleneck == "actor"
+    assert tracker.waits("learner") == {"actor": 0.25}
+
+
+def test_a_resumed_or_restarted_counter_is_no_rate() -> None:
+    tracker = Tracker(Limits(), groups=2)
+    tracker.progress(0.0, readings(100.0, 0), ())
+    assert tracker.progress(1.0, readings(101.0, 60_000), ()).frames_per_s is None
+    assert tracker.progress(2.0, readings(102.0, 60_500), ()).frames_per_s == 500
+    assert tracker.progress(3.0, readings(103.0, 50), ()).frames_per_s is None
+
+
+def test_rates_forget_what_is_long_ago() -> None:
+    tracker = Tracker(Limits(), groups=2)
+    for second in range(100):
+        progress = tracker.progress(second, readings(second, 1 + second**2), ())
+    assert progress.frames_per_s == pytest.approx((99**2 - 84**2) / 15)
+
+
+def test_lines_are_json_and_not_too_many() -> None:
+    stream = io.StringIO()
+    with LineDisplay(stream) as display:
+        for second in range(25):
+            display.show(Progress(seconds=float(second), frames=second, entropy={"end": math.pi}))
+        display.say("renderer was ended by SIGKILL")
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["progress"]["frames"] for line in lines[:-1]] == [0, 10, 20]
+    assert lines[0]["progress"]["entropy"] == {"end": 3.142}
+    assert lines[-1] == {"event": "renderer was ended by SIGKILL"}
+
+
+def test_the_live_panel_shows_all_there_is_to_know() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
+    with LiveDisplay(console, "SPIRAL · demo", lambda: {"end": math.log(256)}) as display:
+        display.show(
+            Progress(
+                seconds=65.0,
+                seconds_left=235.0,
+                share_done=0.22,
+                frames=123_456,
+                frames_per_s=2900.4,
+                painted_per_s=3000.0,
+                updates=99,
+                version="2.99",
+                score_real=1.25,
+                score_painted=-0.5,
+                entropy={"end": 4.5},
+                lag=(0.0, 4.2, 9.0),
+                bottleneck="learner",
+                services=(ServiceProgress("learner", "serving", 2, 0.75, 400 << 20, {"actor": 0.25}),),
+            )
+        )
+        display.say("a thing happened")
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    for text in (
+        "22%  1:05, 3:55 left",
+        "123,456",
+        "2,900 learnt/s",
+        "3,000 painted/s",
+        "version 2.99",
+        "+1.250",
+        "-0.500",
+        "updates, 0 to 9",
+        "4.50 of 5.55 nats",
+        "all wait for it",
+        "serving, restarted 2×",
+        "0.75",
+        "400 MiB",
+        "actor 25%",
+        "· a thing happened",
+    ):
+        assert text in shown, text
+
+
+def test_a_record_of_the_learning_curve_is_progress_too() -> None:
+    record = {"seconds": 30.0, "frames": 600, "fps": 20.0, "updates": 8, "entropy": {"end": 1.0}, "score_real": 0.5}
+    progress = from_record(record, Limits(frames=1200))
+    assert (progress.frames, progress.share_done, progress.seconds_left) == (600, 0.5, 30.0)
+
+
+def test_clock_and_sparkline() -> None:
+    assert [clock(s) for s in (0, 59.6, 3599, 3723)] == ["0:00", "1:00", "59:59", "1:02:03"]
+    assert sparkline([], 0, 1) == ""
+    assert sparkline([0, 0.5, 1], 0, 1) == "▁▅█"
+    assert sparkline([2.0, 2.0], 2, 2) == "▁▁"
+    assert len(sparkline(list(range(1000)), 0, 999)) == 32

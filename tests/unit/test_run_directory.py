@@ -1,0 +1,192 @@
+"""A run's directory: one owner at a time, the stored configuration kept, nothing lost by beginning anew."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.launcher import run_directory, threads
+from services.launcher.run_directory import Request, open_run
+from services.launcher.sockets import LONGEST_NAME, socket_directory
+from spiral.machine import usable_cores, usable_memory_bytes
+from spiral.wire.addresses import MAX_SOCKET_PATH_BYTES
+
+
+def ask(runs: Path, **wishes: object) -> Request:
+    return Request(runs, **wishes)  # type: ignore[arg-type]
+
+
+def test_a_new_run_stores_its_configuration_and_a_resumed_one_keeps_it(tmp_path: Path) -> None:
+    first = open_run(ask(tmp_path, preset="demo", name="a", settings=("learner.reuse=3",)))
+    first.remember_machine({"cores": 2, "threads": {"learner": 2}})
+    first.close()
+    second = open_run(ask(tmp_path, name="a"))
+    assert second.config == first.config
+    assert second.config.learner.reuse == 3
+    assert second.machine == {"cores": 2, "threads": {"learner": 2}}
+    assert "goes on" in second.report[0]
+    second.close()
+
+
+def test_a_setting_that_the_checkpoints_can_follow_is_changed_and_said(tmp_path: Path) -> None:
+    open_run(ask(tmp_path, preset="demo", name="a")).close()
+    second = open_run(ask(tmp_path, name="a", settings=("learner.learning_rate=1e-4",)))
+    assert second.report[1] == "learner.learning_rate was 0.0006 and is 0.0001 from now on"
+    second.close()
+    third = open_run(ask(tmp_path, name="a"))
+    assert third.config.learner.learning_rate == 1e-4
+    third.close()
+
+
+def test_a_second_owner_is_refused_and_told_who_the_first_is(tmp_path: Path) -> None:
+    first = open_run(ask(tmp_path, name="a"))
+    with pytest.raises(ValueError, match=rf'"a" is in use by process {os.getpid()}, which trains it'):
+        open_run(ask(tmp_path, name="a"))
+    assert first.run.trainer() == str(os.getpid())
+    first.close()
+    assert first.run.trainer() == ""
+    open_run(ask(tmp_path, name="a")).close()
+
+
+@pytest.fixture
+def orphaned(tmp_path: Path) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+    """A run whose launcher is gone while a service that has inherited the lock still lives."""
+    opened = open_run(ask(tmp_path, name="a"))
+    service = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[opened.lock])
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    os.pwrite(opened.lock, f"{ended.pid:<16}\n".encode(), 0)
+    opened.close()
+    yield tmp_path, service
+    service.kill()
+    service.wait()
+
+
+def test_services_that_outlive_their_launcher_are_waited_for(
+    orphaned: tuple[Path, subprocess.Popen[bytes]],
+) -> None:
+    runs, service = orphaned
+    asked = 0
+
+    def clock() -> float:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            service.kill()
+            service.wait()
+        return 0.0
+
+    open_run(ask(runs, name="a"), clock).close()
+    assert asked >= 3
+
+
+def test_services_that_outlive_their_launcher_for_too_long_are_named(
+    orphaned: tuple[Path, subprocess.Popen[bytes]],
+) -> None:
+    times = iter([0.0, 1.0, 1000.0])
+    with pytest.raises(ValueError, match="whose services still stop"):
+        open_run(ask(orphaned[0], name="a"), lambda: next(times))
+
+
+def test_fresh_keeps_what_was_there_under_another_name(tmp_path: Path) -> None:
+    first = open_run(ask(tmp_path, name="a", settings=("learner.reuse=3",)))
+    first.run.history_file.write_text("{}\n")
+    first.close()
+    second = open_run(ask(tmp_path, name="a", fresh=True))
+    (kept,) = tmp_path.glob("a-before-*")
+    assert str(kept) in second.report[0]
+    assert (kept / "history.jsonl").read_text() == "{}\n"
+    assert second.config.learner.reuse == 2
+    assert second.run.history() == []
+    second.close()
+
+
+def test_a_full_file_system_is_named_before_anything_is_learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_directory, "SMALLEST_FREE_BYTES", shutil.disk_usage(tmp_path).total + 1)
+    with pytest.raises(ValueError, match=r"has [0-9]+ MiB free; at least"):
+        open_run(ask(tmp_path, name="a"))
+
+
+def test_a_damaged_stored_configuration_is_a_sentence(tmp_path: Path) -> None:
+    opened = open_run(ask(tmp_path, name="a"))
+    opened.close()
+    opened.run.config_file.write_text("learner: [")
+    with pytest.raises(ValueError, match=r"config\.yaml: not YAML"):
+        open_run(ask(tmp_path, name="a"))
+
+
+def test_sockets_are_private_and_gone_afterwards(tmp_path: Path) -> None:
+    with socket_directory(tmp_path) as folder:
+        assert folder.parent == tmp_path.resolve()
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(f"{folder}{LONGEST_NAME}")
+    assert not folder.exists()
+
+
+def test_sockets_find_a_short_place_where_the_path_is_too_long(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * MAX_SOCKET_PATH_BYTES)
+    deep.mkdir()
+    with socket_directory(deep) as folder:
+        assert not folder.is_relative_to(deep)
+        assert len(os.fsencode(f"{folder}{LONGEST_NAME}")) <= MAX_SOCKET_PATH_BYTES
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert not folder.exists()
+    assert list(deep.iterdir()) == []
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3, 4, 7, 8, 64])
+def test_every_service_gets_a_thread_and_no_core_is_left_over(cores: int) -> None:
+    split = threads.split(cores)
+    services = {name: split[name] for name in threads.SERVICES}
+    assert min(services.values()) >= 1
+    assert sum(services.values()) == max(cores, 4)
+
+
+def test_wanted_threads_go_before_stored_ones_and_those_before_the_machine_s() -> None:
+    chosen = threads.choose(8, {"learner": 5, "actor": 7}, threads.parse(["learner=3"]))
+    assert (chosen["learner"], chosen["actor"], chosen["renderer"]) == (3, 7, 2)
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({"cpu.max": "150000 100000"}, 1),
+        ({"cpu.max": "50000 100000"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "100000", "cpu/cpu.cfs_period_us": "100000"}, 1),
+        ({"cpu.max": "max 100000"}, len(os.sched_getaffinity(0))),
+        ({}, len(os.sched_getaffinity(0))),
+    ],
+)
+def test_cores_are_what_the_cgroup_s_quota_leaves(files: dict[str, str], cores: int, tmp_path: Path) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    assert usable_cores(tmp_path) == cores
+
+
+def test_memory_is_what_the_cgroup_leaves(tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text("1048576\n")
+    assert usable_memory_bytes(tmp_path) == 1 << 20
+    (tmp_path / "memory.max").write_text("max\n")
+    assert usable_memory_bytes(tmp_path) > 1 << 20
+
+
+def test_machine_facts_are_whole_or_not_there(tmp_path: Path) -> None:
+    opened = open_run(ask(tmp_path, name="a"))
+    opened.remember_machine({"cores": 2})
+    assert json.loads(opened.run.machine_file.read_text()) == {"cores": 2}
+    opened.close()
+    opened.run.machine_file.write_text('{"cores"')
+    again = open_run(ask(tmp_path, name="a"))
+    assert again.machine == {}
+    again.close()
