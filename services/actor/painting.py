@@ -84,7 +84,7 @@ class PaintGroup:
                 except StreamLostError as error:
                     stream.close()
                     stream = None
-                    _log.warning("lost %d episodes with their renderer: %s", self._under_way, error)
+                    _log.warning("lost a stream and the %d episodes on it: %s", self._under_way, error)
                     self._lose("renderer")
                     await asyncio.sleep(self._back_off.next_s())
                     continue
@@ -103,11 +103,11 @@ class PaintGroup:
     async def _episode(self, stream: Stream) -> Finished:
         painter, current, waits = self._painter, self._peers.current, self._peers.waits
         current.want_newer()
-        self._under_way = self._batch
         started = self._clock()
         targets = None if self._peers.targets is None else await self._peers.targets.draw(self._batch)
         with waits("renderer", "blank canvases"):
             painter.begin(await stream.reset(), targets)
+        self._under_way = self._batch
         oldest = newest = current.version
         while not painter.done:
             painter.policy = current.policy

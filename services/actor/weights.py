@@ -78,7 +78,8 @@ async def _bounded(call: Any) -> Any:
 
 
 class CurrentPolicy:
-    """The newest policy and its version; whoever paints looks here before each step.
+    """The newest policy and its version; whoever paints looks here before each step, for a module that was replaced
+    is filled anew when the next weights come.
 
     ``arrived`` is told each time that newer weights have come.
     """
@@ -93,6 +94,7 @@ class CurrentPolicy:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.policy = policy
+        self._spare = copy.deepcopy(policy)
         self.version = Version()
         self._client = client
         self._waits = waits
@@ -142,8 +144,8 @@ class CurrentPolicy:
         if newer is None:
             return
         version, data = newer
-        # A fresh module: whoever holds the old one keeps weights of one version.
-        policy = copy.deepcopy(self.policy)
-        load_weights(policy, parse_weights(data))
-        self.policy, self.version, self._arrived_at = policy, version, self._clock()
+        # Two modules in turn: copying one costs ten times what filling it does.
+        load_weights(self._spare, parse_weights(data))
+        self.policy, self._spare = self._spare, self.policy
+        self.version, self._arrived_at = version, self._clock()
         self._arrived(self)

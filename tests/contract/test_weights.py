@@ -145,7 +145,7 @@ def current_policy(client: WeightsClient, arrivals: list[Version]) -> CurrentPol
     return CurrentPolicy(make_policy(), client, waits, rng, lambda current: arrivals.append(current.version))
 
 
-def test_new_weights_are_a_fresh_module_and_whoever_holds_the_old_one_keeps_it(
+def test_new_weights_come_in_another_module_and_the_replaced_one_stays_as_it_was(
     publisher: WeightsPublisher, address: str
 ) -> None:
     arrivals: list[Version] = []
