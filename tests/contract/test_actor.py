@@ -22,6 +22,7 @@ from services.learner.admission import Admission
 from services.learner.ingest import Arrived, Ingest
 from services.learner.publisher import LearnerServicer, WeightsPublisher
 from spiral.config import RunConfig, load_config
+from spiral.datasets import load
 from spiral.engines import create
 from spiral.metrics import Metrics, new_metrics
 from spiral.policy import build_policy
@@ -36,6 +37,7 @@ from tests.processes import start, until
 
 LONG = "num_actions=300"
 """Episodes that are certainly under way at almost any moment."""
+CONDITIONAL = ("conditional=true", "discriminator.kind=l2")
 SETTINGS = ("actor.batch=4", "actor.groups=2", "learner.batch=4", "policy.width=16", "num_actions=4")
 FIRST = Version(1, 0)
 
@@ -58,20 +60,31 @@ class Loop:
         self.stack.callback(process.kill)
         return process
 
+    def discriminator(self) -> None:
+        """Start a discriminator, for its targets."""
+        flags = ["--config=demo", *(f"--set={setting}" for setting in self.settings), f"--run-dir={self.folder}/run"]
+        process = start("discriminator", f"unix:{self.folder}/j", self.folder / "discriminator.log", *flags)
+        self.stack.callback(process.wait)
+        self.stack.callback(process.kill)
+
     def actor(self, *arguments: str) -> None:
         """Start an actor, which ends with 0 on SIGTERM, whatever it is doing when the test is over."""
         process = start("actor", f"unix:{self.folder}/a", self.folder / "actor.log", *self.flags(), *arguments)
         self.stack.callback(end, process)
 
     def flags(self) -> list[str]:
-        places = {"renderer": "r", "learner": "l", "learner-data": "d"}
+        places = {"renderer": "r", "learner": "l", "learner-data": "d", "discriminator": "j"}
         flags = [f"--{name}=unix:{self.folder}/{place}" for name, place in places.items()]
         return [*flags, "--config=demo", *(f"--set={setting}" for setting in self.settings)]
 
     def weights(self, zeroed: bool = False) -> bytes:
         torch.manual_seed(0)
         policy = build_policy(
-            self.config.policy, self.contract.spec, self.contract.observation_shape, self.config.num_actions, False
+            self.config.policy,
+            self.contract.spec,
+            self.contract.observation_shape,
+            self.config.num_actions,
+            self.config.conditional,
         )
         return dump_weights({k: torch.zeros_like(v) if zeroed else v for k, v in policy.state_dict().items()})
 
@@ -118,7 +131,7 @@ def loop(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Loop]:
     settings = (*SETTINGS, *getattr(request, "param", ()))
     config = load_config("demo", settings)
     engine = create(config.engine.name, config.engine.settings)
-    contract = TrajectoryContract(engine.spec, engine.observation_shape, config.num_actions, False, 0)
+    contract = TrajectoryContract(engine.spec, engine.observation_shape, config.num_actions, config.conditional, 0)
     admission = Admission(contract, FIRST, batch=4, learner_batch=4, queue=4, queue_bytes=1 << 24, credits_per_actor=2)
     metrics: Metrics = new_metrics("learner")
     with ExitStack() as stack:
@@ -146,6 +159,20 @@ def test_replaying_the_actions_gives_exactly_the_observations_that_arrive(loop: 
         for actions, observations in zip(trajectory.actions, trajectory.observations[1:], strict=True):
             np.testing.assert_array_equal(canvases.step(np.ascontiguousarray(actions)), observations)
         assert len(np.unique(trajectory.actions)) > 10, "the episodes are not all the same"
+
+
+@pytest.mark.parametrize("loop", [CONDITIONAL], indirect=True)
+def test_the_targets_of_a_conditional_run_come_from_the_discriminators_data_set(loop: Loop) -> None:
+    loop.publisher.publish(FIRST, loop.weights())
+    loop.renderer()
+    loop.discriminator()
+    loop.actor()
+    first, second = (loop.take().trajectory.targets for _ in range(2))
+    assert first is not None
+    assert second is not None
+    known = {digit.tobytes() for digit in load("mnist-sample", (32, 32), colour=False).train}
+    assert all(target.tobytes() in known for target in (*first, *second))
+    assert not np.array_equal(first, second)
 
 
 def test_zeroed_weights_make_every_log_probability_the_uniform_one(loop: Loop) -> None:
