@@ -60,8 +60,8 @@ class LearnerConfig(Section):
 
     batch: int = Field(64, ge=1)
     """Episodes of a batch."""
-    queue: int = Field(4, ge=1)
-    """Trajectory messages that may wait for the learner."""
+    queue: int = Field(2, ge=1)
+    """Trajectory messages under way to the learner or waiting there; the fewer, the fresher."""
     queue_bytes: int = Field(1 << 30, ge=1 << 20)
     """Bytes of trajectories that may wait for the learner."""
     max_lag: int = Field(200, ge=1)

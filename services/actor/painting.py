@@ -74,31 +74,37 @@ class PaintGroup:
         stream: Stream | None = None
         try:
             while True:
-                if stream is None or self._clock() >= stream.ends_at:
-                    if stream is not None:
-                        _log.debug("retired a stream")
-                        stream.close()
-                    stream = await self._peers.renderers.open(self._batch, self._contract.observation_shape)
-                try:
-                    finished = await self._episode(stream)
-                except StreamLostError as error:
-                    stream.close()
-                    stream = None
-                    _log.warning("lost a stream and the %d episodes on it: %s", self._under_way, error)
-                    self._lose("renderer")
-                    await asyncio.sleep(self._back_off.next_s())
-                    continue
-                self._back_off.reset()
-                await self._peers.shipper.ship(
-                    finished.trajectory, finished.oldest_version, finished.newest_version, finished.duration_s
-                )
-                self._under_way = 0
+                # With the place in the queue first, no finished painting waits and grows old.
+                async with self._peers.shipper.credit():
+                    stream = await self._paint_and_ship(stream)
         except asyncio.CancelledError:
             self._lose("stopping")
             raise
         finally:
             if stream is not None:
                 stream.close()
+
+    async def _paint_and_ship(self, stream: Stream | None) -> Stream | None:
+        """One episode, on ``stream`` if it may be used any longer; the stream for the next one, None if it was lost."""
+        if stream is None or self._clock() >= stream.ends_at:
+            if stream is not None:
+                _log.debug("retired a stream")
+                stream.close()
+            stream = await self._peers.renderers.open(self._batch, self._contract.observation_shape)
+        try:
+            finished = await self._episode(stream)
+        except StreamLostError as error:
+            stream.close()
+            _log.warning("lost a stream and the %d episodes on it: %s", self._under_way, error)
+            self._lose("renderer")
+            await asyncio.sleep(self._back_off.next_s())
+            return None
+        self._back_off.reset()
+        await self._peers.shipper.ship(
+            finished.trajectory, finished.oldest_version, finished.newest_version, finished.duration_s
+        )
+        self._under_way = 0
+        return stream
 
     async def _episode(self, stream: Stream) -> Finished:
         painter, current, waits = self._painter, self._peers.current, self._peers.waits

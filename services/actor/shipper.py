@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import zmq.asyncio
@@ -44,6 +45,8 @@ class Shipper:
         self._clock = clock
         self._socket: zmq.asyncio.Socket | None = None
         self._departures: dict[int, asyncio.Future[None]] = {}
+        self._set_aside = 0
+        self._changed = asyncio.Event()
         self._sending: set[asyncio.Future[Any]] = set()
 
     @property
@@ -55,6 +58,21 @@ class Shipper:
     def credits(self) -> int:
         """Credits at hand."""
         return self._machine.credits
+
+    @asynccontextmanager
+    async def credit(self) -> AsyncIterator[None]:
+        """Wait for a credit, and set it aside for the trajectory that is painted and shipped in this block."""
+        if self._machine.credits <= self._set_aside:
+            with self._waits("learner", "a credit"):
+                while self._machine.credits <= self._set_aside:
+                    self._changed.clear()
+                    await self._changed.wait()
+        self._set_aside += 1
+        try:
+            yield
+        finally:
+            self._set_aside -= 1
+            self._changed.set()
 
     async def ship(self, trajectory: Trajectory, oldest: Version, newest: Version, duration_s: float) -> None:
         """Hand over a trajectory and wait until it is on its way, or dropped; its arrays must not change any more."""
@@ -90,6 +108,7 @@ class Shipper:
         if decision.reconnect and self._socket is not None:
             self._socket.close(linger=0)  # and with it whatever it had not sent
             self._socket = self._connect()
+        self._changed.set()
         for frames in decision.messages:
             self._send(frames)
         for _, fate in decision.fates:

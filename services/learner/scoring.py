@@ -65,6 +65,7 @@ class Scorer:
         self._stub = DiscriminatorServiceStub(channel)
         self._episodes, self._max_lag = episodes, max_lag
         self._scored: queue.Queue[ScoredBatch] = queue.Queue(maxsize=1)
+        self._wanted = threading.Semaphore(1)
         self._stop = threading.Event()
         self._failure: Exception | None = None
         self._batches = 0
@@ -81,7 +82,9 @@ class Scorer:
     def take(self, timeout_s: float) -> ScoredBatch | None:
         """The next batch, or None after ``timeout_s``; raises what ended the thread."""
         try:
-            return self._scored.get(timeout=timeout_s)
+            scored = self._scored.get(timeout=timeout_s)
+            self._wanted.release()
+            return scored
         except queue.Empty:
             if self._failure is not None:
                 raise self._failure from None
@@ -96,17 +99,19 @@ class Scorer:
                 for one in arrived:
                     one.release()
                 scored = self._score(batch, oldest, newest)
-                while scored is not None and not self._stop.is_set():
-                    try:
-                        self._scored.put(scored, timeout=POLL_S)
-                        break
-                    except queue.Full:
-                        continue
+                if scored is not None:
+                    self._scored.put(scored)  # there is room: it was wanted
         except Exception as error:
             self._failure = error
 
     def _collect(self) -> list[Arrived] | None:
-        """Whole messages that make a batch; None when stopped."""
+        """Whole messages that make a batch, once the one before has been taken; None when stopped.
+
+        Not earlier: what waits here grows old, and what waits with the actors has not been painted yet.
+        """
+        while not self._wanted.acquire(timeout=POLL_S):
+            if self._stop.is_set():
+                return None
         collected: list[Arrived] = []
         episodes = 0
         self.waiting_for = "actor"
