@@ -40,7 +40,16 @@ class Launched:
         self.output = runs / f"{name}.out"
         runs.mkdir(exist_ok=True)
         settings = [f"--set={key}={value}" for key, value in SMALL.items()]
-        command = [sys.executable, "-m", "spiral.cli.main", "train", f"--runs={runs}", f"--run={name}", *settings]
+        command = [
+            sys.executable,
+            "-m",
+            "spiral.cli.main",
+            "train",
+            f"--runs={runs}",
+            f"--run={name}",
+            "--judge=128",
+            *settings,
+        ]
         with self.output.open("ab") as out:
             self.process = subprocess.Popen(
                 [*command, *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True

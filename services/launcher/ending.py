@@ -22,8 +22,6 @@ from spiral.programs import render
 from spiral.runs import Run
 from spiral.trained import Trained, load_trained, targets_for
 
-PAINTINGS = 4096
-"""As many as the published figures of LeNet-FID rest on."""
 SHEET = 48
 """Pictures on each half of the contact sheet: six columns of eight fill a screen."""
 COLUMNS = 6
@@ -53,8 +51,8 @@ class Ending:
     """What could not be made, and why: a sentence each."""
 
 
-def make_ending(run: Run, say: Callable[[str], None], paintings: int = PAINTINGS) -> Ending:
-    """Make all pictures and figures; what can't be made is named and does not keep the rest from being made."""
+def make_ending(run: Run, say: Callable[[str], None], judged: int) -> Ending:
+    """Make all pictures, and judge so many paintings; what can't be made is named and does not keep the rest from being made."""
     ending = Ending(run)
     try:
         trained = load_trained(run)
@@ -71,9 +69,9 @@ def make_ending(run: Run, say: Callable[[str], None], paintings: int = PAINTINGS
     }
     for what, make in steps.items():
         _attempt(ending, what, make)
-    if trained.config.conditional or trained.config.data in DIGITS:
-        say(f"painting {paintings:,} pictures to judge them (Ctrl-C skips this)")
-        _attempt(ending, "evaluation", lambda: _judge(ending, trained, paintings))
+    if judged and (trained.config.conditional or trained.config.data in DIGITS):
+        say(f"painting {judged:,} pictures to judge them (Ctrl-C skips this)")
+        _attempt(ending, "evaluation", lambda: _judge(ending, trained, judged))
     return ending
 
 
@@ -165,8 +163,8 @@ def _strip(trained: Trained, run: Run, folder: Path) -> Path | None:
     return path
 
 
-def _judge(ending: Ending, trained: Trained, paintings: int) -> None:
-    judgement = judge(trained, paintings, SEED)
+def _judge(ending: Ending, trained: Trained, judged: int) -> None:
+    judgement = judge(trained, judged, SEED)
     ending.text, ending.figures = judgement.text, judgement.figures
     text = json.dumps(judgement.figures, indent=1) + "\n"
     (ending.run.path / "evaluation.json").write_text(text)

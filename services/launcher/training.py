@@ -33,6 +33,8 @@ class Wishes:
     fresh: bool = False
     threads: tuple[str, ...] = ()
     """``service=count``."""
+    judged: int = 4096
+    """Paintings judged at the end; 0: none."""
 
 
 def train_run(wishes: Wishes, stream: TextIO = sys.stdout) -> int:
@@ -50,7 +52,7 @@ def train_run(wishes: Wishes, stream: TextIO = sys.stdout) -> int:
                 for sentence in opened.report:
                     display.say(sentence)
                 failure = _train(wishes, opened, threads, limits, display, stop)
-            _end(opened, stream, stop)
+            _end(opened, wishes.judged, stream, stop)
         finally:
             opened.close()
     if failure:
@@ -91,7 +93,7 @@ def _train(
     return ""
 
 
-def _end(opened: OpenRun, stream: TextIO, stop: StopSignals) -> None:
+def _end(opened: OpenRun, judged: int, stream: TextIO, stop: StopSignals) -> None:
     """Make and show the ending; one more signal cuts it short."""
     from services.launcher.ending import make_ending, show_ending  # noqa: PLC0415  (imports torch)
 
@@ -100,5 +102,5 @@ def _end(opened: OpenRun, stream: TextIO, stop: StopSignals) -> None:
             print(f"· {text}", file=stream, flush=True)
 
     stop.interrupt_from_now_on()
-    ending = make_ending(opened.run, say)
+    ending = make_ending(opened.run, say, judged)
     show_ending(ending, stream)

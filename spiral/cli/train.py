@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from spiral.cli import options
+from spiral.cli.evaluate import FEWEST
 
 
 def train(
@@ -62,6 +63,12 @@ def train(
             show_default=False,
         ),
     ] = None,
+    judge: Annotated[
+        int,
+        typer.Option(
+            min=0, max=100_000, help="Paintings to judge at the end, at least 65; 0: none. 4,096 compare with others."
+        ),
+    ] = 4096,
     runs: options.Runs = options.RUNS,
 ) -> int:
     """Learn to paint: start a run, or resume it where it was.
@@ -71,6 +78,8 @@ def train(
     """
     if minutes is not None and frames is not None:
         raise ValueError("--minutes and --frames: a run has one limit; leave one of them out")
+    if 0 < judge < FEWEST:
+        raise ValueError(f"--judge: {judge} paintings are too few for a figure; 0 or at least {FEWEST} are right")
     # Read once, when gRPC is imported; its remarks on connections that end would run through the display.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     from services.launcher.training import Wishes, train_run  # noqa: PLC0415
@@ -86,5 +95,6 @@ def train(
             in_process=in_process,
             fresh=fresh,
             threads=tuple(threads or ()),
+            judged=judge,
         )
     )

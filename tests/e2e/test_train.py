@@ -60,7 +60,7 @@ def test_a_run_learns_to_its_limit_ends_with_pictures_and_is_resumed(
             assert picture.getextrema() != ((0, 0),)
             # Strokes that change nothing share a frame.
             assert getattr(picture, "n_frames", 1) in (range(2, 7) if file.endswith(".gif") else (1,))
-    assert ending["evaluation"]["n"] == 4096
+    assert ending["evaluation"]["n"] == 128
     assert {path.name for path in first.run.snapshots.iterdir()} == {
         f"{name}.safetensors" for name in ("start", "quarter-1", "quarter-2", "quarter-3", "end")
     }

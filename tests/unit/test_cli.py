@@ -81,6 +81,7 @@ def test_an_unknown_command_or_option_is_refused(capsys: pytest.CaptureFixture[s
         (["--run", "../out"], "is no name for a run"),
         (["--minutes", "1", "--frames", "9"], "one limit"),
         (["--minutes", "-1"], "--minutes"),
+        (["--judge", "10"], "too few"),
         (["--threads", "painter=2"], "names no service"),
         (["--threads", "learner=0"], "1 to 256"),
     ],
