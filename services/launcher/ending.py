@@ -52,7 +52,7 @@ class Ending:
 
 
 def make_ending(run: Run, say: Callable[[str], None], judged: int) -> Ending:
-    """Make all pictures, and judge so many paintings; what can't be made is named and does not keep the rest from being made."""
+    """Make all pictures and judge so many paintings; what can't be made is named, and the rest is made all the same."""
     ending = Ending(run)
     try:
         trained = load_trained(run)

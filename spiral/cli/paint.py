@@ -75,7 +75,9 @@ def _write_images(out: Path, images: NDArray[np.uint8]) -> None:
             return
         out.mkdir(exist_ok=True)
         for index, image in enumerate(images):
-            Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(out / f"{index:06d}.png")
+            Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(
+                out / f"{_number(index, len(images))}.png"
+            )
     except OSError as error:
         raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
 
@@ -84,6 +86,11 @@ def _write_programs(folder: Path, trained: Trained, actions: NDArray[np.int32], 
     try:
         folder.mkdir(exist_ok=True)
         for index, program in enumerate(actions):
-            trained.program(program).save(folder / f"{index:06d}.json")
+            trained.program(program).save(folder / f"{_number(index, len(actions))}.json")
     except OSError as error:
         raise ValueError(f"out: {folder} can't be written: {error.strerror or error}") from error
+
+
+def _number(index: int, count: int) -> str:
+    """A file's name: five digits, or as many as keep all names in order."""
+    return str(index).zfill(max(5, len(str(count - 1))))
