@@ -1,8 +1,8 @@
 """The actor's side of the trajectory protocol (trajectory.proto) as a state machine.
 
 It owns no socket, no task and no clock: what happened and the time go in, what to do comes out. A parcel *waits* until
-there is a credit for it, is then *unanswered*, and in the end gets its fate. A new connection puts what was unanswered
-in front of what waits; a new generation of the learner drops both.
+there is a credit for it, is then *unanswered*, and in the end gets its fate. A welcome puts what is still unanswered in
+front of what waits; a new generation of the learner drops both.
 """
 
 from __future__ import annotations
@@ -100,8 +100,6 @@ class Shipping:
 
     def connected(self, now: float) -> Decision:
         """A new connection is there: say hello on it."""
-        self._waiting.extendleft(sorted(self._unanswered.values(), key=lambda parcel: -parcel.sequence))
-        self._unanswered.clear()
         self._heard_at = now
         return Decision(messages=[self._say_hello()])
 
@@ -165,6 +163,9 @@ class Shipping:
         return [ActorMessage(hello=self._hello).SerializeToString()]
 
     def _welcome(self, welcome: Welcome, now: float) -> None:
+        # Answers come in order, so what was sent before the hello and is not answered by now never will be.
+        self._waiting.extendleft(sorted(self._unanswered.values(), key=lambda parcel: -parcel.sequence))
+        self._unanswered.clear()
         self._welcomed = True
         self._hello_at = None
         self._used_at = now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import signal
 import subprocess
@@ -114,6 +115,16 @@ class Loop:
         page = urllib.request.urlopen(info.metrics_url, timeout=10).read().decode()
         samples = (s for family in text_string_to_metric_families(page) for s in family.samples)
         return {(s.name, *s.labels.values()): s.value for s in samples}
+
+
+@pytest.fixture
+def log_put_back() -> Iterator[None]:
+    """A service in this process sets the log up for itself; whoever comes next gets back what was there."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def end(actor: subprocess.Popen[bytes]) -> None:
@@ -241,6 +252,7 @@ def test_a_frozen_renderer_costs_a_watchdog_and_is_left(loop: Loop) -> None:
     loop.take()
 
 
+@pytest.mark.usefixtures("log_put_back")
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [
