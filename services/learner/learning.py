@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,21 +26,31 @@ from spiral.trajectories import Trajectory
 
 @dataclass(slots=True)
 class Progress:
-    """Means over the updates since it was last taken."""
+    """Means over the batches since it was last taken, of the last update on each."""
 
-    updates: int = 0
+    batches: int = 0
     entropy: dict[str, float] = field(default_factory=dict)
     """Nats of each component, over the actions for which it counts."""
     losses: dict[str, float] = field(default_factory=dict)
     """The losses and the gradient's norm, by name."""
 
     def add(self, entropy: Mapping[str, float], losses: Mapping[str, float]) -> None:
-        """Take in one update."""
-        self.updates += 1
+        """Take in one batch."""
+        self.batches += 1
         for means, values in ((self.entropy, entropy), (self.losses, losses)):
             for name, value in values.items():
                 before = means.get(name, 0.0)
-                means[name] = before + (value - before) / self.updates
+                means[name] = before + (value - before) / self.batches
+
+
+class Update(NamedTuple):
+    """What is told of one update."""
+
+    entropy: Tensor
+    """``[T, B, K]``, nats, 0 where a component does not count."""
+    actions: Tensor
+    """``[T, B, K]``."""
+    losses: dict[str, Tensor]
 
 
 class PolicyLearner:
@@ -74,7 +84,10 @@ class PolicyLearner:
         paid = self._tensor(rewards)
         before = self.updates
         for episodes in self._minibatches(batch.batch):
-            self._update(take(inputs, episodes), actions[:, episodes], behaviour[:, episodes], paid[:, episodes])
+            update = self._update(
+                take(inputs, episodes), actions[:, episodes], behaviour[:, episodes], paid[:, episodes]
+            )
+        self._record(update)
         self._follow(self.updates - before)
         self.frames += batch.actions.shape[0] * batch.batch
 
@@ -124,7 +137,7 @@ class PolicyLearner:
             target=None if batch.targets is None else self.policy.see(self._tensor(batch.targets)),
         )
 
-    def _update(self, inputs: Inputs, actions: Tensor, behaviour: Tensor, rewards: Tensor) -> None:
+    def _update(self, inputs: Inputs, actions: Tensor, behaviour: Tensor, rewards: Tensor) -> Update:
         config = self.config
         judged = self.policy.judge(inputs, actions, self.policy.initial_state(actions.shape[1]))
         log_rho = (judged.log_prob - behaviour).detach()
@@ -151,7 +164,7 @@ class PolicyLearner:
         norm = clip_gradient(list(self.policy.parameters()), config.gradient_clip)
         self.optimiser.step()
         self.updates += 1
-        self._record(judged.entropy, actions, policy=policy_loss, value=critic_loss, gradient_norm=norm)
+        return Update(judged.entropy, actions, {"policy": policy_loss, "value": critic_loss, "gradient_norm": norm})
 
     @torch.no_grad()
     def _follow(self, updates: int) -> None:
@@ -163,12 +176,13 @@ class PolicyLearner:
         torch._foreach_lerp_(list(self.average.parameters()), list(self.policy.parameters()), 1 - decay)
 
     @torch.no_grad()
-    def _record(self, entropy: Tensor, actions: Tensor, **losses: Tensor) -> None:
-        counts = self.policy._mask(actions.flatten(0, 1)).sum(0).clamp(min=1)
-        means = (entropy.sum((0, 1)) / counts).tolist()
+    def _record(self, update: Update) -> None:
+        """Note the last update of a batch; one of several tells enough."""
+        counts = self.policy._mask(update.actions.flatten(0, 1)).sum(0).clamp(min=1)
+        means = (update.entropy.sum((0, 1)) / counts).tolist()
         self.progress.add(
             dict(zip(self.policy.spec.names, means, strict=True)),
-            {name: float(value.detach()) for name, value in losses.items()},
+            {name: float(value) for name, value in update.losses.items()},
         )
 
 

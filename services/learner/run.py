@@ -187,7 +187,7 @@ class LearningRun:
 
     def finish(self, extra: State | None = None) -> dict[str, Any] | None:
         """Write the last record, samples, the snapshot of the end and a checkpoint."""
-        record = self._record(self._clock(), {}) if self.learner.progress.updates else None
+        record = self._record(self._clock(), {}) if self.learner.progress.batches else None
         self.write_samples()
         write_snapshot(self.run.snapshots, SNAPSHOTS[-1], self.learner.average)
         self.save(extra)

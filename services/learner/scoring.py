@@ -64,7 +64,7 @@ class Scorer:
         self._ingest, self._metrics = ingest, metrics
         self._stub = DiscriminatorServiceStub(channel)
         self._episodes, self._max_lag = episodes, max_lag
-        self._scored: queue.Queue[ScoredBatch] = queue.Queue(maxsize=1)
+        self._scored: queue.Queue[tuple[ScoredBatch, list[Arrived]]] = queue.Queue(maxsize=1)
         self._wanted = threading.Semaphore(1)
         self._stop = threading.Event()
         self._failure: Exception | None = None
@@ -82,13 +82,16 @@ class Scorer:
     def take(self, timeout_s: float) -> ScoredBatch | None:
         """The next batch, or None after ``timeout_s``; raises what ended the thread."""
         try:
-            scored = self._scored.get(timeout=timeout_s)
-            self._wanted.release()
-            return scored
+            scored, arrived = self._scored.get(timeout=timeout_s)
         except queue.Empty:
             if self._failure is not None:
                 raise self._failure from None
             return None
+        # Only now are the slots free: what is painted from here on is painted while this batch is learnt from.
+        for one in arrived:
+            one.release()
+        self._wanted.release()
+        return scored
 
     def _run(self) -> None:
         try:
@@ -96,11 +99,9 @@ class Scorer:
                 batch = join([one.trajectory for one in arrived])
                 oldest = min(one.oldest_version.number for one in arrived)
                 newest = max(one.newest_version.number for one in arrived)
-                for one in arrived:
-                    one.release()
                 scored = self._score(batch, oldest, newest)
                 if scored is not None:
-                    self._scored.put(scored)  # there is room: it was wanted
+                    self._scored.put((scored, arrived))  # there is room: it was wanted
         except Exception as error:
             self._failure = error
 

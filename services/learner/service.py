@@ -38,9 +38,6 @@ DESCRIBE_DEADLINE_S = 5.0
 """Of one try to reach a renderer; it is tried until the learner is stopped."""
 SLOW_WAIT_S = 10.0
 """A wait of this length is worth a line in the log."""
-CREDITS_PER_ACTOR = 4
-"""Trajectories that an actor may have under way; its two groups then never wait for an answer."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -97,7 +94,7 @@ def _train(
         learner_batch=settings.batch,
         queue=settings.queue,
         queue_bytes=settings.queue_bytes,
-        credits_per_actor=CREDITS_PER_ACTOR,
+        credits_per_actor=config.actor.groups,
     )
     publisher.contract_digest = contract.digest
     serving.info.contract_digest = contract.digest

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from spiral.actions import ActionSpec
+from spiral.policy.categorical import log_prob_and_entropy
 
 State = tuple[Tensor, ...]
 """Recurrent state, each tensor ``[B, …]``; empty for a network without memory."""
@@ -107,9 +108,9 @@ class Policy(nn.Module, ABC):
             del k
             # The exponential race: the argmin of E_i / p_i with E_i ~ Exp(1) is distributed as p.
             race = torch.empty_like(logits).exponential_(generator=generator)
-            return (logits - race.log()).argmax(-1)
+            return (logits - race.log_()).argmax(-1)
 
-        actions, log_probs, _ = self._decode(features[0], sample, with_entropy=False)
+        actions, log_probs, _ = self._decode(features[0], sample)
         return Sampled(actions, (log_probs * self._mask(actions)).sum(-1), state)
 
     def judge(self, inputs: Inputs, actions: Tensor, state: State) -> Judged:
@@ -117,7 +118,7 @@ class Policy(nn.Module, ABC):
         features, value, _ = self.core(inputs, state)
         T, B, K = actions.shape
         flat = actions.reshape(T * B, K)
-        _, log_probs, entropies = self._decode(features.reshape(T * B, -1), lambda k, _: flat[:, k], with_entropy=True)
+        _, log_probs, entropies = self._decode(features.reshape(T * B, -1), lambda k, _: flat[:, k])
         mask = self._mask(flat)
         return Judged(
             log_prob=(log_probs * mask).sum(-1).view(T, B),
@@ -125,20 +126,19 @@ class Policy(nn.Module, ABC):
             value=value,
         )
 
-    def _decode(self, features: Tensor, choose: Choose, *, with_entropy: bool) -> tuple[Tensor, Tensor, Tensor]:
+    def _decode(self, features: Tensor, choose: Choose) -> tuple[Tensor, Tensor, Tensor]:
         """Run the heads in sampling order: actions, log-probabilities and entropies, each ``[N, K]``."""
         actions, log_probs, entropies = [], [], []
         for k in range(len(self.spec)):
-            log_p = self.logits(k, features).log_softmax(-1)
-            chosen = choose(k, log_p)
+            logits = self.logits(k, features)
+            chosen = choose(k, logits)
+            log_prob, entropy = log_prob_and_entropy(logits, chosen)
             actions.append(chosen)
-            log_probs.append(log_p.gather(-1, chosen.unsqueeze(-1)).squeeze(-1))
-            if with_entropy:
-                entropies.append(-(log_p.exp() * log_p).sum(-1))
+            log_probs.append(log_prob)
+            entropies.append(entropy)
             if k + 1 < len(self.spec):
                 features = self.advance(k, features, chosen)
-        stacked = torch.stack(entropies, -1) if with_entropy else torch.zeros(())
-        return torch.stack(actions, -1), torch.stack(log_probs, -1), stacked
+        return torch.stack(actions, -1), torch.stack(log_probs, -1), torch.stack(entropies, -1)
 
     def _mask(self, actions: Tensor) -> Tensor:
         """Which components count: ``[N, K]`` → float32 ``[N, K]``."""

@@ -9,6 +9,7 @@ import torch
 from spiral.actions import ActionSpec, Component
 from spiral.config import PolicyConfig
 from spiral.policy import Inputs, Policy, build_policy
+from spiral.policy.categorical import log_prob_and_entropy
 from spiral.policy.paper import FEATURES
 from spiral.policy.weights import dump_weights, load_weights, parse_weights
 
@@ -123,6 +124,22 @@ def test_zero_weights_are_uniform(network):
     sizes = np.log(np.array(policy.spec.sizes))
     expected = -(policy.spec.mask(actions.numpy().astype(np.int32)) * sizes).sum(-1)
     np.testing.assert_allclose(log_prob.numpy(), expected, atol=1e-4)
+
+
+def test_the_written_out_gradient_is_the_numerical_one():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(5, 7, dtype=torch.double, generator=generator, requires_grad=True)
+    chosen = torch.randint(0, 7, (5,), generator=generator)
+    assert torch.autograd.gradcheck(lambda x: log_prob_and_entropy(x, chosen), logits)
+
+
+def test_log_probability_and_entropy_are_those_of_the_formulas():
+    logits = 30 * torch.randn(50, 11, dtype=torch.double, generator=torch.Generator().manual_seed(0))
+    chosen = torch.arange(50) % 11
+    log_prob, entropy = log_prob_and_entropy(logits.clone(), chosen)
+    expected = torch.distributions.Categorical(logits=logits)
+    torch.testing.assert_close(log_prob, expected.log_prob(chosen))
+    torch.testing.assert_close(entropy, expected.entropy())
 
 
 def test_sampling_follows_the_probabilities():
