@@ -196,6 +196,7 @@ class LearningRun:
 
     def save(self, extra: State | None = None) -> None:
         """Write a checkpoint; ``extra`` is what else belongs to it, and comes back when it is resumed."""
+        self._saved_at = self._clock()  # and not when it worked: a full disk is tried again after the interval
         state = self.learner.state()
         counters = {
             **state.counters,
@@ -207,7 +208,6 @@ class LearningRun:
             counters["extra"] = extra.counters
             tensors |= extra.tensors
         self._store.save(State(counters, tensors), self.config.to_yaml())
-        self._saved_at = self._clock()
 
     def write_samples(self) -> None:
         """Write pictures and programs of the last batch, if there was one."""

@@ -122,9 +122,12 @@ def _train(
                 start = time.perf_counter()
                 learning.learn(batch)
                 teller.learnt(time.perf_counter() - start)
-            teller.recorded(learning.write_due(teller.waits), ingest.actors)
-            if learning.checkpoint_due:
-                learning.save()
+            try:
+                teller.recorded(learning.write_due(teller.waits), ingest.actors)
+                if learning.checkpoint_due:
+                    learning.save()
+            except (OSError, CheckpointError) as error:
+                _log.error("not written down, the run goes on: %s", error)
         ingest.stop()
         teller.recorded(learning.finish(), ingest.actors)
     return 0
