@@ -41,7 +41,7 @@ class Request:
 
     runs: Path
     preset: str | None = None
-    """None: the run's own, or ``demo`` for a new one."""
+    """None: the run's own, or ``demo`` for a new one. A file is read at every start, a named preset at the first."""
     name: str | None = None
     """None: the preset's name."""
     settings: Sequence[str] = ()
@@ -157,9 +157,12 @@ def write(path: Path, text: str) -> None:
 
 def _preset_name(preset: str | None) -> str:
     """Default name of the run: the preset's, or the file's without its ending."""
-    return (
-        Path(preset or DEFAULT_PRESET).stem if (preset or "").endswith((".yaml", ".yml")) else preset or DEFAULT_PRESET
-    )
+    preset = preset or DEFAULT_PRESET
+    return Path(preset).stem if _is_file(preset) else preset
+
+
+def _is_file(preset: str) -> bool:
+    return preset.endswith((".yaml", ".yml"))
 
 
 def _settle(run: Run, request: Request) -> tuple[RunConfig, list[str]]:
@@ -167,12 +170,13 @@ def _settle(run: Run, request: Request) -> tuple[RunConfig, list[str]]:
     if not run.exists:
         return load_config(request.preset or DEFAULT_PRESET, request.settings), []
     stored = run.config()
-    if request.preset and request.preset != stored.preset and not request.preset.endswith((".yaml", ".yml")):
+    file = request.preset if request.preset and _is_file(request.preset) else None
+    if request.preset and not file and request.preset != stored.preset:
         raise ValueError(
             f'run: "{run.name}" was made with preset "{stored.preset}", not "{request.preset}"; '
             "choose another name with --run, or begin anew with --fresh"
         )
-    config = load_config(str(run.config_file), request.settings)
+    config = load_config(file or str(run.config_file), request.settings)
     before, after = (
         _flat(stored.model_dump(mode="json", by_alias=True)),
         _flat(config.model_dump(mode="json", by_alias=True)),

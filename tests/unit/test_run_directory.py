@@ -47,6 +47,26 @@ def test_a_setting_that_the_checkpoints_can_follow_is_changed_and_said(tmp_path:
     third.close()
 
 
+def test_a_file_that_was_changed_since_is_read_again_and_held_to_what_the_checkpoints_can_follow(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("learner: {learning_rate: 0.001}")
+    open_run(ask(tmp_path, preset=str(file))).close()
+    file.write_text("learner: {learning_rate: 0.002}")
+    second = open_run(ask(tmp_path, preset=str(file)))
+    assert second.run.name == "mine"
+    assert second.report[1:] == ["learner.learning_rate was 0.001 and is 0.002 from now on"]
+    assert second.run.config().learner.learning_rate == 0.002
+    second.close()
+    file.write_text("num_actions: 7")
+    with pytest.raises(ValueError, match='num_actions: 7 does not fit the run "mine", which has learnt with 20'):
+        open_run(ask(tmp_path, preset=str(file)))
+    file.unlink()
+    with pytest.raises(ValueError, match="can't be read"):
+        open_run(ask(tmp_path, preset=str(file)))
+
+
 def test_a_second_owner_is_refused_and_told_who_the_first_is(tmp_path: Path) -> None:
     first = open_run(ask(tmp_path, name="a"))
     with pytest.raises(ValueError, match=rf'"a" is in use by process {os.getpid()}, which trains it'):
