@@ -97,6 +97,7 @@ def open_run(request: Request, clock: Callable[[], float] = time.monotonic) -> O
         report += changes
         check_space(run.path)
         write(run.config_file, config.to_yaml())
+        _forget_moments(run)
         return OpenRun(run, config, _machine(run), report, lock)
     except OSError as error:
         os.close(lock)
@@ -189,6 +190,12 @@ def _settle(run: Run, request: Request) -> tuple[RunConfig, list[str]]:
                 f"{before.get(key)!r}; choose another name with --run, or begin anew with --fresh"
             )
     return config, [f"{key} was {before.get(key)!r} and is {after.get(key)!r} from now on" for key in changed]
+
+
+def _forget_moments(run: Run) -> None:
+    """Remove what shows the quarters and the end of an earlier start, or a strip would mix them with this start's."""
+    for snapshot in (*run.snapshots.glob("quarter-*"), *run.snapshots.glob("end.*")):
+        snapshot.unlink()
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

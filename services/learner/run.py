@@ -177,7 +177,9 @@ class LearningRun:
         quarter = min(int(self.done * 4), 3)
         if quarter > self._quarter:
             self._quarter = quarter
-            write_snapshot(self.run.snapshots, SNAPSHOTS[quarter], self.learner.average)
+            # A learner that was killed counts its minutes anew; what it had kept is nearer to its caption.
+            if not (self.run.snapshots / f"{SNAPSHOTS[quarter]}.safetensors").exists():
+                write_snapshot(self.run.snapshots, SNAPSHOTS[quarter], self.learner.average)
         return record
 
     @property

@@ -101,6 +101,33 @@ def test_a_run_leaves_pictures_programs_and_snapshots(tmp_path: Path) -> None:
     assert list(run.events.iterdir())
 
 
+def test_a_restart_in_the_middle_leaves_the_quarters_that_are_there_in_order(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.path.mkdir()
+    now = 0.0
+
+    def learn(quarters: int) -> None:
+        """A start that is killed then; its clock begins at 0, as a new process's does."""
+        nonlocal now
+        began = now
+        lockstep = Lockstep(small_config(), run, Limits(minutes=1), clock=lambda: now - began)
+        for _ in range(quarters):
+            now += 15
+            lockstep.step()
+            lockstep.learning.write_due({})
+        lockstep.save()
+
+    def kept() -> dict[str, bytes]:
+        return {path.stem: path.read_bytes() for path in run.snapshots.iterdir()}
+
+    learn(quarters=2)
+    before = kept()
+    assert before.keys() == {"start", "quarter-1", "quarter-2"}
+    learn(quarters=3)
+    assert {name: content for name, content in kept().items() if name in before} == before
+    assert kept().keys() - before.keys() == {"quarter-3"}
+
+
 def test_painting_towards_a_target_learns(tmp_path: Path) -> None:
     """With the distance to dark targets as the score, ink grows; a policy that does not learn stays where it was.
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from services.launcher import run_directory, threads
+from services.launcher.ending import MOMENTS
 from services.launcher.run_directory import Request, open_run
 from services.launcher.sockets import LONGEST_NAME, socket_directory
 from spiral.machine import usable_cores, usable_memory_bytes
@@ -127,6 +128,17 @@ def test_fresh_keeps_what_was_there_under_another_name(tmp_path: Path) -> None:
     assert (kept / "history.jsonl").read_text() == "{}\n"
     assert second.config.learner.reuse == 2
     assert second.run.history() == []
+    second.close()
+
+
+def test_a_new_start_shows_no_quarter_of_an_earlier_one(tmp_path: Path) -> None:
+    first = open_run(ask(tmp_path, name="a"))
+    first.run.snapshots.mkdir()
+    for name in MOMENTS:
+        (first.run.snapshots / f"{name}.safetensors").write_bytes(b"")
+    first.close()
+    second = open_run(ask(tmp_path, name="a"))
+    assert [path.stem for path in second.run.snapshots.iterdir()] == ["start"]
     second.close()
 
 
