@@ -11,23 +11,31 @@ from services.launcher.progress import Limits, from_record
 from services.launcher.run_directory import OpenRun
 from services.launcher.signals import StopSignals
 from services.learner.run import Limits as LearnerLimits
+from spiral.checkpoints import CheckpointError
 
 
 def run_in_process(
     opened: OpenRun, threads: Mapping[str, int], limits: Limits, display: Display, stop: StopSignals
-) -> None:
-    """Train until the limit or a stop signal; ValueError or CheckpointError where the run can't go on."""
+) -> str:
+    """Train until the limit or a stop signal; the text of what could not be read or written, empty where all was.
+
+    ValueError where the run can't go on as it is configured.
+    """
 
     def show(record: Mapping[str, Any]) -> None:
         display.show(from_record(record, limits))
 
     minutes = None if limits.seconds is None else limits.seconds / 60
-    found = run_lockstep(
-        opened.config,
-        opened.run,
-        LearnerLimits(limits.frames, minutes),
-        threads=threads["in-process"],
-        stopping=stop.event,
-        on_record=show,
-    )
+    try:
+        found = run_lockstep(
+            opened.config,
+            opened.run,
+            LearnerLimits(limits.frames, minutes),
+            threads=threads["in-process"],
+            stopping=stop.event,
+            on_record=show,
+        )
+    except (OSError, CheckpointError) as error:
+        return str(error)
     display.say(found)
+    return ""

@@ -6,6 +6,7 @@ the number of threads and the processor decide everything.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,13 +21,15 @@ from services.discriminator.judging import build_judge
 from services.learner.batches import join
 from services.learner.run import LearningRun, Limits, ScoredBatch
 from spiral import datasets
-from spiral.checkpoints import CheckpointStore, State, raise_generation
+from spiral.checkpoints import CheckpointError, CheckpointStore, State, raise_generation
 from spiral.config import RunConfig
 from spiral.engines import Canvases, create
 from spiral.engines.description import EngineDescription
 from spiral.painting import Painter
 from spiral.runs import Run
 from spiral.trajectories import Trajectory
+
+_log = logging.getLogger(__name__)
 
 
 class Lockstep:
@@ -88,9 +91,12 @@ class Lockstep:
         self.learning.save(self._extra())
 
     def finish(self) -> dict[str, Any] | None:
-        """Write what belongs to the end of a run; the last record."""
-        self._store.save(self._judge.state(), self.config.to_yaml())
-        return self.learning.finish(self._extra())
+        """Write what belongs to the end of a run; the last record. OSError or CheckpointError: not all was written."""
+        try:
+            self._store.save(self._judge.state(), self.config.to_yaml())
+        finally:
+            record = self.learning.finish(self._extra())
+        return record
 
     def _paint(self) -> Trajectory:
         blank = self._canvases.reset(np.zeros(self.config.actor.batch, np.int64))
@@ -124,18 +130,22 @@ def run_lockstep(
 ) -> str:
     """Train until the limit or until ``stopping`` is set, then write everything down; what was found at the start.
 
-    ``on_record`` gets each record of the history. Floating point stays float32.
+    ``on_record`` gets each record of the history. Floating point stays float32. What can't be written on the way is
+    logged and the run goes on; OSError or CheckpointError where the end could not be written.
     """
     with deterministic(threads):
         lockstep = Lockstep(config, run, limits, engine_threads=threads)
         learning = lockstep.learning
         while not stopping.is_set() and learning.done < 1:
             lockstep.step()
-            record = learning.write_due({})
-            if record is not None:
-                on_record(record)
-            if learning.checkpoint_due:
-                lockstep.save()
+            try:
+                record = learning.write_due({})
+                if record is not None:
+                    on_record(record)
+                if learning.checkpoint_due:
+                    lockstep.save()
+            except (OSError, CheckpointError) as error:
+                _log.error("not written down, the run goes on: %s", error)
         record = lockstep.finish()
         if record is not None:
             on_record(record)

@@ -38,7 +38,7 @@ class Wishes:
 
 
 def train_run(wishes: Wishes, stream: TextIO = sys.stdout) -> int:
-    """Train, show it, and end with pictures: 0, or 1 where a service could not be kept alive.
+    """Train, show it, and end with pictures: 0, or 1 where a service could not be kept alive or the disk not written.
 
     Raises ValueError with a sentence where the wishes can't be met.
     """
@@ -89,8 +89,7 @@ def _train(
         return run_services(opened, threads, limits, display, stop)
     from services.launcher.in_process import run_in_process  # noqa: PLC0415  (imports torch and every service)
 
-    run_in_process(opened, threads, limits, display, stop)
-    return ""
+    return run_in_process(opened, threads, limits, display, stop)
 
 
 def _end(opened: OpenRun, judged: int, stream: TextIO, stop: StopSignals) -> None:

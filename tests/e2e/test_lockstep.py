@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -15,7 +17,7 @@ from PIL import Image
 
 from services.launcher.lockstep import Lockstep, deterministic, run_lockstep
 from services.learner.run import Limits
-from spiral.checkpoints import CheckpointStore
+from spiral.checkpoints import CheckpointError, CheckpointStore
 from spiral.config import RunConfig, load_config
 from spiral.runs import Run
 
@@ -126,6 +128,33 @@ def test_a_restart_in_the_middle_leaves_the_quarters_that_are_there_in_order(tmp
     learn(quarters=3)
     assert {name: content for name, content in kept().items() if name in before} == before
     assert kept().keys() - before.keys() == {"quarter-3"}
+
+
+@contextmanager
+def full_disk(largest_bytes: int) -> Iterator[None]:
+    """No file can grow beyond so many bytes, as long as the block lasts."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_what_cannot_be_written_is_logged_on_the_way_and_raised_at_the_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = Run(tmp_path / "run")
+    train(run, small_config(), batches=1)
+    limits = Limits(frames=3 * BATCH_FRAMES)
+    config = small_config("learner.checkpoint_s=1e-6")
+    # Small files still fit, so that the history and the generation are not what fails.
+    with full_disk(16 << 10), pytest.raises((OSError, CheckpointError), match="File too large"):
+        run_lockstep(config, run, limits, threads=1, stopping=Event(), on_record=lambda record: None)
+    said = [message for message in caplog.messages if message.startswith("not written down, the run goes on: ")]
+    assert len(said) == 2
+    found, _ = train(run, small_config(), batches=4)
+    assert f"{BATCH_FRAMES} frames" in found
 
 
 def test_painting_towards_a_target_learns(tmp_path: Path) -> None:
