@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPException
+from urllib.request import ProxyHandler, build_opener
 
 import grpc
 from prometheus_client.parser import text_string_to_metric_families
@@ -76,9 +77,10 @@ def read(channel: grpc.Channel) -> Reading | None:
         info = info_pb2_grpc.InfoServiceStub(channel).GetInfo(info_pb2.GetInfoRequest(), timeout=ANSWER_S)
         page = Page()
         if info.metrics_url:
-            with urllib.request.urlopen(info.metrics_url, timeout=ANSWER_S) as answer:
+            # Never through a proxy that the environment names: it can't reach this machine's own addresses.
+            with build_opener(ProxyHandler({})).open(info.metrics_url, timeout=ANSWER_S) as answer:
                 page = parse_page(answer.read().decode())
-    except (grpc.RpcError, OSError, ValueError):
+    except (grpc.RpcError, OSError, ValueError, HTTPException):
         return None
     version = f"{info.version.generation}.{info.version.number}" if info.HasField("version") else ""
     return Reading(page, version, tuple(info.waiting_for))

@@ -5,13 +5,23 @@ from __future__ import annotations
 import io
 import json
 import math
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from services.launcher.display import LineDisplay, LiveDisplay, clock, sparkline
 from services.launcher.progress import Limits, Progress, ServiceProgress, Tracker, from_record
-from services.launcher.scrape import Reading, Readings, parse_page
+from services.launcher.scrape import Reading, Readings, parse_page, read
+from spiral.metrics import MetricsPage, new_metrics
+from spiral.v1.info_pb2_grpc import add_InfoServiceServicer_to_server
+from spiral.wire import rpc
+from spiral.wire.info import Info
+from spiral.wire.server import Server
 
 LEARNER = """
 # TYPE spiral_learner_frames_total counter
@@ -127,3 +137,42 @@ def test_clock_and_sparkline() -> None:
     assert sparkline([0, 0.5, 1], 0, 1) == "▁▅█"
     assert sparkline([2.0, 2.0], 2, 2) == "▁▁"
     assert len(sparkline(list(range(1000)), 0, 999)) == 32
+
+
+@contextmanager
+def service(address: str, metrics_url: str) -> Iterator[None]:
+    """Something that answers GetInfo."""
+    server, info = Server(address, workers=2), Info("renderer")
+    info.metrics_url = metrics_url
+    add_InfoServiceServicer_to_server(info, server)
+    server.start()
+    yield
+    server.close(0)
+
+
+def test_a_metrics_page_is_read_past_any_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = new_metrics("renderer")
+    metrics["spiral_renderer_frames_total"].inc(7)
+    page = MetricsPage(metrics, "127.0.0.1:0")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with service(f"unix:{tmp_path}/s", f"http://{page.address}/metrics"), rpc.connect(f"unix:{tmp_path}/s") as channel:
+        reading = read(channel)
+    page.close()
+    assert reading is not None
+    assert reading.page.value("spiral_renderer_frames_total") == 7
+
+
+def test_what_answers_no_http_is_no_reading(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def babble() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"what?\r\n\r\n")
+
+        threading.Thread(target=babble, daemon=True).start()
+        address = f"unix:{tmp_path}/s"
+        with service(address, f"http://127.0.0.1:{listener.getsockname()[1]}/"), rpc.connect(address) as channel:
+            assert read(channel) is None
