@@ -23,6 +23,8 @@ START_S = 180.0
 HUNG_S = 30.0
 """A health check takes milliseconds; a service that is silent for that long has all its threads stuck."""
 STEADY_S = 30.0
+PAUSED_S = 5.0
+"""Steps come several times a second; a longer gap means that this process, or the machine, stood still meanwhile."""
 """A service that has been healthy for that long is past the fault that ended it before."""
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 10.0
 """Back-off doubles between these: an instant restart for an accident, a quiet machine for a fault that stays."""
@@ -117,6 +119,7 @@ class Supervisor:
 
     @property
     def services(self) -> list[Watched]:
+        self._stepped_s = clock()
         """All services, in the order in which they stop."""
         return [watched for stage in self._stages for watched in stage]
 
@@ -135,11 +138,19 @@ class Supervisor:
         for watched in self.services:
             self._launch(watched)
 
+        self._stepped_s = self._clock()
     def step(self) -> None:
         """Look after every service once; ServiceFailedError where one can't be kept alive."""
         for watched in self.services:
             self._look_after(watched)
 
+        now, before_s = self._clock(), self._stepped_s
+        self._stepped_s = now
+        if now - before_s > PAUSED_S:
+            # Nobody has listened: a silence that nobody could have heard is nobody's fault.
+            for watched in self.services:
+                if watched.state in (State.STARTING, State.SERVING):
+                    watched.since_s = watched.answered_s = now
     def stop(self, hurry: Callable[[], bool] = lambda: False) -> None:
         """Stop all services, stage by stage; what outlives its grace, or is there at ``hurry``, is killed."""
         for stage in self._stages:

@@ -64,6 +64,13 @@ class Bench:
             self.supervisor.step()
             time.sleep(0.01)
 
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass in which the supervisor is at work."""
+        end_s = self.clock.now + seconds
+        while self.clock.now < end_s:
+            self.clock.now = min(self.clock.now + supervision.PAUSED_S, end_s)
+            self.supervisor.step()
+
     def __getitem__(self, name: str) -> supervision.Watched:
         return next(watched for watched in self.supervisor.services if watched.name == name)
 
@@ -117,7 +124,8 @@ def test_a_service_that_keeps_dying_ends_the_run_with_its_last_words(make: Calla
     bench = make(renderer="import sys; print('the brush is missing', flush=True); sys.exit(3)")
 
     def step_with_time() -> bool:
-        bench.clock.now += supervision.LONGEST_DELAY_S
+        if bench["renderer"].state is State.WAITING:  # and while it starts, time is its own
+            bench.pass_time(supervision.LONGEST_DELAY_S)
         return False
 
     with pytest.raises(ServiceFailedError, match=r"(?s)exited with code 3 after 5 restarts.*the brush is missing"):
@@ -131,8 +139,7 @@ def test_health_for_long_enough_forgives_earlier_deaths(make: Callable[..., Benc
     bench = make(renderer=SLEEPER)
     for _ in range(2 * supervision.MAX_RESTARTS):
         bench.until(lambda: bench.supervisor.all_serving)
-        bench.clock.now += supervision.STEADY_S + 1
-        bench.supervisor.step()
+        bench.pass_time(supervision.STEADY_S + 1)
         psutil.Process(bench.pid("renderer")).kill()
         bench.until(lambda: bench["renderer"].state is State.WAITING)
         bench.clock.now += supervision.LONGEST_DELAY_S
@@ -151,15 +158,29 @@ def test_a_service_that_no_longer_answers_is_killed_and_restarted(make: Callable
     bench.until(lambda: bench.supervisor.all_serving)
     first = bench.pid("renderer")
     bench.health.silent.add("renderer")
-    bench.clock.now += supervision.HUNG_S + 1
+    bench.pass_time(supervision.HUNG_S + 1)
     bench.until(lambda: bench["renderer"].state is State.WAITING)
     assert not psutil.pid_exists(first)
     assert "did not answer" in bench.events[0]
 
 
+def test_time_in_which_nobody_was_looked_after_is_nobodys_silence(make: Callable[..., Bench]) -> None:
+    bench = make(renderer=SLEEPER, actor="import time; time.sleep(600)")
+    bench.until(lambda: bench["renderer"].state is State.SERVING)
+    pids = [bench.pid("renderer"), bench.pid("actor")]
+    bench.health.silent.add("renderer")
+    bench.clock.now += supervision.START_S + 1
+    bench.supervisor.step()
+    bench.pass_time(supervision.HUNG_S - 1)
+    assert [bench.pid("renderer"), bench.pid("actor")] == pids
+    assert bench.events == []
+    bench.pass_time(2)
+    assert "renderer did not answer" in bench.events[0]
+
+
 def test_a_service_that_never_gets_ready_is_killed_and_restarted(make: Callable[..., Bench]) -> None:
     bench = make(renderer="import time; time.sleep(600)")
-    bench.clock.now += supervision.START_S + 1
+    bench.pass_time(supervision.START_S + 1)
     bench.until(lambda: bench["renderer"].state is State.WAITING)
     assert "was not ready" in bench.events[0]
 
