@@ -36,20 +36,21 @@ def run_services(
         supervisor = Supervisor(stages, health, time.monotonic, display.say)
         tracker = Tracker(limits, opened.config.actor.groups)
         watch = _Watch(supervisor, health, limits, tracker, display)
+        failures = []
         try:
             supervisor.start()
             watch.until_the_end(stop)
             display.say("stopping the services; learner and discriminator write their checkpoints")
-            return ""
         except ServiceFailedError as failure:
-            return str(failure)
+            failures.append(str(failure))
         finally:
             try:
-                supervisor.stop(lambda: stop.hurry)
+                failures.append(supervisor.stop(lambda: stop.hurry))
             finally:
                 supervisor.kill()
             watch.close()
             health.close()
+        return "\n".join(filter(None, failures))
 
 
 class _Watch:

@@ -12,6 +12,7 @@ Each service is in one of these states::
 from __future__ import annotations
 
 import enum
+import signal
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,9 +23,9 @@ START_S = 180.0
 """Importing torch from a cold disk on a busy machine has been seen to take most of a minute."""
 HUNG_S = 30.0
 """A health check takes milliseconds; a service that is silent for that long has all its threads stuck."""
-STEADY_S = 30.0
 PAUSED_S = 5.0
 """Steps come several times a second; a longer gap means that this process, or the machine, stood still meanwhile."""
+STEADY_S = 30.0
 """A service that has been healthy for that long is past the fault that ended it before."""
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 10.0
 """Back-off doubles between these: an instant restart for an accident, a quiet machine for a fault that stays."""
@@ -32,6 +33,8 @@ MAX_RESTARTS = 5
 """In a row; with the back-off above that takes about a quarter of a minute."""
 EXIT_USAGE = 2
 """Exit code of a service whose options or settings are wrong: starting it again would change nothing."""
+FINE_AT_STOP = (0, -signal.SIGTERM)
+"""Exit codes after SIGTERM; the second is of a service so young that it has not asked for the signal yet."""
 
 
 class ServiceFailedError(Exception):
@@ -116,10 +119,10 @@ class Supervisor:
         self._health = health
         self._clock = clock
         self._notify = notify
+        self._stepped_s = clock()
 
     @property
     def services(self) -> list[Watched]:
-        self._stepped_s = clock()
         """All services, in the order in which they stop."""
         return [watched for stage in self._stages for watched in stage]
 
@@ -135,15 +138,12 @@ class Supervisor:
 
     def start(self) -> None:
         """Start every service; none waits for another."""
+        self._stepped_s = self._clock()
         for watched in self.services:
             self._launch(watched)
 
-        self._stepped_s = self._clock()
     def step(self) -> None:
         """Look after every service once; ServiceFailedError where one can't be kept alive."""
-        for watched in self.services:
-            self._look_after(watched)
-
         now, before_s = self._clock(), self._stepped_s
         self._stepped_s = now
         if now - before_s > PAUSED_S:
@@ -151,19 +151,34 @@ class Supervisor:
             for watched in self.services:
                 if watched.state in (State.STARTING, State.SERVING):
                     watched.since_s = watched.answered_s = now
-    def stop(self, hurry: Callable[[], bool] = lambda: False) -> None:
-        """Stop all services, stage by stage; what outlives its grace, or is there at ``hurry``, is killed."""
+        for watched in self.services:
+            self._look_after(watched)
+
+    def stop(self, hurry: Callable[[], bool] = lambda: False) -> str:
+        """Stop all services, stage by stage; what outlives its grace, or is there at ``hurry``, is killed.
+
+        The text of what went wrong in services that ended by themselves: a last checkpoint that could not be written,
+        for example. Empty where nothing did.
+        """
+        failures = []
         for stage in self._stages:
+            running = {w.name: w.process for w in stage if w.process and w.process.exit_code() is None}
+            for process in running.values():
+                process.terminate()
             for watched in stage:
-                if watched.process:
-                    watched.process.terminate()
-            for watched in stage:
-                if watched.process and not watched.process.wait(watched.service.grace_s, hurry):
-                    self._notify(f"{watched.name} did not stop in time and was killed")
+                if watched.name in running:
+                    process = running[watched.name]
+                    if not process.wait(watched.service.grace_s, hurry):
+                        self._notify(f"{watched.name} did not stop in time and was killed")
+                    elif (code := process.exit_code() or 0) not in FINE_AT_STOP:
+                        why = f"{describe_exit(code)} when it was to stop"
+                        self._notify(f"{watched.name} {why}")
+                        failures.append(self._last_words(watched, why))
                 if watched.process:
                     watched.process.kill()
                 if watched.state is not State.DONE:
                     self._enter(watched, State.STOPPED)
+        return "\n".join(failures)
 
     def kill(self) -> None:
         """End all services at once, in no order: for a launcher that is itself in trouble."""

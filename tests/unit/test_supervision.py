@@ -98,7 +98,7 @@ def test_services_become_healthy_and_stop_in_order(make: Callable[..., Bench]) -
     bench = make(actor=SLEEPER, learner=SLEEPER)
     bench.until(lambda: bench.supervisor.all_serving)
     pids = [bench.pid("actor"), bench.pid("learner")]
-    bench.supervisor.stop()
+    assert bench.supervisor.stop() == ""
     assert [watched.state for watched in bench.supervisor.services] == [State.STOPPED] * 2
     assert not any(psutil.pid_exists(pid) for pid in pids)
     assert bench.events == []
@@ -191,6 +191,22 @@ def test_the_service_that_ends_the_run_is_not_restarted(make: Callable[..., Benc
     assert bench["learner"].state is State.DONE
     bench.supervisor.stop()
     assert bench["learner"].state is State.DONE
+
+
+def test_what_fails_while_it_stops_is_told_with_its_last_words(make: Callable[..., Bench]) -> None:
+    failing = (
+        "import signal, sys\n"
+        "def fail(*_): print('no last checkpoint: the disk is full', flush=True); sys.exit(1)\n"
+        f"signal.signal(signal.SIGTERM, fail); {SLEEPER}"
+    )
+    bench = make(actor=SLEEPER, learner=failing, renderer="import sys; sys.exit(3)")
+    bench.until(lambda: bench["learner"].state is State.SERVING and bench["renderer"].state is State.WAITING)
+    bench.events.clear()
+    failure = bench.supervisor.stop()
+    assert failure.startswith("learner exited with code 1 when it was to stop")
+    assert "no last checkpoint: the disk is full" in failure
+    assert "renderer" not in failure
+    assert bench.events == ["learner exited with code 1 when it was to stop"]
 
 
 def test_what_ignores_sigterm_is_killed_after_its_grace(make: Callable[..., Bench]) -> None:
