@@ -15,8 +15,6 @@ from rich.table import Table
 from rich.text import Text
 
 from spiral import pictures
-from spiral.checkpoints import CheckpointError
-from spiral.engines.interface import EngineMissingError
 from spiral.judgement import DIGITS, judge
 from spiral.programs import render
 from spiral.runs import Run
@@ -34,6 +32,8 @@ SEED = 20180000
 """Seed of the random draws at every ending, so that endings can be compared."""
 MOMENTS = {"start": "start", "quarter-1": "¼", "quarter-2": "½", "quarter-3": "¾", "end": "end"}
 """Snapshot → its caption in the strip."""
+UNMAKEABLE = (ValueError, OSError, RuntimeError, KeyError, MemoryError)
+"""What a damaged or foreign file, a missing engine and a full machine raise here: named, not a traceback."""
 
 
 @dataclass(slots=True)
@@ -56,8 +56,8 @@ def make_ending(run: Run, say: Callable[[str], None], judged: int) -> Ending:
     ending = Ending(run)
     try:
         trained = load_trained(run)
-    except (ValueError, CheckpointError, EngineMissingError) as error:
-        ending.missing.append(str(error))
+    except UNMAKEABLE as error:
+        ending.missing.append(_why(error))
         return ending
     ending.frames = trained.frames
     folder = run.path / "pictures"
@@ -105,11 +105,16 @@ def show_ending(ending: Ending, stream: TextIO) -> None:
 def _attempt(ending: Ending, what: str, make: Callable[[], Path | None]) -> None:
     try:
         path = make()
-    except (ValueError, OSError) as error:
-        ending.missing.append(f"{what}: {error}")
+    except UNMAKEABLE as error:
+        ending.missing.append(f"{what}: {_why(error)}")
         return
     if path is not None:
         ending.files[what] = path
+
+
+def _why(error: BaseException) -> str:
+    """The error's sentence; with its kind where Python or a library made it of a bare word or of none."""
+    return f"{type(error).__name__}: {error}" if isinstance(error, KeyError | MemoryError) else str(error)
 
 
 def _sheet(trained: Trained, folder: Path) -> Path:

@@ -1,0 +1,25 @@
+"""A run of a moment, for the tests of what is made of runs: a checkpoint, a learning curve, no snapshot."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from spiral.checkpoints import CheckpointStore, State
+from spiral.config import load_config
+from spiral.engines import create
+from spiral.runs import Run
+from spiral.trained import make_policy
+
+
+def make_trained_run(runs: Path) -> Run:
+    """The run ``tiny`` in ``runs``: two strokes by a small policy that has learnt nothing."""
+    run = Run(runs / "tiny")
+    config = load_config("demo", ["policy.width=16", "num_actions=2"])
+    policy = make_policy(config, create(config.engine.name, config.engine.settings))
+    run.path.mkdir(parents=True)
+    run.config_file.write_text(config.to_yaml())
+    run.history_file.write_text(json.dumps({"frames": 64, "seconds": 6.0, "fps": 10.0, "score_real": 0.5}) + "\n")
+    store = CheckpointStore(run.checkpoints("learner"), keep=3)
+    store.save(State({"frames": 64}, {"average": dict(policy.state_dict())}), config.to_yaml())
+    return run
