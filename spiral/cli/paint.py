@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from spiral.trained import Trained
 
 MOST = 1_000_000
+_NUMBER = re.compile(r"[0-9]{5,}")
 
 
 def paint(
@@ -31,7 +35,7 @@ def paint(
     """Paint with the averaged weights of a run's newest checkpoint.
 
     The pictures are the canvases, not the views that the agent sees. Their programs go to a folder beside them:
-    samples.npz has samples.programs/.
+    samples.npz has samples.programs/. What an earlier painting left there is replaced.
     """
     from spiral.runs import find_run  # noqa: PLC0415
 
@@ -66,29 +70,45 @@ def _write_images(out: Path, images: NDArray[np.uint8]) -> None:
     import numpy  # noqa: PLC0415
     from PIL import Image  # noqa: PLC0415
 
+    def write(path: Path, image: NDArray[np.uint8]) -> None:
+        Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(path)
+
+    if out.suffix != ".npz":
+        _replace_numbered(out, ".png", images, write)
+        return
+    aside = out.with_name(f".{out.name}.part")
     try:
-        if out.suffix == ".npz":
-            aside = out.with_name(f".{out.name}.part")
-            with aside.open("wb") as file:
-                numpy.savez_compressed(file, images=images)
-            aside.replace(out)
-            return
-        out.mkdir(exist_ok=True)
-        for index, image in enumerate(images):
-            Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(
-                out / f"{_number(index, len(images))}.png"
-            )
+        with aside.open("wb") as file:
+            numpy.savez_compressed(file, images=images)
+        aside.replace(out)
     except OSError as error:
         raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
 
 
 def _write_programs(folder: Path, trained: Trained, actions: NDArray[np.int32], seed: int) -> None:
+    _replace_numbered(folder, ".json", actions, lambda path, program: trained.program(program).save(path))
+
+
+def _replace_numbered(
+    folder: Path, ending: str, things: NDArray[Any], write: Callable[[Path, NDArray[Any]], object]
+) -> None:
+    """Write one file for each row and remove those of an earlier painting; other files of the folder stay."""
+    aside = folder.with_name(f".{folder.name}.part")
     try:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        for index, thing in enumerate(things):
+            write(aside / f"{_number(index, len(things))}{ending}", thing)
         folder.mkdir(exist_ok=True)
-        for index, program in enumerate(actions):
-            trained.program(program).save(folder / f"{_number(index, len(actions))}.json")
+        for old in folder.glob(f"*{ending}"):
+            if _NUMBER.fullmatch(old.stem):
+                old.unlink()
+        for file in aside.iterdir():
+            file.replace(folder / file.name)
     except OSError as error:
         raise ValueError(f"out: {folder} can't be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _number(index: int, count: int) -> str:
