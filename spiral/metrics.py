@@ -77,7 +77,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "counter",
         "episodes",
         "Episodes thrown away.",
-        reason=("renderer", "generation", "refused", "stopping", "size"),
+        reason=("renderer", "generation", "refused", "stopping"),
     ),
     _metric(
         "spiral_actor_trajectories_total", "counter", "messages", "Answers of the learner by verdict.", verdict=VERDICTS

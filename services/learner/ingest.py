@@ -64,7 +64,7 @@ class Ingest:
             arrived.release()
 
     The thread owns socket and state machine; take, set_version, stop and release are for the learner's. Leaving the
-    block closes the socket.
+    block closes the socket and counts what was not released as dropped.
     """
 
     def __init__(
@@ -100,6 +100,9 @@ class Ingest:
         self._closing = True
         os.eventfd_write(self._wake, 1)
         self._thread.join()
+        if lost := self._admission.queued - len(self._freed):
+            self._metrics["spiral_learner_dropped_total"].labels(reason="stopping").inc(lost)
+            _log.info("dropped %d accepted trajectories that there is no time left to learn from", lost)
         self._router.close()
         os.close(self._wake)
 

@@ -215,6 +215,17 @@ def test_a_stopping_learner_says_so(learner: Learner) -> None:
     assert learner.client().ask(hello("b")).refused.reason == REASON_STOPPING
 
 
+def test_what_was_accepted_and_not_used_is_counted_at_the_end(address: str) -> None:
+    with learning(address) as learner:
+        client = learner.client()
+        client.ask(hello())
+        second = frames_of(make_header(make_trajectory(), sequence=2), make_trajectory())
+        assert [client.answer(frames).verdict for frames in (GOOD, second)] == [VERDICT_ACCEPTED] * 2
+        until(lambda: learner.ingest.take(0.1), "the first").release()
+        assert learner.ingest.take(30.0) is not None, "the second is taken and never released"
+    assert learner.count("spiral_learner_dropped_total", reason="stopping") == 1
+
+
 def test_credits_of_an_actor_that_ends_go_to_who_waits(address: str) -> None:
     with learning(address, make_admission(queue=1), heartbeat_s=0.01) as learner:
         first, second = learner.client(), learner.client()
