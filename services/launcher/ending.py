@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,6 +150,8 @@ def _curve(run: Run, folder: Path) -> Path:
         for record in run.history()
     ]
     path = folder / "learning-curve.png"
+    # Read when matplotlib is imported, by the next line; its list of fonts would go to the home directory otherwise.
+    os.environ.setdefault("MPLCONFIGDIR", str(run.path / "matplotlib"))
     pictures.save_learning_curve(path, records, f"run {run.name}")
     return path
 

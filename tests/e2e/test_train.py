@@ -22,7 +22,19 @@ Launch = Callable[..., Launched]
 
 
 @pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Launch]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The home directory of everything that the test starts, empty."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    for variable in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "MPLCONFIGDIR"):
+        monkeypatch.delenv(variable, raising=False)
+    return home
+
+
+@pytest.fixture
+def launch(tmp_path: Path, home: Path) -> Iterator[Launch]:
+    """Starts ``spiral train``; all that it writes is to be in the run's directory."""
     launched: list[Launched] = []
 
     def start(*arguments: str) -> Launched:
@@ -32,6 +44,7 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
     yield start
     for run in launched:
         run.end()
+    assert list(home.iterdir()) == []
 
 
 def assert_nothing_is_left(run: Launched) -> None:
