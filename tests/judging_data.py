@@ -1,12 +1,25 @@
-"""Small data sets and batches for the discriminator's tests."""
+"""Small data sets and batches for the discriminator's tests, and a discriminator for those of its callers."""
 
 from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.discriminator.l2 import L2Judge
+from services.discriminator.measuring import Meter
+from services.discriminator.servicer import Discriminator
+from services.discriminator.worker import Worker
 from spiral.config import RunConfig, load_config
 from spiral.datasets import Dataset
+from spiral.metrics import new_metrics
+from spiral.v1.discriminator_pb2_grpc import add_DiscriminatorServiceServicer_to_server
+from spiral.wire.guard import Guard
+from spiral.wire.server import Server
 
 SHAPE = (16, 16, 1)
 
@@ -32,3 +45,29 @@ def observations(seed: int, frames: int = 3, batch: int = 6, shape: tuple[int, i
 def targets(seed: int, batch: int = 6, shape: tuple[int, int, int] = SHAPE) -> NDArray[np.uint8]:
     """Light noise, [B, H, W, C]."""
     return np.random.default_rng(seed).integers(128, 256, (batch, *shape), dtype=np.uint8)
+
+
+@contextmanager
+def discriminator(
+    address: str, shape: tuple[int, int, int] = SHAPE, *, working: bool = True, max_batch_bytes: int = 1 << 20
+) -> Iterator[threading.Event]:
+    """A discriminator in this process; the event is set once it was asked. One that does not work never answers."""
+    judge, metrics, asked = L2Judge(dataset(shape=shape), 0, 1), new_metrics("discriminator"), threading.Event()
+    worker = Worker(judge, lambda: None, interval_s=60.0, queue_size=8, clock=time.monotonic)
+
+    def draining() -> bool:
+        asked.set()
+        return False
+
+    servicer = Discriminator(
+        worker, Meter(metrics, judge), shape, conditional=False, max_batch_bytes=max_batch_bytes, draining=draining
+    )
+    server = Server(address, workers=4, interceptors=[Guard()])
+    add_DiscriminatorServiceServicer_to_server(servicer, server)
+    server.start()
+    if working:
+        worker.start()
+    yield asked
+    server.close(0)
+    if working:
+        worker.close()

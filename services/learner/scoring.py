@@ -30,8 +30,14 @@ DEADLINE_S = 60.0
 """Of one Score call: an update and a thousand pictures take a second or two on a slow machine."""
 RETRY_S = (0.2, 0.5, 1.0, 2.0)
 """Waits between tries while the discriminator is away; the last one again and again."""
-RETRIED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
-"""What passes by itself. Anything else is a mistake that a repetition would only repeat."""
+RETRIED = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.CANCELLED,
+)
+"""What passes by itself; a call is cancelled by a discriminator that heard nothing of it for too long. Anything else is
+a mistake that a repetition would only repeat."""
 POLL_S = 0.5
 """Longest time until a request to stop is noticed."""
 
@@ -67,6 +73,7 @@ class Scorer:
         self._scored: queue.Queue[tuple[ScoredBatch, list[Arrived]]] = queue.Queue(maxsize=1)
         self._wanted = threading.Semaphore(1)
         self._stop = threading.Event()
+        self._call: grpc.Future[ScoreResponse] | None = None
         self._failure: Exception | None = None
         self._batches = 0
         self._thread = threading.Thread(target=self._run, name="scorer", daemon=True)
@@ -77,7 +84,8 @@ class Scorer:
 
     def __exit__(self, *exception: object) -> None:
         self._stop.set()
-        self._thread.join(timeout=DEADLINE_S)
+        self._cancel()
+        self._thread.join()
 
     def take(self, timeout_s: float) -> ScoredBatch | None:
         """The next batch, or None after ``timeout_s``; raises what ended the thread."""
@@ -138,19 +146,29 @@ class Scorer:
         attempt = 0
         while not self._stop.is_set():
             start = time.perf_counter()
+            call = self._call = self._stub.Score.future(score_requests(batch_id, batch), timeout=DEADLINE_S)
+            if self._stop.is_set():  # a moment too late for __exit__ to see this call
+                self._cancel()
             try:
-                answer = self._stub.Score(score_requests(batch_id, batch), timeout=DEADLINE_S)
-            except grpc.RpcError as error:
-                if error.code() not in RETRIED:
-                    raise DiscriminatorError(f"discriminator: {error.code().name}: {error.details()}") from error
+                answer = call.result()
+            except (grpc.RpcError, grpc.FutureCancelledError) as error:
+                if self._stop.is_set():
+                    return None
+                code, details = call.code(), call.details()
+                if code not in RETRIED:
+                    raise DiscriminatorError(f"discriminator: {code.name}: {details}") from error
                 if attempt == 0:
-                    _log.warning("waiting for the discriminator: %s %s", error.code().name, error.details())
+                    _log.warning("waiting for the discriminator: %s %s", code.name, details)
                 self._stop.wait(RETRY_S[min(attempt, len(RETRY_S) - 1)])
                 attempt += 1
                 continue
             self._metrics["spiral_learner_score_seconds"].observe(time.perf_counter() - start)
             return scored_batch(batch, oldest, newest, answer)
         return None
+
+    def _cancel(self) -> None:
+        if self._call is not None:
+            self._call.cancel()
 
 
 def score_requests(batch_id: str, batch: Trajectory) -> Iterator[ScoreRequest]:

@@ -20,8 +20,10 @@ from hypothesis import strategies as st
 from services.actor.shipper import Shipper
 from services.actor.shipping import Fate, Shipping
 from services.actor.waiting import Waits
+from services.learner import scoring
 from services.learner.admission import Admission
 from services.learner.ingest import Ingest
+from services.learner.scoring import Scorer
 from spiral.metrics import Metrics, new_metrics
 from spiral.v1.trajectory_pb2 import (
     REASON_NO_HELLO,
@@ -33,8 +35,9 @@ from spiral.v1.trajectory_pb2 import (
     Reason,
 )
 from spiral.versions import Version
-from spiral.wire import sockets
+from spiral.wire import rpc, sockets
 from spiral.wire.info import Info
+from tests.judging_data import discriminator
 from tests.processes import until
 from tests.trajectory_messages import (
     BATCH,
@@ -224,6 +227,26 @@ def test_what_was_accepted_and_not_used_is_counted_at_the_end(address: str) -> N
         until(lambda: learner.ingest.take(0.1), "the first").release()
         assert learner.ingest.take(30.0) is not None, "the second is taken and never released"
     assert learner.count("spiral_learner_dropped_total", reason="stopping") == 1
+
+
+@contextmanager
+def scoring_one(learner: Learner, address: str) -> Iterator[Scorer]:
+    """A scorer that has one batch for the discriminator at ``address``."""
+    client = learner.client()
+    client.ask(hello())
+    assert client.answer(GOOD).verdict == VERDICT_ACCEPTED
+    with (
+        rpc.connect(address) as channel,
+        Scorer(learner.ingest, channel, learner.metrics, episodes=BATCH, max_lag=100, version=VERSION) as scorer,
+    ):
+        yield scorer
+
+
+def test_a_stop_does_not_wait_for_scores(learner: Learner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "DEADLINE_S", 3600.0)
+    judging = f"unix:{tmp_path}/j"
+    with discriminator(judging, CONTRACT.observation_shape, working=False) as asked, scoring_one(learner, judging):
+        assert asked.wait(30.0)
 
 
 def test_credits_of_an_actor_that_ends_go_to_who_waits(address: str) -> None:
