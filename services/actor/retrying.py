@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import random
 
+import grpc
+
 FIRST_S, LONGEST_S = 0.1, 5.0
 """A service that restarts on this machine is back within a second; one that stays away is not asked in a hurry."""
+REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
+"""What was asked is not right for this peer: to ask again would change nothing."""
 
 
 class BackOff:

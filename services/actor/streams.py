@@ -15,7 +15,7 @@ import grpc.aio
 import numpy as np
 from numpy.typing import NDArray
 
-from services.actor.retrying import BackOff
+from services.actor.retrying import REFUSED, BackOff
 from services.actor.waiting import Waits
 from spiral.actions import ActionSpec
 from spiral.config import EngineConfig
@@ -41,6 +41,11 @@ Call = grpc.aio.StreamStreamCall[RolloutRequest, RolloutResponse]
 
 class StreamLostError(Exception):
     """The stream is gone, and with it the canvases; the message says why."""
+
+    def __init__(self, message: str, code: grpc.StatusCode | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        """The renderer's status, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ class Stream:
             self.close()
             raise StreamLostError(f"no answer from the renderer within {self._watchdog_s:g} s") from error
         except grpc.aio.AioRpcError as error:
-            raise StreamLostError(f"{error.code().name}: {error.details()}") from error
+            raise StreamLostError(f"{error.code().name}: {error.details()}", error.code()) from error
         except asyncio.InvalidStateError as error:
             raise StreamLostError("the stream has ended") from error
         except asyncio.CancelledError as error:
@@ -141,12 +146,12 @@ class Renderers:
                     height, width, channels = answer.observation_shape
                     return EngineDescription(spec_from_proto(answer.action_spec), (height, width, channels))
                 except grpc.aio.AioRpcError as error:
-                    if error.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION):
+                    if error.code() in REFUSED:
                         raise ValueError(f"engine: the renderer refuses: {error.details()}") from error
                     await self._pause(back_off, f"{error.code().name}: {error.details()}")
 
     async def open(self, batch: int, observation_shape: tuple[int, int, int]) -> Stream:
-        """Open a stream of ``batch`` canvases, trying until a renderer has room."""
+        """Open a stream of ``batch`` canvases, trying until a renderer has room; ValueError where it refuses them."""
         back_off = BackOff(self._rng)
         with self._waits("renderer", "a stream"):
             while True:
@@ -158,6 +163,8 @@ class Renderers:
                     await stream.open(OpenCanvases(engine=self._engine, batch=batch))
                     return stream
                 except StreamLostError as error:
+                    if error.code in REFUSED:
+                        raise ValueError(f"canvases: the renderer refuses: {error}") from error
                     await self._pause(back_off, str(error))
                 except BaseException:
                     stream.close()

@@ -11,7 +11,7 @@ import grpc.aio
 import numpy as np
 from numpy.typing import NDArray
 
-from services.actor.retrying import BackOff
+from services.actor.retrying import REFUSED, BackOff
 from services.actor.waiting import Waits
 from spiral.v1 import discriminator_pb2_grpc
 from spiral.v1.discriminator_pb2 import SampleTargetsRequest
@@ -54,6 +54,8 @@ class Targets:
                             "discriminator: it has no targets (no capability sample-targets), which a conditional run "
                             "needs"
                         ) from error
+                    if error.code() in REFUSED:
+                        raise ValueError(f"targets: the discriminator refuses: {error.details()}") from error
                     delay_s = back_off.next_s()
                     _log.warning("no targets (%s: %s); another try in %.1f s", error.code(), error.details(), delay_s)
                     await asyncio.sleep(delay_s)

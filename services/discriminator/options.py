@@ -22,7 +22,7 @@ class DiscriminatorOptions(RunOptions):
     """Pictures to judge, height x width x channels, for example 32x32x1. Empty: what the configured engine shows,
     for which the engine has to be installed here."""
     max_batch_bytes: int = Field(256 << 20, ge=1 << 10, le=1 << 34)
-    """Largest batch accepted, bytes of observations and targets; a larger one is refused with RESOURCE_EXHAUSTED."""
+    """Largest batch accepted, bytes of observations and targets; a larger one is refused with INVALID_ARGUMENT."""
     queue: int = Field(8, ge=1, le=1024)
     """Calls that may wait for the model; more are refused with RESOURCE_EXHAUSTED."""
     threads: int = Field(1, ge=1, le=256)

@@ -90,10 +90,9 @@ class Discriminator(discriminator_pb2_grpc.DiscriminatorServiceServicer):
         shapes = [_shape(spec, name, axes) for name, spec, axes in named]
         size = sum(map(math.prod, shapes))
         if size > self._max_batch_bytes:
-            raise StatusError(
-                grpc.StatusCode.RESOURCE_EXHAUSTED,
+            raise ValueError(
                 f"observations: the batch has {size} bytes, at most {self._max_batch_bytes} are accepted; "
-                "send fewer episodes, or start the discriminator with a larger --max-batch-bytes",
+                "send fewer episodes, or start the discriminator with a larger --max-batch-bytes"
             )
         arrays = [np.empty(shape, np.uint8) for shape in shapes]
         observations, targets = arrays[0], arrays[1] if len(arrays) > 1 else None

@@ -30,6 +30,8 @@ DEADLINE_S = 60.0
 """Of one Score call: an update and a thousand pictures take a second or two on a slow machine."""
 RETRY_S = (0.2, 0.5, 1.0, 2.0)
 """Waits between tries while the discriminator is away; the last one again and again."""
+REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
+"""This run's batches are not for this discriminator; a restart would not change that."""
 RETRIED = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -45,7 +47,7 @@ _log = logging.getLogger(__name__)
 
 
 class DiscriminatorError(RuntimeError):
-    """The discriminator refused a batch; the message says why."""
+    """The discriminator gave no answer that makes sense; the message says why."""
 
 
 class Scorer:
@@ -88,7 +90,10 @@ class Scorer:
         self._thread.join()
 
     def take(self, timeout_s: float) -> ScoredBatch | None:
-        """The next batch, or None after ``timeout_s``; raises what ended the thread."""
+        """The next batch, or None after ``timeout_s``; raises what ended the thread.
+
+        DiscriminatorError where the discriminator went wrong, ValueError where the batch is not one for it.
+        """
         try:
             scored, arrived = self._scored.get(timeout=timeout_s)
         except queue.Empty:
@@ -155,6 +160,8 @@ class Scorer:
                 if self._stop.is_set():
                     return None
                 code, details = call.code(), call.details()
+                if code in REFUSED:
+                    raise ValueError(f"discriminator: it refuses the batch: {details}") from error
                 if code not in RETRIED:
                     raise DiscriminatorError(f"discriminator: {code.name}: {details}") from error
                 if attempt == 0:

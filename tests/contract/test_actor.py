@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import random
 import re
 import signal
 import subprocess
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,9 @@ import zmq
 from prometheus_client.parser import text_string_to_metric_families
 
 from services.actor.__main__ import main
+from services.actor.streams import Renderers
+from services.actor.targets import Targets
+from services.actor.waiting import Waits
 from services.learner.admission import Admission
 from services.learner.ingest import Arrived, Ingest
 from services.learner.publisher import LearnerServicer, WeightsPublisher
@@ -34,7 +39,8 @@ from spiral.versions import Version
 from spiral.wire import rpc, sockets
 from spiral.wire.guard import Guard
 from spiral.wire.server import Server
-from tests.processes import start, until
+from tests.judging_data import SHAPE, discriminator
+from tests.processes import PATIENCE_S, start, until
 
 LONG = "num_actions=300"
 """Episodes that are certainly under way at almost any moment."""
@@ -270,3 +276,32 @@ def test_an_actor_that_fits_nobody_ends_with_2_and_a_sentence(
     more = ["--set=learner.batch=64"] if "batch" in setting else []
     assert main([f"--listen=unix:{loop.folder}/a", *loop.flags(), f"--set={setting}", *more]) == 2
     assert re.search(sentence, capsys.readouterr().err)
+
+
+WAITS = Waits(lambda peer, seconds: None, lambda peer: nullcontext())
+
+
+def test_canvases_that_the_renderer_refuses_are_an_error_and_not_tried_again(loop: Loop) -> None:
+    loop.renderer()
+
+    async def open_too_many() -> None:
+        async with rpc.connect_async(f"unix:{loop.folder}/r") as channel:
+            renderers = Renderers(
+                channel, loop.config.engine, WAITS, random.Random(0), stream_life_s=60.0, watchdog_s=PATIENCE_S
+            )
+            await renderers.open(5000, loop.contract.observation_shape)
+
+    with pytest.raises(ValueError, match=r"the renderer refuses: .*batch: 5000 is outside 1…4096"):
+        asyncio.run(open_too_many())
+
+
+def test_targets_that_the_discriminator_refuses_are_an_error_and_not_tried_again(tmp_path: Path) -> None:
+    async def draw_too_many() -> None:
+        async with rpc.connect_async(f"unix:{tmp_path}/j") as channel:
+            await Targets(channel, SHAPE, WAITS, random.Random(0), PATIENCE_S).draw(5000)
+
+    with (
+        discriminator(f"unix:{tmp_path}/j"),
+        pytest.raises(ValueError, match="the discriminator refuses: count: 5000 is outside 1…4096"),
+    ):
+        asyncio.run(draw_too_many())

@@ -227,7 +227,7 @@ def test_a_bad_request_is_an_invalid_argument_that_names_the_field(shared: Servi
 def test_a_batch_that_is_too_large_is_refused_before_its_bytes_are_read(shared: Service, frames: int) -> None:
     with pytest.raises(grpc.RpcError, match="at most 8000000 are accepted") as caught:
         ask(shared, header(observations=uint8(frames, 6, *SHAPE))[:1])
-    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_a_caller_that_goes_away_in_the_middle_harms_nobody(shared: Service) -> None:

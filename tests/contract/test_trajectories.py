@@ -249,6 +249,18 @@ def test_a_stop_does_not_wait_for_scores(learner: Learner, tmp_path: Path, monke
         assert asked.wait(30.0)
 
 
+def test_a_batch_that_the_discriminator_does_not_take_is_an_error_and_not_tried_again(
+    learner: Learner, tmp_path: Path
+) -> None:
+    judging = f"unix:{tmp_path}/j"
+    with (
+        discriminator(judging, CONTRACT.observation_shape, max_batch_bytes=100),
+        scoring_one(learner, judging) as scorer,
+        pytest.raises(ValueError, match="it refuses the batch: observations: the batch has 128 bytes, at most 100"),
+    ):
+        until(lambda: scorer.take(0.1), "the error")
+
+
 def test_credits_of_an_actor_that_ends_go_to_who_waits(address: str) -> None:
     with learning(address, make_admission(queue=1), heartbeat_s=0.01) as learner:
         first, second = learner.client(), learner.client()
