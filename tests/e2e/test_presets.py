@@ -1,0 +1,42 @@
+"""Every preset that ships paints, is judged and learns, in whole size but for the batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from services.launcher.lockstep import Lockstep, deterministic
+from services.learner.run import Limits
+from spiral.config import load_config, preset_names
+from spiral.runs import Run
+
+BATCHES = 2
+# Whole networks, grids and episodes; fewer of them at a time, and pictures that ship with the package.
+SETTINGS = ["data=mnist-sample", "actor.batch=4", "learner.batch=4", "discriminator.batch=8"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", preset_names())
+def test_a_few_batches_move_every_weight_and_stay_finite(tmp_path: Path, preset: str) -> None:
+    run = Run(tmp_path / preset)
+    run.path.mkdir()
+    config = load_config(preset, SETTINGS)
+    with deterministic(threads=1):
+        lockstep = Lockstep(config, run, Limits())
+        learner = lockstep.learning.learner
+        before = {name: weights.clone() for name, weights in learner.policy.state_dict().items()}
+        for _ in range(BATCHES):
+            lockstep.step()
+        record = lockstep.finish()
+    assert learner.frames == BATCHES * config.learner.batch * config.num_actions
+    assert learner.updates == BATCHES * config.learner.reuse * config.learner.minibatches
+    after = learner.policy.state_dict()
+    assert all(weights.isfinite().all() for weights in after.values() if weights.is_floating_point())
+    # What the last component chose conditions nothing any more; the network has layers for it all the same.
+    last = len(learner.policy.spec) - 1
+    unmoved = [name for name, weights in after.items() if torch.equal(weights, before[name])]
+    assert [name for name in unmoved if not (name.startswith("chosen") and f".{last}." in name)] == []
+    assert record is not None
+    assert record["frames"] == learner.frames
