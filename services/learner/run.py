@@ -188,12 +188,20 @@ class LearningRun:
         return self._clock() - self._saved_at >= self.config.learner.checkpoint_s
 
     def finish(self, extra: State | None = None) -> dict[str, Any] | None:
-        """Write the last record, samples, the snapshot of the end and a checkpoint."""
-        record = self._record(self._clock(), {}) if self.learner.progress.batches else None
-        self.write_samples()
-        write_snapshot(self.run.snapshots, SNAPSHOTS[-1], self.learner.average)
+        """Write a checkpoint, and then the last record (returned), samples and the snapshot of the end.
+
+        CheckpointError where the first can't be written. What else can't be is logged: nothing goes on from it.
+        """
         self.save(extra)
-        self._history.close()
+        record = None
+        try:
+            if self.learner.progress.batches:
+                record = self._record(self._clock(), {})
+            self.write_samples()
+            write_snapshot(self.run.snapshots, SNAPSHOTS[-1], self.learner.average)
+            self._history.close()
+        except OSError as error:
+            _log.error("not written down at the end, but the checkpoint is: %s", error)
         return record
 
     def save(self, extra: State | None = None) -> None:

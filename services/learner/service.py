@@ -71,13 +71,20 @@ def serve(options: LearnerOptions) -> int:
                 time.monotonic,
                 device,
             )
-            _log.info("generation %d, %s", generation, learning.resumed)
-            return _train(learning, options, serving, publisher, Teller(metrics, learning))
         except StoppedError:
             return 0
         except (ValueError, OSError) as error:
             return refuse("learner", error)
-        except (CheckpointError, DiscriminatorError) as error:
+        except CheckpointError as error:
+            _log.error("giving up: %s", error)
+            return 1
+        _log.info("generation %d, %s", generation, learning.resumed)
+        try:
+            return _train(learning, options, serving, publisher, Teller(metrics, learning))
+        except ValueError as error:
+            return refuse("learner", error)
+        except (OSError, CheckpointError, DiscriminatorError) as error:
+            # From here on the settings are right, so starting again may help.
             _log.error("giving up: %s", error)
             return 1
 

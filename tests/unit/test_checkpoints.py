@@ -6,12 +6,14 @@ import json
 import logging
 import os
 import resource
+import time
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from services.learner.run import LearningRun, Limits
 from spiral import checkpoints
 from spiral.checkpoints import (
     CheckpointError,
@@ -22,6 +24,10 @@ from spiral.checkpoints import (
     read_latest,
     unpack_optimiser,
 )
+from spiral.config import load_config
+from spiral.engines import create
+from spiral.engines.description import EngineDescription
+from spiral.runs import Run
 
 
 def state_of(value: int, size: int = 3) -> State:
@@ -283,3 +289,16 @@ def test_an_onlooker_reads_the_newest_and_leaves_what_is_being_written(tmp_path:
     assert found.state.counters == {"frames": 3}
     assert (tmp_path / "writing-00000009").is_dir()
     assert read_latest(tmp_path / "nowhere") is None
+
+
+def test_the_end_of_a_run_is_its_checkpoint_whatever_else_cannot_be_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run, config = Run(tmp_path), load_config("demo", ["policy.width=16"])
+    description = EngineDescription.of(create(config.engine.name, config.engine.settings))
+    learning = LearningRun(config, run, 1, lambda: description, Limits(), time.monotonic)
+    run.snapshots.rename(tmp_path / "elsewhere")
+    run.snapshots.write_text("a file where the folder was")
+    learning.finish()
+    assert "not written down at the end" in caplog.text
+    assert read_latest(run.checkpoints("learner")) is not None
