@@ -37,7 +37,7 @@ test: setup ## the test suite
 	@$(BIN)/python -m pytest
 
 test-all: setup ## the test suite and what takes long: every preset, kills, fuzzing
-	@$(BIN)/python -m pytest -m '' --timeout 1800
+	@$(BIN)/python -m pytest -m '' --timeout 1800 --hypothesis-profile thorough
 
 check: setup ## style and types: ruff, mypy, and buf where it is installed
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,11 +35,10 @@ SMALL = {
 class Launched:
     """A running ``spiral train`` and what it has said."""
 
-    def __init__(self, runs: Path, *arguments: str, name: str = "tiny") -> None:
+    def __init__(self, runs: Path, *arguments: str, name: str = "tiny", settings: Mapping[str, object] = SMALL) -> None:
         self.run = Run(runs / name)
         self.output = runs / f"{name}.out"
         runs.mkdir(exist_ok=True)
-        settings = [f"--set={key}={value}" for key, value in SMALL.items()]
         command = [
             sys.executable,
             "-m",
@@ -48,7 +47,7 @@ class Launched:
             f"--runs={runs}",
             f"--run={name}",
             "--judge=128",
-            *settings,
+            *(f"--set={key}={value}" for key, value in settings.items()),
         ]
         with self.output.open("ab") as out:
             self.process = subprocess.Popen(

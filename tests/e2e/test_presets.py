@@ -11,6 +11,7 @@ from services.launcher.lockstep import Lockstep, deterministic
 from services.learner.run import Limits
 from spiral.config import load_config, preset_names
 from spiral.runs import Run
+from tests.launched import Launched
 
 BATCHES = 2
 # Whole networks, grids and episodes; fewer of them at a time, and pictures that ship with the package.
@@ -40,3 +41,16 @@ def test_a_few_batches_move_every_weight_and_stay_finite(tmp_path: Path, preset:
     assert [name for name in unmoved if not (name.startswith("chosen") and f".{last}." in name)] == []
     assert record is not None
     assert record["frames"] == learner.frames
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_demo_in_whole_size_learns_and_ends_with_pictures(tmp_path: Path) -> None:
+    run = Launched(tmp_path / "runs", "--frames", "2000", name="demo", settings={})
+    try:
+        assert run.wait() == 0, run.text() + run.logs()
+        assert run.run.config() == load_config("demo")
+        assert run.frames() >= 2000
+        assert run.objects("ending")[-1]["missing"] == []
+    finally:
+        run.end()

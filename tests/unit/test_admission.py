@@ -194,7 +194,7 @@ def test_no_bytes_raise_and_each_message_gets_one_answer(frames: list[bytes], af
 
 
 @given(st.integers(0, len(GOOD) - 1), st.data())
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_a_bent_message_is_answered_and_never_spoils_the_queue(index: int, data: st.DataObject) -> None:
     admission = make_admission()
     admission.receive(b"p", hello())
@@ -342,4 +342,4 @@ class Protocol(RuleBasedStateMachine):
 
 
 TestProtocol = Protocol.TestCase
-TestProtocol.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
+TestProtocol.settings = settings(max_examples=settings.default.max_examples // 2, stateful_step_count=30, deadline=None)

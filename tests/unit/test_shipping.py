@@ -299,4 +299,4 @@ class BothEnds(RuleBasedStateMachine):
 
 
 TestBothEnds = BothEnds.TestCase
-TestBothEnds.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestBothEnds.settings = settings(stateful_step_count=30, deadline=None)
