@@ -6,7 +6,8 @@
         serving.wait()
 
 A service with a loop of its own calls ``serving.tick()`` in it and ends when ``serving.stopping`` is set. The end of
-the ``with`` block says NOT_SERVING, lets calls under way end for ``grace_s`` seconds, and frees all addresses.
+the ``with`` block says NOT_SERVING, lets calls under way end for ``grace_s`` seconds, frees all addresses, and does
+what was left for the end (:meth:`Serving.on_end`).
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ class Serving:
         self._health = Health()
         self._guard = Guard()
         self._callbacks: list[Callable[[], None]] = []
+        self._last: list[Callable[[], object]] = []
         self._ended = threading.Event()
         with ExitStack() as stack:
             try:
@@ -123,6 +125,13 @@ class Serving:
         """Call ``callback`` once when the service is to end, from whichever thread learns of it."""
         self._callbacks.append(callback)
 
+    def on_end(self, callback: Callable[[], object]) -> None:
+        """Call ``callback`` at the end of the block, when the last call has ended; an orphan's time limit holds for it.
+
+        For what has to hold all answers that were given, such as a last checkpoint.
+        """
+        self._last.append(callback)
+
     def __enter__(self) -> Self:
         return self
 
@@ -133,6 +142,8 @@ class Serving:
             if not self._guard.wait_idle(self._grace_s if kind is None else 0.0):
                 logger.warning("calls are still under way after %g s; they are cut off", self._grace_s)
             self._stack.close()
+            for callback in self._last:
+                callback()
         finally:
             self._ended.set()
         logger.info("ended")

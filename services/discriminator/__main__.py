@@ -44,6 +44,7 @@ def serve(options: DiscriminatorOptions) -> int:
             log.info("generation %d, %s", generation, _resume(judge, store))
             meter = Meter(metrics, judge)
             worker = _start_worker(options, config, judge, store, meter, serving)
+            serving.on_end(worker.close)
             servicer = Discriminator(
                 worker,
                 meter,
@@ -57,8 +58,6 @@ def serve(options: DiscriminatorOptions) -> int:
             serving.wait()
     except (ValueError, CheckpointError) as error:
         raise StartError(str(error)) from error
-    # All calls have their answers now, so the last checkpoint holds them.
-    worker.close()
     return 1 if worker.failure else 0
 
 
