@@ -64,6 +64,7 @@ CATALOGUE: tuple[Metric, ...] = (
     _metric("spiral_renderer_frames_total", "counter", "frames", "Actions executed, each with its observation."),
     _metric("spiral_renderer_step_seconds", "histogram", "seconds", "Time of the engine for one step of a stream."),
     _metric("spiral_renderer_streams", "gauge", "streams", "Rollout and Render calls under way."),
+    _metric("spiral_renderer_idle_total", "counter", "streams", "Streams ended because their caller was silent."),
     _metric("spiral_renderer_canvases", "gauge", "canvases", "Canvases open on all streams."),
     _metric("spiral_actor_frames_total", "counter", "frames", "Frames painted."),
     _metric("spiral_actor_inference_seconds", "histogram", "seconds", "Time of the policy for one step of a group."),
@@ -151,6 +152,7 @@ CATALOGUE: tuple[Metric, ...] = (
     _metric("spiral_discriminator_score_seconds", "histogram", "seconds", "Time of one batch's scores."),
     _metric("spiral_discriminator_scored_frames_total", "counter", "frames", "Observations scored."),
     _metric("spiral_discriminator_remembered_total", "counter", "pictures", "Paintings taken into the replay buffer."),
+    _metric("spiral_discriminator_idle_total", "counter", "calls", "Calls ended because their caller was silent."),
     _metric("spiral_discriminator_debt", "gauge", "updates", "Updates that remembered batches have earned and wait."),
     _metric(
         "spiral_discriminator_score",

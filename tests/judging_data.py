@@ -49,7 +49,12 @@ def targets(seed: int, batch: int = 6, shape: tuple[int, int, int] = SHAPE) -> N
 
 @contextmanager
 def discriminator(
-    address: str, shape: tuple[int, int, int] = SHAPE, *, working: bool = True, max_batch_bytes: int = 1 << 20
+    address: str,
+    shape: tuple[int, int, int] = SHAPE,
+    *,
+    working: bool = True,
+    max_batch_bytes: int = 1 << 20,
+    idle_s: float = 60.0,
 ) -> Iterator[threading.Event]:
     """A discriminator in this process; the event is set once it was asked. One that does not work never answers."""
     judge, metrics, asked = L2Judge(dataset(shape=shape), 0, 1), new_metrics("discriminator"), threading.Event()
@@ -60,7 +65,13 @@ def discriminator(
         return False
 
     servicer = Discriminator(
-        worker, Meter(metrics, judge), shape, conditional=False, max_batch_bytes=max_batch_bytes, draining=draining
+        worker,
+        Meter(metrics, judge),
+        shape,
+        conditional=False,
+        max_batch_bytes=max_batch_bytes,
+        idle_s=idle_s,
+        draining=draining,
     )
     server = Server(address, workers=4, interceptors=[Guard()])
     add_DiscriminatorServiceServicer_to_server(servicer, server)

@@ -33,6 +33,10 @@ class Stream:
         self._requests.put(request)
         return next(self._responses)
 
+    def wait(self) -> RolloutResponse:
+        """Say nothing and wait; grpc.RpcError where the stream ended."""
+        return next(self._responses)
+
     def open(self, batch: int, settings: Mapping[str, Any] = SETTINGS, engine: str = "mypaint") -> Self:
         self.ask(RolloutRequest(open=OpenCanvases(engine=settings_to_proto(engine, settings), batch=batch)))
         return self

@@ -51,6 +51,7 @@ def serve(options: DiscriminatorOptions) -> int:
                 observation_shape,
                 config.conditional,
                 max_batch_bytes=options.max_batch_bytes,
+                idle_s=options.idle_s,
                 draining=serving.stopping.is_set,
             )
             add_DiscriminatorServiceServicer_to_server(servicer, serving.server)

@@ -7,7 +7,7 @@ from spiral.metrics import Metrics
 
 
 class Meter:
-    """Counts scores and updates; used by the thread that owns the judge."""
+    """Counts scores and updates, told by the thread that owns the judge, and callers that hang."""
 
     def __init__(self, metrics: Metrics, judge: Judge) -> None:
         """Start from what the judge has done in the run so far."""
@@ -29,6 +29,10 @@ class Meter:
         score.labels(kind="real").set(scores.real.mean)
         score.labels(kind="painted").set(scores.painted.mean)
         self.updated(scores.updates)
+
+    def silent(self) -> None:
+        """A call was ended because its caller was silent; any thread may say so."""
+        self._metrics["spiral_discriminator_idle_total"].inc()
 
     def updated(self, updates: tuple[Update, ...]) -> None:
         """The network was updated."""

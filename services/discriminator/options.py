@@ -23,6 +23,8 @@ class DiscriminatorOptions(RunOptions):
     for which the engine has to be installed here."""
     max_batch_bytes: int = Field(256 << 20, ge=1 << 10, le=1 << 34)
     """Largest batch accepted, bytes of observations and targets; a larger one is refused with INVALID_ARGUMENT."""
+    idle_s: float = Field(120.0, gt=0)
+    """Longest silence of whoever is sending a batch, seconds; then the call is ended."""
     queue: int = Field(8, ge=1, le=1024)
     """Calls that may wait for the model; more are refused with RESOURCE_EXHAUSTED."""
     threads: int = Field(1, ge=1, le=256)

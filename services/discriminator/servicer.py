@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
+from contextlib import closing
 from functools import partial
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ from spiral.v1 import discriminator_pb2, discriminator_pb2_grpc
 from spiral.v1.tensor_pb2 import DataType, TensorSpec
 from spiral.wire.contract import version_to_proto
 from spiral.wire.guard import StatusError
+from spiral.wire.idle import within
 from spiral.wire.tensors import encode
 
 T = TypeVar("T")
@@ -44,12 +46,16 @@ class Discriminator(discriminator_pb2_grpc.DiscriminatorServiceServicer):
         conditional: bool,
         *,
         max_batch_bytes: int,
+        idle_s: float,
         draining: Callable[[], bool],
     ) -> None:
-        """Once ``draining()`` calls that begin are refused; those under way get their answer."""
+        """Once ``draining()`` calls that begin are refused; those under way get their answer.
+
+        A call is ended whose caller, while it sends a batch, is silent for ``idle_s`` seconds.
+        """
         self._worker, self._meter = worker, meter
         self._observation_shape, self._conditional = observation_shape, conditional
-        self._max_batch_bytes = max_batch_bytes
+        self._max_batch_bytes, self._idle_s = max_batch_bytes, idle_s
         self._draining = draining
 
     def Score(  # noqa: N802  (gRPC's name)
@@ -57,12 +63,13 @@ class Discriminator(discriminator_pb2_grpc.DiscriminatorServiceServicer):
     ) -> discriminator_pb2.ScoreResponse:
         """Score the batch that the header describes and the chunks bring."""
         self._refuse_while_draining()
-        first = next(request_iterator, None)
-        if first is None or not first.HasField("header"):
-            raise ValueError("request: the first is no header; a header and then chunks are right")
-        header = first.header
-        observations, targets = self._allocate(header)
-        _fill([array for array in (observations, targets) if array is not None], request_iterator)
+        with closing(within(request_iterator, self._idle_s, context, self._meter.silent)) as requests:
+            first = next(requests, None)
+            if first is None or not first.HasField("header"):
+                raise ValueError("request: the first is no header; a header and then chunks are right")
+            header = first.header
+            observations, targets = self._allocate(header)
+            _fill([array for array in (observations, targets) if array is not None], requests)
 
         def score(judge: Judge) -> Scores:
             start = time.perf_counter()

@@ -35,7 +35,7 @@ def serve(options: RendererOptions) -> int:
         workers=options.max_streams + SPARE_THREADS,
     ) as serving:
         streams = Streams(options.max_streams)
-        servicer = Renderer(streams, options.threads, metrics, draining=serving.stopping.is_set)
+        servicer = Renderer(streams, options.threads, metrics, options.idle_s, draining=serving.stopping.is_set)
         add_RendererServiceServicer_to_server(servicer, serving.server)
         serving.start()
         serving.wait()

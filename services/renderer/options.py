@@ -15,5 +15,8 @@ class RendererOptions(ServiceOptions):
     """Address of its gRPC server: host:port (port 0: a free one) or unix:/path."""
     max_streams: int = Field(16, ge=1, le=1024)
     """Rollout and Render calls at a time; more are refused with RESOURCE_EXHAUSTED."""
+    idle_s: float = Field(120.0, gt=0)
+    """Longest silence of whoever has a Rollout stream, seconds; then it is ended and its canvases are freed. An actor
+    that lives is never silent for that long: it replaces its streams well before."""
     threads: int = Field(1, ge=1, le=256)
     """Threads that one stream's canvases are stepped with."""

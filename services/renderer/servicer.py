@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import grpc
 import numpy as np
@@ -15,6 +16,7 @@ from spiral.metrics import Metrics
 from spiral.v1 import program_pb2, renderer_pb2, renderer_pb2_grpc
 from spiral.wire.contract import settings_from_proto, spec_to_proto
 from spiral.wire.guard import StatusError
+from spiral.wire.idle import within
 from spiral.wire.rpc import MAX_MESSAGE_BYTES
 from spiral.wire.tensors import decode, encode
 
@@ -28,11 +30,17 @@ HEADER_BYTES = 1024
 class Renderer(renderer_pb2_grpc.RendererServiceServicer):
     """Runs engines on behalf of callers; streams share nothing but the count of streams."""
 
-    def __init__(self, streams: Streams, threads: int, metrics: Metrics, draining: Callable[[], bool]) -> None:
-        """``threads`` step the canvases of a stream; once ``draining()`` no episode is begun any more."""
+    def __init__(
+        self, streams: Streams, threads: int, metrics: Metrics, idle_s: float, draining: Callable[[], bool]
+    ) -> None:
+        """``threads`` step the canvases of a stream; once ``draining()`` no episode is begun any more.
+
+        A Rollout whose caller is silent for ``idle_s`` seconds is ended.
+        """
         self._streams = streams
         self._threads = threads
         self._metrics = metrics
+        self._idle_s = idle_s
         self._draining = draining
         metrics["spiral_renderer_streams"].set_function(lambda: streams.count)
 
@@ -52,14 +60,15 @@ class Renderer(renderer_pb2_grpc.RendererServiceServicer):
         self, request_iterator: Iterator[renderer_pb2.RolloutRequest], context: grpc.ServicerContext
     ) -> Iterator[renderer_pb2.RolloutResponse]:
         """Paint on the canvases that the first request opens, as long as the stream lives."""
-        with self._streams.slot():
-            first = next(request_iterator, None)
+        silent = self._metrics["spiral_renderer_idle_total"].inc
+        with self._streams.slot(), closing(within(request_iterator, self._idle_s, context, silent)) as requests:
+            first = next(requests, None)
             if first is None:
                 return
             self._refuse_while_draining()
             if not first.HasField("open"):
                 raise ValueError(f"request: the first is {_which(first)}, but open is right")
-            yield from self._rollout(first.open, request_iterator)
+            yield from self._rollout(first.open, requests)
 
     def Render(  # noqa: N802  (gRPC's name)
         self, request: renderer_pb2.RenderRequest, context: grpc.ServicerContext

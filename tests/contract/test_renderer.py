@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -16,12 +18,16 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
 
+from services.renderer.servicer import Renderer
+from services.renderer.streams import Streams
 from spiral.engines import create
-from spiral.metrics import CATALOGUE
+from spiral.metrics import CATALOGUE, new_metrics
 from spiral.v1 import info_pb2, info_pb2_grpc, program_pb2, renderer_pb2, renderer_pb2_grpc, tensor_pb2
 from spiral.v1.renderer_pb2 import OpenCanvases, RenderRequest, ResetCanvases, RolloutRequest, StepCanvases
 from spiral.wire import rpc
 from spiral.wire.contract import settings_to_proto, spec_from_proto
+from spiral.wire.guard import Guard
+from spiral.wire.server import Server
 from spiral.wire.tensors import decode, encode
 from tests.processes import free_port, start, until
 from tests.rollouts import SETTINGS, Stream, make_program, paint_here
@@ -318,6 +324,28 @@ def _opened(channel: grpc.Channel) -> Stream | None:
 
 def test_a_stream_that_asks_nothing_ends_well(channel: grpc.Channel) -> None:
     Stream(channel).close()
+
+
+def test_a_stream_whose_caller_is_silent_is_ended_and_its_place_is_free(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    metrics, streams = new_metrics("renderer"), Streams(1)
+    server = Server(f"unix:{tmp_path}/r", 4, [Guard()])
+    renderer_pb2_grpc.add_RendererServiceServicer_to_server(
+        Renderer(streams, 1, metrics, 0.2, draining=lambda: False), server
+    )
+    server.start()
+    with rpc.connect(server.address) as channel:
+        stream = Stream(channel).open(2)
+        with pytest.raises(grpc.RpcError) as raised:
+            stream.wait()
+        assert raised.value.code() == StatusCode.CANCELLED
+        until(lambda: streams.count == 0, "the place to be free")
+        Stream(channel).open(2).cancel()
+    server.close(0)
+    assert metrics.registry.get_sample_value("spiral_renderer_idle_total") == 1
+    assert "ended a call whose caller was silent for 0.2 s" in caplog.text
+    assert not [record for record in caplog.records if record.levelno > logging.WARNING], "nothing else went wrong"
 
 
 def test_the_renderer_needs_no_torch() -> None:

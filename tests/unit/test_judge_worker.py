@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -25,7 +26,7 @@ from spiral.wire import rpc
 from spiral.wire.guard import Guard
 from spiral.wire.server import Server
 from spiral.wire.tensors import spec_of
-from tests.judging_data import SHAPE, config, dataset, observations
+from tests.judging_data import SHAPE, config, dataset, discriminator, observations
 
 PATIENCE_S = 30.0
 CONFIG = config("discriminator.update_first=false", "discriminator.updates_per_batch=2")
@@ -190,7 +191,7 @@ def _served(tmp_path: Path) -> Iterator[Served]:
     meter = Meter(new_metrics("discriminator"), bench.judge)
     server = Server(f"unix:{tmp_path}/s", workers=4, interceptors=[Guard()])
     servicer = Discriminator(
-        bench.worker, meter, SHAPE, conditional=False, max_batch_bytes=1 << 20, draining=draining.is_set
+        bench.worker, meter, SHAPE, conditional=False, max_batch_bytes=1 << 20, idle_s=60.0, draining=draining.is_set
     )
     add_DiscriminatorServiceServicer_to_server(servicer, server)
     server.start()
@@ -217,3 +218,15 @@ def test_callers_hear_why_they_get_no_answer(served: Served) -> None:
     bench.worker.close()
     served.draining.clear()
     assert served.status() == grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_caller_that_stops_in_the_middle_of_a_batch_is_cut_off(tmp_path: Path) -> None:
+    header = pb.ScoreHeader(batch_id="a", observations=spec_of("observations", observations(0)))
+    sent: queue.SimpleQueue[pb.ScoreRequest | None] = queue.SimpleQueue()
+    sent.put(pb.ScoreRequest(header=header))
+    address = f"unix:{tmp_path}/s"
+    with discriminator(address, idle_s=0.1), rpc.connect(address) as channel:
+        with pytest.raises(grpc.RpcError) as caught:
+            DiscriminatorServiceStub(channel).Score(iter(sent.get, None), timeout=PATIENCE_S)
+        sent.put(None)
+    assert caught.value.code() == grpc.StatusCode.CANCELLED
