@@ -16,7 +16,7 @@ class RendererOptions(ServiceOptions):
     max_streams: int = Field(16, ge=1, le=1024)
     """Rollout and Render calls at a time; more are refused with RESOURCE_EXHAUSTED."""
     idle_s: float = Field(120.0, gt=0)
-    """Longest silence of whoever has a Rollout stream, seconds; then it is ended and its canvases are freed. An actor
-    that lives is never silent for that long: it replaces its streams well before."""
+    """Longest silence of whoever has a Rollout stream, seconds; then it is ended and its canvases are freed. Far above
+    the pause of an actor within an episode; one that waits longer between two loses nothing and opens another."""
     threads: int = Field(1, ge=1, le=256)
     """Threads that one stream's canvases are stepped with."""
