@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,8 @@ MAX_ACTIONS = 10_000
 MAX_COMPONENTS = 64
 MAX_BYTES = 16 << 20
 """Largest program file: the longest program of the widest action needs about 6 MB."""
-MAX_SCALE = 64
+MAX_PICTURES_BYTES = 4 << 30
+"""Most that :func:`render` makes at a time; what a program has beyond it, :func:`frames` gives one by one."""
 
 Action = Annotated[list[Annotated[int, Field(ge=0, lt=1 << 31)]], Field(min_length=1, max_length=MAX_COMPONENTS)]
 
@@ -144,13 +146,16 @@ def frames(program: Program, scale: int = 1, every: int | None = None) -> Iterat
 
     What is wrong is raised before the first frame.
     """
+    return _paint(_engine_for(program, scale, every), program, every)
+
+
+def _engine_for(program: Program, scale: int, every: int | None) -> Engine:
+    """The engine that paints it so large; refuses what can't be painted."""
     if every is not None and every < 1:
         raise ValueError(f"every: {every} is less than 1; leave it out for the final picture only")
-    if not 1 <= scale <= MAX_SCALE:
-        raise ValueError(f"scale: {scale} is outside 1…{MAX_SCALE}")
     engine = create(program.engine, program.settings)
     engine.spec.validate(program.actions, program.engine)
-    return _paint(engine.scaled(scale), program, every)
+    return engine.scaled(scale)
 
 
 def _paint(engine: Engine, program: Program, every: int | None) -> Iterator[tuple[int, NDArray[np.uint8]]]:
@@ -169,6 +174,14 @@ def render(program: Program, scale: int = 1, every: int | None = None) -> NDArra
     """Paint a program: the canvas (not the view) ``scale`` times as large, uint8 ``[frames, H, W, C]``.
 
     ``every=None``: the final picture only, one frame. ``every=k``: the picture after each k-th action and the last;
-    ``every=1`` gives all ``T``. ValueError for settings, actions, scale or ``every`` out of range.
+    ``every=1`` gives all ``T``. ValueError for settings, actions or ``every`` out of range, for a scale beyond the
+    engine's limits, and for more than MAX_PICTURES_BYTES.
     """
-    return np.stack([frame for _, frame in frames(program, scale, every)])
+    engine = _engine_for(program, scale, every)
+    count = math.ceil(len(program.actions) / every) if every else 1
+    if (size := count * math.prod(engine.canvas_shape)) > MAX_PICTURES_BYTES:
+        raise ValueError(
+            f"scale: {scale} makes {count} pictures of {size} bytes in all, but at most {MAX_PICTURES_BYTES} are made "
+            "at a time; a smaller scale or a larger every is right"
+        )
+    return np.stack([frame for _, frame in _paint(engine, program, every)])

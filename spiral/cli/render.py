@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-LARGEST_SCALE = 64
 ENDINGS = (".png", ".gif", ".npz")
 
 
@@ -16,7 +15,7 @@ def render(
     out: Annotated[
         Path, typer.Option(help="A .png (the last picture), a .gif (all), or a .npz (images, uint8 [N, H, W, C]).")
     ],
-    scale: Annotated[int, typer.Option(min=1, max=LARGEST_SCALE, help="Enlargement of the canvas.")] = 1,
+    scale: Annotated[int, typer.Option(min=1, help="Enlargement of the canvas, up to what the engine can paint.")] = 1,
     every: Annotated[
         int | None,
         typer.Option(

@@ -175,7 +175,7 @@ def test_what_cannot_be_painted_is_refused_before_the_first_frame() -> None:
     good = program()
     for scale, every, message in (
         (0, None, "scale: 0"),
-        (65, None, "scale: 65"),
+        (129, None, "scale: 129 makes a canvas of 8256 × 8256 pixels; at most 8192 a side"),
         (1, 0, "every: 0"),
         (1, -1, "every: -1"),
     ):
@@ -191,6 +191,14 @@ def test_what_cannot_be_painted_is_refused_before_the_first_frame() -> None:
         frames(Program("oils", {}, actions))
     with pytest.raises(ValueError, match="brush"):
         frames(Program("mypaint", {"brush": "classic/nothing"}, actions))
+
+
+def test_more_pictures_than_memory_holds_are_refused_before_the_first_and_can_be_had_one_by_one() -> None:
+    long = Program("mypaint", SETTINGS, np.tile(program().actions[:1], (300, 1)))
+    with pytest.raises(ValueError, match=r"scale: 64 makes 300 pictures of 5033164800 bytes in all"):
+        render(long, scale=64, every=1)
+    step, picture = next(frames(long, scale=64, every=1))
+    assert (step, picture.shape) == (1, (4096, 4096, 1))
 
 
 def test_the_package_offers_both_by_name() -> None:
