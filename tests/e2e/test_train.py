@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import resource
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from spiral.checkpoints import CheckpointStore, read_latest
 from spiral.cli.main import main
 from spiral.programs import Program, render
 from spiral.trained import load_trained
@@ -51,6 +54,12 @@ def assert_nothing_is_left(run: Launched) -> None:
     assert run.services() == {}
     assert list(run.run.path.rglob("*.sock*")) == []
     assert run.run.trainer() == ""
+
+
+def frames_on_disk(run: Launched) -> int:
+    """Frames in the learner's newest checkpoint."""
+    checkpoint = read_latest(run.run.checkpoints("learner"))
+    return int(checkpoint.state.counters["frames"]) if checkpoint else 0
 
 
 def test_a_run_learns_to_its_limit_ends_with_pictures_and_is_resumed(
@@ -134,16 +143,58 @@ def test_ctrl_c_while_painting_and_once_more_cuts_the_ending_short(launch: Launc
     assert load_trained(run.run).frames == run.frames()
 
 
-def test_a_killed_launcher_leaves_nothing_running_and_the_run_can_go_on(launch: Launch) -> None:
+def test_a_killed_launcher_leaves_nothing_running_and_the_run_goes_on_past_a_damaged_checkpoint(launch: Launch) -> None:
     run = launch()
     run.until_painting()
     run.process.kill()
     run.process.wait()
     run.until_gone()
     assert load_trained(run.run).frames > 0
+    store = CheckpointStore(run.run.checkpoints("learner"), keep=3)
+    whole = store.latest()
+    assert whole is not None
+    (store.save(whole.state, whole.config) / "policy.safetensors").write_bytes(b"torn")
     again = launch("--frames", str(run.frames() + 500))
     assert again.wait() == 0, again.text() + again.logs()
     assert_nothing_is_left(again)
+    log = (run.run.logs / "learner.log").read_text()
+    assert re.search(rf"resumed {whole.path.name}: .*damaged", log), log
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up_holds_learning_up_no_more_than_it_must(launch: Launch) -> None:
+    """With four processes: nothing can be saved any more, so the run goes on, and says so with its exit code."""
+    run = launch()
+    run.until_painting()
+    run.until(lambda: frames_on_disk(run) > 0, "a checkpoint that has learnt")
+    for name in ("learner", "discriminator"):
+        pid = run.services()[name].pid
+        _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (16 << 10, hard))  # the history's lines still fit
+    log = run.run.logs / "learner.log"
+    run.until(lambda: "not written down, the run goes on: " in log.read_text(), "the learner to say so")
+    run.until_frames(run.frames() + 500)
+    run.process.send_signal(signal.SIGTERM)
+    assert run.wait() == 1, run.text() + run.logs()
+    assert_nothing_is_left(run)
+    assert "File too large" in run.text()
+    assert 0 < frames_on_disk(run) < run.frames()
+
+
+@pytest.mark.slow
+def test_a_damaged_picture_ends_the_run_with_its_name(launch: Launch, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for n in range(20):
+        picture = Image.fromarray(np.full((32, 32), 10 * n, np.uint8))
+        picture.save(folder / f"{n:02d}.png")
+    (folder / "07.png").write_bytes((folder / "07.png").read_bytes()[:40])
+    run = launch(f"--set=data=folder:{folder}")
+    assert run.wait() == 1
+    assert "discriminator" in run.text()
+    assert "1 of 20 pictures cannot be used" in run.text()
+    assert "07.png" in run.text()
+    assert_nothing_is_left(run)
 
 
 def test_a_run_in_a_deep_folder_finds_a_short_place_for_its_sockets(tmp_path: Path) -> None:
