@@ -178,7 +178,7 @@ class PolicyLearner:
     @torch.no_grad()
     def _record(self, update: Update) -> None:
         """Note the last update of a batch; one of several tells enough."""
-        counts = self.policy._mask(update.actions.flatten(0, 1)).sum(0).clamp(min=1)
+        counts = self.policy.mask(update.actions.flatten(0, 1)).sum(0).clamp(min=1)
         means = (update.entropy.sum((0, 1)) / counts).tolist()
         self.progress.add(
             dict(zip(self.policy.spec.names, means, strict=True)),

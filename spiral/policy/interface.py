@@ -7,7 +7,7 @@ component's value is chosen. That is what keeps behaviour and learner log-probab
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -110,37 +110,37 @@ class Policy(nn.Module, ABC):
             race = torch.empty_like(logits).exponential_(generator=generator)
             return (logits - race.log_()).argmax(-1)
 
-        actions, log_probs, _ = self._decode(features[0], sample)
-        return Sampled(actions, (log_probs * self._mask(actions)).sum(-1), state)
+        actions, log_probs = [], []
+        for logits, chosen in self._decode(features[0], sample):
+            actions.append(chosen)
+            log_probs.append(logits.log_softmax(-1).gather(-1, chosen.unsqueeze(-1)).squeeze(-1))
+        drawn = torch.stack(actions, -1)
+        return Sampled(drawn, (torch.stack(log_probs, -1) * self.mask(drawn)).sum(-1), state)
 
     def judge(self, inputs: Inputs, actions: Tensor, state: State) -> Judged:
         """Teacher-force recorded ``actions`` ``[T, B, K]`` through the heads."""
         features, value, _ = self.core(inputs, state)
         T, B, K = actions.shape
         flat = actions.reshape(T * B, K)
-        _, log_probs, entropies = self._decode(features.reshape(T * B, -1), lambda k, _: flat[:, k])
-        mask = self._mask(flat)
+        decoded = self._decode(features.reshape(T * B, -1), lambda k, _: flat[:, k])
+        log_probs, entropies = zip(*(log_prob_and_entropy(logits, chosen) for logits, chosen in decoded), strict=True)
+        mask = self.mask(flat)
         return Judged(
-            log_prob=(log_probs * mask).sum(-1).view(T, B),
-            entropy=(entropies * mask).view(T, B, K),
+            log_prob=(torch.stack(log_probs, -1) * mask).sum(-1).view(T, B),
+            entropy=(torch.stack(entropies, -1) * mask).view(T, B, K),
             value=value,
         )
 
-    def _decode(self, features: Tensor, choose: Choose) -> tuple[Tensor, Tensor, Tensor]:
-        """Run the heads in sampling order: actions, log-probabilities and entropies, each ``[N, K]``."""
-        actions, log_probs, entropies = [], [], []
+    def _decode(self, features: Tensor, choose: Choose) -> Iterator[tuple[Tensor, Tensor]]:
+        """Run the heads in sampling order: logits ``[N, size]`` and chosen values ``[N]`` of each component."""
         for k in range(len(self.spec)):
             logits = self.logits(k, features)
             chosen = choose(k, logits)
-            log_prob, entropy = log_prob_and_entropy(logits, chosen)
-            actions.append(chosen)
-            log_probs.append(log_prob)
-            entropies.append(entropy)
+            yield logits, chosen
             if k + 1 < len(self.spec):
                 features = self.advance(k, features, chosen)
-        return torch.stack(actions, -1), torch.stack(log_probs, -1), torch.stack(entropies, -1)
 
-    def _mask(self, actions: Tensor) -> Tensor:
+    def mask(self, actions: Tensor) -> Tensor:
         """Which components count: ``[N, K]`` → float32 ``[N, K]``."""
         flag = actions[:, 0] if len(self.spec.counts) else torch.zeros_like(actions[:, 0])
         return self.counts[flag]
