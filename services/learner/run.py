@@ -22,6 +22,7 @@ from services.learner.samples import SNAPSHOTS, write_samples, write_snapshot
 from spiral.checkpoints import CheckpointStore, State
 from spiral.config import RunConfig
 from spiral.engines.description import EngineDescription
+from spiral.evaluation.targets import mse
 from spiral.policy import build_policy
 from spiral.runs import Run
 from spiral.trajectories import Trajectory, TrajectoryContract
@@ -161,6 +162,8 @@ class LearningRun:
             "paint_share": float(learner.policy.spec.mask(batch.trajectory.actions).all(-1).mean()),
             "lag": self.lag.mean,
         }
+        if batch.trajectory.targets is not None:
+            self._of_last["mse"] = float(mse(batch.trajectory.observations[-1], batch.trajectory.targets).mean())
 
     def write_due(self, waits: Mapping[str, float]) -> dict[str, Any] | None:
         """Write whatever is due by the clock: the history's record (returned), samples, snapshots.
