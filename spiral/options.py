@@ -15,16 +15,27 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar, get_args, get_origin
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 from spiral.config import RunConfig, load_config
 from spiral.validation import sentence
 from spiral.wire.addresses import check_address, split_tcp
+from spiral.wire.curve import Keys
 from spiral.wire.edges import DATA_PORT, PORTS
+from spiral.wire.tls import Identity
 
 # Kubernetes shows this file's text as the reason why a container ended.
 TERMINATION_LOG = Path("/dev/termination-log")
@@ -67,6 +78,26 @@ class ServiceOptions(BaseModel):
     """Time that calls under way have to end after SIGTERM, seconds."""
     parent_pipe: int | None = Field(None, ge=0)
     """File descriptor of an inherited pipe; the service stops when its other end closes. Empty: none."""
+    tls_ca: Path | None = None
+    """PEM file of the authority whose certificates the peers must have. With tls_cert and tls_key all gRPC is mutual
+    TLS, but for --health; empty: plaintext."""
+    tls_cert: Path | None = None
+    """PEM file of the own certificate, for client and server, which names the host that others know it by."""
+    tls_key: Path | None = None
+    """PEM file of the certificate's key, not encrypted."""
+
+    _identity: Identity | None = PrivateAttr(None)
+
+    @property
+    def identity(self) -> Identity | None:
+        """What the three files of TLS hold; None: plaintext."""
+        return self._identity
+
+    @model_validator(mode="after")
+    def _read_identity(self) -> Self:
+        files = _all_or_none(self, "tls_ca", "tls_cert", "tls_key")
+        self._identity = Identity.load(*files) if files else None
+        return self
 
 
 class RunOptions(ServiceOptions):
@@ -88,6 +119,38 @@ class RunOptions(ServiceOptions):
     def run_config(self) -> RunConfig:
         """The configuration that ``config`` and ``set`` make; ValueError with a sentence."""
         return load_config(self.config, self.set)
+
+
+class DataOptions(RunOptions):
+    """What the two ends of the trajectories' edge, actor and learner, are told beside that."""
+
+    curve_key: Path | None = None
+    """Own key file for CURVE on the trajectories' edge (ZeroMQ), with the secret key. Empty: plaintext."""
+    curve_peers: Path | None = None
+    """Public keys that are believed: a file, or a folder of files *.key. Of the learner those of the actors; of an
+    actor the one of the learner."""
+
+    _curve: Keys | None = PrivateAttr(None)
+
+    @property
+    def curve(self) -> Keys | None:
+        """What the key files hold; None: plaintext."""
+        return self._curve
+
+    @model_validator(mode="after")
+    def _read_curve(self) -> Self:
+        files = _all_or_none(self, "curve_key", "curve_peers")
+        self._curve = Keys.load(*files) if files else None
+        return self
+
+
+def _all_or_none(options: ServiceOptions, *names: str) -> list[Path]:
+    """The files of options that make sense together only; none where none is given."""
+    files: list[Path] = [path for name in names if (path := getattr(options, name)) is not None]
+    if files and len(files) < len(names):
+        missing = " and ".join(name for name in names if getattr(options, name) is None)
+        raise ValueError(f"{missing}: not given; all of {', '.join(names)} or none of them are right")
+    return files
 
 
 O = TypeVar("O", bound=ServiceOptions)  # noqa: E741  (options)

@@ -74,7 +74,7 @@ class Serving:
         self._ended = threading.Event()
         with ExitStack() as stack:
             try:
-                self.server = Server(options.listen, workers, [self._guard])
+                self.server = Server(options.listen, workers, [self._guard], options.identity)
                 """Where the service adds its servicers."""
                 stack.callback(self.server.close)
                 self._probes = Server(options.health, workers=2) if options.health else None

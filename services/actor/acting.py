@@ -44,9 +44,9 @@ async def act(options: ActorOptions, config: RunConfig, incarnation: int, metric
     try:
         with zmq.asyncio.Context() as context:
             async with (
-                rpc.connect_async(options.renderer) as to_renderer,
-                rpc.connect_async(options.learner) as to_learner,
-                rpc.connect_async(options.discriminator) as to_discriminator,
+                rpc.connect_async(options.renderer, options.identity) as to_renderer,
+                rpc.connect_async(options.learner, options.identity) as to_learner,
+                rpc.connect_async(options.discriminator, options.identity) as to_discriminator,
                 asyncio.TaskGroup() as tasks,
             ):
                 tasks.create_task(_beat(serving, waits))
@@ -106,7 +106,7 @@ class _Actor:
         client = WeightsClient(to_learner, contract.digest, options.deadline_s)
         current = CurrentPolicy(policy, client, waits, rng, arrived=self._weights_arrived)
         shipper = Shipper(
-            lambda: sockets.dealer(context, options.learner_data),
+            lambda: sockets.dealer(context, options.learner_data, options.curve),
             Shipping(options.actor_id or socket.gethostname()[:64], self._incarnation, contract.digest),
             waits,
             self._settled,

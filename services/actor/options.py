@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from spiral.options import Address, RunOptions
+from spiral.options import Address, DataOptions
 from spiral.wire.edges import PORTS
 
 
-class ActorOptions(RunOptions):
+class ActorOptions(DataOptions):
     """The actor: paints with the newest weights and ships what it painted to the learner."""
 
     listen: Address = f"127.0.0.1:{PORTS['actor']}"

@@ -23,12 +23,11 @@ from spiral.v1.tensor_pb2 import DataType, TensorSpec
 from spiral.wire.contract import version_to_proto
 from spiral.wire.guard import StatusError
 from spiral.wire.idle import within
+from spiral.wire.rpc import MAX_CHUNK_BYTES
 from spiral.wire.tensors import encode
 
 T = TypeVar("T")
 
-CHUNK_BYTES = 1 << 20
-"""Largest chunk, as discriminator.proto says."""
 LONGEST_WAIT_S = 600.0
 """For a caller without a deadline: nothing waits for ever."""
 RETRY_AFTER_MS = 500
@@ -154,8 +153,8 @@ def _fill(arrays: list[NDArray[np.uint8]], requests: Iterator[discriminator_pb2.
             raise ValueError("request: a later one is no chunk; one header and then chunks are right")
         chunk = np.frombuffer(request.chunk, np.uint8)
         received += len(chunk)
-        if len(chunk) > CHUNK_BYTES:
-            raise ValueError(f"chunk: {len(chunk)} bytes; at most {CHUNK_BYTES} in a message are right")
+        if len(chunk) > MAX_CHUNK_BYTES:
+            raise ValueError(f"chunk: {len(chunk)} bytes; at most {MAX_CHUNK_BYTES} in a message are right")
         if received > expected:
             raise ValueError(f"chunk: at least {received} bytes arrived, the header announces {expected}")
         while len(chunk):

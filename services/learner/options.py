@@ -7,11 +7,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from spiral.options import Address, RunOptions
+from spiral.options import Address, DataOptions
 from spiral.wire.edges import PORTS
 
 
-class LearnerOptions(RunOptions):
+class LearnerOptions(DataOptions):
     """Trains the policy from the trajectories of all actors."""
 
     listen: Address = f"127.0.0.1:{PORTS['learner']}"

@@ -14,9 +14,7 @@ from spiral.v1.learner_pb2 import GetWeightsRequest, GetWeightsResponse, Weights
 from spiral.versions import Version
 from spiral.wire.contract import version_from_proto, version_to_proto
 from spiral.wire.guard import StatusError
-
-CHUNK_BYTES = 1 << 20
-"""As learner.proto says; far below gRPC's 4 MiB, so that other calls get their turn in between."""
+from spiral.wire.rpc import MAX_CHUNK_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,5 +92,5 @@ def _encode(weights: Weights) -> list[GetWeightsResponse]:
         total_bytes=len(weights.data),
         sha256=hashlib.sha256(weights.data).digest(),
     )
-    chunks = (weights.data[start : start + CHUNK_BYTES] for start in range(0, len(weights.data), CHUNK_BYTES))
+    chunks = (weights.data[start : start + MAX_CHUNK_BYTES] for start in range(0, len(weights.data), MAX_CHUNK_BYTES))
     return [GetWeightsResponse(header=header), *(GetWeightsResponse(chunk=chunk) for chunk in chunks)]

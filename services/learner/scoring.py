@@ -22,10 +22,9 @@ from spiral.v1.discriminator_pb2 import ScoreHeader, ScoreRequest, ScoreResponse
 from spiral.v1.discriminator_pb2_grpc import DiscriminatorServiceStub
 from spiral.versions import Version
 from spiral.wire.edges import Service
+from spiral.wire.rpc import MAX_CHUNK_BYTES
 from spiral.wire.tensors import decode, spec_of
 
-CHUNK_BYTES = 1 << 20
-"""As discriminator.proto says."""
 DEADLINE_S = 60.0
 """Of one Score call: an update and a thousand pictures take a second or two on a slow machine."""
 RETRY_S = (0.2, 0.5, 1.0, 2.0)
@@ -187,8 +186,8 @@ def score_requests(batch_id: str, batch: Trajectory) -> Iterator[ScoreRequest]:
     for pictures in (batch.observations, batch.targets):
         if pictures is not None:
             data = np.ascontiguousarray(pictures).reshape(-1)
-            for start in range(0, len(data), CHUNK_BYTES):
-                yield ScoreRequest(chunk=data[start : start + CHUNK_BYTES].tobytes())
+            for start in range(0, len(data), MAX_CHUNK_BYTES):
+                yield ScoreRequest(chunk=data[start : start + MAX_CHUNK_BYTES].tobytes())
 
 
 def scored_batch(batch: Trajectory, oldest: int, newest: int, answer: ScoreResponse) -> ScoredBatch:

@@ -30,7 +30,9 @@ from spiral.v1.renderer_pb2 import DescribeEngineRequest
 from spiral.v1.renderer_pb2_grpc import RendererServiceStub
 from spiral.wire import sockets
 from spiral.wire.contract import settings_to_proto, spec_from_proto
+from spiral.wire.curve import gatekeeper
 from spiral.wire.rpc import connect
+from spiral.wire.tls import Identity
 
 TAKE_S = 0.5
 """Longest wait for a batch before the loop looks at the clock and at signals."""
@@ -66,7 +68,7 @@ def serve(options: LearnerOptions) -> int:
                 config,
                 run,
                 generation,
-                lambda: describe_engine(config, options.renderer, serving),
+                lambda: describe_engine(config, options.renderer, options.identity, serving),
                 Limits(options.limit_frames, options.limit_minutes),
                 time.monotonic,
                 device,
@@ -107,8 +109,9 @@ def _train(
     serving.info.contract_digest = contract.digest
     with (
         zmq.Context() as context,
-        connect(options.discriminator) as channel,
-        Ingest(sockets.router(context, options.learner_data), admission, teller.metrics) as ingest,
+        connect(options.discriminator, options.identity) as channel,
+        gatekeeper(context, options.curve),
+        Ingest(sockets.router(context, options.learner_data, options.curve), admission, teller.metrics) as ingest,
         Scorer(
             ingest,
             channel,
@@ -166,11 +169,11 @@ def _next_batch(scorer: Scorer, serving: Serving, teller: Teller, finished: bool
     return batch
 
 
-def describe_engine(config: RunConfig, address: str, serving: Serving) -> EngineDescription:
+def describe_engine(config: RunConfig, address: str, identity: Identity | None, serving: Serving) -> EngineDescription:
     """Ask a renderer what it can do; waits for one. ValueError where it refuses the settings."""
     request = DescribeEngineRequest(engine=settings_to_proto(config.engine.name, config.engine.settings))
     waiting_since = time.monotonic()
-    with connect(address) as channel:
+    with connect(address, identity) as channel:
         stub = RendererServiceStub(channel)
         while not serving.stopping.is_set():
             serving.tick()

@@ -10,9 +10,13 @@ import grpc
 import grpc.aio
 
 from spiral.wire.addresses import check_address
+from spiral.wire.tls import Identity
 
 # 4,096 RGB observations of 64×64 and their action fit; gRPC's own limit is 4 MiB.
 MAX_MESSAGE_BYTES = 64 << 20
+# Of what is streamed in pieces, weights and pictures: far below gRPC's 4 MiB, so that other calls get their turn in
+# between. The protos say so.
+MAX_CHUNK_BYTES = 1 << 20
 # A dead peer is noticed after 20 + 10 s even where nothing is being said.
 KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS = 20_000, 10_000
 # A service that restarts on this machine is back within a second; gRPC's own first wait is a second, the longest two
@@ -50,11 +54,17 @@ def client_options(address: str) -> Options:
     return options
 
 
-def connect(address: str) -> grpc.Channel:
-    """Open a channel; returns at once. ValueError where ``address`` is none."""
-    return grpc.insecure_channel(check_address(address), options=client_options(address))
+def connect(address: str, identity: Identity | None = None) -> grpc.Channel:
+    """Open a channel, over TLS with ``identity``; returns at once. ValueError where ``address`` is none."""
+    options = client_options(check_address(address))
+    if identity is not None:
+        return grpc.secure_channel(address, identity.channel(), options)
+    return grpc.insecure_channel(address, options)
 
 
-def connect_async(address: str) -> grpc.aio.Channel:
+def connect_async(address: str, identity: Identity | None = None) -> grpc.aio.Channel:
     """Open a channel for asyncio; otherwise as :func:`connect`."""
-    return grpc.aio.insecure_channel(check_address(address), options=client_options(address))
+    options = client_options(check_address(address))
+    if identity is not None:
+        return grpc.aio.secure_channel(address, identity.channel(), options)
+    return grpc.aio.insecure_channel(address, options)

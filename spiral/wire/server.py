@@ -12,6 +12,7 @@ import grpc
 from spiral.wire.addresses import check_address, socket_path
 from spiral.wire.locks import SocketLock
 from spiral.wire.rpc import KEEPALIVE_MS, KEEPALIVE_OPTIONS, MESSAGE_OPTIONS, Options
+from spiral.wire.tls import Identity
 
 # A channel asks DNS again only when a connection ends, so connections end: new pods get work after this time.
 MAX_CONNECTION_AGE_MS = 15_000
@@ -29,10 +30,15 @@ class Server(grpc.Server):
     """
 
     def __init__(
-        self, address: str, workers: int, interceptors: Iterable[grpc.ServerInterceptor[Any, Any]] = ()
+        self,
+        address: str,
+        workers: int,
+        interceptors: Iterable[grpc.ServerInterceptor[Any, Any]] = (),
+        identity: Identity | None = None,
     ) -> None:
         """Bind to ``host:port`` (port 0: a free one) or ``unix:/path``, and answer with ``workers`` threads.
 
+        With ``identity`` it speaks TLS, with those alone whose certificates are of the same authority.
         Raises ValueError, with a sentence, where the address is in use or is none.
         """
         path = socket_path(check_address(address))
@@ -45,7 +51,10 @@ class Server(grpc.Server):
         self.service_names: list[str] = []
         """Full names of the services added so far, for reflection and health."""
         try:
-            port = self._server.add_insecure_port(address)
+            if identity is not None:
+                port = self._server.add_secure_port(address, identity.server())
+            else:
+                port = self._server.add_insecure_port(address)
         except RuntimeError as error:
             self._unlock()
             raise ValueError(

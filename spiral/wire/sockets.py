@@ -9,6 +9,7 @@ from typing import Any, Generic, Self, TypeVar
 import zmq
 
 from spiral.wire.addresses import socket_path, zmq_endpoint
+from spiral.wire.curve import Keys, secure_client, secure_server
 from spiral.wire.locks import SocketLock
 
 S = TypeVar("S", bound=zmq.Socket[Any])
@@ -48,8 +49,11 @@ class Router(Generic[S]):
         self.close()
 
 
-def router(context: zmq.Context[S], address: str) -> Router[S]:
-    """Bind the learner's end; ValueError with a sentence where the address is in use or makes no sense."""
+def router(context: zmq.Context[S], address: str, keys: Keys | None = None) -> Router[S]:
+    """Bind the learner's end, encrypted with ``keys`` (see :func:`~spiral.wire.curve.gatekeeper`).
+
+    ValueError with a sentence where the address is in use or makes no sense.
+    """
     endpoint, path = zmq_endpoint(address), socket_path(address)
     lock = SocketLock(path) if path else None
     socket = context.socket(zmq.ROUTER)
@@ -59,6 +63,8 @@ def router(context: zmq.Context[S], address: str) -> Router[S]:
     # An answer to an actor that is gone, or that reads nothing, raises instead of vanishing.
     socket.set(zmq.ROUTER_MANDATORY, 1)
     socket.set(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
+    if keys is not None:
+        secure_server(socket, keys)
     try:
         socket.bind(endpoint)
     except zmq.ZMQError as error:
@@ -72,14 +78,17 @@ def router(context: zmq.Context[S], address: str) -> Router[S]:
     return Router(socket, address if path else f"{address.rpartition(':')[0]}:{port}", lock)
 
 
-def dealer(context: zmq.Context[S], address: str) -> S:
-    """Connect an actor's end; returns at once and connects, again and again, in the background."""
+def dealer(context: zmq.Context[S], address: str, keys: Keys | None = None) -> S:
+    """Connect an actor's end, encrypted with ``keys``; returns at once and connects, again and again, in the
+    background. ValueError where ``keys`` name more than one learner."""
     socket = context.socket(zmq.DEALER)
     _prepare(socket)
     socket.set(zmq.SNDHWM, TRAJECTORIES)
     socket.set(zmq.RCVHWM, ANSWERS)
     socket.set(zmq.RECONNECT_IVL, RECONNECT_MS)
     socket.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+    if keys is not None:
+        secure_client(socket, keys)
     socket.connect(zmq_endpoint(address))
     return socket
 
