@@ -1,6 +1,6 @@
 # Everything here works on a fresh clone; `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check bench bench-learning clean
+.PHONY: help setup demo test test-all golden check bench bench-learning clean
 
 # The first Python on the path that is new enough.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
@@ -38,6 +38,11 @@ test: setup ## the test suite
 
 test-all: setup ## the test suite and what takes long: every preset, kills, fuzzing
 	@$(BIN)/python -m pytest -m '' --timeout 1800 --hypothesis-profile thorough
+
+golden: setup ## render k8s/ again: network policies from the table of edges, then k8s/golden
+	$(BIN)/python k8s/components/network-policies/generate.py > k8s/components/network-policies/edges.yaml
+	kubectl kustomize k8s > k8s/golden/root.yaml
+	for overlay in k8s/overlays/*/; do kubectl kustomize "$$overlay" > "k8s/golden/$$(basename "$$overlay").yaml" || exit 1; done
 
 check: setup ## style and types: ruff, mypy, and buf where it is installed
 	$(BIN)/ruff check .
