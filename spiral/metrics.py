@@ -14,6 +14,7 @@ import prometheus_client
 import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from spiral.software import software_version
 from spiral.wire.addresses import split_tcp
 from spiral.wire.edges import SERVICES, Service
 
@@ -61,6 +62,8 @@ def _metric(name: str, kind: Kind, unit: str, text: str, /, **labels: tuple[str,
 
 CATALOGUE: tuple[Metric, ...] = (
     Metric("spiral_resident_bytes", "gauge", "bytes", "Memory of the process that is in RAM.", SERVICES),
+    Metric("spiral_start_time_seconds", "gauge", "seconds", "When the process started, Unix time.", SERVICES),
+    Metric("spiral_info", "gauge", "", "1, with the version of the software.", SERVICES, {"version": ()}),
     _metric("spiral_renderer_frames_total", "counter", "frames", "Actions executed, each with its observation."),
     _metric("spiral_renderer_step_seconds", "histogram", "seconds", "Time of the engine for one step of a stream."),
     _metric("spiral_renderer_streams", "gauge", "streams", "Rollout and Render calls under way."),
@@ -119,6 +122,9 @@ CATALOGUE: tuple[Metric, ...] = (
         stat=("min", "mean", "max"),
     ),
     _metric(
+        "spiral_learner_lag_limit", "gauge", "updates", "Lag beyond which a trajectory is dropped: learner.max_lag."
+    ),
+    _metric(
         "spiral_learner_wait_seconds_total",
         "counter",
         "seconds",
@@ -128,6 +134,13 @@ CATALOGUE: tuple[Metric, ...] = (
     _metric("spiral_learner_update_seconds", "histogram", "seconds", "Time of all updates on one batch."),
     _metric("spiral_learner_score_seconds", "histogram", "seconds", "Time until a batch's scores are there."),
     _metric("spiral_learner_entropy", "gauge", "nats", "Entropy of each component where it counts.", component=()),
+    _metric(
+        "spiral_learner_entropy_limit",
+        "gauge",
+        "nats",
+        "Largest entropy of each component: ln of its size.",
+        component=(),
+    ),
     _metric("spiral_learner_loss", "gauge", "", "Terms of the loss in the last update.", term=()),
     _metric("spiral_learner_reward", "gauge", "reward", "Mean return of the episodes of the last batch."),
     _metric(
@@ -136,6 +149,26 @@ CATALOGUE: tuple[Metric, ...] = (
         "score",
         "Mean score of the last batch's first and final pictures.",
         kind=("first", "final"),
+    ),
+    _metric(
+        "spiral_learner_term",
+        "gauge",
+        "score",
+        "Mean score of the last batch's final pictures, by score term.",
+        term=(),
+    ),
+    _metric("spiral_learner_finished", "gauge", "", "1 once the run's limit is reached and nothing more is learnt."),
+    _metric(
+        "spiral_learner_checkpoint_age_seconds",
+        "gauge",
+        "seconds",
+        "Time since this process wrote a checkpoint, or started.",
+    ),
+    _metric(
+        "spiral_learner_checkpoint_interval_seconds",
+        "gauge",
+        "seconds",
+        "Time between checkpoints that is asked for: learner.checkpoint_s.",
     ),
     _metric("spiral_learner_actor_demand", "gauge", "actors", "How many actors it could feed on at its present speed."),
     _metric("spiral_learner_actors", "gauge", "actors", "Actors that have said hello and are there."),
@@ -161,6 +194,25 @@ CATALOGUE: tuple[Metric, ...] = (
         "Running mean score of real pictures and of paintings.",
         kind=("real", "painted"),
     ),
+    _metric(
+        "spiral_discriminator_deviation",
+        "gauge",
+        "score",
+        "Running deviation of the scores of real pictures and of paintings.",
+        kind=("real", "painted"),
+    ),
+    _metric(
+        "spiral_discriminator_checkpoint_age_seconds",
+        "gauge",
+        "seconds",
+        "Time since this process wrote a checkpoint, or started.",
+    ),
+    _metric(
+        "spiral_discriminator_checkpoint_interval_seconds",
+        "gauge",
+        "seconds",
+        "Time between checkpoints that is asked for: learner.checkpoint_s.",
+    ),
     _metric("spiral_discriminator_loss", "gauge", "", "Loss of the last update."),
 )
 
@@ -173,6 +225,8 @@ class Metrics:
         self.registry = registry
         self._made = {m.name: _make(m, registry) for m in CATALOGUE if service in m.services}
         self["spiral_resident_bytes"].set_function(lambda: psutil.Process().memory_info().rss)
+        self["spiral_start_time_seconds"].set(psutil.Process().create_time())
+        self["spiral_info"].labels(version=software_version()).set(1)
 
     def __getitem__(self, name: str) -> Any:
         """The Counter, Gauge or Histogram of that name; KeyError where the catalogue has none for the service."""

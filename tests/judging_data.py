@@ -66,7 +66,7 @@ def discriminator(
 
     servicer = Discriminator(
         worker,
-        Meter(metrics, judge),
+        Meter(metrics, judge, 60),
         shape,
         conditional=False,
         max_batch_bytes=max_batch_bytes,

@@ -42,7 +42,7 @@ def serve(options: DiscriminatorOptions) -> int:
             judge = _build(options, config, observation_shape, generation)
             store = CheckpointStore(directory, config.learner.keep)
             log.info("generation %d, %s", generation, _resume(judge, store))
-            meter = Meter(metrics, judge)
+            meter = Meter(metrics, judge, config.learner.checkpoint_s)
             worker = _start_worker(options, config, judge, store, meter, serving)
             serving.on_end(worker.close)
             servicer = Discriminator(
@@ -109,10 +109,14 @@ def _start_worker(
         meter.updated(updates)
         serving.info.version = judge.version
 
+    def checkpoint() -> None:
+        store.save(judge.state(), config.to_yaml())
+        meter.saved()
+
     progressed(())
     worker = Worker(
         judge,
-        lambda: store.save(judge.state(), config.to_yaml()),
+        checkpoint,
         interval_s=config.learner.checkpoint_s,
         queue_size=options.queue,
         clock=time.monotonic,

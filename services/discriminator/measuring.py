@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from services.discriminator.judge import Judge, Scores, Update
 from spiral.metrics import Metrics
 
@@ -9,9 +12,14 @@ from spiral.metrics import Metrics
 class Meter:
     """Counts scores and updates, told by the thread that owns the judge, and callers that hang."""
 
-    def __init__(self, metrics: Metrics, judge: Judge) -> None:
-        """Start from what the judge has done in the run so far."""
-        self._metrics = metrics
+    def __init__(
+        self, metrics: Metrics, judge: Judge, checkpoint_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Start from what the judge has done in the run so far; a checkpoint is due every ``checkpoint_s`` seconds."""
+        self._metrics, self._clock = metrics, clock
+        self._saved_at = clock()
+        metrics["spiral_discriminator_checkpoint_age_seconds"].set_function(lambda: clock() - self._saved_at)
+        metrics["spiral_discriminator_checkpoint_interval_seconds"].set(checkpoint_s)
         metrics["spiral_discriminator_generation"].set(judge.version.generation)
         metrics["spiral_discriminator_updates_total"].inc(judge.version.number)
         metrics["spiral_discriminator_debt"].set_function(lambda: judge.debt)
@@ -25,10 +33,15 @@ class Meter:
         self._metrics["spiral_discriminator_score_seconds"].observe(own_s)
         self._metrics["spiral_discriminator_scored_frames_total"].inc(frames * batch)
         self._metrics["spiral_discriminator_remembered_total"].inc(batch if remember else 0)
-        score = self._metrics["spiral_discriminator_score"]
-        score.labels(kind="real").set(scores.real.mean)
-        score.labels(kind="painted").set(scores.painted.mean)
+        score, deviation = self._metrics["spiral_discriminator_score"], self._metrics["spiral_discriminator_deviation"]
+        for kind, statistics in (("real", scores.real), ("painted", scores.painted)):
+            score.labels(kind=kind).set(statistics.mean)
+            deviation.labels(kind=kind).set(statistics.deviation)
         self.updated(scores.updates)
+
+    def saved(self) -> None:
+        """A checkpoint was written."""
+        self._saved_at = self._clock()
 
     def silent(self) -> None:
         """A call was ended because its caller was silent; any thread may say so."""

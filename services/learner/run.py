@@ -108,7 +108,7 @@ class LearningRun:
             write_snapshot(run.snapshots, SNAPSHOTS[0], self.learner.average)
         self._history = History(run.history_file, run.events)
         self._recorded_at, self._recorded_frames = self._started, self.learner.frames
-        self._saved_at = self._sampled_at = self._started
+        self._saved_at = self._sampled_at = self._kept_at = self._started
         self._quarter = 0
         self.last: ScoredBatch | None = None
         """The batch that was learnt from last."""
@@ -190,6 +190,11 @@ class LearningRun:
         """Whether the last checkpoint is old enough for a new one."""
         return self._clock() - self._saved_at >= self.config.learner.checkpoint_s
 
+    @property
+    def checkpoint_age_s(self) -> float:
+        """Seconds since this process wrote a checkpoint, or started."""
+        return self._clock() - self._kept_at
+
     def finish(self, extra: State | None = None) -> dict[str, Any] | None:
         """Write a checkpoint, and then the last record (returned), samples and the snapshot of the end.
 
@@ -221,6 +226,7 @@ class LearningRun:
             counters["extra"] = extra.counters
             tensors |= extra.tensors
         self._store.save(State(counters, tensors), self.config.to_yaml())
+        self._kept_at = self._clock()
 
     def write_samples(self) -> None:
         """Write pictures and programs of the last batch, if there was one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -31,6 +32,12 @@ class Teller:
         self._in_a_row = 0.0
         self._logged_at = 0.0
         metrics["spiral_learner_generation"].set(learning.generation)
+        metrics["spiral_learner_lag_limit"].set(learning.config.learner.max_lag)
+        for component in learning.description.spec.components:
+            metrics["spiral_learner_entropy_limit"].labels(component=component.name).set(math.log(component.size))
+        metrics["spiral_learner_finished"].set_function(lambda: learning.done >= 1)
+        metrics["spiral_learner_checkpoint_age_seconds"].set_function(lambda: learning.checkpoint_age_s)
+        metrics["spiral_learner_checkpoint_interval_seconds"].set(learning.config.learner.checkpoint_s)
         self._frames, self._updates = 0, 0
         self._count()
 
@@ -67,6 +74,9 @@ class Teller:
         metrics["spiral_learner_reward"].set(record["reward"])
         for kind in ("first", "final"):
             metrics["spiral_learner_score"].labels(kind=kind).set(record[f"score_{kind}"])
+        if self._learning.last is not None:
+            for term, scores in self._learning.last.terms.items():
+                metrics["spiral_learner_term"].labels(term=term).set(scores[-1].mean())
         self._judge(record["waits"], actors)
         self.waits.clear()
 

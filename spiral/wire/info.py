@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib import metadata
 
 import grpc
 
 from spiral.actions import PROTOCOL_MAJOR
+from spiral.software import software_version
 from spiral.v1 import info_pb2, info_pb2_grpc
 from spiral.versions import Version
 from spiral.wire.contract import version_to_proto
@@ -48,7 +48,7 @@ class Info(info_pb2_grpc.InfoServiceServicer):
         return info_pb2.GetInfoResponse(
             service=self._service,
             implementation="spiral",
-            implementation_version=_version(),
+            implementation_version=software_version(),
             protocol_major=PROTOCOL_MAJOR,
             protocol_minor=0,
             capabilities=self._capabilities,
@@ -59,10 +59,3 @@ class Info(info_pb2_grpc.InfoServiceServicer):
             contract_digest=self.contract_digest,
             waiting_for=[peer for peer, count in sorted(self._waiting.items()) if count > 0],
         )
-
-
-def _version() -> str:
-    try:
-        return metadata.version("spiral-painter")
-    except metadata.PackageNotFoundError:
-        return "unknown"

@@ -188,7 +188,7 @@ class Served:
 @pytest.fixture(name="served")
 def _served(tmp_path: Path) -> Iterator[Served]:
     bench, draining = Bench(), threading.Event()
-    meter = Meter(new_metrics("discriminator"), bench.judge)
+    meter = Meter(new_metrics("discriminator"), bench.judge, 60)
     server = Server(f"unix:{tmp_path}/s", workers=4, interceptors=[Guard()])
     servicer = Discriminator(
         bench.worker, meter, SHAPE, conditional=False, max_batch_bytes=1 << 20, idle_s=60.0, draining=draining.is_set

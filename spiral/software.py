@@ -1,0 +1,13 @@
+"""Which version of this software runs."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+
+def software_version() -> str:
+    """Version of the installed distribution, ``unknown`` where it is not installed."""
+    try:
+        return metadata.version("spiral-painter")
+    except metadata.PackageNotFoundError:
+        return "unknown"
