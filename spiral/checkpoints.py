@@ -28,10 +28,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-FORMAT = 1
-"""Layout of a checkpoint; raised when an older reader would misunderstand a newer one."""
+from spiral.manifests import CHECKPOINT_NAME, FORMAT, MANIFEST, read_verified
 
-_NAME = re.compile(r"checkpoint-(\d{8})")
 _GROUP = re.compile(r"[a-z][a-z0-9_-]*")
 
 log = logging.getLogger(__name__)
@@ -101,7 +99,7 @@ class CheckpointStore:
             for name, content in contents.items():
                 _write(aside / name, content)
             files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-            _write(aside / "manifest.json", json.dumps({"format": FORMAT, "sha256": files}, indent=1).encode())
+            _write(aside / MANIFEST, json.dumps({"format": FORMAT, "sha256": files}, indent=1).encode())
             _sync_directory(aside)
             aside.rename(final)
             _sync_directory(self._directory)
@@ -201,7 +199,7 @@ def unpack_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor
 
 def _checkpoints(directory: Path) -> list[Path]:
     """Checkpoints there, oldest first."""
-    return sorted(path for path in directory.iterdir() if _NAME.fullmatch(path.name))
+    return sorted(path for path in directory.iterdir() if CHECKPOINT_NAME.fullmatch(path.name))
 
 
 def _latest(directory: Path, damaged: Callable[[Path], None]) -> Checkpoint | None:
@@ -231,17 +229,7 @@ def _pack(tensors: dict[str, Tensor]) -> bytes:
 
 def _read(path: Path) -> tuple[State, str]:
     """A checkpoint's content; what it raises where that is not what was written, ``latest`` knows."""
-    manifest = json.loads((path / "manifest.json").read_bytes())
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise ValueError(f"its manifest is not of format {FORMAT}")
-    contents: dict[str, bytes] = {}
-    for name, expected in manifest["sha256"].items():
-        contents[name] = (path / name).read_bytes()
-        actual = hashlib.sha256(contents[name]).hexdigest()
-        if actual != expected:
-            raise ValueError(
-                f"{name} ({len(contents[name])} bytes) has the SHA-256 {actual[:12]}…, written was {expected[:12]}…"
-            )
+    contents = read_verified(path)
     tensors = {
         name.removesuffix(".safetensors"): safetensors.torch.load(content)
         for name, content in contents.items()

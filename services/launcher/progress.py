@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from services.launcher.scrape import Page, Reading, Readings
+from services.launcher.scrape import Reading, Readings
+from spiral.readings import Page
 
 RATE_WINDOW_S = 15.0
 """Rates are averages over this time: a few batches even of the slowest presets, soon enough to see a change."""

@@ -9,35 +9,14 @@ from http.client import HTTPException
 from urllib.request import ProxyHandler, build_opener
 
 import grpc
-from prometheus_client.parser import text_string_to_metric_families
 
+from spiral.readings import Page, parse_page
 from spiral.v1 import info_pb2, info_pb2_grpc
 
 EVERY_S = 1.0
 """Often enough for a display that people watch."""
 ANSWER_S = 2.0
 """An answer later than this is left out of the picture, not waited for."""
-
-Labels = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One reading of a metrics page: values by name and labels."""
-
-    values: Mapping[tuple[str, Labels], float] = field(default_factory=dict)
-
-    def value(self, name: str, **labels: str) -> float | None:
-        """One value; None where the page has none."""
-        return self.values.get((name, tuple(sorted(labels.items()))))
-
-    def by_label(self, name: str, label: str) -> dict[str, float]:
-        """All values of a metric by one label's value."""
-        return {
-            dict(labels)[label]: value
-            for (metric, labels), value in self.values.items()
-            if metric == name and label in dict(labels)
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +37,6 @@ class Readings:
     at_s: float = 0.0
     """By the scraper's clock."""
     by_service: Mapping[str, Reading] = field(default_factory=dict)
-
-
-def parse_page(text: str) -> Page:
-    """Values of a metrics page in Prometheus' text format."""
-    return Page(
-        {
-            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-        }
-    )
 
 
 def read(channel: grpc.Channel) -> Reading | None:

@@ -1,0 +1,35 @@
+"""What a checkpoint's manifest promises, and whether it is kept; reads no tensor, needs no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+FORMAT = 1
+"""Layout of a checkpoint; raised when an older reader would misunderstand a newer one."""
+MANIFEST = "manifest.json"
+CHECKPOINT_NAME = re.compile(r"checkpoint-(\d{8})")
+"""Name of a checkpoint's directory, with its number."""
+
+
+def read_verified(path: Path) -> dict[str, bytes]:
+    """Content of all files of the checkpoint in ``path`` by name, each as its manifest says.
+
+    Raises OSError where one is missing, ValueError, KeyError or AttributeError where one is not what was written.
+    """
+    manifest = json.loads((path / MANIFEST).read_bytes())
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise ValueError(f"its manifest is not of format {FORMAT}")
+    contents: dict[str, bytes] = {}
+    for name, expected in manifest["sha256"].items():
+        if Path(name).name != name:
+            raise ValueError(f'its manifest names "{name}", which is no file of it')
+        contents[name] = (path / name).read_bytes()
+        actual = hashlib.sha256(contents[name]).hexdigest()
+        if actual != expected:
+            raise ValueError(
+                f"{name} ({len(contents[name])} bytes) has the SHA-256 {actual[:12]}…, written was {expected[:12]}…"
+            )
+    return contents

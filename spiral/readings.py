@@ -1,0 +1,40 @@
+"""A metrics page as numbers: what a service publishes about itself, read by whoever watches it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from prometheus_client.parser import text_string_to_metric_families
+
+Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One reading of a metrics page: values by name and labels."""
+
+    values: Mapping[tuple[str, Labels], float] = field(default_factory=dict)
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """One value; None where the page has none."""
+        return self.values.get((name, tuple(sorted(labels.items()))))
+
+    def by_label(self, name: str, label: str) -> dict[str, float]:
+        """All values of a metric by one label's value."""
+        return {
+            dict(labels)[label]: value
+            for (metric, labels), value in self.values.items()
+            if metric == name and label in dict(labels)
+        }
+
+
+def parse_page(text: str) -> Page:
+    """Values of a metrics page in Prometheus' text format; ValueError where it is none."""
+    return Page(
+        {
+            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+    )
