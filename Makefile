@@ -1,6 +1,6 @@
 # Everything here works on a fresh clone; `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all golden check bench bench-learning clean
+.PHONY: help setup demo test test-all golden check bench bench-learning images kind-load clean
 
 # The first Python on the path that is new enough.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
@@ -56,6 +56,21 @@ bench: setup ## speed of engine, wire and whole loop, to benchmarks/out/bench.js
 
 bench-learning: setup ## train PRESET for MINUTES, then LeNet-FID, to benchmarks/out/learning.json
 	@$(BIN)/python -m benchmarks.learning --preset $(PRESET) --minutes $(MINUTES)
+
+# Before the images' names, for example ghcr.io/you; which build of torch: cpu or cuda; more options for the builder.
+REGISTRY ?=
+TORCH ?= cpu
+BUILD_OPTIONS ?=
+KIND_CLUSTER ?= kind
+# There is a CUDA build of these two alone.
+IMAGES ?= $(if $(filter cuda,$(TORCH)),,renderer actor) learner discriminator
+export REGISTRY TORCH TORCH_INDEX BUILD_OPTIONS KIND_CLUSTER
+
+images: ## container images of the services; REGISTRY=, TORCH=cuda, TORCH_INDEX=
+	@scripts/images.sh build $(IMAGES)
+
+kind-load: ## load the images into the kind cluster KIND_CLUSTER
+	@scripts/images.sh kind-load $(IMAGES)
 
 clean: ## remove what was built here; runs and data stay
 	rm -rf .venv build dist *.egg-info spiral/v1 benchmarks/out .pytest_cache .mypy_cache .ruff_cache .hypothesis
