@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,8 @@ class LearningRun:
         self.resumed = self._resume()
         for folder in (run.samples, run.snapshots):
             folder.mkdir(parents=True, exist_ok=True)
+        # With it the directory is a run that `spiral paint` can read, whoever started the learner.
+        _write(run.config_file, config.to_yaml())
         if not self.learner.frames:
             write_snapshot(run.snapshots, SNAPSHOTS[0], self.learner.average)
         self._history = History(run.history_file, run.events)
@@ -276,11 +279,16 @@ def _stored_description(run: Run, describe: Callable[[], EngineDescription]) -> 
         return EngineDescription.from_json(json.loads(run.engine_file.read_text()))
     except FileNotFoundError:
         description = describe()
-        aside = run.engine_file.with_suffix(".writing")
-        aside.write_text(json.dumps(description.to_json(), indent=1))
-        aside.replace(run.engine_file)
+        _write(run.engine_file, json.dumps(description.to_json(), indent=1))
         return description
     except json.JSONDecodeError as error:
         raise ValueError(
             f"engine description: {run.engine_file} is damaged ({error}); remove it and it is asked for again"
         ) from error
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file as a whole."""
+    aside = path.with_suffix(".writing")
+    aside.write_text(text)
+    aside.replace(path)

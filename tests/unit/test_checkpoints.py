@@ -28,6 +28,7 @@ from spiral.config import load_config
 from spiral.engines import create
 from spiral.engines.description import EngineDescription
 from spiral.runs import Run
+from spiral.trained import load_trained
 
 
 def state_of(value: int, size: int = 3) -> State:
@@ -302,3 +303,11 @@ def test_the_end_of_a_run_is_its_checkpoint_whatever_else_cannot_be_written(
     learning.finish()
     assert "not written down at the end" in caplog.text
     assert read_latest(run.checkpoints("learner")) is not None
+
+
+def test_a_learner_that_nobody_launched_leaves_a_run_to_paint_from(tmp_path: Path) -> None:
+    run, config = Run(tmp_path), load_config("demo", ["policy.width=16"])
+    description = EngineDescription.of(create(config.engine.name, config.engine.settings))
+    LearningRun(config, run, 1, lambda: description, Limits(), time.monotonic).finish()
+    assert run.exists
+    assert load_trained(run).config == config
