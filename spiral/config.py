@@ -120,8 +120,13 @@ class DiscriminatorConfig(Section):
 
     kind: Literal["learned", "l2"] = "learned"
     """``learned``: a network trained against the painter; ``l2``: the distance to the target."""
-    objective: Literal["wgan-gp", "r1"] = "wgan-gp"
-    """What the network is trained for; spiral.md §1.2, and the logistic loss with R1."""
+    objective: Literal["wgan-gp", "r1", "spectral-norm"] = "wgan-gp"
+    """What the network is trained for: spiral.md §1.2, the logistic loss with R1, or with normalised layers (§1.6)."""
+    complement: Literal["none", "halves", "random"] = "none"
+    """Conditional runs: judge part of each painting beside the rest of its target, one half or random cells (§1.8)."""
+    terms: tuple[Literal["l2", "colour-emd"], ...] = ()
+    """Conditional runs: distances to the target that are answered beside the judge's own score, for ``learner.terms``;
+    ``colour-emd`` is the earth-mover distance of the colour histograms (§1.4)."""
     channels: tuple[int, ...] = (64, 128, 256, 512)
     """Output channels of the convolutions, each of which halves the picture."""
     learning_rate: float = Field(1e-4, gt=0)
@@ -187,9 +192,24 @@ class RunConfig(Section):
             raise ValueError(
                 f"learner.minibatches: {self.learner.minibatches} does not divide learner.batch {self.learner.batch}"
             )
-        if self.discriminator.kind == "l2" and not self.conditional:
-            raise ValueError('discriminator.kind: "l2" measures the distance to a target; set conditional=true')
+        self._needs_targets()
         return self
+
+    def _needs_targets(self) -> None:
+        judge = self.discriminator
+        if not self.conditional:
+            if judge.kind == "l2":
+                raise ValueError('discriminator.kind: "l2" measures the distance to a target; set conditional=true')
+            if judge.terms:
+                raise ValueError(
+                    f"discriminator.terms: {', '.join(judge.terms)} measure distances to a target; set conditional=true"
+                )
+            if judge.complement != "none":
+                raise ValueError(
+                    f'discriminator.complement: "{judge.complement}" hides parts of a target; set conditional=true'
+                )
+        elif judge.kind == "l2" and judge.complement != "none":
+            raise ValueError('discriminator.complement: "l2" has no pairs to mask; discriminator.kind=learned has')
 
     def to_yaml(self) -> str:
         """The effective configuration, every key written out."""

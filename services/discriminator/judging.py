@@ -9,7 +9,9 @@ from dataclasses import asdict
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from services.discriminator.distances import distance_terms
 from services.discriminator.judge import (
     Answers,
     Judge,
@@ -22,6 +24,7 @@ from services.discriminator.judge import (
     fill_forward,
 )
 from services.discriminator.l2 import L2Judge
+from services.discriminator.masks import draw_masks, pair
 from services.discriminator.network import Critic, build_network, to_input
 from services.discriminator.objectives import Objective, Pictures, build_objective
 from services.discriminator.replay import Remembered, ReplayBuffer
@@ -54,7 +57,7 @@ class LearnedJudge:
     ) -> None:
         """``clock`` tells seconds; it only measures how long updates take."""
         self._config = config
-        self._network = network.to(device)
+        self._network = network.to(device).eval()
         self._objective = objective
         self._dataset = dataset
         self._conditional = conditional
@@ -97,7 +100,7 @@ class LearnedJudge:
             if self._config.update_first:
                 updates += self.pay_debt()
         scores = Scores(
-            {"discriminator": self._judge(observations, targets)},
+            {"discriminator": self._judge(observations, targets), **self._distances(observations, targets)},
             self.version,
             self._real.now(),
             self._painted.now(),
@@ -118,26 +121,38 @@ class LearnedJudge:
         """Draw pictures to reproduce, uint8 [N, H, W, C]; raises ValueError where count is outside 1…4096."""
         return self._targets.sample(count, test)
 
+    def _distances(
+        self, observations: NDArray[np.uint8], targets: NDArray[np.uint8] | None
+    ) -> dict[str, NDArray[np.float32]]:
+        return {} if targets is None else distance_terms(self._config.terms, observations, targets)
+
     def _judge(self, observations: NDArray[np.uint8], targets: NDArray[np.uint8] | None) -> NDArray[np.float32]:
-        """Scores [F, B]. A picture that equals its predecessor is judged once: brushes often move without painting."""
+        """Scores [F, B]. A picture that equals its predecessor is judged once: brushes often move without painting.
+
+        An episode keeps its complement mask, so that the differences of its scores are those of its pictures.
+        """
         changed = changed_frames(observations)
         if targets is None and (observations[0] == observations[0, 0]).all():
             changed[0, 1:] = False  # the same blank start in all episodes
         frame, episode = np.nonzero(changed)
+        masks = self._masks(observations.shape[1])
         scores = np.empty(len(frame), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(frame), SCORING_CHUNK):
                 chunk = slice(start, start + SCORING_CHUNK)
                 paintings = to_input(observations[frame[chunk], episode[chunk]], self._device)
                 target = None if targets is None else to_input(targets[episode[chunk]], self._device)
-                scores[chunk] = self._network(paintings, target).cpu().numpy()
+                mask = None if masks is None else masks[torch.from_numpy(episode[chunk])].to(self._device)
+                scores[chunk] = self._network(*pair(paintings, target, mask)).cpu().numpy()
         return fill_forward(scores, changed)
 
     def _update(self) -> Update:
         """Learn once from as many real pictures as remembered paintings."""
         start = self._clock()
         painted = self._replay.sample(self._config.batch, self._generator)
+        self._network.train()
         loss = self._objective.loss(self._network, self._pictures(painted), self._generator, self._updates)
+        self._network.eval()
         self._optimiser.zero_grad(set_to_none=True)
         loss.total.backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
@@ -154,7 +169,15 @@ class LearnedJudge:
             real = draw(self._dataset.train, len(painted), self._generator)
             return Pictures(to_input(real, self._device), paintings)
         target = to_input(painted.targets, self._device)
-        return Pictures(target, paintings, target)
+        masks = self._masks(len(painted))
+        return Pictures(target, paintings, target, None if masks is None else masks.to(self._device))
+
+    def _masks(self, count: int) -> Tensor | None:
+        """A complement mask for each of so many samples, where the run has such masks."""
+        if self._config.complement == "none":
+            return None
+        height, width, _ = self._observation_shape
+        return draw_masks(self._config.complement, count, height, width, self._generator)
 
     def state(self) -> State:
         """Weights, optimiser, replay, statistics, answers, generators and counters; copies."""
@@ -235,9 +258,9 @@ def build_judge(
         )
     settings = config.discriminator
     if settings.kind == "l2":
-        return L2Judge(dataset, seed, generation)
-    network = build_network(observation_shape, settings.channels, config.conditional, seed)
+        return L2Judge(dataset, seed, generation, settings.terms)
     objective = build_objective(settings)
+    network = build_network(observation_shape, settings.channels, config.conditional, seed, objective.prepare)
     return LearnedJudge(
         settings,
         network,

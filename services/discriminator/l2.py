@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.discriminator.distances import distance_terms
 from services.discriminator.judge import Answers, Scores, Targets, Update, check_batch
 from services.discriminator.statistics import RunningStatistics, Statistics
 from spiral.checkpoints import State
@@ -15,9 +17,10 @@ from spiral.versions import Version
 
 
 class L2Judge:
-    """−‖x − target‖₂ / √(HWC) with pixels from 0 to 1: 0 is a perfect copy, −1 black for white."""
+    """Answers :func:`services.discriminator.distances.l2`, and other distances where ``terms`` names them."""
 
-    def __init__(self, dataset: Dataset, seed: int, generation: int) -> None:
+    def __init__(self, dataset: Dataset, seed: int, generation: int, terms: Sequence[str] = ()) -> None:
+        self._terms = tuple(dict.fromkeys(("l2", *terms)))
         self._shape = dataset.train.shape[1:]
         self._generation = generation
         self._answers, self._painted = Answers(), RunningStatistics()
@@ -41,12 +44,12 @@ class L2Judge:
         known = self._answers.find(batch_id, observations.shape[:2])
         if known is not None:
             return known
-        difference = (observations.astype(np.float32) - np.asarray(targets, dtype=np.float32)) / 255
-        terms = -np.sqrt(np.square(difference).mean(axis=(2, 3, 4)))
+        assert targets is not None  # it was checked
+        terms = distance_terms(self._terms, observations, targets)
         if remember:
-            self._painted.add(terms[-1])
+            self._painted.add(terms["l2"][-1])
         # A real pair is the target twice, at distance 0.
-        scores = Scores({"l2": terms}, self.version, Statistics(0.0, 0.0, observations.shape[1]), self._painted.now())
+        scores = Scores(terms, self.version, Statistics(0.0, 0.0, observations.shape[1]), self._painted.now())
         self._answers.keep(batch_id, scores)
         return scores
 

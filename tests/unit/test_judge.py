@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from services.discriminator import network as network_module
+from services.discriminator.distances import DISTANCES
 from services.discriminator.judge import Judge, Scores
 from services.discriminator.judging import LearnedJudge, build_judge
 from services.discriminator.network import Critic, build_network, to_input
@@ -25,7 +26,11 @@ CONFIGS = {
     "wgan-gp": config("discriminator.objective=wgan-gp", "discriminator.replay=3"),
     "afterwards": config("discriminator.update_first=false", "discriminator.updates_per_batch=3"),
     "conditional": config("conditional=true", "discriminator.objective=wgan-gp"),
+    "spectral norm": config("discriminator.objective=spectral-norm", "discriminator.replay=2"),
+    "complement": config("conditional=true", "discriminator.complement=halves", "discriminator.update_first=false"),
+    "terms": config("conditional=true", "discriminator.complement=random", "discriminator.terms=[l2, colour-emd]"),
     "l2": config("conditional=true", "discriminator.kind=l2"),
+    "l2 and colours": config("conditional=true", "discriminator.kind=l2", "discriminator.terms=[colour-emd, l2]"),
 }
 
 
@@ -254,6 +259,49 @@ def test_l2_is_the_distance_to_the_target() -> None:
         assert scores.terms["l2"][frame, episode] == pytest.approx(expected, abs=1e-6)
     assert scores.terms["l2"][2].tolist() == [0.0, -1.0]
     assert (scores.real.mean, scores.painted.mean) == (0.0, -0.5)
+
+
+def test_colour_emd_is_the_cost_of_moving_one_histogram_onto_the_other() -> None:
+    """Against the difference of cumulated histograms, which is what the distance is in one dimension."""
+    shape = (5, 4, 3)
+    generator = np.random.default_rng(1)
+    one, other = (generator.integers(0, 256, (6, *shape), dtype=np.uint8) for _ in range(2))
+    one[0], other[0] = 0, 255
+    other[1] = one[1].reshape(-1, 3)[generator.permutation(20)].reshape(shape)  # elsewhere, but the same colours
+    expected = []
+    for painting, target in zip(one, other, strict=True):
+        costs = []
+        for channel in range(3):
+            of, to = (np.bincount(p[..., channel].reshape(-1), minlength=256) / 20 for p in (painting, target))
+            costs.append(np.abs(np.cumsum(of - to)).sum() / 255)
+        expected.append(-np.mean(costs))
+    np.testing.assert_allclose(DISTANCES["colour-emd"](one, other), expected, atol=1e-6)
+    assert expected[:2] == [-1.0, 0.0]
+
+
+@pytest.mark.parametrize("name", ["terms", "l2 and colours"])
+def test_every_term_of_a_batch_is_that_of_its_pictures(name: str) -> None:
+    judge, shown, wanted = judge_of(CONFIGS[name]), observations(2, frames=4), targets(2)
+    shown[2, :3] = shown[1, :3]
+    scores = judge.score("a", shown, wanted, remember=True)
+    assert list(scores.terms) == (["discriminator", "l2", "colour-emd"] if name == "terms" else ["l2", "colour-emd"])
+    for term, distance in DISTANCES.items():
+        expected = np.stack([distance(frame, wanted) for frame in shown])
+        np.testing.assert_allclose(scores.terms[term], expected, atol=1e-6)
+        assert scores.terms[term].dtype == np.float32
+
+
+def test_an_episode_is_scored_under_one_mask() -> None:
+    """A picture that differs from the blank start only where the mask hides it scores as the blank start does."""
+    chosen = config("conditional=true", "discriminator.complement=halves", "discriminator.learning_rate=0.01")
+    judge, wanted = judge_of(chosen), targets(0, batch=64)
+    shown = np.full((3, 64, *SHAPE), 255, np.uint8)
+    shown[1, :, :, :8], shown[2, :, :, 8:] = 0, 0  # the left half, then the right half alone
+    scores = judge.score("a", shown, wanted, remember=True).terms["discriminator"]
+    left, right = scores[1] != scores[0], scores[2] != scores[0]
+    assert 8 < (left & ~right).sum() < 24
+    assert 8 < (right & ~left).sum() < 24
+    assert (left | right).all()
 
 
 def test_targets_come_from_the_split_that_is_asked_for_and_change_nothing() -> None:

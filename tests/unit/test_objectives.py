@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -11,9 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from services.discriminator.masks import Kind, draw_masks
 from services.discriminator.network import Critic, build_network
 from services.discriminator.objectives import BUILDERS, Objective, Pictures, build_objective
 from services.discriminator.objectives.r1 import R1
+from services.discriminator.objectives.spectral_norm import SpectralNorm
 from services.discriminator.objectives.wgan_gp import WganGp
 from spiral.config import DiscriminatorConfig
 
@@ -109,12 +112,16 @@ def test_r1_is_the_papers_formula_every_update_or_lazily(network: Critic, every:
     assert ("gradient_penalty" in loss.terms) == (weight > 0)
 
 
-@pytest.mark.parametrize("conditional", [False, True])
-@pytest.mark.parametrize("objective", [WganGp(10.0, 0.5), R1(3.0, 1)])
-def test_the_weights_gradient_is_the_losss_derivative(objective: Objective, conditional: bool) -> None:
+@pytest.mark.parametrize("kind", ["unconditional", "conditional", "masked"])
+@pytest.mark.parametrize("objective", [WganGp(10.0, 0.5), R1(3.0, 1), SpectralNorm()])
+def test_the_weights_gradient_is_the_losss_derivative(objective: Objective, kind: str) -> None:
     """The penalties' second derivatives included, against central differences of the loss."""
-    network = build_network(SHAPE, (3, 4), conditional, seed=1).double()
+    conditional = kind != "unconditional"
+    network = build_network(SHAPE, (3, 4), conditional, seed=1, initialise=objective.prepare).double()
+    network.eval()  # the singular vectors stay what they are
     batch = pictures(conditional=conditional)
+    if kind == "masked":
+        batch = replace(batch, mask=draw_masks("random", 3, 8, 8, seeded()).double())
 
     def total() -> Tensor:
         return objective.loss(network, batch, seeded(), update=0).total
@@ -183,6 +190,93 @@ def test_each_interpolated_picture_has_a_place_of_its_own() -> None:
     assert 0.8 < float(places.max()) <= 1
 
 
+def largest_singular_value(weight: Tensor) -> float:
+    return float(np.linalg.svd(weight.detach().flatten(1).numpy(), compute_uv=False)[0])
+
+
+def test_spectral_norm_is_the_logistic_loss_of_layers_divided_by_their_largest_singular_value() -> None:
+    plain = build_network(SHAPE, (3, 4), conditional=True, seed=1).double()
+    normalised = build_network(SHAPE, (3, 4), conditional=True, seed=1, initialise=SpectralNorm().prepare).double()
+    batch = pictures(conditional=True)
+    for _ in range(50):  # one power iteration each
+        loss = SpectralNorm().loss(normalised, batch, seeded(), update=0)
+    with torch.no_grad():
+        for layer in (*plain.convolutions, plain.linear):
+            layer.weight /= largest_singular_value(layer.weight)
+    real, painted = (plain(picture, batch.target).detach() for picture in (batch.real, batch.painted))
+    expected = np.log1p(np.exp(-real.numpy())).mean() + np.log1p(np.exp(painted.numpy())).mean()
+    assert float(loss.total.detach()) == pytest.approx(expected, rel=1e-5)
+
+
+def test_spectral_norm_makes_one_power_iteration_an_update_and_none_when_scoring() -> None:
+    network = build_network(SHAPE, (3, 4), conditional=False, seed=1, initialise=SpectralNorm().prepare).double()
+    layers = (*network.convolutions, network.linear)
+
+    def vectors() -> list[Array]:
+        return [layer.parametrizations.weight[0]._u.numpy().copy() for layer in layers]
+
+    before = vectors()
+    weights = [layer.parametrizations.weight.original.detach().flatten(1).numpy() for layer in layers]
+    SpectralNorm().loss(network, pictures(), seeded(), update=0)
+    for was, now, weight in zip(before, vectors(), weights, strict=True):
+        iterated = weight @ (weight.T @ was)
+        np.testing.assert_allclose(now, iterated / np.linalg.norm(iterated), atol=1e-6)
+    network.eval()
+    before = vectors()
+    network(pictures().real)
+    for was, now in zip(before, vectors(), strict=True):
+        np.testing.assert_array_equal(was, now)
+
+
+@pytest.mark.parametrize("kind", ["halves", "random"])
+def test_a_mask_hides_of_the_target_what_it_shows_of_the_painting(kind: Kind) -> None:
+    """Checklist item 12, for whatever the network is shown, by every objective."""
+    batch = replace(pictures(count=20, conditional=True), mask=draw_masks(kind, 20, 8, 8, seeded()).double())
+    assert batch.target is not None
+    batch = replace(batch, real=batch.target)
+    shown: list[tuple[Tensor, Tensor]] = []
+
+    class Watching(Linear):
+        def forward(self, painting: Tensor, target: Tensor | None = None) -> Tensor:
+            assert target is not None
+            shown.append((painting.detach(), target.detach()))
+            return super().forward(painting, target)
+
+    for objective in (WganGp(10.0, 0.0), R1(1.0, 1), SpectralNorm()):
+        shown.clear()
+        objective.loss(Watching(1.0), batch, seeded(), update=0)
+        painting, target = (torch.cat(slots) for slots in zip(*shown, strict=True))
+        of_painting, of_target = painting != 0, target != 0
+        assert not (of_painting & of_target).any()
+        assert (of_painting | of_target).all()
+        # Real and painted pairs of a sample share one mask.
+        assert torch.equal(of_painting, of_painting[:20].repeat(len(painting) // 20, 1, 1, 1))
+
+
+def test_the_gradient_penalty_does_not_see_what_a_mask_hides() -> None:
+    mask = torch.zeros(3, 1, 8, 8, dtype=torch.float64)
+    mask[:, :, :, :4] = 1
+    critic = Linear(1.0)
+    visible = float(critic.weight.detach().view(8, 8)[:, :4].norm())
+    loss = WganGp(10.0, 0.0).loss(critic, replace(pictures(conditional=True), mask=mask), seeded(), update=0)
+    assert float(loss.terms["gradient_penalty"]) == pytest.approx((visible - 1) ** 2)
+
+
+def test_masks_are_halves_or_cells_each_as_likely() -> None:
+    halves = draw_masks("halves", 400, 6, 8, seeded())
+    kinds = {mask.numpy().tobytes() for mask in halves}
+    assert len(kinds) == 4
+    assert all(mask.sum() == 24 for mask in halves)
+    random = draw_masks("random", 400, 32, 32, seeded())
+    cells = random.unfold(2, 8, 8).unfold(3, 8, 8).flatten(4)
+    assert (cells == cells[..., :1]).all()
+    share = cells[..., 0].flatten(1).mean(1)
+    assert 0 < float(share.min()) < 0.35
+    assert 0.65 < float(share.max()) < 1
+    assert float(share.mean()) == pytest.approx(0.5, abs=0.03)
+    assert set(random.unique().tolist()) == {0.0, 1.0}
+
+
 def test_centring_pulls_the_middle_to_zero_and_nothing_else(network: Critic) -> None:
     batch = pictures()
     without = WganGp(10.0, 0.0).loss(network, batch, seeded(), update=0)
@@ -197,5 +291,5 @@ def test_every_configurable_objective_is_there() -> None:
 
 def test_an_unknown_objective_is_a_sentence() -> None:
     config = DiscriminatorConfig.model_construct(objective="hinge")
-    with pytest.raises(ValueError, match='"hinge" is unknown; known: r1, wgan-gp'):
+    with pytest.raises(ValueError, match='"hinge" is unknown; known: r1, spectral-norm, wgan-gp'):
         build_objective(config)

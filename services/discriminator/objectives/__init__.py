@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from services.discriminator.objectives import r1, wgan_gp
+from services.discriminator.objectives import r1, spectral_norm, wgan_gp
 from services.discriminator.objectives.objective import Loss, Objective, Pictures, input_gradient
 from spiral.config import DiscriminatorConfig
 
 BUILDERS: dict[str, Callable[[DiscriminatorConfig], Objective]] = {
     "r1": r1.build,
+    "spectral-norm": spectral_norm.build,
     "wgan-gp": wgan_gp.build,
 }
 

@@ -8,6 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from services.discriminator.masks import pair
+
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
@@ -19,6 +21,16 @@ class Pictures:
     """Remembered paintings."""
     target: Tensor | None = None
     """What each painting was to reproduce, and the second half of both pairs; None in an unconditional run."""
+    mask: Tensor | None = None
+    """Complement masks [N, 1, H, W] of 0 and 1: each sample's, for its real pair and its painted one alike."""
+
+    def score(self, network: nn.Module, *paintings: Tensor) -> tuple[Tensor, ...]:
+        """Scores [N] of one or several [N, C, H, W], each picture in a pair with its target, in one pass."""
+        count = len(paintings)
+        target = None if self.target is None else self.target.repeat(count, 1, 1, 1)
+        mask = None if self.mask is None else self.mask.repeat(count, 1, 1, 1)
+        scores: Tensor = network(*pair(torch.cat(paintings), target, mask))
+        return scores.chunk(count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,10 @@ class Loss:
 
 class Objective(Protocol):
     """A loss over one batch of real pictures and as many paintings."""
+
+    def prepare(self, network: nn.Module) -> None:
+        """Change a new network into one for this objective, where it needs another kind of layers."""
+        ...
 
     def loss(self, network: nn.Module, pictures: Pictures, generator: torch.Generator, update: int) -> Loss:
         """The loss of ``update`` (0 for a run's first); ``generator`` is on the CPU and the only source of chance."""

@@ -21,12 +21,15 @@ class R1:
     every: int
     """Updates for each penalty, which is then as many times as heavy (lazy regularisation, Karras et al. 2020)."""
 
+    def prepare(self, network: nn.Module) -> None:
+        """Any network will do."""
+
     def loss(self, network: nn.Module, pictures: Pictures, generator: torch.Generator, update: int) -> Loss:
         """The penalty is made of the gradient by the real picture; in a pair its target is held fixed."""
         penalised = self.gamma > 0 and update % self.every == 0
         picture = pictures.real.detach().requires_grad_(penalised)
-        real = network(picture, pictures.target)
-        painted = network(pictures.painted, pictures.target)
+        (real,) = pictures.score(network, picture)
+        (painted,) = pictures.score(network, pictures.painted)
         logistic = softplus(-real).mean() + softplus(painted).mean()
         terms = {"logistic": logistic.detach()}
         total = logistic

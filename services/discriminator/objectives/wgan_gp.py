@@ -20,13 +20,17 @@ class WganGp:
     centring: float
     """κ: a critic is defined up to a constant only, but its scores are rewards, so their middle is held at 0."""
 
+    def prepare(self, network: nn.Module) -> None:
+        """Any network will do that does not couple the pictures of a batch."""
+
     def loss(self, network: nn.Module, pictures: Pictures, generator: torch.Generator, update: int) -> Loss:
         """x̂ lies between each real picture and its painting, at a place of its own; the target is held fixed."""
         place = torch.rand(len(pictures.real), 1, 1, 1, generator=generator).to(pictures.real)
         between = torch.lerp(pictures.painted, pictures.real, place).requires_grad_()
-        gradient = input_gradient(network(between, pictures.target), between)
+        (score,) = pictures.score(network, between)
+        gradient = input_gradient(score, between)
         penalty = (gradient.flatten(1).norm(dim=1) - 1).square().mean()
-        real, painted = _both(network, pictures)
+        real, painted = pictures.score(network, pictures.real, pictures.painted)
         distance = painted.mean() - real.mean()
         middle = (real.mean() + painted.mean()) / 2
         total = distance + self.penalty * penalty + self.centring * middle.square()
@@ -36,13 +40,6 @@ class WganGp:
             painted.detach(),
             {"distance": distance.detach(), "gradient_penalty": penalty.detach()},
         )
-
-
-def _both(network: nn.Module, pictures: Pictures) -> tuple[torch.Tensor, torch.Tensor]:
-    """Scores of real pictures and paintings from one pass."""
-    target = None if pictures.target is None else torch.cat((pictures.target, pictures.target))
-    real, painted = network(torch.cat((pictures.real, pictures.painted)), target).chunk(2)
-    return real, painted
 
 
 def build(config: DiscriminatorConfig) -> WganGp:
