@@ -24,9 +24,7 @@ def list_sets() -> None:
     for heading in ("name", "here", "licence", "source"):
         table.add_column(heading, overflow="fold")
     for entry in catalogue():
-        table.add_row(
-            entry.name, "yes" if entry.present else f"no: spiral data get {entry.name}", entry.licence, entry.source
-        )
+        table.add_row(entry.name, "yes" if entry.present else f"no: {entry.how_to_get}", entry.licence, entry.source)
     Console().print(table)
     typer.echo(
         f"data folder: {data_root()} (set SPIRAL_DATA for another); folder:PATH is any folder of PNG or JPEG files"

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from spiral.datasets.prepared import Cache
 
 Pictures = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -48,8 +51,9 @@ class View:
 class Dataset:
     """Pictures of one view size, ink dark on white.
 
-    `train` and `test` are C-contiguous uint8 [N, H, W, C], so `data.train[indices]` is a batch; labels are int64 [N] or
-    None. `checksum` is the SHA-256 of the files' content: the same whatever the view.
+    `train` and `test` are C-contiguous uint8 [N, H, W, C], so `data.train[indices]` is a batch; those of a large set
+    are mapped from a file and cannot be written. Labels are int64 [N] or None. `checksum` is of the pictures' content:
+    the same whatever the view.
     """
 
     name: str
@@ -103,12 +107,20 @@ class Source(Protocol):
         """Its licence, in one line."""
         ...
 
+    @property
+    def how_to_get(self) -> str:
+        """The command that gets it; empty where there is nothing to get."""
+        ...
+
     def missing(self, folder: Path) -> str | None:
         """Say what is not there, in a few words, or None if every file is there; contents are not read."""
         ...
 
-    def read(self, folder: Path, view: View) -> Dataset:
-        """Read and verify the files; pictures come in the size and channels of `view`. Damaged: ValueError."""
+    def read(self, folder: Path, view: View, cache: Cache | None = None) -> Dataset:
+        """Read and verify the files; pictures come in the size and channels of `view`. Damaged: ValueError.
+
+        What is too large for memory is prepared in `cache` and mapped; without one, everything is read into memory.
+        """
         ...
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from spiral.datasets import download, views
 from spiral.datasets.dataset import Dataset, Labels, Pictures, Progress, View
 from spiral.datasets.idx import IdxFile, read_idx
+from spiral.datasets.prepared import Cache
 
 CLASSES = 10
 
@@ -52,13 +53,14 @@ class Mnist:
     name: str = "mnist"
     origin: str = "MNIST handwritten digits, Yann LeCun and Corinna Cortes, yann.lecun.com/exdb/mnist"
     licence: str = "CC BY-SA 3.0, © Yann LeCun and Corinna Cortes, derived from NIST"
+    how_to_get: str = "spiral data get mnist"
 
     def missing(self, folder: Path) -> str | None:
         """Name the first of the four files that is not there."""
         absent = [file.name for file in self.files if _find(folder, file.name) is None]
         return f"{absent[0]} (plain or .gz) is missing" if absent else None
 
-    def read(self, folder: Path, view: View) -> Dataset:
+    def read(self, folder: Path, view: View, cache: Cache | None = None) -> Dataset:
         """Read the four files, check the MD5 of each and the counts, and bring the digits to the view."""
         train_images, train_labels, test_images, test_labels = (read_verified(folder, file) for file in self.files)
         contents = "".join(idx.md5 for idx in (train_images, train_labels, test_images, test_labels))

@@ -10,23 +10,38 @@ from pathlib import Path
 
 import platformdirs
 
+from spiral.datasets.celeba import CelebA
 from spiral.datasets.dataset import Dataset, DatasetMissingError, Progress, Source, View
+from spiral.datasets.emoji import Emoji
+from spiral.datasets.faces import Faces
 from spiral.datasets.folder import PREFIX, Folder
 from spiral.datasets.mnist import Mnist
 from spiral.datasets.mnist_sample import MnistSample
+from spiral.datasets.omniglot import Omniglot
+from spiral.datasets.prepared import Cache
+from spiral.datasets.quickdraw import QuickDraw
 
 ROOT_VARIABLE = "SPIRAL_DATA"
+CACHE_VARIABLE = "SPIRAL_CACHE"
 
 
 def sources() -> tuple[Source, ...]:
     """Every data set that has a name of its own; a new one is a line here and a module beside this."""
-    return (MnistSample(), Mnist())
+    return (MnistSample(), Mnist(), Omniglot(), QuickDraw(), Emoji(), Faces(), CelebA())
 
 
 def data_root(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the folder that holds one folder per set: $SPIRAL_DATA, or `data` in the platform's cache folder."""
     chosen = environ.get(ROOT_VARIABLE)
     return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("spiral") / "data"
+
+
+def prepared_cache(root: Path, environ: Mapping[str, str] = os.environ) -> Cache:
+    """Where prepared views lie: $SPIRAL_CACHE, or `.prepared` in the data folder, or, where that is read-only, the
+    platform's cache folder."""
+    if chosen := environ.get(CACHE_VARIABLE):
+        return Cache((Path(chosen).expanduser(),))
+    return Cache((root / ".prepared", platformdirs.user_cache_path("spiral") / "prepared"))
 
 
 def find(name: str) -> Source:
@@ -47,8 +62,9 @@ def load(name: str, size: int | tuple[int, int], colour: bool = False, root: Pat
     """Load a data set in a view of size × size or (height, width) pixels, 3 channels if colour, else 1.
 
     Pictures are uint8 [N, H, W, C], ink dark on white, never stretched. `root` is the data folder (`data_root()` by
-    default). Raises DatasetMissingError, which names the command that gets the set, and ValueError for an unknown name,
-    a damaged file or a view outside 8…1024.
+    default). A large set is prepared at its first use, once for each view, and mapped into memory. Raises
+    DatasetMissingError, which names the command that gets the set, and ValueError for an unknown name, a damaged file
+    or a view outside 8…1024.
     """
     height, width = (size, size) if isinstance(size, int) else size
     view = View(height, width, colour)
@@ -56,7 +72,7 @@ def load(name: str, size: int | tuple[int, int], colour: bool = False, root: Pat
     folder = _folder(source, root)
     if (absent := source.missing(folder)) is not None:
         raise DatasetMissingError(_how_to_get(source, folder, absent))
-    return source.read(folder, view)
+    return source.read(folder, view, prepared_cache(data_root() if root is None else root))
 
 
 def _no_progress(file: str, done_bytes: int, total_bytes: int | None) -> None:
@@ -84,12 +100,14 @@ def check(name: str, root: Path | None = None) -> Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of the catalogue; `missing` is None if the set is there, else says what is not."""
+    """A line of the catalogue; `missing` is None if the set is there, else says what is not, and `how_to_get` how to
+    get it."""
 
     name: str
     source: str
     licence: str
     missing: str | None
+    how_to_get: str
 
     @property
     def present(self) -> bool:
@@ -100,7 +118,8 @@ class Entry:
 def catalogue(root: Path | None = None) -> tuple[Entry, ...]:
     """List every named data set with its source, its licence and whether it is there."""
     return tuple(
-        Entry(source.name, source.origin, source.licence, source.missing(_folder(source, root))) for source in sources()
+        Entry(source.name, source.origin, source.licence, source.missing(_folder(source, root)), source.how_to_get)
+        for source in sources()
     )
 
 
@@ -109,6 +128,6 @@ def _folder(source: Source, root: Path | None) -> Path:
 
 
 def _how_to_get(source: Source, folder: Path, absent: str) -> str:
-    if isinstance(source, Folder | MnistSample):
+    if not source.how_to_get:
         return f"{source.name}: {absent}"
-    return f"{source.name} is not in {folder}: {absent}. Get it with: spiral data get {source.name}"
+    return f"{source.name} is not in {folder}: {absent}. Get it with: {source.how_to_get}"

@@ -168,7 +168,10 @@ def test_a_missing_set_names_the_command(tmp_path: Path):
     ("name", "says"),
     [
         ("mnist-smaple", "did you mean mnist-sample"),
-        ("zebra", '"zebra" is unknown; Known: mnist-sample, mnist, folder:PATH'),
+        (
+            "zebra",
+            '"zebra" is unknown; Known: mnist-sample, mnist, omniglot, quickdraw, emoji, faces, celeba, folder:PATH',
+        ),
         ("folder:", "names no directory"),
         ("folder:/no/such/place", "/no/such/place does not exist"),
     ],

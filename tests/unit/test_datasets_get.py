@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -14,65 +11,16 @@ from test_datasets import tiny_mnist
 
 from spiral.datasets import View
 from spiral.datasets.mnist import Mnist
+from tests.file_server import Server, serving
 
 VIEW = View(32, 32, False)
 
 
-@dataclass
-class Server:
-    """What a server of files does wrong: `cuts` answers end early, `lies` answers have wrong bytes."""
-
-    folder: Path
-    ranges: bool = True
-    cuts: int = 0
-    lies: int = 0
-    status: int = 200
-    address: str = ""
-    asked: list[tuple[str, str | None]] = field(default_factory=list)
-
-    def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        wanted = handler.headers.get("Range")
-        self.asked.append((handler.path, wanted))
-        if self.status != 200:
-            handler.send_error(self.status)
-            return
-        content = (self.folder / handler.path.rsplit("/", 1)[1]).read_bytes()
-        if self.lies:
-            self.lies -= 1
-            content = gzip.compress(b"something else")
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and self.ranges else 0
-        if start and start >= len(content):
-            handler.send_error(416)
-            return
-        handler.send_response(206 if start else 200)
-        handler.send_header("Content-Length", str(len(content) - start))
-        handler.end_headers()
-        end = len(content)
-        if self.cuts:
-            self.cuts -= 1
-            end = start + (len(content) - start) // 2
-        handler.wfile.write(content[start:end])
-
-
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    serving = Server(tmp_path / "served")
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            serving.answer(self)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    serving.address = f"http://127.0.0.1:{http.server_address[1]}/mnist/"
-    thread = threading.Thread(target=http.serve_forever, args=(0.01,))
-    thread.start()
-    yield serving
-    http.shutdown()
-    thread.join()
-    http.server_close()
+    with serving(tmp_path / "served") as server:
+        server.wrong = gzip.compress(b"something else")
+        yield server
 
 
 @pytest.fixture

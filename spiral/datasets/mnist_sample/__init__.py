@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from spiral.datasets import views
 from spiral.datasets.dataset import Dataset, Progress, View
 from spiral.datasets.mnist import checked_labels
+from spiral.datasets.prepared import Cache
 
 DATA_FILE = Path(__file__).with_name("mnist_sample.npz")
 SHA256 = "7578aaa867b3ea69076fe19d4a62e5c2674991527336b52d7d26a3caecc59ad6"
@@ -29,12 +30,13 @@ class MnistSample:
     name: str = "mnist-sample"
     origin: str = "the first 10,000 + 1,000 digits of MNIST, Yann LeCun and Corinna Cortes; embedded in the package"
     licence: str = "CC BY-SA 3.0, © Yann LeCun and Corinna Cortes, derived from NIST"
+    how_to_get: str = ""
 
     def missing(self, folder: Path) -> str | None:
         """Say so if the package was installed without its file; there is nothing to get."""
         return None if self.file.is_file() else f"{self.file} is missing: the package is incomplete, install it again"
 
-    def read(self, folder: Path, view: View) -> Dataset:
+    def read(self, folder: Path, view: View, cache: Cache | None = None) -> Dataset:
         """Read the embedded file, check its SHA-256 and bring the digits to the view."""
         arrays = self._arrays()
         return Dataset(

@@ -1,0 +1,141 @@
+"""CelebA: photographs of faces, 178×218, from the user's own copy; nothing of it is shipped or downloaded.
+
+It is read from `img_align_celeba`, a folder or a zip, and `list_eval_partition.txt` (a file name and 0, 1 or 2 a
+line). Partition 0 is for training and 2 for testing, as its authors say; 1, their validation set, is left out. The
+centre of 160×160 pixels (x 9…169, y 29…189) holds the face.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from spiral.datasets import download, views
+from spiral.datasets.dataset import Dataset, Pictures, Progress, View
+from spiral.datasets.decoded import decoded
+from spiral.datasets.decoding import SUFFIXES, decode
+from spiral.datasets.prepared import Cache, collect
+from spiral.datasets.reading import Chunk, Reading
+from spiral.datasets.trees import Tree, is_tree, open_tree, pack
+
+IMAGES = "img_align_celeba"
+SPLIT = "list_eval_partition.txt"
+WIDTH, HEIGHT = 178, 218
+LEFT, TOP, SIDE = 9, 29, 160
+TRAIN, VALIDATION, TEST = 0, 1, 2
+FEWEST_PICTURES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class CelebA:
+    """The source `celeba`."""
+
+    name: str = "celeba"
+    origin: str = "CelebFaces Attributes, Liu, Luo, Wang and Tang, mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
+    licence: str = "for non-commercial research only, by its authors' agreement; get and keep your own copy"
+    how_to_get: str = f"spiral data get celeba --from DIR (a folder with {IMAGES}.zip and {SPLIT})"
+
+    def missing(self, folder: Path) -> str | None:
+        """Name what is not there: the pictures or the split."""
+        if _find(folder) is None:
+            return f"{IMAGES} (a folder or a zip) is missing"
+        return None if (folder / SPLIT).is_file() else f"{SPLIT} is missing"
+
+    def read(self, folder: Path, view: View, cache: Cache | None = None) -> Dataset:
+        """Read the pictures of partitions 0 and 2, cut about the face."""
+        found = _find(folder)
+        if found is None:
+            raise ValueError(f"{folder}: {IMAGES} (a folder or a zip) is missing")
+        return collect(self._reading(open_tree(found, SUFFIXES), folder / SPLIT, view), view, cache)
+
+    def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
+        """Bring the user's own copy: the zip as it is, a folder's pictures as one zip, and the split file."""
+        if from_dir is None:
+            raise ValueError(
+                f"celeba is not downloaded: it is {self.licence}. Its page is {self.origin.rsplit(', ', 1)[1]}; "
+                f"put {IMAGES}.zip and {SPLIT} into one folder and give it: spiral data get celeba --from DIR"
+            )
+        found = _find(from_dir)
+        if found is None or not (from_dir / SPLIT).is_file():
+            raise ValueError(f"{from_dir}: {IMAGES} (a folder or a zip) and {SPLIT} are needed there")
+        tree = open_tree(found, SUFFIXES)
+        names, _ = _chosen(tree, from_dir / SPLIT)
+        _face(decode(tree.read(names[0]), names[0]), names[0], View(64, 64, True))
+        if found.is_dir():
+            pack(tree, tree.names, folder / f"{IMAGES}.zip", progress)
+        else:
+            download.copy(found, folder / f"{IMAGES}.zip", progress)
+        download.copy(from_dir / SPLIT, folder / SPLIT, progress)
+
+    def _reading(self, tree: Tree, split: Path, view: View) -> Reading:
+        names, partitions = _chosen(tree, split)
+
+        def chunks() -> Iterator[Chunk]:
+            for pictures, digests, some in decoded(tree, names, view, lambda face: _face(face, tree.path.name, view)):
+                yield Chunk(pictures, np.array([partitions[name] == TEST for name in some]), None, digests)
+
+        mark = split.stat()
+        return Reading(
+            self.name,
+            self.origin,
+            self.licence,
+            len(names),
+            tree.total_bytes,
+            f"{tree.fingerprint} {mark.st_size} {mark.st_mtime_ns}",
+            chunks,
+        )
+
+
+def _find(folder: Path) -> Path | None:
+    return next((path for path in (folder / f"{IMAGES}.zip", folder / IMAGES) if is_tree(path)), None)
+
+
+def _chosen(tree: Tree, split: Path) -> tuple[tuple[str, ...], dict[str, int]]:
+    """The names of the pictures for training and testing, and the partition of each; every picture has one."""
+    partitions = _partitions(split)
+    of_name: dict[str, int] = {}
+    for name in tree.names:
+        partition = partitions.get(PurePosixPath(name).name)
+        if partition is None:
+            raise ValueError(
+                f"{split}: {PurePosixPath(name).name} of {tree.path.name} has no line; each picture has one"
+            )
+        if partition != VALIDATION:
+            of_name[name] = partition
+    sides = [sum(partition == side for partition in of_name.values()) for side in (TRAIN, TEST)]
+    if len(of_name) < FEWEST_PICTURES or not min(sides):
+        raise ValueError(
+            f"{tree.path}: {sides[0]} pictures for training and {sides[1]} for testing by {split.name}; "
+            f"at least {FEWEST_PICTURES} in all and 1 of each are needed"
+        )
+    return tuple(of_name), of_name
+
+
+def _partitions(split: Path) -> dict[str, int]:
+    try:
+        lines = split.read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{split}: cannot be read ({error})") from error
+    partitions = {}
+    for number, line in enumerate(lines, 1):
+        fields = line.split()
+        if not fields:
+            continue
+        if len(fields) != 2 or fields[1] not in {"0", "1", "2"}:
+            raise ValueError(f'{split}: line {number} is "{line[:60]}"; "000001.jpg 0" is right (0, 1 or 2)')
+        partitions[fields[0]] = int(fields[1])
+    return partitions
+
+
+def _face(picture: Pictures, name: str, view: View) -> Pictures:
+    """Cut one picture, uint8 [1, 218, 178, C] or [218, 178, C], about its face and bring it to the view."""
+    whole = picture if picture.ndim == 4 else picture[np.newaxis]
+    if whole.shape[1:3] != (HEIGHT, WIDTH):
+        raise ValueError(
+            f"{name}: a picture is {whole.shape[2]}×{whole.shape[1]}; the aligned ones are {WIDTH}×{HEIGHT}"
+        )
+    face = views.with_channels(whole[:, TOP : TOP + SIDE, LEFT : LEFT + SIDE], view.channels)
+    return views.crop_to_cover(face, view.height, view.width)
