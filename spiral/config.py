@@ -44,6 +44,8 @@ class PolicyConfig(Section):
     """Side to which ``small`` averages the view, pixels."""
     noise: int = Field(0, ge=0, le=256)
     """Length of the noise vector drawn once an episode; 0: none."""
+    blind: bool = False
+    """Keep its own painting from it, at every step; what else it sees stays (§1.5)."""
 
 
 class ActorConfig(Section):

@@ -59,7 +59,7 @@ class Painter:
         t = self._step
         previous = self._actions[t - 1 : t] if t else np.zeros((1, *self._actions.shape[1:]), np.int32)
         inputs = Inputs(
-            seen=self.policy.see(torch.from_numpy(self._observations[t : t + 1])),
+            seen=self.policy.watch(torch.from_numpy(self._observations[t : t + 1])),
             previous_action=torch.from_numpy(previous).long(),
             step=torch.tensor([t]),
             noise=None if self._noise is None else torch.from_numpy(self._noise),

@@ -130,7 +130,7 @@ class PolicyLearner:
     def _inputs(self, batch: Trajectory, actions: Tensor) -> Inputs:
         """What the policy saw before each action; ``actions`` are the batch's, int64."""
         return Inputs(
-            seen=self.policy.see(self._tensor(batch.observations[:-1])),
+            seen=self.policy.watch(self._tensor(batch.observations[:-1])),
             previous_action=torch.cat([torch.zeros_like(actions[:1]), actions[:-1]]),
             step=torch.arange(len(actions), device=self.device),
             noise=None if batch.noise is None else self._tensor(batch.noise),

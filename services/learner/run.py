@@ -115,7 +115,7 @@ class LearningRun:
         self._quarter = 0
         self.last: ScoredBatch | None = None
         """The batch that was learnt from last."""
-        self._of_last: dict[str, float] = {}
+        self._of_last: dict[str, Any] = {}
         self.lag = Lag(0, 0)
 
     @property
@@ -162,6 +162,7 @@ class LearningRun:
             "score_final": float(scores[-1].mean()),
             "score_real": batch.score_real,
             "score_painted": batch.score_painted,
+            "terms": {name: float(values[-1].mean()) for name, values in batch.terms.items()},
             "paint_share": float(learner.policy.spec.mask(batch.trajectory.actions).all(-1).mean()),
             "lag": self.lag.mean,
         }

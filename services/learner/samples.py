@@ -24,11 +24,15 @@ SNAPSHOTS = ("start", "quarter-1", "quarter-2", "quarter-3", "end")
 
 
 def write_samples(folder: Path, frames: int, trajectory: Trajectory, engine: EngineConfig, engine_version: str) -> None:
-    """A contact sheet, an animation and some programs of a trajectory that was learnt from."""
-    final = trajectory.observations[-1, :SHEET]
-    pictures.save_png(pictures.contact_sheet(final), folder / f"sheet-{frames:010d}.png")
-    painting = trajectory.observations[1:, 0]
-    pictures.save_painting_gif(folder / f"painting-{frames:010d}.gif", [painting], ms_per_frame=FRAME_MS)
+    """A contact sheet, an animation and some programs of a trajectory that was learnt from; targets stand beside."""
+    final, targets = trajectory.observations[-1, :SHEET], trajectory.targets
+    if targets is None:
+        sheet = pictures.contact_sheet(final)
+    else:
+        sheet = pictures.side_by_side({"painted": final, "targets": targets[:SHEET]})
+    pictures.save_png(sheet, folder / f"sheet-{frames:010d}.png")
+    shown = [trajectory.observations[1:, 0], *([] if targets is None else [targets[:1]])]
+    pictures.save_painting_gif(folder / f"painting-{frames:010d}.gif", shown, ms_per_frame=FRAME_MS)
     programs = folder / "programs"
     programs.mkdir(exist_ok=True)
     for b in range(min(PROGRAMS, trajectory.batch)):

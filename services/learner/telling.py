@@ -38,7 +38,7 @@ class Teller:
         metrics["spiral_learner_finished"].set_function(lambda: learning.done >= 1)
         metrics["spiral_learner_checkpoint_age_seconds"].set_function(lambda: learning.checkpoint_age_s)
         metrics["spiral_learner_checkpoint_interval_seconds"].set(learning.config.learner.checkpoint_s)
-        self._frames, self._updates = 0, 0
+        self._frames, self._updates = learning.learner.frames, learning.learner.updates
         self._count()
 
     def waited(self, peer: str, seconds: float, came: bool) -> None:
@@ -71,6 +71,8 @@ class Teller:
             metrics["spiral_learner_entropy"].labels(component=component).set(nats)
         for term, value in record["losses"].items():
             metrics["spiral_learner_loss"].labels(term=term).set(value)
+        for term, value in record["terms"].items():
+            metrics["spiral_learner_term"].labels(term=term).set(value)
         metrics["spiral_learner_reward"].set(record["reward"])
         for kind in ("first", "final"):
             metrics["spiral_learner_score"].labels(kind=kind).set(record[f"score_{kind}"])
@@ -90,8 +92,10 @@ class Teller:
         self.metrics["spiral_learner_actor_demand"].set(max(1.0, actors / busy))
 
     def _count(self) -> None:
-        """Raise the counters to the run's totals, which a resumed run begins with."""
+        """Raise the counters; a resumed run's begin at 0, or rates would take the whole run for one leap."""
         learner = self._learning.learner
         self.metrics["spiral_learner_frames_total"].inc(learner.frames - self._frames)
         self.metrics["spiral_learner_updates_total"].inc(learner.updates - self._updates)
         self._frames, self._updates = learner.frames, learner.updates
+        self.metrics["spiral_learner_run_frames"].set(self._frames)
+        self.metrics["spiral_learner_run_updates"].set(self._updates)

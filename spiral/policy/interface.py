@@ -25,7 +25,7 @@ class Inputs:
     """What the agent sees before each of ``T`` actions of ``B`` episodes."""
 
     seen: Tensor
-    """What :meth:`Policy.see` made of the observations, ``[T, B, …]``."""
+    """What :meth:`Policy.watch` made of the observations, ``[T, B, …]``."""
     previous_action: Tensor
     """int64 ``[T, B, K]``; zeros before the first action."""
     step: Tensor
@@ -66,6 +66,8 @@ class Policy(nn.Module, ABC):
     """A distribution over actions, sampled component by component, and a value."""
 
     counts: Tensor
+    blind: bool = False
+    """Whether its own painting is kept from it (spiral.md §1.5); the target is not."""
 
     def __init__(self, spec: ActionSpec, num_actions: int, noise: int, conditional: bool) -> None:
         super().__init__()
@@ -87,6 +89,10 @@ class Policy(nn.Module, ABC):
 
         Apart from the rest, because a learner that uses a batch several times sees it once.
         """
+
+    def watch(self, observations: Tensor) -> Tensor:
+        """What it sees of its own painting, as :meth:`see`: a white page at every step where it is blind."""
+        return self.see(torch.full_like(observations, 255) if self.blind else observations)
 
     @abstractmethod
     def core(self, inputs: Inputs, state: State) -> tuple[Tensor, Tensor, State]:

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from services.learner.learning import PolicyLearner
 from spiral.actions import ActionSpec, Component
-from spiral.config import PolicyConfig
+from spiral.config import LearnerConfig, PolicyConfig
+from spiral.painting import Painter
 from spiral.policy import Inputs, Policy, build_policy
 from spiral.policy.categorical import log_prob_and_entropy
 from spiral.policy.paper import FEATURES
 from spiral.policy.weights import dump_weights, load_weights, parse_weights
+from spiral.trajectories import Trajectory
 
 
 def spec_of(grid: int = 8, sizes: int = 4, colour: bool = False) -> ActionSpec:
@@ -198,3 +201,39 @@ def test_weights_travel_and_others_are_refused():
 def test_paper_says_what_it_cannot_see(view, grid, message):
     with pytest.raises(ValueError, match=message):
         policy_of("paper", spec=spec_of(grid=grid), view=view)
+
+
+@pytest.mark.parametrize("network", ["small", "paper"])
+def test_a_blind_policy_does_not_see_its_painting_but_its_target(network):
+    view, B = (32, 32, 1), 6
+    torch.manual_seed(0)
+    config = PolicyConfig(network=network, blind=True)
+    blind = build_policy(config, spec_of(), view, num_actions=3, conditional=True)
+    seeing = build_policy(config.model_copy(update={"blind": False}), spec_of(), view, 3, conditional=True)
+    seeing.load_state_dict(blind.state_dict())
+    draw = np.random.default_rng(0)
+    one, other, target, another = (draw.integers(0, 256, (B, *view), dtype=np.uint8) for _ in range(4))
+    white = np.full_like(one, 255)
+
+    def painted(policy: Policy, frame: np.ndarray, target: np.ndarray) -> Trajectory:
+        painter = Painter(policy, B, torch.Generator().manual_seed(1))
+        painter.begin(white, target)
+        while not painter.done:
+            painter.act()
+            painter.observe(frame)
+        return painter.trajectory()
+
+    trajectory = painted(blind, one, target)
+
+    def same_as(other: Trajectory) -> bool:
+        return np.array_equal(trajectory.behaviour_log_prob, other.behaviour_log_prob)
+
+    assert same_as(painted(blind, other, target))
+    assert same_as(painted(seeing, white, target))
+    assert not same_as(painted(seeing, one, target))
+    assert not same_as(painted(blind, one, another))
+    # The learner keeps the painting from it as well: the log-probabilities agree.
+    learner = PolicyLearner(blind, LearnerConfig(), seed=0)
+    actions = torch.from_numpy(trajectory.actions).long()
+    judged = blind.judge(learner._inputs(trajectory, actions), actions, blind.initial_state(B))
+    np.testing.assert_allclose(judged.log_prob.detach().numpy(), trajectory.behaviour_log_prob, atol=1e-5)
