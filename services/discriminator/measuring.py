@@ -21,7 +21,7 @@ class Meter:
         metrics["spiral_discriminator_checkpoint_age_seconds"].set_function(lambda: clock() - self._saved_at)
         metrics["spiral_discriminator_checkpoint_interval_seconds"].set(checkpoint_s)
         metrics["spiral_discriminator_generation"].set(judge.version.generation)
-        metrics["spiral_discriminator_updates_total"].inc(judge.version.number)
+        metrics["spiral_discriminator_run_updates"].set_function(lambda: judge.version.number)
         metrics["spiral_discriminator_debt"].set_function(lambda: judge.debt)
 
     def scored(self, scores: Scores, seconds: float, remember: bool) -> None:

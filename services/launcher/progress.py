@@ -101,7 +101,7 @@ class Tracker:
         learner = by_service.get("learner", Reading())
         judge = by_service.get("discriminator", Reading()).page
         scores = [judge.value("spiral_discriminator_score", kind=kind) for kind in ("real", "painted")]
-        frames = learner.page.value("spiral_learner_frames_total")
+        frames = learner.page.value("spiral_learner_run_frames")
         self._frames = int(frames or self._frames)
         fps = self._rate("learner", "spiral_learner_frames_total")
         left, share = self._limits.left(seconds, self._frames, fps)
@@ -114,7 +114,7 @@ class Tracker:
             frames=self._frames,
             frames_per_s=fps,
             painted_per_s=self._rate("actor", "spiral_actor_frames_total"),
-            updates=int(learner.page.value("spiral_learner_updates_total") or 0),
+            updates=int(learner.page.value("spiral_learner_run_updates") or 0),
             version=learner.version,
             # Both are 0 until the first batch is scored.
             score_real=scores[0] if any(scores) else None,

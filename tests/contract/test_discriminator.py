@@ -287,7 +287,7 @@ def test_sigterm_writes_a_checkpoint_ends_with_0_and_nothing_is_lost(
     assert ask(service, requests("1.2", observations(2))) == answer
     after = ask(service, requests("2.1", observations(3)))
     assert (after.version.generation, after.version.number) == (3, 8)
-    assert service.metrics()["spiral_discriminator_updates_total"] == 8
+    assert service.metrics()["spiral_discriminator_run_updates"] == 8
 
 
 def test_kill_9_costs_at_most_what_came_after_the_last_checkpoint(service: Service) -> None:

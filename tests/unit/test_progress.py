@@ -26,7 +26,8 @@ from spiral.wire.server import Server
 LEARNER = """
 # TYPE spiral_learner_frames_total counter
 spiral_learner_frames_total {frames}
-spiral_learner_updates_total 12
+spiral_learner_run_frames {frames}
+spiral_learner_run_updates 12
 spiral_learner_policy_lag{{stat="min"}} 1
 spiral_learner_policy_lag{{stat="mean"}} 2
 spiral_learner_policy_lag{{stat="max"}} 3
