@@ -152,13 +152,6 @@ CATALOGUE: tuple[Metric, ...] = (
         "Mean score of the last batch's first and final pictures.",
         kind=("first", "final"),
     ),
-    _metric(
-        "spiral_learner_term",
-        "gauge",
-        "score",
-        "Mean score of the last batch's final pictures, by score term.",
-        term=(),
-    ),
     _metric("spiral_learner_finished", "gauge", "", "1 once the run's limit is reached and nothing more is learnt."),
     _metric(
         "spiral_learner_checkpoint_age_seconds",

@@ -76,9 +76,6 @@ class Teller:
         metrics["spiral_learner_reward"].set(record["reward"])
         for kind in ("first", "final"):
             metrics["spiral_learner_score"].labels(kind=kind).set(record[f"score_{kind}"])
-        if self._learning.last is not None:
-            for term, scores in self._learning.last.terms.items():
-                metrics["spiral_learner_term"].labels(term=term).set(scores[-1].mean())
         self._judge(record["waits"], actors)
         self.waits.clear()
 
