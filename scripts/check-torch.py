@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
-import torch
+with warnings.catch_warnings(action="ignore"):  # NumPy is not installed yet
+    import torch
 
 
 def main(wanted: str) -> str:
@@ -27,4 +29,4 @@ def main(wanted: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1]) or 0)
