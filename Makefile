@@ -27,7 +27,7 @@ $(STAMP): $(SOURCES)
 	@scripts/system-packages.sh $(PYTHON)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q -c constraints.txt $(addprefix --extra-index-url ,$(TORCH_INDEX)) torch
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[train,dev]'
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[train,dev,k8s]'
 	@touch $@
 
 demo: setup ## learn to paint digits for five minutes, with a live display and pictures at the end

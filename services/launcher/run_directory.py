@@ -14,23 +14,13 @@ from typing import Any
 
 import psutil
 
+from spiral.compatibility import changes
 from spiral.config import RunConfig, load_config
 from spiral.runs import Run, name_run
 
 DEFAULT_PRESET = "demo"
 SMALLEST_FREE_BYTES = 64 << 20
 """Checkpoints of the small networks take megabytes and several are kept; below this the next one may not fit."""
-FIXED = (
-    "data",
-    "num_actions",
-    "conditional",
-    "engine",
-    "policy",
-    "learner.optimiser",
-    "discriminator.kind",
-    "discriminator.channels",
-)
-"""What the checkpoints of a run are made for: with another value they could not be read or would mean nothing."""
 ORPHANS_S = 30.0
 """Services of a launcher that was killed write their checkpoints and stop within this time."""
 
@@ -178,34 +168,21 @@ def _settle(run: Run, request: Request) -> tuple[RunConfig, list[str]]:
             "choose another name with --run, or begin anew with --fresh"
         )
     config = load_config(file or str(run.config_file), request.settings)
-    before, after = (
-        _flat(stored.model_dump(mode="json", by_alias=True)),
-        _flat(config.model_dump(mode="json", by_alias=True)),
-    )
-    changed = [key for key in before | after if before.get(key) != after.get(key)]
-    for key in changed:
-        if any(key == fixed or key.startswith(f"{fixed}.") for fixed in FIXED):
+    report = []
+    for change in changes(stored, config):
+        if change.fixed:
             raise ValueError(
-                f'{key}: {after.get(key)!r} does not fit the run "{run.name}", which has learnt with '
-                f"{before.get(key)!r}; choose another name with --run, or begin anew with --fresh"
+                f'{change.key}: {change.after!r} does not fit the run "{run.name}", which has learnt with '
+                f"{change.before!r}; choose another name with --run, or begin anew with --fresh"
             )
-    return config, [f"{key} was {before.get(key)!r} and is {after.get(key)!r} from now on" for key in changed]
+        report.append(f"{change.key} was {change.before!r} and is {change.after!r} from now on")
+    return config, report
 
 
 def _forget_moments(run: Run) -> None:
     """Remove what shows the quarters and the end of an earlier start, or a strip would mix them with this start's."""
     for snapshot in (*run.snapshots.glob("quarter-*"), *run.snapshots.glob("end.*")):
         snapshot.unlink()
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
 
 
 def _found(run: Run) -> str:

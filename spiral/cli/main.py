@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from spiral.cli import data, doctor, evaluate, paint, render, status, train, version
+from spiral.cli import certs, data, doctor, evaluate, k8s, paint, render, status, train, version
 
 app = typer.Typer(
     name="spiral",
@@ -27,8 +27,10 @@ app.command("render")(render.render)
 app.command("eval")(evaluate.evaluate)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
+app.command("certs")(certs.certs)
 app.command("version")(version.version)
 app.add_typer(data.app, name="data")
+app.add_typer(k8s.app, name="k8s")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

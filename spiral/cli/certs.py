@@ -1,0 +1,36 @@
+"""``spiral certs``: certificates and keys for encrypted services."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def certs(
+    folder: Annotated[Path, typer.Argument(help="New folder for the set, one folder a service in it.")],
+    domain: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Under which the services are found too, as renderer.DOMAIN; may be given again "
+            "(default: spiral, spiral.svc, spiral.svc.cluster.local)."
+        ),
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="How long they are valid.")] = 365,
+) -> None:
+    """Make an authority, a certificate for each service, and CURVE keys for actor and learner.
+
+    Each service is started with its own: --tls-ca FOLDER/learner/ca.crt --tls-cert FOLDER/learner/tls.crt --tls-key
+    FOLDER/learner/tls.key --curve-key FOLDER/learner/curve.key_secret --curve-peers FOLDER/learner/actor.key. The
+    authority's own key is not kept: for more certificates make a new set.
+    """
+    import datetime  # noqa: PLC0415
+
+    try:
+        from spiral.wire.certificates import write_set  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{error.name} is not installed; pip install cryptography") from error
+    domains = domain or ["spiral", "spiral.svc", "spiral.svc.cluster.local"]
+    write_set(folder, domains, datetime.timedelta(days=days), datetime.datetime.now(datetime.UTC))
+    typer.echo(f"wrote certificates and keys that are valid for {days} days to {folder}")

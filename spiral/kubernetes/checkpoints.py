@@ -1,0 +1,238 @@
+"""Checkpoints out of the cluster and back into it.
+
+What is pulled is a run's directory as `spiral paint`, `eval` and `train` know it. What is pushed becomes the newest
+checkpoint of a service that does not run: a running one reads its checkpoints at its start only, and its own next one
+would be newer. Both ways a checkpoint is written aside, compared with its manifest's SHA-256, and renamed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from spiral.compatibility import changes
+from spiral.config import RunConfig, load_config, parse_config
+from spiral.kubernetes.cluster import Cluster
+from spiral.kubernetes.errors import ClusterError, TransferError
+from spiral.kubernetes.listing import wait_until
+from spiral.kubernetes.places import Place, open_claim, open_place
+from spiral.kubernetes.sockets import CommandError
+from spiral.kubernetes.transfers import checksums, fetch_file, fetch_folder, list_names, remove, rename, send_folder
+from spiral.kubernetes.workloads import OURS, read_parts, read_workload, set_replicas
+from spiral.manifests import CHECKPOINT_NAME, MANIFEST, read_verified
+from spiral.runs import Run
+from spiral.wire.edges import Service
+
+KEEPERS: tuple[Service, ...] = ("learner", "discriminator")
+"""The services that have checkpoints; a run goes on from both."""
+TRIES = 3
+"""The service removes its oldest checkpoint when it writes a new one; what is gone half-way is asked for anew."""
+SPOOL_BYTES = 64 << 20
+"""Archives up to this size pass through memory, larger ones through a temporary file."""
+STOP_S = 240.0
+"""The learner has 180 s for its last checkpoint; a slow node adds to it."""
+BESIDE = ("history.jsonl", "engine.json")
+"""Files of the learner's run directory that belong to a run beside its checkpoints."""
+
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A checkpoint on this machine whose files are as its manifest says."""
+
+    path: Path
+    sha256: dict[str, str]
+    size_bytes: int
+
+    @property
+    def number(self) -> int:
+        """Its number: the higher, the newer."""
+        return int(self.path.name[-8:])
+
+
+def newest_here(folder: Path) -> Found:
+    """The newest checkpoint of a folder, verified; ValueError where there is none or it is damaged."""
+    names = (
+        sorted(path.name for path in folder.iterdir() if CHECKPOINT_NAME.fullmatch(path.name))
+        if folder.is_dir()
+        else []
+    )
+    if not names:
+        raise ValueError(f"checkpoint: there is none in {folder}")
+    return verify(folder / names[-1])
+
+
+def verify(path: Path) -> Found:
+    """A checkpoint whose files are as its manifest says; ValueError that says what is not."""
+    try:
+        contents = read_verified(path)
+        contents[MANIFEST] = (path / MANIFEST).read_bytes()
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise ValueError(f"checkpoint: {path} is damaged: {error}") from error
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    return Found(path, sums, sum(map(len, contents.values())))
+
+
+async def pull(cluster: Cluster, run: Run, services: Iterable[Service], say: Say) -> None:
+    """Fetch the newest checkpoint of each service into a run's directory here, with what else makes it a run."""
+    if pid := run.trainer():
+        raise ValueError(f'run: "{run.name}" is in use by process {pid}; stop it, or choose another name with --run')
+    for service in services:
+        async with open_place(cluster, service) as place:
+            found = await _pull_newest(cluster, place, service, run.checkpoints(service))
+            beside = {name: await fetch_file(cluster, place, name) for name in BESIDE} if service == "learner" else {}
+        config = (found.path / "config.yaml").read_bytes()
+        for name, content in (beside | {run.config_file.name: config}).items():
+            if content and (service == "learner" or not run.exists):
+                _write(run.path / name, content)
+        say(f"{service}: {found.path.name}, {found.size_bytes / 2**20:.1f} MiB, verified, is in {found.path}")
+
+
+async def _pull_newest(cluster: Cluster, place: Place, service: Service, into: Path) -> Found:
+    remote = f"checkpoints/{service}"
+    problem: Exception = ClusterError("")
+    for _ in range(TRIES):
+        names = [name for name in await list_names(cluster, place, remote) if CHECKPOINT_NAME.fullmatch(name)]
+        if not names:
+            raise ClusterError(
+                f"the {service} has written no checkpoint yet; the first comes after learner.checkpoint_s seconds"
+            )
+        final = into / names[-1]
+        into.mkdir(parents=True, exist_ok=True)
+        aside = into / names[-1].replace("checkpoint-", "writing-")
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        try:
+            with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
+                await fetch_folder(cluster, place, f"{remote}/{names[-1]}", aside, spool)
+            pulled = verify(aside)
+            return _settle(pulled, final)
+        except CommandError as error:
+            problem = error  # gone half-way: there is a newer one
+        except ValueError as error:
+            problem = TransferError(f"{service}: {names[-1]} did not arrive as it was written: {error}")
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    raise problem
+
+
+def _settle(pulled: Found, final: Path) -> Found:
+    """Give a verified checkpoint its final name; ValueError where another one has it."""
+    if not final.exists():
+        pulled.path.rename(final)
+    elif verify(final).sha256 != pulled.sha256:
+        raise FileExistsError(
+            f"{final} is another checkpoint than the cluster's of that number; pull into a run of its own with --run"
+        )
+    return Found(final, pulled.sha256, pulled.size_bytes)
+
+
+async def push(cluster: Cluster, run: Run, services: Iterable[Service], stop: bool, say: Say) -> None:
+    """Make the newest checkpoints of a run here the newest of the cluster's.
+
+    Refused while a service runs, unless ``stop``: then it is stopped, which writes its own last checkpoint, and
+    started again whatever comes of the push. Nothing that the cluster has is removed or overwritten.
+    """
+    found = {service: newest_here(run.checkpoints(service)) for service in services}
+    wanted = {service: await _replicas(cluster, service) for service in found}
+    for service, checkpoint in found.items():
+        await _refuse_other_kind(cluster, service, load_config(str(checkpoint.path / "config.yaml")))
+    running = [service for service, number in wanted.items() if number]
+    if running and not stop:
+        each = " ".join(f"{service}=0" for service in running)
+        raise ClusterError(
+            f"running: {', '.join(running)}; a checkpoint is read at the start only. --stop stops them for it and "
+            f"starts them again, or stop them yourself: spiral k8s scale {each}"
+        )
+    try:
+        for service in running:
+            say(f"{service}: stopping, with a last checkpoint of its own")
+            await set_replicas(cluster, service, 0)
+        for service, checkpoint in found.items():
+            await _until_stopped(cluster, service)
+            async with open_claim(cluster, service, []) as place:
+                name = await _push_one(cluster, place, service, checkpoint)
+            say(f"{service}: {checkpoint.path.name} is {name} in the cluster, verified there")
+    finally:
+        for service in running:
+            await set_replicas(cluster, service, wanted[service])
+            say(f"{service}: started again")
+
+
+async def _push_one(cluster: Cluster, place: Place, service: Service, checkpoint: Found) -> str:
+    """Write aside, verify, rename; its new name."""
+    remote = f"checkpoints/{service}"
+    there = [name for name in await list_names(cluster, place, remote) if CHECKPOINT_NAME.fullmatch(name)]
+    number = 1 + max((int(name[-8:]) for name in there), default=0)
+    # A name that the service takes for a write of its own that was cut off, and removes at its start.
+    aside, final = f"{remote}/writing-{number:08d}", f"{remote}/checkpoint-{number:08d}"
+    with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
+        await send_folder(cluster, place, checkpoint.path, aside, spool)
+    arrived = await checksums(cluster, place, aside)
+    if arrived != checkpoint.sha256:
+        wrong = sorted(name for name in arrived | checkpoint.sha256 if arrived.get(name) != checkpoint.sha256.get(name))
+        await remove(cluster, place, aside)
+        raise TransferError(f"{service}: {', '.join(wrong)} did not arrive as sent; nothing was changed, try again")
+    if await _replicas(cluster, service):
+        await remove(cluster, place, aside)
+        raise ClusterError(f"the {service} was started while its checkpoint was sent; nothing was changed")
+    await rename(cluster, place, aside, final)
+    return Path(final).name
+
+
+async def _replicas(cluster: Cluster, service: Service) -> int:
+    number = (await read_workload(cluster, service)).spec.replicas
+    return 1 if number is None else int(number)
+
+
+async def _until_stopped(cluster: Cluster, service: Service) -> None:
+    selector = f"{OURS},app.kubernetes.io/name={service}"
+    call = cluster.core.list_namespaced_pod
+    if not await wait_until(lambda pods: not pods, STOP_S, call, cluster.namespace, label_selector=selector):
+        left = ", ".join(part.name for part in await read_parts(cluster, [service]))
+        raise ClusterError(f"pod {left} does not end; `spiral k8s doctor` may say why")
+
+
+async def _refuse_other_kind(cluster: Cluster, service: Service, theirs: RunConfig) -> None:
+    """ValueError where the checkpoint is made for something else than the cluster's run learns."""
+    ours = await read_run_config(cluster, service)
+    if ours is None:
+        return
+    for change in changes(ours, theirs):
+        if change.fixed:
+            raise ValueError(
+                f"{change.key}: the checkpoint was made with {change.after!r}, the cluster's run has "
+                f"{change.before!r}; apply a run.yaml that fits it first"
+            )
+
+
+async def read_run_config(cluster: Cluster, service: Service) -> RunConfig | None:
+    """What the cluster's run learns, from the ConfigMap that the service mounts; None where it mounts none.
+
+    ClusterError where what is in it makes no configuration.
+    """
+    volumes = (await read_workload(cluster, service)).spec.template.spec.volumes or []
+    for volume in volumes:
+        if volume.config_map is None:
+            continue
+        data = (await cluster.core.read_namespaced_config_map(volume.config_map.name, cluster.namespace)).data or {}
+        if "run.yaml" in data:
+            tree = yaml.safe_load(data["run.yaml"])
+            try:
+                return parse_config(tree if isinstance(tree, dict) else {}, f"ConfigMap {volume.config_map.name}")
+            except ValueError as error:
+                raise ClusterError(str(error)) from error
+    return None
+
+
+def _write(path: Path, content: bytes) -> None:
+    aside = path.with_name(f".{path.name}.part")
+    aside.write_bytes(content)
+    aside.replace(path)

@@ -1,0 +1,41 @@
+"""The newest pictures that the learner has written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from spiral.kubernetes.cluster import Cluster
+from spiral.kubernetes.errors import ClusterError, TransferError
+from spiral.kubernetes.places import open_place
+from spiral.kubernetes.transfers import fetch_file, list_names
+
+KINDS = {".png": (re.compile(r"sheet-(\d+)\.png"), b"IEND"), ".gif": (re.compile(r"painting-(\d+)\.gif"), b";")}
+"""By the ending asked for: how the learner calls its contact sheets and animations, and what such a file ends with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A picture file from the cluster."""
+
+    name: str
+    frames: int
+    """Learnt when it was made."""
+    content: bytes
+
+
+async def newest_sample(cluster: Cluster, ending: str) -> Sample:
+    """The newest contact sheet (``.png``) or animation (``.gif``); ClusterError where there is none yet."""
+    pattern, tail = KINDS[ending]
+    async with open_place(cluster, "learner") as place:
+        names = [name for name in await list_names(cluster, place, "samples") if pattern.fullmatch(name)]
+        if not names:
+            raise ClusterError(
+                "the learner has written no samples yet; the first come a minute (learner.sample_s) after the first "
+                "batch: `spiral k8s status` shows whether it learns"
+            )
+        content = await fetch_file(cluster, place, f"samples/{names[-1]}")
+    if tail not in content[-12:]:
+        raise TransferError(f"{names[-1]} did not arrive whole ({len(content)} bytes); try again")
+    found = pattern.fullmatch(names[-1])
+    return Sample(names[-1], int(found[1]) if found else 0, content)
