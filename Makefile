@@ -1,6 +1,6 @@
 # Everything here works on a fresh clone; `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all golden check bench bench-learning images kind-load clean
+.PHONY: help setup demo test test-all golden check bench bench-learning images kind-load cluster-up clean
 
 # The first Python on the path that is new enough.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
@@ -11,6 +11,8 @@ STAMP := .venv/.made
 TORCH_INDEX ?=
 PRESET ?= mnist
 MINUTES ?= 15
+# What `make cluster-up` starts.
+OVERLAY ?= k8s
 # What the environment is made of: when one of these is newer than the stamp, it is brought up to date.
 SOURCES := pyproject.toml setup.py constraints.txt Makefile scripts/system-packages.sh \
 	$(shell find protos spiral/engines -name '*.proto' -o -name '*.c' -o -name '*.h' -o -name '*.cdef')
@@ -71,6 +73,9 @@ images: ## container images of the services; REGISTRY=, TORCH=cuda, TORCH_INDEX=
 
 kind-load: ## load the images into the kind cluster KIND_CLUSTER
 	@scripts/images.sh kind-load $(IMAGES)
+
+cluster-up: setup ## the pods of OVERLAY (k8s) as processes of this machine, to look at; needs root; Ctrl-C ends all
+	@$(BIN)/python -m tests.k8s.cluster $(OVERLAY)
 
 clean: ## remove what was built here; runs and data stay
 	rm -rf .venv build dist *.egg-info spiral/v1 benchmarks/out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -154,10 +154,10 @@ def _create_ordinal(item: Object, store: Store, ordinal: int) -> None:
 
 
 def _job(item: Object, store: Store, now_s: float) -> None:
-    """One pod at a time until one succeeds, or more than ``backoffLimit`` have failed."""
+    """One pod at a time until one succeeds, or more than ``backoffLimit`` or a hopeless one have failed."""
     pods = store.owned(key(item))
     failed = [pod for pod in pods if pod.phase == "Failed"]
-    if any(pod.phase == "Succeeded" for pod in pods) or len(failed) > item["spec"].get("backoffLimit", 6):
+    if job_status(item, pods):
         return
     deadline_s = item["spec"].get("activeDeadlineSeconds")
     if deadline_s and pods and now_s - min(pod.created_s for pod in pods) > deadline_s:
@@ -174,5 +174,19 @@ def job_status(item: Object, pods: Sequence[Pod]) -> str:
     """``Complete``, ``Failed``, or empty while it goes on."""
     if any(pod.phase == "Succeeded" for pod in pods):
         return "Complete"
-    failed = sum(pod.phase == "Failed" for pod in pods)
-    return "Failed" if failed > item["spec"].get("backoffLimit", 6) else ""
+    failed = [pod for pod in pods if pod.phase == "Failed"]
+    hopeless = any(_fails_job(rule, pod) for rule in _rules(item) for pod in failed)
+    return "Failed" if hopeless or len(failed) > item["spec"].get("backoffLimit", 6) else ""
+
+
+def _rules(item: Object) -> Sequence[Object]:
+    return item["spec"].get("podFailurePolicy", {}).get("rules", [])
+
+
+def _fails_job(rule: Object, pod: Pod) -> bool:
+    """Whether a rule of the ``podFailurePolicy`` ends the whole Job over this pod."""
+    codes = rule.get("onExitCodes")
+    if rule["action"] != "FailJob" or codes is None:
+        return False
+    ends = [c.ended for c in pod.containers if codes.get("containerName") in {None, c.name} and c.ended]
+    return any((end.code in codes["values"]) == (codes["operator"] == "In") for end in ends if end.code)
