@@ -12,6 +12,7 @@ from typing import Any
 import zmq.asyncio
 from google.protobuf.message import DecodeError
 
+from services.actor.link import Link
 from services.actor.shipping import Decision, Fate, Shipping
 from services.actor.waiting import Waits
 from spiral.trajectories import Trajectory
@@ -43,7 +44,7 @@ class Shipper:
         self._waits = waits
         self._settled = settled
         self._clock = clock
-        self._socket: zmq.asyncio.Socket | None = None
+        self._link: Link | None = None
         self._departures: dict[int, asyncio.Future[None]] = {}
         self._set_aside = 0
         self._changed = asyncio.Event()
@@ -86,15 +87,18 @@ class Shipper:
     async def run(self) -> None:
         """Talk to the learner for ever; ContractError where the two can't work together."""
         try:
-            self._socket = self._connect()
+            self._link = Link(self._connect(), self._clock)
             self._perform(self._machine.connected(self._clock()))
             while True:
-                if await self._socket.poll(int(TICK_S * 1000)):
-                    self._take(await self._socket.recv_multipart())
+                arrival = await self._link.next(TICK_S)
+                if arrival is not None and arrival.kind == "end":
+                    self._perform(self._machine.disconnected(self._clock()))
+                elif arrival is not None:
+                    self._take(arrival.frames)
                 self._perform(self._machine.tick(self._clock()))
         finally:
-            if self._socket is not None:
-                self._socket.close(linger=0)
+            if self._link is not None:
+                self._link.close()
 
     def _take(self, frames: list[bytes]) -> None:
         try:
@@ -105,9 +109,9 @@ class Shipper:
         self._perform(self._machine.receive(message, self._clock()))
 
     def _perform(self, decision: Decision) -> None:
-        if decision.reconnect and self._socket is not None:
-            self._socket.close(linger=0)  # and with it whatever it had not sent
-            self._socket = self._connect()
+        if decision.reconnect and self._link is not None:
+            self._link.close()
+            self._link = Link(self._connect(), self._clock)
         self._changed.set()
         for frames in decision.messages:
             self._send(frames)
@@ -119,10 +123,10 @@ class Shipper:
                 departure.set_result(None)
 
     def _send(self, frames: Any) -> None:
-        if self._socket is None:
+        if self._link is None:
             return
         # The socket keeps the order of what is sent on it, so nobody needs to wait; credits bound what piles up.
-        sending = self._socket.send_multipart(frames, copy=False)
+        sending = self._link.send(frames)
         if isinstance(sending, asyncio.Future) and not sending.done():
             self._sending.add(sending)
             sending.add_done_callback(self._sending.discard)

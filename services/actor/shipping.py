@@ -144,17 +144,25 @@ class Shipping:
         self._drop_old_generations(decision)
         return self._send(decision)
 
+    def disconnected(self, now: float) -> Decision:
+        """The connection has ended: say hello on another one, which waits until the learner is back."""
+        _log.warning("the connection to the learner has ended: connecting again")
+        return self._connect_again(now)
+
     def tick(self, now: float) -> Decision:
         """Time has passed."""
         if now - self._heard_at >= SILENCE_S:
             _log.warning("nothing heard from the learner for %.0f s: connecting again", now - self._heard_at)
-            decision = self.connected(now)
-            decision.reconnect = True
-            return decision
+            return self._connect_again(now)
         idle = self.credits and not self._waiting and not self._unanswered and now - self._used_at >= IDLE_S
         if idle or (self._hello_at is not None and now >= self._hello_at):
             return Decision(messages=[self._say_hello()])
         return Decision()
+
+    def _connect_again(self, now: float) -> Decision:
+        decision = self.connected(now)
+        decision.reconnect = True
+        return decision
 
     def _say_hello(self) -> Frames:
         self._welcomed = False

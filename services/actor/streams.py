@@ -30,6 +30,7 @@ from spiral.v1.renderer_pb2 import (
 )
 from spiral.wire import tensors
 from spiral.wire.contract import settings_to_proto, spec_from_proto
+from spiral.wire.reasons import reason
 
 LIFE_JITTER = 0.25
 """Share by which streams' lives differ, so that the groups of many actors don't all move at once."""
@@ -94,7 +95,7 @@ class Stream:
             self.close()
             raise StreamLostError(f"no answer from the renderer within {self._watchdog_s:g} s") from error
         except grpc.aio.AioRpcError as error:
-            raise StreamLostError(f"{error.code().name}: {error.details()}", error.code()) from error
+            raise StreamLostError(reason(error), error.code()) from error
         except asyncio.InvalidStateError as error:
             raise StreamLostError("the stream has ended") from error
         except asyncio.CancelledError as error:
@@ -148,7 +149,7 @@ class Renderers:
                 except grpc.aio.AioRpcError as error:
                     if error.code() in REFUSED:
                         raise ValueError(f"engine: the renderer refuses: {error.details()}") from error
-                    await self._pause(back_off, f"{error.code().name}: {error.details()}")
+                    await self._pause(back_off, reason(error))
 
     async def open(self, batch: int, observation_shape: tuple[int, int, int]) -> Stream:
         """Open a stream of ``batch`` canvases, trying until a renderer has room; ValueError where it refuses them."""

@@ -16,6 +16,7 @@ from services.actor.waiting import Waits
 from spiral.v1 import discriminator_pb2_grpc
 from spiral.v1.discriminator_pb2 import SampleTargetsRequest
 from spiral.wire import tensors
+from spiral.wire.reasons import reason
 
 _log = logging.getLogger(__name__)
 
@@ -57,5 +58,5 @@ class Targets:
                     if error.code() in REFUSED:
                         raise ValueError(f"targets: the discriminator refuses: {error.details()}") from error
                     delay_s = back_off.next_s()
-                    _log.warning("no targets (%s: %s); another try in %.1f s", error.code(), error.details(), delay_s)
+                    _log.warning("no targets (%s); another try in %.1f s", reason(error), delay_s)
                     await asyncio.sleep(delay_s)

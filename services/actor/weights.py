@@ -23,6 +23,7 @@ from spiral.v1 import learner_pb2_grpc
 from spiral.v1.learner_pb2 import GetWeightsRequest
 from spiral.versions import Version
 from spiral.wire.contract import version_from_proto, version_to_proto
+from spiral.wire.reasons import reason
 
 MAX_WEIGHTS_BYTES = 1 << 30
 """Far above any policy of ours; a header that says more is an error, not a reason to fill the memory."""
@@ -55,7 +56,7 @@ class WeightsClient:
         except grpc.aio.AioRpcError as error:
             if error.code() == grpc.StatusCode.FAILED_PRECONDITION:
                 raise ContractError(f"the learner refuses this actor: {error.details()}") from error
-            raise WeightsError(f"{error.code().name}: {error.details()}") from error
+            raise WeightsError(reason(error)) from error
         if not responses or responses[0].WhichOneof("response") != "header":
             raise WeightsError("the answer does not start with a header")
         header = responses[0].header

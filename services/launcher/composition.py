@@ -17,6 +17,9 @@ STAGES: tuple[tuple[str, ...], ...] = (("actor", "renderer"), ("learner",), ("di
 GRACE_S = {"actor": 10.0, "renderer": 10.0, "learner": 60.0, "discriminator": 60.0}
 """Time to stop; learner and discriminator write a checkpoint, and a slow disk is not to cost it."""
 
+PLAINTEXT = tuple(f"SPIRAL_{name}" for name in ("TLS_CA", "TLS_CERT", "TLS_KEY", "CURVE_KEY", "CURVE_PEERS"))
+"""Variables of the options that encrypt."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -63,6 +66,8 @@ def compose(
         # Libraries size their pools before a service can tell them how many threads it may use.
         # gRPC's own remarks on connections that end are no news in a service's log.
         environment = {"GRPC_VERBOSITY": "ERROR", "OMP_NUM_THREADS": str(threads[name]), "PYTHONUNBUFFERED": "1"}
+        # What encrypts services elsewhere is not meant for this user's own sockets, which the launcher talks to too.
+        environment |= dict.fromkeys(PLAINTEXT, "")
         command = Command(name, argv, run.logs / f"{name}.log", environment, (parent_pipe, lock))
         return Service(command, GRACE_S[name], ends_run=name == "learner" and limit != Limit())
 

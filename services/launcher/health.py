@@ -8,24 +8,19 @@ from contextlib import suppress
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from spiral.wire.rpc import connect
+
 ANSWER_S = 10.0
 """Time for an answer; a machine that swaps can take seconds."""
 EVERY_S = 0.5
 """Pause between questions to one service."""
-OPTIONS = (
-    # The default doubles up to two minutes: a restarted service would be noticed far too late.
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 500),
-    ("grpc.use_local_subchannel_pool", 1),
-)
 
 
 class HealthChecks:
     """The standard health check of several services, one question at a time each."""
 
     def __init__(self, addresses: Mapping[str, str], clock: Callable[[], float]) -> None:
-        self._channels = {name: grpc.insecure_channel(address, OPTIONS) for name, address in addresses.items()}
+        self._channels = {name: connect(address) for name, address in addresses.items()}
         self._stubs = {name: health_pb2_grpc.HealthStub(channel) for name, channel in self._channels.items()}
         self._asked: dict[str, tuple[float, grpc.Future[health_pb2.HealthCheckResponse]]] = {}
         self._clock = clock

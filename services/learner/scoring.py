@@ -22,6 +22,7 @@ from spiral.v1.discriminator_pb2 import ScoreHeader, ScoreRequest, ScoreResponse
 from spiral.v1.discriminator_pb2_grpc import DiscriminatorServiceStub
 from spiral.versions import Version
 from spiral.wire.edges import Service
+from spiral.wire.reasons import reason
 from spiral.wire.rpc import MAX_CHUNK_BYTES
 from spiral.wire.tensors import decode, spec_of
 
@@ -158,13 +159,13 @@ class Scorer:
             except (grpc.RpcError, grpc.FutureCancelledError) as error:
                 if self._stop.is_set():
                     return None
-                code, details = call.code(), call.details()
+                code, details = call.code(), reason(call)
                 if code in REFUSED:
-                    raise ValueError(f"discriminator: it refuses the batch: {details}") from error
+                    raise ValueError(f"discriminator: it refuses the batch: {call.details()}") from error
                 if code not in RETRIED:
-                    raise DiscriminatorError(f"discriminator: {code.name}: {details}") from error
+                    raise DiscriminatorError(f"discriminator: {details}") from error
                 if attempt == 0:
-                    _log.warning("waiting for the discriminator: %s %s", code.name, details)
+                    _log.warning("waiting for the discriminator: %s", details)
                 self._stop.wait(RETRY_S[min(attempt, len(RETRY_S) - 1)])
                 attempt += 1
                 continue

@@ -31,6 +31,7 @@ from spiral.v1.renderer_pb2_grpc import RendererServiceStub
 from spiral.wire import sockets
 from spiral.wire.contract import settings_to_proto, spec_from_proto
 from spiral.wire.curve import gatekeeper
+from spiral.wire.reasons import reason
 from spiral.wire.rpc import connect
 from spiral.wire.tls import Identity
 
@@ -38,6 +39,8 @@ TAKE_S = 0.5
 """Longest wait for a batch before the loop looks at the clock and at signals."""
 DESCRIBE_DEADLINE_S = 5.0
 """Of one try to reach a renderer; it is tried until the learner is stopped."""
+DESCRIBE_PAUSE_S = 0.5
+"""Between two tries."""
 SLOW_WAIT_S = 10.0
 """A wait of this length is worth a line in the log."""
 _log = logging.getLogger(__name__)
@@ -179,13 +182,14 @@ def describe_engine(config: RunConfig, address: str, identity: Identity | None, 
             serving.tick()
             try:
                 with serving.info.waiting("renderer"):
-                    answer = stub.DescribeEngine(request, timeout=DESCRIBE_DEADLINE_S, wait_for_ready=True)
+                    answer = stub.DescribeEngine(request, timeout=DESCRIBE_DEADLINE_S)
             except grpc.RpcError as error:
                 if error.code() == grpc.StatusCode.INVALID_ARGUMENT:
                     raise ValueError(f"engine.settings: {error.details()}") from error
                 if time.monotonic() - waiting_since >= SLOW_WAIT_S:
                     waiting_since = time.monotonic()
-                    _log.warning("waiting for the renderer at %s: %s", address, error.details())
+                    _log.warning("waiting for the renderer at %s: %s", address, reason(error))
+                serving.stopping.wait(DESCRIBE_PAUSE_S)
                 continue
             height, width, channels = answer.observation_shape
             canvas_height, canvas_width, canvas_channels = answer.canvas_shape

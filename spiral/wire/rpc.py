@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from spiral.wire.addresses import check_address
+from spiral.wire.addresses import check_address, socket_path
 from spiral.wire.tls import Identity
 
 # 4,096 RGB observations of 64×64 and their action fit; gRPC's own limit is 4 MiB.
@@ -48,6 +48,9 @@ def client_options(address: str) -> Options:
         # A channel of its own is a connection of its own: streams spread, and one that is closed ends nobody else's.
         ("grpc.use_local_subchannel_pool", 1),
     ]
+    if socket_path(address) is not None:
+        # A path is no name that a certificate could have, and only this host has the socket.
+        options.append(("grpc.default_authority", "localhost"))
     if address.startswith("dns:///"):
         service_config = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}}
         options.append(("grpc.service_config", json.dumps(service_config)))

@@ -117,6 +117,16 @@ def test_silence_means_a_new_connection_and_what_was_unanswered_goes_first(shipp
     assert said(shipping.receive(welcome(credits=3), 12.0)) == ["1", "2", "3"]
 
 
+def test_the_end_of_the_connection_means_a_new_one_at_once(shipping: Shipping) -> None:
+    shipping.receive(welcome(credits=1), 0.0)
+    offer(shipping)
+    again = shipping.disconnected(0.1)
+    assert again.reconnect
+    assert said(again) == ["hello"]
+    assert shipping.credits == 0
+    assert said(shipping.receive(welcome(credits=1), 0.2)) == ["1"], "what was not answered is sent again"
+
+
 def test_any_message_breaks_the_silence(shipping: Shipping) -> None:
     shipping.receive(welcome(), 1.0)
     shipping.receive(heartbeat(), 10.0)
