@@ -120,7 +120,8 @@ class Collection:
         except (TimeoutError, ConnectionError):
             pass
         finally:
-            store.listeners.remove(listener)
+            if listener in store.listeners:
+                store.listeners.remove(listener)
             self.server.watches.remove(queue)
         return response
 
