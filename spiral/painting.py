@@ -6,6 +6,8 @@ from an engine in the same process.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -48,7 +50,7 @@ class Painter:
         self._actions: NDArray[np.int32] = np.zeros((T, B, K), np.int32)
         self._log_prob = np.empty((T, B), np.float32)
         self._targets = targets
-        self._seen_targets = None if targets is None else self.policy.see(torch.from_numpy(targets))
+        self._seen_targets = None if targets is None else self.policy.see(self._tensor(targets))
         self._noise = (
             torch.randn(B, self.policy.noise, generator=self._generator).numpy() if self.policy.noise else None
         )
@@ -59,23 +61,26 @@ class Painter:
         t = self._step
         previous = self._actions[t - 1 : t] if t else np.zeros((1, *self._actions.shape[1:]), np.int32)
         inputs = Inputs(
-            seen=self.policy.watch(torch.from_numpy(self._observations[t : t + 1])),
-            previous_action=torch.from_numpy(previous).long(),
-            step=torch.tensor([t]),
-            noise=None if self._noise is None else torch.from_numpy(self._noise),
+            seen=self.policy.watch(self._tensor(self._observations[t : t + 1])),
+            previous_action=self._tensor(previous).long(),
+            step=torch.tensor([t], device=self.policy.counts.device),
+            noise=None if self._noise is None else self._tensor(self._noise),
             target=self._seen_targets,
         )
         sampled = self.policy.act(inputs, self._state, self._generator)
         self._state = sampled.state
-        self._log_prob[t] = sampled.log_prob.numpy()
+        self._log_prob[t] = sampled.log_prob.cpu().numpy()
         actions: NDArray[np.int32] = self._actions[t]
-        actions[:] = sampled.actions.numpy()
+        actions[:] = sampled.actions.cpu().numpy()
         return actions
 
     def observe(self, frames: NDArray[np.uint8]) -> None:
         """Take in what the last actions have made: ``[B, H, W, C]``."""
         self._step += 1
         self._observations[self._step] = frames
+
+    def _tensor(self, array: NDArray[Any]) -> torch.Tensor:
+        return torch.from_numpy(array).to(self.policy.counts.device)
 
     def trajectory(self) -> Trajectory:
         """The record of the finished episodes."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from spiral.cli import certs, data, doctor, evaluate, k8s, paint, render, status, train, version
+from spiral.cli import certs, data, doctor, evaluate, k8s, paint, reconstruct, render, status, train, version
 
 app = typer.Typer(
     name="spiral",
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 app.command("train")(train.train)
 app.command("paint")(paint.paint)
+app.command("reconstruct")(reconstruct.reconstruct)
 app.command("render")(render.render)
 app.command("eval")(evaluate.evaluate)
 app.command("status")(status.status)

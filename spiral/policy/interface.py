@@ -113,8 +113,9 @@ class Policy(nn.Module, ABC):
         def sample(k: int, logits: Tensor) -> Tensor:
             del k
             # The exponential race: the argmin of E_i / p_i with E_i ~ Exp(1) is distributed as p.
-            race = torch.empty_like(logits).exponential_(generator=generator)
-            return (logits - race.log_()).argmax(-1)
+            # Drawn where the generator is, so that a seed means the same draws on every device.
+            race = torch.empty_like(logits, device=generator.device).exponential_(generator=generator)
+            return (logits - race.log_().to(logits.device)).argmax(-1)
 
         actions, log_probs = [], []
         for logits, chosen in self._decode(features[0], sample):
@@ -134,7 +135,7 @@ class Policy(nn.Module, ABC):
         return Judged(
             log_prob=(torch.stack(log_probs, -1) * mask).sum(-1).view(T, B),
             entropy=(torch.stack(entropies, -1) * mask).view(T, B, K),
-            value=value,
+            value=value.float(),
         )
 
     def _decode(self, features: Tensor, choose: Choose) -> Iterator[tuple[Tensor, Tensor]]:

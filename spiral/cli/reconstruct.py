@@ -1,0 +1,68 @@
+"""``spiral reconstruct``: let a trained run paint after pictures of yours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from spiral.cli import options
+
+MOST_ATTEMPTS = 4096
+
+
+def reconstruct(
+    images: Annotated[
+        list[Path], typer.Argument(help="Picture files of any size; dark on white where it is a drawing.")
+    ],
+    run: options.RunName,
+    out: Annotated[Path, typer.Option(help="Folder for programs and pictures.")] = Path("reconstructions"),
+    attempts: Annotated[
+        int, typer.Option(min=1, max=MOST_ATTEMPTS, help="Paintings of each picture, of which the best is kept.")
+    ] = 16,
+    seed: options.Seed = 0,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute; auto: cuda where there is one.")
+    ] = "auto",
+    runs: options.Runs = options.RUNS,
+) -> None:
+    """Paint after pictures with a run that learnt with targets, and say how near it came.
+
+    For each picture NAME.png it writes NAME.json (the program), NAME.png (the canvas) and NAME-and-target.png.
+    """
+    names = [image.stem for image in images]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"images: {', '.join(twice)}: several pictures would be written to one file; rename them")
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"out: {out} is a file; name a folder")
+    from spiral.runs import find_run  # noqa: PLC0415
+
+    found = find_run(runs, run)
+
+    from spiral import pictures, reconstruction  # noqa: PLC0415
+    from spiral.devices import choose_device  # noqa: PLC0415
+    from spiral.trained import load_trained  # noqa: PLC0415
+
+    trained = load_trained(found)
+    trained.policy.to(choose_device(device))
+    # All are read before one is painted: a bad one costs no time and leaves nothing behind.
+    targets = [reconstruction.read_target(image, trained) for image in images]
+    for name, target in zip(names, targets, strict=True):
+        best = reconstruction.reconstruct(trained, target.picture, attempts, seed)
+        enlarged = target.picture.repeat(best.canvas.shape[0] // target.picture.shape[0], 0)
+        enlarged = enlarged.repeat(best.canvas.shape[1] // target.picture.shape[1], 1)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            aside = out / f".{name}.json.part"
+            best.program.save(aside)
+            aside.replace(out / f"{name}.json")
+            pictures.save_png(pictures.contact_sheet(best.canvas[None], scale=1, margin=0), out / f"{name}.png")
+            beside = pictures.side_by_side({"target": enlarged[None], "painted": best.canvas[None]}, scale=4)
+            pictures.save_png(beside, out / f"{name}-and-target.png")
+        except OSError as error:
+            raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
+        typer.echo(
+            f"{name}: {target.change}; mse {best.mse:.4f}, ssim {best.ssim:.3f}, best of {attempts}: {out}/{name}.png"
+        )

@@ -1,0 +1,79 @@
+"""Paints pictures after targets: several attempts at each, of which the best is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiral.datasets import views
+from spiral.datasets.folder import PREFIX, read_picture
+from spiral.evaluation.targets import mse, ssim
+from spiral.programs import Program
+from spiral.trained import Trained
+
+PHOTOGRAPHS = ("celeba", "faces")
+"""Data sets whose pictures fill the view; those of the others are drawings on white paper."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A picture as the agent is shown it."""
+
+    picture: NDArray[np.uint8]
+    """``[H, W, C]``, the view's size."""
+    change: str
+    """What was done to bring it there, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconstruction:
+    """The best of several attempts."""
+
+    program: Program
+    canvas: NDArray[np.uint8]
+    """uint8 ``[H, W, C]``, the canvas' size."""
+    mse: float
+    """Of the view against the target, pixels 0 to 1."""
+    ssim: float
+
+
+def read_target(file: Path, trained: Trained) -> Target:
+    """Bring any picture file to the view of a run: photographs are cut, drawings get white margins.
+
+    Raises ValueError that names the file where it is no picture, or a side is below 8 pixels.
+    """
+    height, width, channels = trained.engine.observation_shape
+    picture = read_picture(file, channels)
+    had = f"{picture.shape[1]}×{picture.shape[0]}"
+    data = trained.config.data
+    if data in PHOTOGRAPHS or data.startswith(PREFIX):
+        fitted = views.crop_to_cover(picture[None], height, width)[0]
+        how = "cut about its centre and scaled"
+    else:
+        fitted = views.fit_inside(picture[None], height, width)[0]
+        how = "scaled and centred on white"
+    same = picture.shape[:2] == (height, width)
+    change = f"{had}, as the agent sees it" if same else f"{had} → {width}×{height}, {how}"
+    return Target(np.ascontiguousarray(fitted), change)
+
+
+def reconstruct(trained: Trained, target: NDArray[np.uint8], attempts: int, seed: int) -> Reconstruction:
+    """Paint after ``target`` ``[H, W, C]`` ``attempts`` times and keep the attempt with the least squared error.
+
+    Raises ValueError where the run learns without targets.
+    """
+    if not trained.config.conditional:
+        raise ValueError(
+            "run: it paints from nothing and takes no target; train one that does, for example with: "
+            "spiral train --preset mnist-reconstruct"
+        )
+    wanted = np.repeat(target[None], attempts, axis=0)
+    canvases, actions = trained.paint(attempts, seed, wanted)
+    seen = trained.view(canvases)
+    errors = mse(seen, wanted)
+    best = int(errors.argmin())
+    likeness = float(ssim(seen[best : best + 1], target[None])[0])
+    return Reconstruction(trained.program(actions[best], seed), canvases[best], float(errors[best]), likeness)

@@ -1,0 +1,117 @@
+"""``spiral reconstruct``: any picture in, program and pictures out, and a sentence for what is none."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from services.launcher.lockstep import Lockstep, deterministic
+from services.learner.run import Limits
+from spiral.cli.main import main
+from spiral.config import load_config
+from spiral.datasets import load
+from spiral.evaluation import mse
+from spiral.programs import Program, render
+from spiral.reconstruction import read_target
+from spiral.runs import Run
+from spiral.trained import load_trained
+from tests.launched import SMALL
+
+SETTINGS = ["data=mnist-sample", "num_actions=3", *(f"{key}={value}" for key, value in SMALL.items())]
+
+
+def make_run(runs: Path, name: str, preset: str, *settings: str) -> Run:
+    run = Run(runs / name)
+    run.path.mkdir(parents=True)
+    config = load_config(preset, [*SETTINGS, *settings])
+    run.config_file.write_text(config.to_yaml())
+    with deterministic(threads=1):
+        lockstep = Lockstep(config, run, Limits())
+        lockstep.step()
+        lockstep.finish()
+    return run
+
+
+@pytest.fixture(name="runs", scope="module")
+def _runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    runs = tmp_path_factory.mktemp("runs")
+    make_run(runs, "after", "mnist-reconstruct")
+    make_run(runs, "nothing", "mnist")
+    return runs
+
+
+def digit() -> np.ndarray:
+    return load("mnist-sample", 32).test[0, :, :, 0]
+
+
+def test_the_best_attempt_is_written_as_program_picture_and_side_by_side(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = tmp_path / "seven.png", tmp_path / "out"
+    Image.fromarray(digit()).save(file)
+    arguments = ["reconstruct", str(file), "--run=after", f"--runs={runs}", f"--out={out}"]
+    errors = {}
+    for attempts in (1, 40):
+        assert main([*arguments, f"--attempts={attempts}"]) == 0
+        said = capsys.readouterr().out
+        assert said.startswith("seven: 32×32, as the agent sees it; mse ")
+        errors[attempts] = float(re.search(r"mse ([\d.]+), ssim -?[\d.]+, best of", said)[1])  # type: ignore[index]
+    assert errors[40] < errors[1]
+    assert {path.name for path in out.iterdir()} == {"seven.json", "seven.png", "seven-and-target.png"}
+    trained = load_trained(Run(runs / "after"))
+    canvas = render(Program.load(out / "seven.json"))
+    np.testing.assert_array_equal(np.asarray(Image.open(out / "seven.png").convert("L")), canvas[0, :, :, 0])
+    assert mse(trained.view(canvas), digit()[None, :, :, None])[0] == pytest.approx(errors[40], abs=1e-4)
+
+
+def test_a_drawing_is_scaled_on_white_and_a_photograph_cut(runs: Path, tmp_path: Path) -> None:
+    wide = np.zeros((40, 160), np.uint8)
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    trained = load_trained(Run(runs / "after"))
+    target = read_target(tmp_path / "wide.png", trained)
+    assert target.change == "160×40 → 32×32, scaled and centred on white"
+    assert target.picture.shape == (32, 32, 1)
+    assert (target.picture[12:20] == 0).all()
+    assert (target.picture[:12] == 255).all()
+    photographs = trained.config.model_copy(update={"data": "faces"})
+    target = read_target(tmp_path / "wide.png", type(trained)(photographs, trained.engine, trained.policy, 0))
+    assert target.change == "160×40 → 32×32, cut about its centre and scaled"
+    assert (target.picture == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"no picture", "bad.png is not a readable picture"),
+        (None, "bad.png is not a readable picture"),
+        (np.zeros((1, 1), np.uint8), "bad.png is 1×1 pixels; at least 8×8 are needed"),
+    ],
+)
+def test_what_is_no_picture_is_a_sentence_and_leaves_nothing(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: object, said: str
+) -> None:
+    good, bad, out = tmp_path / "good.png", tmp_path / "bad.png", tmp_path / "out"
+    Image.fromarray(digit()).save(good)
+    if isinstance(content, bytes):
+        bad.write_bytes(content)
+    elif isinstance(content, np.ndarray):
+        Image.fromarray(content).save(bad)
+    assert main(["reconstruct", str(good), str(bad), "--run=after", f"--runs={runs}", f"--out={out}"]) == 2
+    assert said in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_run_without_targets_and_names_that_collide_are_sentences(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = tmp_path / "seven.png", tmp_path / "out"
+    Image.fromarray(digit()).save(file)
+    assert main(["reconstruct", str(file), "--run=nothing", f"--runs={runs}", f"--out={out}"]) == 2
+    assert "paints from nothing and takes no target" in capsys.readouterr().err
+    assert main(["reconstruct", str(file), "a/seven.jpg", "--run=after", f"--runs={runs}", f"--out={out}"]) == 2
+    assert "seven: several pictures would be written to one file" in capsys.readouterr().err
+    assert not out.exists()
