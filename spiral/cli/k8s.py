@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 app = typer.Typer(
-    help="A run in a Kubernetes cluster: render manifests, watch, scale, fetch pictures and checkpoints, diagnose.",
+    help="A run in a Kubernetes cluster: watch, scale, fetch pictures and checkpoints, diagnose.",
     no_args_is_help=True,
 )
 checkpoint = typer.Typer(help="Checkpoints out of the cluster and back into it.", no_args_is_help=True)
@@ -211,6 +211,25 @@ def push(
 
     source, chosen = find_run(runs, run), logs.services_named(service, checkpoints.KEEPERS)
     _with(access, lambda cluster: checkpoints.push(cluster, source, chosen, stop, typer.echo))
+
+
+@app.command("doctor")
+def doctor(namespace: Namespace = NAMESPACE, context: Context = None, kubeconfig: Kubeconfig = None) -> int:
+    """Check rights, storage, GPUs and pods, each finding with its fix; exit code 1 if one is bad."""
+    access = _access(namespace, context, kubeconfig)
+    from spiral.cli.doctor import SIGNS  # noqa: PLC0415
+    from spiral.kubernetes.diagnosis import examine  # noqa: PLC0415
+
+    async def show(cluster: Cluster) -> int:
+        worst = 0
+        async for finding in examine(cluster):
+            sign, colour = SIGNS[finding.state]
+            typer.secho(sign, fg=colour, nl=False)
+            typer.echo(f" {finding.subject:<15} {finding.text}" + (f"; {finding.fix}" if finding.fix else ""))
+            worst = max(worst, finding.state == "bad")
+        return worst
+
+    return _with(access, show)
 
 
 @app.command("port-forward")

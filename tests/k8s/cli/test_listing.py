@@ -95,5 +95,5 @@ def test_a_refusal_in_the_middle_of_a_watch_ends_it(many: ApiServer) -> None:
             many.drop_watches()
             many.store.create("configmaps", {"metadata": {"name": f"x-{many.store.version}", "namespace": WHERE}})
 
-    with pytest.raises(ClusterError, match="cannot (list|watch) resource"):
+    with pytest.raises(ClusterError, match=r"cannot (list|watch) resource"):
         with_cluster(many, work)

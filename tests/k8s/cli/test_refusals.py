@@ -14,7 +14,10 @@ from tests.processes import free_port
 
 
 def test_without_the_extra_it_says_what_to_install() -> None:
-    program = "import sys; sys.modules['kubernetes'] = None; from spiral.cli.main import main; sys.exit(main(['k8s', 'status']))"
+    program = (
+        "import sys; sys.modules['kubernetes'] = None\n"
+        "from spiral.cli.main import main; sys.exit(main(['k8s', 'status']))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1

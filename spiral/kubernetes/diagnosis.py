@@ -1,0 +1,106 @@
+"""Examines a cluster and a run in it: what is missing, what stands in the way, each with its fix."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from kubernetes.aio.client import ApiException, AuthorizationV1Api, StorageV1Api, V1SelfSubjectAccessReview
+
+from spiral.diagnosis import Finding
+from spiral.kubernetes.cluster import Cluster
+from spiral.kubernetes.listing import list_all
+from spiral.kubernetes.workloads import Part, read_parts, require_namespace
+
+RIGHTS = (
+    ("list", "", "pods", ""),
+    ("watch", "", "pods", ""),
+    ("create", "", "pods", ""),
+    ("delete", "", "pods", ""),
+    ("get", "", "pods", "log"),
+    ("get", "", "pods", "proxy"),
+    ("get", "", "pods", "exec"),
+    ("create", "", "pods", "exec"),
+    ("get", "", "pods", "portforward"),
+    ("create", "", "pods", "portforward"),
+    ("patch", "apps", "deployments", "scale"),
+    ("patch", "apps", "statefulsets", "scale"),
+)
+"""Verb, API group, resource and sub-resource of all that `spiral k8s` asks for."""
+GPU = "nvidia.com/gpu"
+PULL_ERRORS = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
+
+
+async def examine(cluster: Cluster) -> AsyncIterator[Finding]:
+    """Look at everything, one finding after the other; ClusterError where the namespace is not there."""
+    await require_namespace(cluster)
+    yield Finding("cluster", "good", f'{cluster.server}, namespace "{cluster.namespace}"')
+    yield await _rights(cluster)
+    yield await _storage(cluster)
+    parts = await read_parts(cluster)
+    yield await _gpus(cluster, parts)
+    if not parts:
+        yield Finding("pods", "bad", "none", "kubectl apply -k k8s/")
+    for part in parts:
+        yield _pod(part)
+
+
+async def _rights(cluster: Cluster) -> Finding:
+    api, missing = AuthorizationV1Api(cluster.api), []
+    for verb, group, resource, sub in RIGHTS:
+        wanted = {"namespace": cluster.namespace, "verb": verb, "group": group, "resource": resource}
+        body = {"spec": {"resourceAttributes": wanted | ({"subresource": sub} if sub else {})}}
+        review = await api.create_self_subject_access_review(V1SelfSubjectAccessReview.from_dict(body))
+        if not review.status.allowed:
+            missing.append(f"{verb} {resource}{'/' if sub else ''}{sub}")
+    if missing:
+        return Finding("rights", "bad", f"not allowed: {', '.join(missing)}", "ask for a Role with them, or for edit")
+    return Finding("rights", "good", f"all {len(RIGHTS)} that spiral k8s needs")
+
+
+async def _storage(cluster: Cluster) -> Finding:
+    try:
+        classes, _ = await list_all(StorageV1Api(cluster.api).list_storage_class)
+    except ApiException as error:
+        return Finding("storage", "poor", f"classes can't be listed ({error.status})", "ask which class is the default")
+    key = "storageclass.kubernetes.io/is-default-class"
+    default = [c.metadata.name for c in classes if (c.metadata.annotations or {}).get(key) == "true"]
+    if default:
+        return Finding("storage", "good", f"default class {default[0]}")
+    known = ", ".join(c.metadata.name for c in classes) or "none"
+    return Finding("storage", "bad", f"no default StorageClass; there are: {known}", "name one in the claim templates")
+
+
+async def _gpus(cluster: Cluster, parts: list[Part]) -> Finding:
+    asking = [p.name for p in parts if p.container.resources and GPU in (p.container.resources.limits or {})]
+    try:
+        nodes, _ = await list_all(cluster.core.list_node)
+    except ApiException as error:
+        return Finding("GPU", "poor", f"nodes can't be listed ({error.status})", "ask whether there are GPUs")
+    count = sum(int((node.status.allocatable or {}).get(GPU, 0)) for node in nodes)
+    if asking and count < len(asking):
+        fix = "install the GPU vendor's device plugin, or use overlays/gpu-shared or local"
+        return Finding("GPU", "bad", f"{count} in the cluster, {', '.join(asking)} ask for one each", fix)
+    return Finding("GPU", "good", f"{count} in the cluster, {len(asking)} asked for")
+
+
+def _pod(part: Part) -> Finding:
+    status, name = part.status, part.name
+    for condition in part.pod.status.conditions or []:
+        if condition.type == "PodScheduled" and condition.status == "False":
+            return Finding(name, "bad", f"pending: {condition.message}", "add nodes, or ask for less")
+    waiting = status.state.waiting if status and status.state else None
+    if waiting is not None and waiting.reason in PULL_ERRORS:
+        text = f"{waiting.reason}: {waiting.message or part.container.image}"
+        return Finding(name, "bad", text, "check the image's name and tag, and imagePullSecrets")
+    last = status.last_state.terminated if status and status.last_state else None
+    if last is not None and not part.ready:
+        text = f"{part.state}: ended with {last.exit_code}: {' '.join((last.message or last.reason or '').split())}"
+        fix = (
+            "correct run.yaml and apply again"
+            if last.exit_code == 2
+            else f"spiral k8s logs --previous --service {part.service}"
+        )
+        return Finding(name, "bad", text, "raise its memory limit" if last.reason == "OOMKilled" else fix)
+    if part.ready:
+        return Finding(name, "good", f"{part.state}, {part.restarts} restarts")
+    return Finding(name, "poor", part.state, f"spiral k8s logs --service {part.service}")
