@@ -77,7 +77,8 @@ class Running:
         self._script = folder / "start.sh"
         self._script.write_text(_script(process, sandbox, folder))
         log.parent.mkdir(parents=True, exist_ok=True)
-        unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-e", str(self._script)]
+        # A shell makes the first process of the namespace: unshare's own --fork (2.38) loses the signal that ended it.
+        unshare = ["unshare", "--mount", "--pid", "sh", "-c", f"sh -e {shlex.quote(str(self._script))}; exit $?"]
         with log.open("ab") as out:
             self._outer = subprocess.Popen(
                 sandbox.command(unshare),
