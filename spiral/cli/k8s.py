@@ -48,6 +48,30 @@ Services = Annotated[
 NAMESPACE = "spiral"
 
 
+@app.command("render")
+def render(
+    out: Annotated[Path, typer.Option(help="Folder to write the kustomization into.", metavar="DIR")],
+    manifests: Annotated[Path, typer.Option(help="The project's manifests.", metavar="DIR")] = Path("k8s"),
+    registry: Annotated[str | None, typer.Option(help="Registry of the images.", show_default=False)] = None,
+    tag: Annotated[str | None, typer.Option(help="Tag of the images.", show_default=False)] = None,
+    actors: Annotated[int | None, typer.Option(min=0, max=1000, show_default=False)] = None,
+    renderers: Annotated[int | None, typer.Option(min=0, max=1000, show_default=False)] = None,
+    preset: Annotated[str | None, typer.Option(help="Preset or YAML file.", metavar="NAME|FILE")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", show_default=False)] = None,
+    storage_class: Annotated[str | None, typer.Option(help="StorageClass of the claims.", show_default=False)] = None,
+    gpu: Annotated[str, typer.Option(help="none, each (learner and discriminator) or shared (one in all).")] = "none",
+) -> None:
+    """Write an overlay with your values, for kubectl apply -k."""
+    from spiral.kubernetes.rendering import Values, write_overlay  # noqa: PLC0415
+
+    chosen = Values(registry, tag, actors, renderers, preset, tuple(settings or ()), storage_class, gpu)
+    try:
+        write_overlay(manifests, out, chosen)
+    except OSError as error:
+        raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
+    typer.echo(f"kubectl apply -k {out}")
+
+
 @app.command("status")
 def status(
     seconds: Annotated[
