@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 from kubernetes.aio.client import ApiException, AuthorizationV1Api, StorageV1Api, V1SelfSubjectAccessReview
 
@@ -49,7 +50,8 @@ async def _rights(cluster: Cluster) -> Finding:
     for verb, group, resource, sub in RIGHTS:
         wanted = {"namespace": cluster.namespace, "verb": verb, "group": group, "resource": resource}
         body = {"spec": {"resourceAttributes": wanted | ({"subresource": sub} if sub else {})}}
-        review = await api.create_self_subject_access_review(V1SelfSubjectAccessReview.from_dict(body))
+        asked: Any = V1SelfSubjectAccessReview.from_dict(body)
+        review = await api.create_self_subject_access_review(asked)
         if not review.status.allowed:
             missing.append(f"{verb} {resource}{'/' if sub else ''}{sub}")
     if missing:

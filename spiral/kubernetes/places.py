@@ -63,7 +63,7 @@ async def open_claim(cluster: Cluster, service: Service, parts: list[Part]) -> A
     """A temporary pod on the service's claim; ``parts`` are its own pods that hold the claim to a node."""
     spec, claims = await _pod_spec(cluster, service)
     container = one_container(spec, service)
-    pod = _temporary_pod(cluster, service, spec, claims, node=_node(parts))
+    pod: Any = _temporary_pod(cluster, service, spec, claims, node=_node(parts))
     name = pod["metadata"]["name"]
     try:
         await cluster.core.create_namespaced_pod(cluster.namespace, pod)
