@@ -176,7 +176,7 @@ class Pod:
 
     def _run(self, now_s: float) -> None:
         """Start what may start, in the order of init containers, sidecars and the others; notice the end."""
-        for container in self._inits:
+        for container in [] if self._sidecars_are_ending else self._inits:
             if container.sidecar:
                 self._start(container, now_s)
                 if not container.started:
