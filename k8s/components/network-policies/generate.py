@@ -1,6 +1,6 @@
 """Writes edges.yaml: the network policies that follow from the table of edges, ``spiral/wire/edges.py``.
 
-    python k8s/components/network-policies/generate.py > k8s/components/network-policies/edges.yaml
+python k8s/components/network-policies/generate.py > k8s/components/network-policies/edges.yaml
 """
 
 from __future__ import annotations
