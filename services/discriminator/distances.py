@@ -15,7 +15,8 @@ Distance = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]
 def l2(paintings: NDArray[np.uint8], targets: NDArray[np.uint8]) -> NDArray[np.float32]:
     """−‖x − target‖₂ / √(HWC) of pairs [N, H, W, C] → [N], pixels from 0 to 1: 0 is a copy, −1 black for white."""
     difference = (paintings.astype(np.float32) - targets) / 255
-    return -np.sqrt(np.square(difference).mean(axis=(1, 2, 3)))
+    distances: NDArray[np.float32] = np.sqrt(np.square(difference).mean(axis=(1, 2, 3)))
+    return -distances
 
 
 def colour_emd(paintings: NDArray[np.uint8], targets: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -26,7 +27,8 @@ def colour_emd(paintings: NDArray[np.uint8], targets: NDArray[np.uint8]) -> NDAr
     """
     # One byte a level: a stable sort of bytes counts them.
     one, other = (np.sort(p.reshape(len(p), -1, p.shape[3]), axis=1, kind="stable") for p in (paintings, targets))
-    return -np.abs(one.astype(np.int16) - other).mean(axis=(1, 2), dtype=np.float32) / 255
+    distances: NDArray[np.float32] = np.abs(one.astype(np.int16) - other).mean(axis=(1, 2), dtype=np.float32) / 255
+    return -distances
 
 
 DISTANCES: dict[str, Distance] = {"l2": l2, "colour-emd": colour_emd}

@@ -67,7 +67,8 @@ def window() -> NDArray[np.float64]:
     """One axis of SSIM's window: float64 [11], sum 1; the window is its outer product with itself."""
     places = np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2
     weights: NDArray[np.float64] = np.exp(-(places**2) / (2 * _SSIM_DEVIATION**2))
-    return weights / weights.sum()
+    weights /= weights.sum()
+    return weights
 
 
 def _check(images: NDArray[np.uint8], targets: NDArray[np.uint8]) -> None:
