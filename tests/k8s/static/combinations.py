@@ -27,7 +27,7 @@ def _kustomizations(folder: str, kind: str) -> Iterator[Path]:
 
 OVERLAYS = [path.name for path in _kustomizations("overlays", "Kustomization")]
 COMPONENTS = [str(path.relative_to(K8S / "components")) for path in _kustomizations("components", "Component")]
-DOCUMENTED = [combination for combination in yaml.safe_load((K8S / "combinations.yaml").read_text())["combinations"]]
+DOCUMENTED = list(yaml.safe_load((K8S / "combinations.yaml").read_text())["combinations"])
 
 GOLDENS = ["root", *OVERLAYS]
 """Those whose render is committed."""
@@ -36,19 +36,19 @@ TOGETHER = [f"base + {' + '.join(components)}" for components in DOCUMENTED]
 ALL = [*GOLDENS, *ALONE, *TOGETHER]
 
 
-class Unbuilt(Exception):
+class UnbuiltError(Exception):
     """There is neither kubectl nor a golden render."""
 
 
 def render(name: str, scratch: Path) -> list[Object]:
     """The objects of a combination; what it needs on disk is written below ``scratch``.
 
-    Without kubectl the golden render stands in for the root and the overlays; Unbuilt for the others.
+    Without kubectl the golden render stands in for the root and the overlays; UnbuiltError for the others.
     """
     if shutil.which("kubectl") is None:
         if name in GOLDENS:
             return parse((GOLDEN / f"{name}.yaml").read_text())
-        raise Unbuilt(f"kubectl is not installed, and only kustomize can build {name}")
+        raise UnbuiltError(f"kubectl is not installed, and only kustomize can build {name}")
     return build(_folder(name, scratch))
 
 

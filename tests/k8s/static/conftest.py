@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from spiral.wire.certificates import write_set
-from tests.k8s.static.combinations import Object, Unbuilt, render
+from tests.k8s.static.combinations import Object, UnbuiltError, render
 
 Rendered = Callable[[str], list[Object]]
 
@@ -25,7 +25,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
         if name not in built:
             try:
                 built[name] = render(name, scratch)
-            except Unbuilt as error:
+            except UnbuiltError as error:
                 pytest.skip(str(error))
         return copy.deepcopy(built[name])
 

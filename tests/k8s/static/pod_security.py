@@ -34,28 +34,25 @@ def violations(pod: Pod) -> Iterator[str]:
         for kind in volume.keys() - {"name"} - VOLUMES:
             yield f"volume {volume['name']} is a {kind}"
     for container in pod.containers:
-        own = container.get("securityContext", {})
-        called = container["name"]
-        capabilities = own.get("capabilities", {})
-        effective = {**context, **own}
-        if own.get("privileged"):
-            yield f"{called}: privileged"
-        if own.get("allowPrivilegeEscalation") is not False:
-            yield f"{called}: allowPrivilegeEscalation is not false"
-        if capabilities.get("drop") != ["ALL"]:
-            yield f"{called}: capabilities are not dropped"
-        if set(capabilities.get("add", [])) - {"NET_BIND_SERVICE"}:
-            yield f"{called}: capabilities are added"
-        if effective.get("runAsNonRoot") is not True:
-            yield f"{called}: runAsNonRoot is not true"
-        if effective.get("runAsUser") == 0:
-            yield f"{called}: runAsUser is 0"
-        if effective.get("seccompProfile", {}).get("type") not in {"RuntimeDefault", "Localhost"}:
-            yield f"{called}: seccompProfile is missing"
-        if "seLinuxOptions" in effective or own.get("procMount", "Default") != "Default":
-            yield f"{called}: seLinuxOptions or procMount is set"
-        if any(port.get("hostPort") for port in container.get("ports", [])):
-            yield f"{called}: hostPort is set"
+        yield from (f"{container['name']}: {sentence}" for sentence in _of_container(container, context))
+
+
+def _of_container(container: Object, context: Object) -> Iterator[str]:
+    own = container.get("securityContext", {})
+    capabilities, effective = own.get("capabilities", {}), {**context, **own}
+    found = {
+        "privileged": own.get("privileged"),
+        "allowPrivilegeEscalation is not false": own.get("allowPrivilegeEscalation") is not False,
+        "capabilities are not dropped": capabilities.get("drop") != ["ALL"],
+        "capabilities are added": set(capabilities.get("add", [])) - {"NET_BIND_SERVICE"},
+        "runAsNonRoot is not true": effective.get("runAsNonRoot") is not True,
+        "runAsUser is 0": effective.get("runAsUser") == 0,
+        "seccompProfile is missing": effective.get("seccompProfile", {}).get("type")
+        not in {"RuntimeDefault", "Localhost"},
+        "seLinuxOptions or procMount is set": "seLinuxOptions" in effective or "procMount" in own,
+        "hostPort is set": any(port.get("hostPort") for port in container.get("ports", [])),
+    }
+    yield from (sentence for sentence, wrong in found.items() if wrong)
 
 
 def carelessness(pod: Pod, objects: Iterable[Object]) -> Iterator[str]:

@@ -1,4 +1,5 @@
-"""Whether everything that an object names is there: selectors, ports, volumes, ConfigMaps, Secrets, accounts, claims."""
+"""Whether everything that an object names is there: selectors, ports, volumes, ConfigMaps, Secrets, accounts and
+claims."""
 
 from __future__ import annotations
 
