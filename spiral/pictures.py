@@ -7,7 +7,6 @@ written aside and renamed, so a reader never meets half a picture.
 from __future__ import annotations
 
 import math
-import os
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+
+from spiral.replacing import replacing
 
 Images = NDArray[np.uint8]
 
@@ -218,9 +219,5 @@ def _caption(whole: Image.Image, text: str, left: int, width: int, top: int) -> 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.part")
-    try:
+    with replacing(path) as aside:
         write(aside)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)

@@ -9,7 +9,6 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from spiral.config import RunConfig
 from spiral.engines.description import EngineDescription
 from spiral.evaluation.targets import mse
 from spiral.policy import build_policy
+from spiral.replacing import replacing
 from spiral.runs import Run
 from spiral.trajectories import Trajectory, TrajectoryContract
 from spiral.versions import Version
@@ -106,7 +106,8 @@ class LearningRun:
         for folder in (run.samples, run.snapshots):
             folder.mkdir(parents=True, exist_ok=True)
         # With it the directory is a run that `spiral paint` can read, whoever started the learner.
-        _write(run.config_file, config.to_yaml())
+        with replacing(run.config_file) as aside:
+            aside.write_text(config.to_yaml())
         if not self.learner.frames:
             write_snapshot(run.snapshots, SNAPSHOTS[0], self.learner.average)
         self._history = History(run.history_file, run.events)
@@ -280,16 +281,10 @@ def _stored_description(run: Run, describe: Callable[[], EngineDescription]) -> 
         return EngineDescription.from_json(json.loads(run.engine_file.read_text()))
     except FileNotFoundError:
         description = describe()
-        _write(run.engine_file, json.dumps(description.to_json(), indent=1))
+        with replacing(run.engine_file) as aside:
+            aside.write_text(json.dumps(description.to_json(), indent=1))
         return description
     except json.JSONDecodeError as error:
         raise ValueError(
             f"engine description: {run.engine_file} is damaged ({error}); remove it and it is asked for again"
         ) from error
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace a file as a whole."""
-    aside = path.with_suffix(".writing")
-    aside.write_text(text)
-    aside.replace(path)

@@ -9,6 +9,7 @@ from spiral.config import EngineConfig
 from spiral.policy import Policy
 from spiral.policy.weights import dump_weights
 from spiral.programs import Program
+from spiral.replacing import replacing
 from spiral.trajectories import Trajectory
 
 SHEET = 64
@@ -51,7 +52,5 @@ def write_samples(folder: Path, frames: int, trajectory: Trajectory, engine: Eng
 
 def write_snapshot(folder: Path, name: str, average: Policy) -> None:
     """The averaged weights under one of :data:`SNAPSHOTS`, apart from the checkpoints that rotate."""
-    path = folder / f"{name}.safetensors"
-    aside = path.with_suffix(".writing")
-    aside.write_bytes(dump_weights(average.state_dict()))
-    aside.replace(path)
+    with replacing(folder / f"{name}.safetensors") as aside:
+        aside.write_bytes(dump_weights(average.state_dict()))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from spiral.cli import options
+from spiral.replacing import replacing
 
 if TYPE_CHECKING:
     from spiral.kubernetes.cluster import Access, Cluster
@@ -183,9 +184,8 @@ def samples(
     found = _with(access, lambda cluster: newest_sample(cluster, out.suffix))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        aside = out.with_name(f".{out.name}.part")
-        aside.write_bytes(found.content)
-        aside.replace(out)
+        with replacing(out) as aside:
+            aside.write_bytes(found.content)
     except OSError as error:
         raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
     typer.echo(f"{out}: {found.name} of the cluster, after {found.frames:,} learnt frames")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spiral.cli import options
+from spiral.replacing import replacing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,11 +77,9 @@ def _write_images(out: Path, images: NDArray[np.uint8]) -> None:
     if out.suffix != ".npz":
         _replace_numbered(out, ".png", images, write)
         return
-    aside = out.with_name(f".{out.name}.part")
     try:
-        with aside.open("wb") as file:
+        with replacing(out) as aside, aside.open("wb") as file:
             numpy.savez_compressed(file, images=images)
-        aside.replace(out)
     except OSError as error:
         raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from spiral.cli import options
+from spiral.replacing import replacing
 
 MOST_ATTEMPTS = 4096
 
@@ -55,9 +56,8 @@ def reconstruct(
         enlarged = enlarged.repeat(best.canvas.shape[1] // target.picture.shape[1], 1)
         try:
             out.mkdir(parents=True, exist_ok=True)
-            aside = out / f".{name}.json.part"
-            best.program.save(aside)
-            aside.replace(out / f"{name}.json")
+            with replacing(out / f"{name}.json") as aside:
+                best.program.save(aside)
             pictures.save_png(pictures.contact_sheet(best.canvas[None], scale=1, margin=0), out / f"{name}.png")
             beside = pictures.side_by_side({"target": enlarged[None], "painted": best.canvas[None]}, scale=4)
             pictures.save_png(beside, out / f"{name}-and-target.png")

@@ -6,9 +6,7 @@ pixels decides its side: one in three is held out, of 6,000 about 2,000.
 
 from __future__ import annotations
 
-import io
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
@@ -21,7 +19,8 @@ from spiral.datasets.arrays import read_arrays
 from spiral.datasets.dataset import Dataset, Pictures, Progress, View
 from spiral.datasets.decoding import decode
 from spiral.datasets.prepared import Cache, collect
-from spiral.datasets.reading import Chunk, Reading, digest, in_share, rows_of_a_chunk
+from spiral.datasets.reading import Chunk, Reading, digest, in_share, rows_of_a_chunk, state_of
+from spiral.replacing import replacing
 
 PACKED = "faces_64.npz"
 SIDE = 64
@@ -60,17 +59,8 @@ class Faces:
                 fitted = views.fit_inside(views.with_channels(some, view.channels), view.height, view.width)
                 yield Chunk(fitted, in_share(digests, TEST_SHARE), None, digests)
 
-        found = file.stat()
-        reading = Reading(
-            self.name,
-            self.origin,
-            self.licence,
-            len(images),
-            found.st_size,
-            f"{found.st_size} {found.st_mtime_ns}",
-            chunks,
-        )
-        return collect(reading, view, cache)
+        size, mark = file.stat().st_size, state_of(file)
+        return collect(Reading(self.name, self.origin, self.licence, len(images), size, mark, chunks), view, cache)
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
         """Generate the faces, or bring the packed file that `from_dir` has."""
@@ -126,14 +116,10 @@ def _is_right(file: Path, count: int) -> bool:
 
 
 def _write(target: Path, images: Pictures) -> None:
-    part = target.with_name(f"{target.name}.part")
-    content = io.BytesIO()
-    np.savez_compressed(content, images=images)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content.getvalue())
-        os.replace(part, target)
+        # A file and not its path: numpy adds .npz to a name that has another ending.
+        with replacing(target) as aside, aside.open("wb") as file:
+            np.savez_compressed(file, images=images)
     except OSError as error:
         raise ValueError(f"{target}: cannot be written ({error.strerror or error})") from error
-    finally:
-        part.unlink(missing_ok=True)

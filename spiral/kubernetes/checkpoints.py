@@ -26,6 +26,7 @@ from spiral.kubernetes.sockets import CommandError
 from spiral.kubernetes.transfers import checksums, fetch_file, fetch_folder, list_names, remove, rename, send_folder
 from spiral.kubernetes.workloads import OURS, read_parts, read_workload, set_replicas
 from spiral.manifests import CHECKPOINT_NAME, MANIFEST, read_verified
+from spiral.replacing import replacing
 from spiral.runs import Run
 from spiral.wire.edges import Service
 
@@ -91,7 +92,8 @@ async def pull(cluster: Cluster, run: Run, services: Iterable[Service], say: Say
         config = (found.path / "config.yaml").read_bytes()
         for name, content in (beside | {run.config_file.name: config}).items():
             if content and (service == "learner" or not run.exists):
-                _write(run.path / name, content)
+                with replacing(run.path / name) as aside:
+                    aside.write_bytes(content)
         say(f"{service}: {found.path.name}, {found.size_bytes / 2**20:.1f} MiB, verified, is in {found.path}")
 
 
@@ -230,9 +232,3 @@ async def read_run_config(cluster: Cluster, service: Service) -> RunConfig | Non
             except ValueError as error:
                 raise ClusterError(str(error)) from error
     return None
-
-
-def _write(path: Path, content: bytes) -> None:
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_bytes(content)
-    aside.replace(path)
