@@ -18,7 +18,7 @@ from spiral.datasets.dataset import Dataset, Pictures, Progress, View
 from spiral.datasets.decoded import decoded
 from spiral.datasets.decoding import SUFFIXES, decode
 from spiral.datasets.prepared import Cache, collect
-from spiral.datasets.reading import Chunk, Reading
+from spiral.datasets.reading import Chunk, Reading, state_of
 from spiral.datasets.trees import Tree, is_tree, open_tree, pack
 
 IMAGES = "img_align_celeba"
@@ -77,14 +77,13 @@ class CelebA:
             for pictures, digests, some in decoded(tree, names, view, lambda face: _face(face, tree.path.name, view)):
                 yield Chunk(pictures, np.array([partitions[name] == TEST for name in some]), None, digests)
 
-        mark = split.stat()
         return Reading(
             self.name,
             self.origin,
             self.licence,
             len(names),
             tree.total_bytes,
-            f"{tree.fingerprint} {mark.st_size} {mark.st_mtime_ns}",
+            f"{tree.fingerprint} {state_of(split)}",
             chunks,
         )
 

@@ -22,7 +22,7 @@ from spiral.datasets.dataset import Dataset, Pictures, Progress, View
 from spiral.datasets.decoded import decoded
 from spiral.datasets.decoding import on_white
 from spiral.datasets.prepared import Cache, collect
-from spiral.datasets.reading import Chunk, Reading, digest, rows_of_a_chunk
+from spiral.datasets.reading import Chunk, Reading, digest, in_share, rows_of_a_chunk, state_of
 from spiral.datasets.trees import Tree, is_tree, open_tree, pack
 
 PACKED = "emoji_64.npz"
@@ -96,16 +96,8 @@ class Emoji:
                 rows = slice(start, start + step)
                 yield Chunk(_bring(blended[rows], view), test[rows], labels[rows], digests[rows])
 
-        found = file.stat()
-        return Reading(
-            self.name,
-            self.origin,
-            self.licence,
-            len(images),
-            found.st_size,
-            f"{found.st_size} {found.st_mtime_ns}",
-            chunks,
-        )
+        size, mark = file.stat().st_size, state_of(file)
+        return Reading(self.name, self.origin, self.licence, len(images), size, mark, chunks)
 
     def _zip(self, tree: Tree, view: View) -> Reading:
         def chunks() -> Iterator[Chunk]:
@@ -146,7 +138,7 @@ def held_out(files: Sequence[str], digests: Sequence[bytes]) -> NDArray[np.bool_
     for base in bases:
         first[root(base)] = min(base, first.get(root(base), base))
     shares = [hashlib.sha256(first[root(base)].encode()).digest() for base in bases]
-    return np.array([int.from_bytes(share[:4], "big") / 2**32 < TEST_SHARE for share in shares], dtype=np.bool_)
+    return in_share(shares, TEST_SHARE)
 
 
 def base_glyph(file: str) -> str:

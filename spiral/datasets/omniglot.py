@@ -22,7 +22,7 @@ from spiral.datasets.arrays import read_arrays
 from spiral.datasets.dataset import Dataset, Pictures, Progress, View
 from spiral.datasets.decoding import decode
 from spiral.datasets.prepared import Cache, collect
-from spiral.datasets.reading import Chunk, Reading, rows_of_a_chunk
+from spiral.datasets.reading import Chunk, Reading, rows_of_a_chunk, state_of
 from spiral.datasets.trees import Tree, is_tree, open_tree, pack
 
 SIDE = 105
@@ -113,8 +113,7 @@ class Omniglot:
                 rows = slice(start, start + step)
                 yield _chunk(bits[rows], evaluation[rows], labels[rows], view)
 
-        found = file.stat()
-        return self._reading(len(bits), found.st_size, f"{found.st_size} {found.st_mtime_ns}", chunks)
+        return self._reading(len(bits), file.stat().st_size, state_of(file), chunks)
 
     def _halves(self, folder: Path, view: View) -> Reading:
         trees: list[tuple[Tree, bool]] = []

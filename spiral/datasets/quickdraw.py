@@ -18,7 +18,7 @@ from spiral.datasets import download, views
 from spiral.datasets.arrays import map_array, read_arrays
 from spiral.datasets.dataset import Dataset, Progress, View
 from spiral.datasets.prepared import Cache, collect
-from spiral.datasets.reading import Chunk, Reading, digest, in_share, rows_of_a_chunk
+from spiral.datasets.reading import Chunk, Reading, digest, in_share, rows_of_a_chunk, state_of
 
 SIDE = 28
 PACKED = "quickdraw10.npz"
@@ -66,14 +66,13 @@ class QuickDraw:
                     labels = np.full(len(some), label, np.int64)
                     yield Chunk(views.digits(some, view), in_share(digests, TEST_SHARE), labels, digests)
 
-        found = [file.stat() for file in files]
         reading = Reading(
             self.name,
             self.origin,
             self.licence,
             count,
-            sum(stat.st_size for stat in found),
-            " ".join(f"{file.name} {stat.st_size} {stat.st_mtime_ns}" for file, stat in zip(files, found, strict=True)),
+            sum(file.stat().st_size for file in files),
+            " ".join(f"{file.name} {state_of(file)}" for file in files),
             chunks,
         )
         return collect(reading, view, cache)

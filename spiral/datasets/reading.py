@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,12 @@ class Checksum:
     def hex(self) -> str:
         """The checksum as 64 hexadecimal digits."""
         return f"{self._sum:064x}"
+
+
+def state_of(file: Path) -> str:
+    """A text that changes when the file is written: its size and time, for a reading's fingerprint."""
+    found = file.stat()
+    return f"{found.st_size} {found.st_mtime_ns}"
 
 
 def rows_of_a_chunk(view: View) -> int:

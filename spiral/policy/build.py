@@ -17,26 +17,18 @@ def build_policy(
     conditional: bool,
 ) -> Policy:
     """A freshly initialised policy; ValueError where the network can't handle the engine."""
-    policy = _build(config, spec, observation_shape, num_actions, conditional)
+    policy: Policy
+    if config.network == "paper":
+        policy = PaperPolicy(spec, observation_shape, num_actions, noise=config.noise, conditional=conditional)
+    else:
+        policy = SmallPolicy(
+            spec,
+            observation_shape,
+            num_actions,
+            width=config.width,
+            pooled_size=config.pooled_size,
+            noise=config.noise,
+            conditional=conditional,
+        )
     policy.blind = config.blind
     return policy
-
-
-def _build(
-    config: PolicyConfig,
-    spec: ActionSpec,
-    observation_shape: tuple[int, int, int],
-    num_actions: int,
-    conditional: bool,
-) -> Policy:
-    if config.network == "paper":
-        return PaperPolicy(spec, observation_shape, num_actions, noise=config.noise, conditional=conditional)
-    return SmallPolicy(
-        spec,
-        observation_shape,
-        num_actions,
-        width=config.width,
-        pooled_size=config.pooled_size,
-        noise=config.noise,
-        conditional=conditional,
-    )
