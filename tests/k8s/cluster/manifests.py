@@ -45,6 +45,11 @@ def render(folder: Path, golden: Path | None = None) -> list[Object]:
         if golden is None:
             raise ValueError(f"{folder} can't be rendered: kubectl is not installed, and no golden render was named")
         return parse(golden.read_text())
+    return build(folder)
+
+
+def build(folder: Path) -> list[Object]:
+    """What ``kubectl kustomize`` makes of a folder; ValueError with its own words where it refuses."""
     built = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False)
     if built.returncode:
         raise ValueError(f"kubectl kustomize {folder}: {built.stderr.strip()}")

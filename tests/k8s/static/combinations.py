@@ -4,15 +4,12 @@ combinations; each rendered by kustomize."""
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-Object = dict[str, Any]
-"""One Kubernetes object, as its YAML says it."""
+from tests.k8s.cluster.manifests import Object, build, parse
 
 ROOT = Path(__file__).parents[3]
 K8S = ROOT / "k8s"
@@ -50,19 +47,6 @@ def render(name: str, scratch: Path) -> list[Object]:
             return parse((GOLDEN / f"{name}.yaml").read_text())
         raise UnbuiltError(f"kubectl is not installed, and only kustomize can build {name}")
     return build(_folder(name, scratch))
-
-
-def build(folder: Path) -> list[Object]:
-    """What ``kubectl kustomize`` makes of a folder; ValueError with its own words where it refuses."""
-    done = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ValueError(f"kubectl kustomize {folder}: {done.stderr.strip()}")
-    return parse(done.stdout)
-
-
-def parse(text: str) -> list[Object]:
-    """The objects of a stream of YAML documents."""
-    return [document for document in yaml.safe_load_all(text) if document]
 
 
 def _folder(name: str, scratch: Path) -> Path:
