@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+import threading
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -231,11 +232,15 @@ def test_a_batch_that_is_too_large_is_refused_before_its_bytes_are_read(shared: 
 
 
 def test_a_caller_that_goes_away_in_the_middle_harms_nobody(shared: Service) -> None:
+    begun = threading.Event()
+
     def hesitant() -> Iterator[pb.ScoreRequest]:
         yield GOOD[0]
+        begun.wait(PATIENCE_S)  # gRPC may come for more before the call has its name here
         call.cancel()
 
     call = shared.stub().Score.future(hesitant(), timeout=PATIENCE_S)
+    begun.set()
     with pytest.raises(grpc.FutureCancelledError):
         call.result()
     assert scores_of(ask(shared, requests("after", observations(0), remember=False))).shape == (3, 6)
