@@ -17,12 +17,15 @@ from spiral.v1.renderer_pb2_grpc import add_RendererServiceServicer_to_server
 
 # Every stream holds a thread of the server; these are left for everything else, health above all.
 SPARE_THREADS = 8
+ENGINES = ("mypaint",)
+"""What it runs, by the name that callers ask for."""
 
 
 def serve(options: RendererOptions) -> int:
     """Serve until told to stop; StartError where the engine can't run here."""
     try:
-        create("mypaint", {})
+        for engine in ENGINES:
+            create(engine, {})
     except EngineMissingError as error:
         raise StartError(str(error)) from error
     metrics = new_metrics("renderer")
@@ -35,6 +38,7 @@ def serve(options: RendererOptions) -> int:
         workers=options.max_streams + SPARE_THREADS,
     ) as serving:
         streams = Streams(options.max_streams)
+        serving.info.engines = ENGINES
         servicer = Renderer(streams, options.threads, metrics, options.idle_s, draining=serving.stopping.is_set)
         add_RendererServiceServicer_to_server(servicer, serving.server)
         serving.start()

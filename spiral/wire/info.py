@@ -31,6 +31,8 @@ class Info(info_pb2_grpc.InfoServiceServicer):
         """Weights it serves, uses or judges with."""
         self.contract_digest = ""
         """What peers must agree on, once it is known."""
+        self.engines: Sequence[str] = ()
+        """Engines that a renderer runs, the preferred one first."""
 
     @contextmanager
     def waiting(self, peer: Service) -> Iterator[None]:
@@ -58,4 +60,5 @@ class Info(info_pb2_grpc.InfoServiceServicer):
             version=version_to_proto(self.version) if self.version else None,
             contract_digest=self.contract_digest,
             waiting_for=[peer for peer, count in sorted(self._waiting.items()) if count > 0],
+            engines=self.engines,
         )
