@@ -46,6 +46,8 @@ class PolicyConfig(Section):
     """Length of the noise vector drawn once an episode; 0: none."""
     blind: bool = False
     """Keep its own painting from it, at every step; what else it sees stays (§1.5)."""
+    moves: Literal["free", "first"] = "free"
+    """Which actions may move the pen without painting: any, or the first of an episode alone."""
 
 
 class ActorConfig(Section):
@@ -92,7 +94,10 @@ class LearnerConfig(Section):
     blank_penalty: float = Field(0.0, ge=0)
     """Taken off at the end of an episode in which nothing was painted, in units of the reward."""
     stroke_penalty: float = Field(0.0, ge=0)
-    """Taken off for each stroke that starts after a move, the first one excepted, in units of the reward."""
+    """Taken off for each stroke that starts apart from the one before, the first one excepted, in units of the
+    reward."""
+    length_penalty: float = Field(0.0, ge=0)
+    """Taken off for strokes as long as the canvas' side, in proportion to their length, in units of the reward."""
     reward_scale: Literal["none", "deviation"] = "none"
     """``deviation``: rewards are divided by the running deviation of the scores and cut to ±10."""
     learning_rate: float = Field(1e-4, gt=0)
@@ -105,6 +110,12 @@ class LearnerConfig(Section):
     """Weight of the entropy bonus, for each component not named in ``entropy_costs``."""
     entropy_costs: dict[str, float] = Field(default_factory=dict)
     """Weight of the entropy bonus of single components, by name."""
+    entropy_floor: float = Field(1.0, ge=0, le=1)
+    """Share of the entropy's weights that is left after ``entropy_frames``; 1: they stay as they are."""
+    entropy_frames: int = Field(1_000_000, ge=1)
+    """Learned frames over which the entropy's weights fall, linearly."""
+    hindsight: float = Field(0.0, ge=0)
+    """Conditional runs: weight of the log-likelihood of an episode's actions, were its final picture the target."""
     gradient_clip: float = Field(40.0, gt=0)
     """Largest norm of the gradient."""
     average: float = Field(0.995, ge=0, lt=1)
@@ -200,6 +211,8 @@ class RunConfig(Section):
     def _needs_targets(self) -> None:
         judge = self.discriminator
         if not self.conditional:
+            if self.learner.hindsight:
+                raise ValueError("learner.hindsight: it learns from targets; set conditional=true")
             if judge.kind == "l2":
                 raise ValueError('discriminator.kind: "l2" measures the distance to a target; set conditional=true')
             if judge.terms:

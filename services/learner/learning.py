@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,8 +19,9 @@ from services.learner.losses import clipped_surrogate_loss, entropy_bonus, polic
 from services.learner.returns import vtrace
 from spiral.checkpoints import State, pack_optimiser, unpack_optimiser
 from spiral.config import LearnerConfig
-from spiral.policy import Inputs, Policy
+from spiral.policy import Inputs, Judged, Policy
 from spiral.policy.weights import load_weights
+from spiral.precision import FP32
 from spiral.trajectories import Trajectory
 
 
@@ -61,6 +62,7 @@ class PolicyLearner:
         self.device = policy.counts.device
         self.average = copy.deepcopy(policy).requires_grad_(False)
         self.config = config
+        self.precision = FP32
         self.updates = 0
         self.frames = 0
         self.optimiser = make_optimiser(policy, config)
@@ -82,10 +84,15 @@ class PolicyLearner:
         inputs = self._inputs(batch, actions)
         behaviour = self._tensor(batch.behaviour_log_prob)
         paid = self._tensor(rewards)
+        finals = self.policy.see(self._tensor(batch.observations[-1])) if self.config.hindsight else None
         before = self.updates
         for episodes in self._minibatches(batch.batch):
             update = self._update(
-                take(inputs, episodes), actions[:, episodes], behaviour[:, episodes], paid[:, episodes]
+                take(inputs, episodes),
+                actions[:, episodes],
+                behaviour[:, episodes],
+                paid[:, episodes],
+                None if finals is None else finals[episodes],
             )
         self._record(update)
         self._follow(self.updates - before)
@@ -137,9 +144,11 @@ class PolicyLearner:
             target=None if batch.targets is None else self.policy.see(self._tensor(batch.targets)),
         )
 
-    def _update(self, inputs: Inputs, actions: Tensor, behaviour: Tensor, rewards: Tensor) -> Update:
+    def _update(
+        self, inputs: Inputs, actions: Tensor, behaviour: Tensor, rewards: Tensor, finals: Tensor | None
+    ) -> Update:
         config = self.config
-        judged = self.policy.judge(inputs, actions, self.policy.initial_state(actions.shape[1]))
+        judged = self._judge(inputs, actions)
         log_rho = (judged.log_prob - behaviour).detach()
         corrected = config.off_policy == "vtrace"
         returns = vtrace(
@@ -158,13 +167,36 @@ class PolicyLearner:
             rho = log_rho.exp().clamp(max=config.rho_bar) if corrected else torch.ones_like(log_rho)
             policy_loss = policy_gradient_loss(judged.log_prob, returns.advantages, rho)
         critic_loss = value_loss(judged.value, returns.targets)
-        bonus = entropy_bonus(judged.entropy, self._entropy_costs)
+        bonus = entropy_bonus(judged.entropy, self._entropy_costs * self._entropy_share())
+        losses = {"policy": policy_loss, "value": critic_loss}
+        total = policy_loss + config.value_cost * critic_loss - bonus
+        if finals is not None:
+            losses["hindsight"] = self._hindsight_loss(inputs, actions, finals)
+            total = total + config.hindsight * losses["hindsight"]
         self.optimiser.zero_grad(set_to_none=True)
-        (policy_loss + config.value_cost * critic_loss - bonus).backward()  # type: ignore[no-untyped-call]
+        total.backward()  # type: ignore[no-untyped-call]
         norm = clip_gradient(list(self.policy.parameters()), config.gradient_clip)
         self.optimiser.step()
         self.updates += 1
-        return Update(judged.entropy, actions, {"policy": policy_loss, "value": critic_loss, "gradient_norm": norm})
+        return Update(judged.entropy, actions, {**losses, "gradient_norm": norm})
+
+    def _hindsight_loss(self, inputs: Inputs, actions: Tensor, finals: Tensor) -> Tensor:
+        """−log π of the actions, were the pictures that they made what was to be reproduced.
+
+        Every episode is a perfect example of how to paint its own final picture. Not of the paper; after
+        Andrychowicz et al. 2017, hindsight experience replay.
+        """
+        inputs = replace(inputs, target=finals)
+        return -self._judge(inputs, actions).log_prob.mean()
+
+    def _judge(self, inputs: Inputs, actions: Tensor) -> Judged:
+        with self.precision.autocast():
+            return self.policy.judge(inputs, actions, self.policy.initial_state(actions.shape[1]))
+
+    def _entropy_share(self) -> float:
+        """What is left of the entropy's weights: 1 at the start, falling linearly to the floor."""
+        config = self.config
+        return 1 - (1 - config.entropy_floor) * min(1.0, self.frames / config.entropy_frames)
 
     @torch.no_grad()
     def _follow(self, updates: int) -> None:

@@ -31,4 +31,5 @@ def build_policy(
             conditional=conditional,
         )
     policy.blind = config.blind
+    policy.only_first_moves = config.moves == "first"
     return policy

@@ -38,6 +38,12 @@ class _Categorical(torch.autograd.Function):
 
 
 def log_prob_and_entropy(logits: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
-    """Log-probability of ``chosen`` ``[N]`` and entropy in nats, each ``[N]``; ``logits`` are ``[N, size]``."""
-    log_prob, entropy = _Categorical.apply(logits, chosen)  # type: ignore[no-untyped-call]
+    """Log-probability of ``chosen`` ``[N]`` and entropy in nats, each ``[N]``; ``logits`` are ``[N, size]``.
+
+    In float32 at least, whatever the logits were made in: with the 8 bits of bfloat16 importance weights would be
+    rounded to steps of several per cent.
+    """
+    with torch.autocast(logits.device.type, enabled=False):
+        exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        log_prob, entropy = _Categorical.apply(exact, chosen)  # type: ignore[no-untyped-call]
     return log_prob, entropy

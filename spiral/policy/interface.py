@@ -10,11 +10,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from spiral.actions import ActionSpec
 from spiral.policy.categorical import log_prob_and_entropy
+
+NEVER = -1e9
+"""Logit of a value that can't be chosen: its probability is 0, and unlike −∞ it has no part in a 0 · ∞."""
 
 State = tuple[Tensor, ...]
 """Recurrent state, each tensor ``[B, …]``; empty for a network without memory."""
@@ -59,15 +63,21 @@ class Judged:
     """float32 ``[T, B]``: expected sum of the rewards to come."""
 
 
-Choose = Callable[[int, Tensor], Tensor]
+Rows = Tensor | None
+"""Positions ``[M]`` of those frames, of all ``N``, that a component has to do with; None: all of them."""
+
+Choose = Callable[[int, Tensor, Rows], Tensor]
 
 
 class Policy(nn.Module, ABC):
     """A distribution over actions, sampled component by component, and a value."""
 
     counts: Tensor
+    needed: Tensor
     blind: bool = False
     """Whether its own painting is kept from it (spiral.md §1.5); the target is not."""
+    only_first_moves: bool = False
+    """Whether every action but the first has to paint."""
 
     def __init__(self, spec: ActionSpec, num_actions: int, noise: int, conditional: bool) -> None:
         super().__init__()
@@ -77,6 +87,10 @@ class Policy(nn.Module, ABC):
         self.conditional = conditional
         # Not in the weights: it is part of the contract, not something learnt.
         self.register_buffer("counts", torch.from_numpy(spec.mask_table()).float(), persistent=False)
+        # By flag: whether a component or one after it counts, and where that becomes less.
+        needed = torch.from_numpy(np.maximum.accumulate(spec.mask_table()[:, ::-1], 1)[:, ::-1].copy())
+        self.register_buffer("needed", needed, persistent=False)
+        self._narrows = [k for k in range(1, len(spec)) if (needed[:, k] != needed[:, k - 1]).any()]
 
     def initial_state(self, batch: int) -> State:
         """State at the start of an episode."""
@@ -109,18 +123,20 @@ class Policy(nn.Module, ABC):
     def act(self, inputs: Inputs, state: State, generator: torch.Generator) -> Sampled:
         """Draw the next action of each episode; ``inputs`` has ``T = 1``."""
         features, _, state = self.core(inputs, state)
+        B = features.shape[1]
 
-        def sample(k: int, logits: Tensor) -> Tensor:
-            del k
+        def sample(k: int, logits: Tensor, rows: Rows) -> Tensor:
+            del k, rows
             # The exponential race: the argmin of E_i / p_i with E_i ~ Exp(1) is distributed as p.
             # Drawn where the generator is, so that a seed means the same draws on every device.
             race = torch.empty_like(logits, device=generator.device).exponential_(generator=generator)
             return (logits - race.log_().to(logits.device)).argmax(-1)
 
         actions, log_probs = [], []
-        for logits, chosen in self._decode(features[0], sample):
-            actions.append(chosen)
-            log_probs.append(logits.log_softmax(-1).gather(-1, chosen.unsqueeze(-1)).squeeze(-1))
+        for rows, logits, chosen in self._decode(features[0], self._forbidden(inputs), sample):
+            actions.append(_spread(chosen, rows, B))
+            log_prob = logits.log_softmax(-1).gather(-1, chosen.unsqueeze(-1)).squeeze(-1)
+            log_probs.append(_spread(log_prob, rows, B))
         drawn = torch.stack(actions, -1)
         return Sampled(drawn, (torch.stack(log_probs, -1) * self.mask(drawn)).sum(-1), state)
 
@@ -129,8 +145,16 @@ class Policy(nn.Module, ABC):
         features, value, _ = self.core(inputs, state)
         T, B, K = actions.shape
         flat = actions.reshape(T * B, K)
-        decoded = self._decode(features.reshape(T * B, -1), lambda k, _: flat[:, k])
-        log_probs, entropies = zip(*(log_prob_and_entropy(logits, chosen) for logits, chosen in decoded), strict=True)
+
+        def recorded(k: int, logits: Tensor, rows: Rows) -> Tensor:
+            del logits
+            return flat[:, k] if rows is None else flat[rows, k]
+
+        log_probs, entropies = [], []
+        for rows, logits, chosen in self._decode(features.reshape(T * B, -1), self._forbidden(inputs), recorded):
+            log_prob, entropy = log_prob_and_entropy(logits, chosen)
+            log_probs.append(_spread(log_prob, rows, T * B))
+            entropies.append(_spread(entropy, rows, T * B))
         mask = self.mask(flat)
         return Judged(
             log_prob=(torch.stack(log_probs, -1) * mask).sum(-1).view(T, B),
@@ -138,16 +162,48 @@ class Policy(nn.Module, ABC):
             value=value.float(),
         )
 
-    def _decode(self, features: Tensor, choose: Choose) -> Iterator[tuple[Tensor, Tensor]]:
-        """Run the heads in sampling order: logits ``[N, size]`` and chosen values ``[N]`` of each component."""
+    def _decode(
+        self, features: Tensor, forbidden: Tensor | None, choose: Choose
+    ) -> Iterator[tuple[Rows, Tensor, Tensor]]:
+        """Run the heads in sampling order, each on the frames for which its component or a later one counts.
+
+        Brushes often move without painting, and then most components say nothing. Yields those frames, logits
+        ``[M, size]`` and chosen values ``[M]``. ``forbidden``, bool ``[N, size]``, can't be chosen for the first
+        component.
+        """
+        rows: Rows = None
         for k in range(len(self.spec)):
             logits = self.logits(k, features)
-            chosen = choose(k, logits)
-            yield logits, chosen
+            if k == 0 and forbidden is not None:
+                logits = logits.masked_fill(forbidden, NEVER)
+            chosen = choose(k, logits, rows)
+            if k == 0:
+                flags = chosen
+            yield rows, logits, chosen
+            if k + 1 in self._narrows:
+                kept = self.needed[flags, k + 1].nonzero().squeeze(-1)
+                features, chosen, flags = features[kept], chosen[kept], flags[kept]
+                rows = kept if rows is None else rows[kept]
             if k + 1 < len(self.spec):
                 features = self.advance(k, features, chosen)
+
+    def _forbidden(self, inputs: Inputs) -> Tensor | None:
+        """Flags that do not paint, after the first action: bool ``[T · B, flags]``; None where all are free.
+
+        Painting is what every component counts for.
+        """
+        if not self.only_first_moves or not len(self.spec.counts):
+            return None
+        T, B = inputs.previous_action.shape[:2]
+        moving = (self.counts == 0).any(-1)
+        return ((inputs.step > 0).unsqueeze(-1) & moving).repeat_interleave(B, 0).view(T * B, -1)
 
     def mask(self, actions: Tensor) -> Tensor:
         """Which components count: ``[N, K]`` → float32 ``[N, K]``."""
         flag = actions[:, 0] if len(self.spec.counts) else torch.zeros_like(actions[:, 0])
         return self.counts[flag]
+
+
+def _spread(values: Tensor, rows: Rows, size: int) -> Tensor:
+    """Values ``[M]`` of the frames ``rows`` among all ``size``, the others 0."""
+    return values if rows is None else values.new_zeros(size).index_copy(0, rows, values)

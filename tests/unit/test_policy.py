@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -237,3 +239,77 @@ def test_a_blind_policy_does_not_see_its_painting_but_its_target(network):
     actions = torch.from_numpy(trajectory.actions).long()
     judged = blind.judge(learner._inputs(trajectory, actions), actions, blind.initial_state(B))
     np.testing.assert_allclose(judged.log_prob.detach().numpy(), trajectory.behaviour_log_prob, atol=1e-5)
+
+
+@pytest.mark.parametrize("network", ["small", "paper"])
+def test_heads_of_moves_are_spared_without_a_difference(network):
+    """The heads run on fewer frames than there are; every component's share is what it would be on all of them."""
+    view = (32, 32, 1)
+    policy = policy_of(network, spec=spec_of(), view=view)
+    actions, _, inputs = roll_out(policy, view, conditional=False)
+    assert 0 < (actions[..., 0] == 0).sum() < actions[..., 0].numel()
+    with torch.inference_mode():
+        judged = policy.judge(inputs, actions, policy.initial_state(actions.shape[1]))
+        features, _, _ = policy.core(inputs, policy.initial_state(actions.shape[1]))
+        features, flat = features.flatten(0, 1), actions.flatten(0, 1)
+        for k in range(len(policy.spec)):
+            expected = torch.distributions.Categorical(logits=policy.logits(k, features)).entropy()
+            counts = policy.mask(flat)[:, k]
+            torch.testing.assert_close(judged.entropy[..., k].flatten(), expected * counts, atol=1e-5, rtol=0)
+            if k + 1 < len(policy.spec):
+                features = policy.advance(k, features, flat[:, k])
+        nothing_painted = actions.clone()
+        nothing_painted[..., 0] = 0
+        assert policy.judge(inputs, nothing_painted, policy.initial_state(actions.shape[1])).log_prob.isfinite().all()
+
+
+def test_only_the_first_action_may_move():
+    view = (32, 32, 1)
+    policy = policy_of("small", spec=spec_of(), view=view)
+    policy.only_first_moves = True
+    actions, sampled, inputs = roll_out(policy, view, conditional=False, B=64)
+    assert (actions[0, :, 0] == 0).any()
+    assert (actions[1:, :, 0] == 1).all()
+    judged = policy.judge(inputs, actions, ())
+    torch.testing.assert_close(judged.log_prob, sampled, atol=1e-5, rtol=0)
+    assert (judged.entropy[1:, :, 0] == 0).all()
+    assert (judged.entropy[0, :, 0] > 0).all()
+    (judged.log_prob.sum() + judged.entropy.sum()).backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in policy.parameters())
+
+
+def test_hindsight_makes_an_episode_likelier_for_its_own_picture():
+    """Without any reward, the actions become likelier where their own final picture is the target."""
+    policy = policy_of("small", spec=spec_of(), view=(32, 32, 1), conditional=True)
+    painter = Painter(policy, 16, torch.Generator().manual_seed(0))
+    draw = np.random.default_rng(0)
+    pictures = draw.integers(0, 256, (7, 16, 32, 32, 1), dtype=np.uint8)
+    painter.begin(pictures[0], pictures[6])
+    while not painter.done:
+        painter.act()
+        painter.observe(pictures[1])
+    trajectory = painter.trajectory()
+    learner = PolicyLearner(
+        policy, LearnerConfig(hindsight=1.0, entropy_cost=0, value_cost=0, learning_rate=0.003), seed=0
+    )
+    actions = torch.from_numpy(trajectory.actions).long()
+
+    def log_prob(target: np.ndarray) -> float:
+        inputs = replace(learner._inputs(trajectory, actions), target=policy.see(torch.from_numpy(target)))
+        return policy.judge(inputs, actions, ()).log_prob.mean().item()
+
+    before = log_prob(trajectory.observations[-1])
+    for _ in range(20):
+        learner.learn(trajectory, np.zeros(trajectory.actions.shape[:2], np.float32))
+    assert log_prob(trajectory.observations[-1]) > before + 1
+    assert learner.take_progress().losses["hindsight"] > 0
+
+
+def test_the_entropy_costs_fall_to_their_floor():
+    policy = policy_of("small", spec=spec_of(), view=(32, 32, 1))
+    config = LearnerConfig(entropy_floor=0.1, entropy_frames=100)
+    learner = PolicyLearner(policy, config, seed=0)
+    shares = []
+    for learner.frames in (0, 50, 100, 1000):
+        shares.append(learner._entropy_share())
+    assert shares == pytest.approx([1.0, 0.55, 0.1, 0.1])
