@@ -1,1 +1,1 @@
-"""The command line: ``spiral train | paint | render | eval | status | doctor | data | version``."""
+"""The command line: ``spiral train | paint | render | eval | status | doctor | conformance | data | version``."""

@@ -11,7 +11,20 @@ from collections.abc import Sequence
 
 import typer
 
-from spiral.cli import certs, data, doctor, evaluate, k8s, paint, reconstruct, render, status, train, version
+from spiral.cli import (
+    certs,
+    conformance,
+    data,
+    doctor,
+    evaluate,
+    k8s,
+    paint,
+    reconstruct,
+    render,
+    status,
+    train,
+    version,
+)
 
 app = typer.Typer(
     name="spiral",
@@ -29,6 +42,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.command("certs")(certs.certs)
+app.command("conformance")(conformance.conformance)
 app.command("version")(version.version)
 app.add_typer(data.app, name="data")
 app.add_typer(k8s.app, name="k8s")

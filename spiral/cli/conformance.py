@@ -1,0 +1,72 @@
+"""``spiral conformance``: whether a service keeps the protocol's promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Service = Literal["renderer", "discriminator", "learner", "actor"]
+
+
+def conformance(
+    service: Annotated[Service, typer.Argument(help="Whose promises.")],
+    target: Annotated[str, typer.Option(help="Its address: host:port, unix:/path, dns:///name:port.")] = "",
+    command: Annotated[str, typer.Option(help="Command that starts it, with its address in SPIRAL_LISTEN.")] = "",
+    metrics: Annotated[str, typer.Option(help="URL of its metrics page (default: the one that GetInfo names).")] = "",
+    drain_command: Annotated[str, typer.Option(help="Shell command that asks it to end, as SIGTERM does.")] = "",
+    tls_ca: Annotated[Path | None, typer.Option(help="Authority of its certificate, PEM.", metavar="F")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Own certificate, PEM.", metavar="F")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Own key, PEM.", metavar="F")] = None,
+    level: Annotated[
+        Literal["core", "extended"], typer.Option(help="core: what the loop needs; extended: what is optional, too.")
+    ] = "core",
+    junit: Annotated[Path | None, typer.Option(help="Write the results as JUnit XML.", metavar="F")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the results as JSON.", metavar="F.json")] = None,
+    load: Annotated[bool, typer.Option("--load", help="Measure at growing concurrency besides.")] = False,
+    engine: Annotated[str, typer.Option(help="Engine to paint with (default: the first that GetInfo names).")] = "",
+    settings: Annotated[str, typer.Option(help="The engine's settings, a JSON object (default: its own).")] = "",
+) -> int:
+    """Try a service, of whatever language, case by case: docs/conformance.md says what is done.
+
+    Needs nothing of it but the protocol. Exit code 1 where a case of the level failed; what can't run here is skipped
+    with its reason.
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from spiral.conformance.case import Failure  # noqa: PLC0415
+    from spiral.conformance.catalogue import cases_of  # noqa: PLC0415
+    from spiral.conformance.printing import Printer  # noqa: PLC0415
+    from spiral.conformance.reports import write_json, write_junit  # noqa: PLC0415
+    from spiral.conformance.running import run_cases  # noqa: PLC0415
+    from spiral.conformance.session import Wanted, opened  # noqa: PLC0415
+
+    wanted = Wanted(
+        service,
+        target,
+        command,
+        metrics,
+        drain_command,
+        tls_ca,
+        tls_cert,
+        tls_key,
+        level,
+        load,
+        engine=engine,
+        settings=settings,
+    )
+    printer = Printer(Console())
+    try:
+        with opened(wanted) as subject:
+            results = run_cases(cases_of(service, level, load), subject, printer.tell)
+    except Failure as failure:
+        typer.echo(f"spiral: {failure}", err=True)
+        return 1
+    printer.measured(subject)
+    printer.summed_up(results, subject, level)
+    if junit is not None:
+        write_junit(junit, results, subject)
+    if report is not None:
+        write_json(report, results, subject, level)
+    return int(any(result.outcome == "failed" for result in results))

@@ -1,0 +1,62 @@
+"""Writes docs/conformance.md from the cases: ``python -m spiral.conformance.document > docs/conformance.md``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from spiral.conformance.case import GROUPS, Case
+from spiral.conformance.catalogue import cases_of
+from spiral.wire.edges import SERVICES, Service
+
+HEAD = """# Conformance
+
+What a service has to keep to stand in another's place, case by case: the sentence is the promise, the text below it how
+the suite tries it. This page is made from the cases in `spiral/conformance` by
+`python -m spiral.conformance.document > docs/conformance.md`.
+
+```
+spiral conformance renderer --target 127.0.0.1:50051
+spiral conformance renderer --target unix:/tmp/r.sock --command 'node renderer.js' --level extended --junit junit.xml
+```
+
+The target is an address (`host:port`, `unix:/path`, with the TLS options over mutual TLS), or a command that the suite
+starts itself with the address in `SPIRAL_LISTEN`. Restarts and signals need `--command`, or `--drain-command` for the
+signal; without them those cases are skipped, with the reason. A skipped case never fails a run. *Core* is what the
+training loop needs. *Extended* is what is optional in the protocol: a case for a capability is skipped unless `GetInfo`
+claims it. `--load` measures at growing concurrency besides. In pytest: `pytest -p spiral.conformance.plugin
+--conformance renderer --conformance-target ADDRESS`.
+
+Within a service the cases run in the order of this page; the one that ends the target is the last.
+"""
+
+
+def document() -> str:
+    """The page."""
+    return "\n".join([HEAD, *(line for service in SERVICES for line in _chapter(service))])
+
+
+def _chapter(service: Service) -> Iterable[str]:
+    yield f"## {service.capitalize()}\n"
+    cases = cases_of(service, load=True)
+    for group in GROUPS:
+        of_group = [each for each in cases if each.group == group]
+        if of_group:
+            yield f"### {service.capitalize()}: {group}\n"
+            yield from map(_paragraph, of_group)
+
+
+def _paragraph(each: Case) -> str:
+    claims = f", capability `{each.capability}`" if each.capability else ""
+    level = f" *({each.level}{claims})*" if each.level != "core" else ""
+    return f"**{each.sentence}**{level} `{each.name}`\n\n{each.procedure}\n"
+
+
+def main() -> int:
+    """Print the page; the exit code."""
+    sys.stdout.write(document())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""Our renderer keeps what the suite asks for: in this process, and as a process over every kind of address."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from spiral.cli.main import main
+from spiral.conformance.case import Case
+from spiral.conformance.catalogue import cases_of
+from spiral.conformance.renderer.subject import RendererTarget
+from spiral.conformance.running import run_case
+from spiral.wire.certificates import write_set
+from tests.conformance.hosted import SETTINGS, hosted_renderer
+from tests.processes import free_port
+
+NEEDS_A_PROCESS = {"a_restart_does_not_matter", "it_finishes_the_episodes_under_way_and_ends"}
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RendererTarget]:
+    with hosted_renderer(f"unix:{tmp_path_factory.mktemp('renderer')}/r") as target:
+        yield target
+
+
+@pytest.mark.parametrize("each", cases_of("renderer"), ids=lambda each: each.name)
+def test_our_renderer_keeps_it(target: RendererTarget, each: Case) -> None:
+    result = run_case(each, target)
+    if each.name in NEEDS_A_PROCESS:
+        assert result.outcome == "skipped", "nobody can end a renderer in the process of the test"
+        assert "--command" in result.why
+    else:
+        assert result.outcome != "failed", result.why
+        assert result.outcome == "passed" or each.group == "size", result.why
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["unix", "tcp", "tls"])
+def test_our_renderer_passes_as_a_process(kind: str, tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/r" if kind == "unix" else f"127.0.0.1:{free_port()}"
+    command = [sys.executable, "-m", "services.renderer"]
+    suite = [f"--target={address}", "--level=extended", f"--settings={SETTINGS}", "--load"]
+    if kind == "tls":
+        day = datetime.timedelta(days=1)
+        write_set(tmp_path / "certs", [], day, datetime.datetime.now(datetime.UTC))
+        for option, file in (("ca", "ca.crt"), ("cert", "tls.crt"), ("key", "tls.key")):
+            command.append(f"--tls-{option}={tmp_path}/certs/renderer/{file}")
+            suite.append(f"--tls-{option}={tmp_path}/certs/learner/{file}")
+    suite += [f"--command={' '.join(command)}", f"--report={tmp_path}/r.json", f"--junit={tmp_path}/r.xml"]
+    assert main(["conformance", "renderer", *suite]) == 0
+    report = json.loads((tmp_path / "r.json").read_text())
+    outcomes = {case["name"]: case["outcome"] for case in report["cases"]}
+    assert {name for name, outcome in outcomes.items() if outcome == "skipped"} <= {
+        "a_batch_that_no_message_holds_is_refused"
+    }
+    assert report["measurements"][0]["frames_per_s"] > 0
+    suites = ElementTree.parse(tmp_path / "r.xml").getroot()
+    assert (suites.get("failures"), suites.get("tests")) == ("0", str(len(outcomes)))
