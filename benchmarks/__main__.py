@@ -1,4 +1,4 @@
-"""All of `make bench`: engine, wire and whole loop; a table, and ``benchmarks/out/bench.json``."""
+"""All of `make bench`: engine, its Gymnasium face, wire and whole loop; a table, and ``benchmarks/out/bench.json``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from collections.abc import Callable, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import engine, loop, wire
+from benchmarks import engine, gym, loop, wire
 from benchmarks.machine import OUT, describe_machine
 
-PARTS: dict[str, Callable[[], dict[str, float]]] = {"engine": engine.run, "wire": wire.measure, "loop": loop.measure}
+PARTS: dict[str, Callable[[], dict[str, float]]] = {
+    "engine": engine.run,
+    "gym": gym.measure,
+    "wire": wire.measure,
+    "loop": loop.measure,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,25 +6,21 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Iterator
 from typing import Self
 
 import grpc
-import numpy as np
-from numpy.typing import NDArray
 
 from services.learner.batches import join
 from services.learner.ingest import Arrived, Ingest
 from services.learner.run import ScoredBatch
 from spiral.metrics import Metrics
 from spiral.trajectories import Trajectory
-from spiral.v1.discriminator_pb2 import ScoreHeader, ScoreRequest, ScoreResponse
+from spiral.v1.discriminator_pb2 import ScoreResponse
 from spiral.v1.discriminator_pb2_grpc import DiscriminatorServiceStub
 from spiral.versions import Version
 from spiral.wire.edges import Service
 from spiral.wire.reasons import reason
-from spiral.wire.rpc import MAX_CHUNK_BYTES
-from spiral.wire.tensors import decode, spec_of
+from spiral.wire.scores import read_terms, score_requests
 
 DEADLINE_S = 60.0
 """Of one Score call: an update and a thousand pictures take a second or two on a slow machine."""
@@ -151,7 +147,8 @@ class Scorer:
         attempt = 0
         while not self._stop.is_set():
             start = time.perf_counter()
-            call = self._call = self._stub.Score.future(score_requests(batch_id, batch), timeout=DEADLINE_S)
+            requests = score_requests(batch_id, batch.observations, batch.targets, remember=True)
+            call = self._call = self._stub.Score.future(requests, timeout=DEADLINE_S)
             if self._stop.is_set():  # a moment too late for __exit__ to see this call
                 self._cancel()
             try:
@@ -178,31 +175,10 @@ class Scorer:
             self._call.cancel()
 
 
-def score_requests(batch_id: str, batch: Trajectory) -> Iterator[ScoreRequest]:
-    """The header and then the pictures in chunks."""
-    header = ScoreHeader(batch_id=batch_id, observations=spec_of("observations", batch.observations), remember=True)
-    if batch.targets is not None:
-        header.targets.CopyFrom(spec_of("targets", batch.targets))
-    yield ScoreRequest(header=header)
-    for pictures in (batch.observations, batch.targets):
-        if pictures is not None:
-            data = np.ascontiguousarray(pictures).reshape(-1)
-            for start in range(0, len(data), MAX_CHUNK_BYTES):
-                yield ScoreRequest(chunk=data[start : start + MAX_CHUNK_BYTES].tobytes())
-
-
 def scored_batch(batch: Trajectory, oldest: int, newest: int, answer: ScoreResponse) -> ScoredBatch:
     """Check the answer and join it with its batch; DiscriminatorError where it makes no sense."""
-    shape = batch.observations.shape[:2]
     try:
-        terms: dict[str, NDArray[np.float32]] = {
-            term.name: decode(term.scores, f"scores of {term.name}", np.float32, shape) for term in answer.terms
-        }
+        terms = read_terms(answer, batch.observations.shape[:2])
     except ValueError as error:
-        raise DiscriminatorError(f"discriminator: {error}") from error
-    if not terms:
-        raise DiscriminatorError("discriminator: it answered no score term; at least one is right")
-    wrong = [name for name, scores in terms.items() if not np.isfinite(scores).all()]
-    if wrong:
-        raise DiscriminatorError(f"discriminator: the scores {wrong} are not all finite; it may have diverged")
+        raise DiscriminatorError(str(error)) from error
     return ScoredBatch(batch, oldest, newest, terms, answer.real.mean, answer.painted.mean)

@@ -69,6 +69,7 @@ def test_files_are_short_and_named_for_what_they_hold(path: Path) -> None:
         "spiral.cli.main",
         "spiral.config",
         "spiral.engines.mypaint",
+        "spiral.gym",
         "spiral.programs",
         "spiral.runs",
     ],

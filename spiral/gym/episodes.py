@@ -1,0 +1,183 @@
+"""Pictures that are painted in lockstep and rewarded at every step: what both environments are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.error import ResetNeeded
+from numpy.typing import NDArray
+
+from spiral.datasets import load
+from spiral.engines import create
+from spiral.gym.rewards import Distance, Reward, Scored
+from spiral.programs import MAX_ACTIONS, Program
+from spiral.wire.tls import Identity
+
+Observation = dict[str, NDArray[Any]]
+Info = dict[str, Any]
+
+ENGINE = "mypaint"
+NUM_ACTIONS = 20
+"""Actions of an episode: those of the paper, and of a run's configuration."""
+DATA = "mnist-sample"
+"""It ships with the package: no network."""
+
+
+class Episodes:
+    """``B`` episodes of ``T`` actions; all begin and end at the same step.
+
+    What a call returns belongs to the caller: the engine paints into new arrays, and nothing is used again.
+    """
+
+    def __init__(
+        self,
+        batch: int,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        num_actions: int = NUM_ACTIONS,
+        data: str | None = DATA,
+        discriminator: str | None = None,
+        identity: Identity | None = None,
+        threads: int = 1,
+    ) -> None:
+        """``settings`` are the engine's; ``data`` names the set that targets are drawn from, None: no targets.
+
+        Rewards are what brings a picture closer to its target, or, where ``discriminator`` is a service's address, what
+        raises its score (``identity``: over TLS). ValueError says which of them is wrong.
+        """
+        if not 1 <= num_actions <= MAX_ACTIONS:
+            raise ValueError(f"num_actions: {num_actions} is outside 1…{MAX_ACTIONS}")
+        self.num_actions = num_actions
+        self._settings = dict(settings or {})
+        self._engine = create(ENGINE, self._settings)
+        self.spec = self._engine.spec
+        self._reward = _reward(discriminator, identity, data, (batch, *self._engine.observation_shape))
+        self._pictures = _pictures(data, self._engine.observation_shape)
+        self._canvases = self._engine.open(batch, threads)
+        self._batch = batch
+        self._step: int | None = None
+        self._actions = np.zeros((num_actions, batch, len(self.spec)), np.int32)
+        self._targets: NDArray[np.uint8] | None = None
+        # The first place of a command is where it leaves the pen.
+        self._place = next(at for at, component in enumerate(self.spec.components) if component.kind == "grid")
+        self._grid = self.spec.components[self._place].side
+
+    def observation_space(self) -> spaces.Dict:
+        """Of one episode; ``target`` only where there are targets."""
+        picture = spaces.Box(0, 255, self._engine.observation_shape, np.uint8)
+        parts: dict[str, spaces.Space[Any]] = {"canvas": picture}
+        if self._pictures is not None:
+            parts["target"] = picture
+        parts["pen"] = spaces.Box(0, 1, (2,), np.float32)
+        parts["time"] = spaces.Box(0, 1, (1,), np.float32)
+        return spaces.Dict(parts)
+
+    def action_space(self) -> spaces.MultiDiscrete[np.int32]:
+        """Of one episode: the components in the order of the action spec."""
+        return spaces.MultiDiscrete(np.array(self.spec.sizes, np.int32), dtype=np.int32)
+
+    @property
+    def ended(self) -> bool:
+        """Whether all actions have been executed."""
+        return self._step == self.num_actions
+
+    def begin(self, rng: np.random.Generator, options: Mapping[str, Any] | None = None) -> tuple[Observation, Info]:
+        """Blank canvases, with targets drawn by ``rng`` or those of the option ``target``, uint8 ``[B, H, W, C]``."""
+        self._targets = self._choose_targets(rng, dict(options or {}))
+        blank = self._canvases.reset(np.zeros(self._batch, np.int64))
+        self._reward.begin(blank, self._targets)
+        self._step = 0
+        pen = np.zeros((self._batch, 2), np.float32)
+        return self._observe(blank, pen), {"mask": np.zeros((self._batch, len(self.spec)), np.bool_)}
+
+    def step(self, actions: NDArray[Any]) -> tuple[Observation, NDArray[np.float64], Info]:
+        """Execute ``[B, K]``: observations, rewards ``[B]``, and as ``mask`` which components have counted, ``[B, K]``.
+
+        ValueError for a wrong shape or a value out of range, and then nothing is painted; ResetNeeded where no episode
+        is under way.
+        """
+        if self._step is None:
+            raise ResetNeeded("step: no episode is under way; call reset() first")
+        if self.ended:
+            raise ResetNeeded(f"step: the episode has ended after its {self.num_actions} actions; call reset()")
+        frames = self._canvases.step(actions)
+        taken = self._actions[self._step]
+        taken[:] = actions
+        self._step += 1
+        rewards = self._reward.gain(frames, self.ended)
+        place = taken[:, self._place]
+        pen = np.empty((self._batch, 2), np.float32)
+        np.divide(place // self._grid, self._grid, out=pen[:, 0], casting="same_kind")
+        np.divide(place % self._grid, self._grid, out=pen[:, 1], casting="same_kind")
+        return self._observe(frames, pen), rewards, {"mask": self.spec.mask(taken)}
+
+    def programs(self) -> list[Program]:
+        """What has been painted since the beginning; ValueError where that is nothing."""
+        if not self._step:
+            raise ValueError("program: nothing has been painted since reset(); at least one step is needed")
+        version = self._engine.version
+        taken = self._actions[: self._step]
+        return [Program(ENGINE, self._settings, taken[:, at], engine_version=version) for at in range(self._batch)]
+
+    def pictures(self) -> NDArray[np.uint8]:
+        """The canvases, which may be larger than what is observed, as RGB: ``[B, H, W, 3]``."""
+        canvases = self._canvases.canvas()
+        if canvases.shape[3] == 4:
+            alpha = canvases[..., 3:].astype(np.uint16)
+            on_white = (canvases[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
+            return on_white.astype(np.uint8)
+        return np.repeat(canvases, 3, axis=3) if canvases.shape[3] == 1 else canvases
+
+    def close(self) -> None:
+        """Free canvases and connection; again does nothing."""
+        self._canvases.close()
+        self._reward.close()
+
+    def _choose_targets(self, rng: np.random.Generator, options: dict[str, Any]) -> NDArray[np.uint8] | None:
+        given = options.pop("target", None)
+        if options:
+            raise ValueError(f'options: "{next(iter(options))}" is unknown; there is only "target"')
+        if self._pictures is None:
+            if given is not None:
+                raise ValueError("options: a target is given, but there are none without data; name a data set")
+            return None
+        if given is None:
+            return self._pictures[rng.integers(len(self._pictures), size=self._batch)]
+        targets, right = np.array(given), (self._batch, *self._engine.observation_shape)
+        if targets.dtype != np.uint8 or targets.shape != right:
+            raise ValueError(f"options: target is {targets.dtype} {list(targets.shape)}; uint8 {list(right)} is right")
+        return targets
+
+    def _observe(self, frames: NDArray[np.uint8], pen: NDArray[np.float32]) -> Observation:
+        seen: Observation = {"canvas": frames}
+        if self._targets is not None:
+            seen["target"] = self._targets.copy()  # the caller may write into it
+        assert self._step is not None
+        seen["pen"] = pen
+        seen["time"] = np.full((self._batch, 1), self._step / self.num_actions, np.float32)
+        return seen
+
+
+def _pictures(data: str | None, shape: tuple[int, int, int]) -> NDArray[np.uint8] | None:
+    if data is None:
+        return None
+    height, width, channels = shape
+    if channels == 4:
+        raise ValueError(f'data: pictures of "{data}" have no alpha; leave the setting alpha out, or data=None')
+    return load(data, (height, width), colour=channels == 3).train
+
+
+def _reward(
+    discriminator: str | None, identity: Identity | None, data: str | None, shape: tuple[int, int, int, int]
+) -> Reward:
+    if discriminator is not None:
+        return Scored(discriminator, identity, shape)
+    if data is None:
+        raise ValueError(
+            "data: without targets nothing can be rewarded; name a data set, or a discriminator's address as "
+            "discriminator"
+        )
+    return Distance(shape)

@@ -1,0 +1,115 @@
+"""What painting is rewarded for: coming closer to a target, or a better score of a discriminator."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from typing import Protocol
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+
+from spiral.v1.discriminator_pb2_grpc import DiscriminatorServiceStub
+from spiral.wire.addresses import check_address
+from spiral.wire.reasons import reason
+from spiral.wire.rpc import connect
+from spiral.wire.scores import read_terms, score_requests
+from spiral.wire.tls import Identity
+
+DEADLINE_S = 60.0
+"""Of one Score call, a restart of the service included."""
+REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
+"""These pictures are not for this discriminator."""
+
+
+class Reward(Protocol):
+    """Tells step by step what ``B`` episodes have gained."""
+
+    def begin(self, blank: NDArray[np.uint8], targets: NDArray[np.uint8] | None) -> None:
+        """Start episodes from blank observations ``[B, H, W, C]``, with a target each or without."""
+        ...
+
+    def gain(self, frames: NDArray[np.uint8], last: bool) -> NDArray[np.float64]:
+        """What the step that led to ``frames`` ``[B, H, W, C]`` is worth, ``[B]``; ``last``: it ends the episodes."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+        ...
+
+
+class Distance:
+    """The decrease of ‖x − target‖₂ / √(HWC), pixels from 0 to 1: an episode sums up to at most 1 (spiral.md §1.5).
+
+    Squares are summed as integers: a reward does not depend on the batch that a canvas is in.
+    """
+
+    def __init__(self, shape: tuple[int, int, int, int]) -> None:
+        pixels = math.prod(shape[1:])
+        # The faster type is right as long as the largest possible sum fits into it.
+        dtype = np.int32 if 255**2 * pixels <= np.iinfo(np.int32).max else np.int64
+        self._targets = np.zeros((shape[0], pixels), dtype)
+        self._apart = np.empty_like(self._targets)
+        self._white = 255 * math.sqrt(pixels)
+        self._before = np.zeros(shape[0])
+
+    def begin(self, blank: NDArray[np.uint8], targets: NDArray[np.uint8] | None) -> None:
+        """See :class:`Reward`; there has to be a target."""
+        assert targets is not None
+        self._targets[:] = targets.reshape(self._targets.shape)
+        self._before = self._distance(blank)
+
+    def gain(self, frames: NDArray[np.uint8], last: bool) -> NDArray[np.float64]:
+        """See :class:`Reward`."""
+        before, self._before = self._before, self._distance(frames)
+        return before - self._before
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+    def _distance(self, frames: NDArray[np.uint8]) -> NDArray[np.float64]:
+        np.subtract(frames.reshape(self._targets.shape), self._targets, out=self._apart)
+        squares = np.einsum("bp,bp->b", self._apart, self._apart)
+        distances: NDArray[np.float64] = np.sqrt(squares) / self._white
+        return distances
+
+
+class Scored:
+    """The increase of a discriminator's own score, the first of its terms; it remembers the final pictures.
+
+    The pictures before and after a step go into one call, so that one version of the weights has made both scores.
+    """
+
+    def __init__(self, address: str, identity: Identity | None, shape: tuple[int, int, int, int]) -> None:
+        """ValueError where ``address`` is none; nothing is asked yet."""
+        self._address = address
+        self._channel = connect(check_address(address, "discriminator"), identity)
+        self._stub = DiscriminatorServiceStub(self._channel)
+        self._pair = np.empty((2, *shape), np.uint8)
+        self._targets: NDArray[np.uint8] | None = None
+        # Ids are unique for the service, which other canvases may ask as well.
+        self._id, self._asked = uuid.uuid4().hex, 0
+
+    def begin(self, blank: NDArray[np.uint8], targets: NDArray[np.uint8] | None) -> None:
+        """See :class:`Reward`."""
+        self._targets, self._pair[1] = targets, blank
+
+    def gain(self, frames: NDArray[np.uint8], last: bool) -> NDArray[np.float64]:
+        """See :class:`Reward`; ValueError where it refuses the pictures, ConnectionError where no answer comes."""
+        self._pair[0], self._pair[1] = self._pair[1], frames
+        self._asked += 1
+        requests = score_requests(f"{self._id}.{self._asked}", self._pair, self._targets, remember=last)
+        try:
+            answer = self._stub.Score(requests, timeout=DEADLINE_S, wait_for_ready=True)
+        except grpc.RpcError as error:
+            if error.code() in REFUSED:
+                raise ValueError(f"discriminator: it refuses the pictures: {error.details()}") from error
+            raise ConnectionError(f"discriminator: no answer from {self._address}: {reason(error)}") from error
+        before, after = next(iter(read_terms(answer, self._pair.shape[:2]).values())).astype(np.float64)
+        gained: NDArray[np.float64] = after - before
+        return gained
+
+    def close(self) -> None:
+        """End the connection."""
+        self._channel.close()
