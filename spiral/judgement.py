@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from spiral.evaluation import evaluate_pictures, mse
+from spiral.evaluation.digits import DIGITS as DIGITS
 from spiral.trained import Trained, targets_for
-
-DIGITS = ("mnist", "mnist-sample")
 
 
 @dataclass(frozen=True, slots=True)

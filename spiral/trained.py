@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from spiral.checkpoints import read_latest
-from spiral.config import RunConfig
+from spiral.config import RunConfig, load_config
 from spiral.datasets import Dataset, load
 from spiral.datasets.views import area_average
 from spiral.engines import Engine, create
 from spiral.machine import usable_cores
+from spiral.models import CONFIG, POLICY, read_card
 from spiral.painting import paint
 from spiral.policy import Policy, build_policy
 from spiral.policy.weights import load_weights, parse_weights
@@ -90,12 +91,30 @@ def load_trained(run: Run) -> Trained:
     return Trained(config, engine, policy, int(checkpoint.state.counters["frames"]))
 
 
+def load_model(folder: Path) -> Trained:
+    """Load a model's folder; ValueError where it is damaged or of another network."""
+    config = load_config(str(folder / CONFIG))
+    try:
+        weights = parse_weights((folder / POLICY).read_bytes())
+    except OSError as error:
+        raise ValueError(f"model: {folder / POLICY} can't be read: {error.strerror}") from error
+    engine = create(config.engine.name, config.engine.settings)
+    policy = make_policy(config, engine)
+    load_weights(policy, weights, str(folder))
+    return Trained(config, engine, policy, read_card(folder).frames)
+
+
 def targets_for(trained: Trained, num: int, seed: int) -> NDArray[np.uint8] | None:
     """Test pictures for a conditional run to reproduce, uint8 ``[num, H, W, C]``; None for any other run."""
     if not trained.config.conditional:
         return None
     test = trained.data().test
-    return test[np.random.default_rng(seed).integers(len(test), size=num)]
+    return test[target_rows(len(test), num, seed)]
+
+
+def target_rows(count: int, num: int, seed: int) -> NDArray[np.int64]:
+    """Which ``num`` of ``count`` test pictures are the targets: ``[num]``, drawn with repetition."""
+    return np.random.default_rng(seed).integers(count, size=num)
 
 
 def make_policy(config: RunConfig, engine: Engine) -> Policy:

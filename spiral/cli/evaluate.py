@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from spiral.cli import options
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from spiral.evaluation.report import Report
+
 FEWEST = 65
 """The covariance of 64 features needs more than 64 pictures."""
+ARROWS = {"lower": "↓", "higher": "↑", "": ""}
 
 
 def evaluate(
@@ -19,19 +27,103 @@ def evaluate(
         int, typer.Option(min=FEWEST, max=100_000, help="Paintings to judge; 4,096 make figures that compare.")
     ] = 4096,
     seed: options.Seed = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of sentences.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for evaluation.json and evaluation.png (default: evaluation/ in the run's folder).",
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the JSON object instead of a table.")] = False,
+    inception: Annotated[
+        bool,
+        typer.Option(
+            "--inception",
+            help='Measure the FID of other people\'s papers too: needs pip install "spiral-painter[fid]", '
+            "2,049 paintings and minutes.",
+        ),
+    ] = False,
+    inception_weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the weights for --inception (default: downloaded once by torch-fidelity).",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    device: options.Device = "auto",
     runs: options.Runs = options.RUNS,
 ) -> None:
-    """Judge a run's paintings: LeNet-FID against real digits, or the error against targets of a conditional run.
+    """Judge a run's paintings, each figure with its 95 % interval.
 
-    LeNet-FID: lower is better; real digits against real digits get about 2.
+    FID and KID against real pictures, by a LeNet for grey sets and a small encoder for colour sets; diversity; and for
+    runs with targets the error, the similarity, the error after each stroke and what a classifier reads.
     """
+    if inception_weights is not None and not inception:
+        raise ValueError("--inception-weights: it is for --inception, which is not asked for; leave it out or add that")
     from spiral.runs import find_run  # noqa: PLC0415
 
     found = find_run(runs, run)
+    folder = found.path / "evaluation" if out is None else out
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"out: {folder} is a file; name a folder")
+    # Read when matplotlib is imported; its list of fonts would go to the home directory otherwise.
+    os.environ.setdefault("MPLCONFIGDIR", str(found.path / "matplotlib"))
 
-    from spiral.judgement import judge  # noqa: PLC0415
+    from spiral.devices import choose_device  # noqa: PLC0415
+    from spiral.evaluation.inception import Inception  # noqa: PLC0415
+    from spiral.evaluation.picture import save_report_picture  # noqa: PLC0415
+    from spiral.evaluation.runs import evaluate_run  # noqa: PLC0415
+    from spiral.replacing import replacing  # noqa: PLC0415
     from spiral.trained import load_trained  # noqa: PLC0415
 
-    judgement = judge(load_trained(found), num, seed)
-    typer.echo(json.dumps(judgement.figures) if as_json else judgement.text)
+    where = choose_device(device)
+    network = Inception.load(where, inception_weights) if inception else None
+    trained = load_trained(found)
+    trained.policy.to(where)
+    report = evaluate_run(found.name, trained, num, seed, network)
+    text = json.dumps(report.as_dict(), indent=1, ensure_ascii=False) + "\n"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(folder / "evaluation.json") as aside:
+            aside.write_text(text, encoding="utf-8")
+        save_report_picture(folder / "evaluation.png", report)
+    except OSError as error:
+        raise ValueError(f"out: {folder} can't be written: {error.strerror or error}") from error
+    if as_json:
+        typer.echo(text, nl=False)
+        return
+    from rich.console import Console  # noqa: PLC0415
+
+    Console().print(table_of(report))
+    for sentence in report.left_out:
+        typer.echo(f"left out: {sentence}")
+    typer.echo(f"against {report.reference}; {folder / 'evaluation.json'}, {folder / 'evaluation.png'}")
+
+
+def table_of(report: Report) -> Table:
+    """The figures as a table: value, interval, number of pictures, and which direction is better."""
+    from rich.table import Table  # noqa: PLC0415
+
+    from spiral.evaluation.report import rounded  # noqa: PLC0415
+
+    table = Table(
+        title=f"{report.run}: {report.num:,} paintings after {report.frames:,} learnt frames, seed {report.seed}",
+        box=None,
+        padding=(0, 2, 0, 0),
+        title_justify="left",
+    )
+    table.add_column("measure", overflow="fold")
+    for heading in ("value", "95 % interval", "n"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for figure in report.figures:
+        value, interval = rounded(figure.measured)
+        arrow = ARROWS[figure.better]
+        table.add_row(f"{figure.label} {arrow}".strip(), value, interval, f"{figure.measured.n:,}")
+    if report.curve:
+        strokes = sorted({0, 1, 2, 4, 8, 16, 32, 64, len(report.curve) - 1} & set(range(len(report.curve))))
+        for k in strokes:
+            value, interval = rounded(report.curve[k])
+            table.add_row(f"  error after {k} strokes", value, interval, f"{report.curve[k].n:,}")
+    return table

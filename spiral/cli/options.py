@@ -3,13 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from spiral.trained import Trained
 
 RUNS = Path("runs")
 LARGEST_SEED = 2**63 - 1
 
 Runs = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.", metavar="DIR")]
 RunName = Annotated[str, typer.Option("--run", help="Name of the run: a folder in --runs.", metavar="NAME")]
+PainterRun = Annotated[
+    str | None, typer.Option("--run", help="Name of the run: a folder in --runs.", metavar="NAME", show_default=False)
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="Instead of a run: a model that ships (`spiral models list`), or a folder that holds one.",
+        metavar="NAME",
+        show_default=False,
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of the random draws.")]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda"],
+    typer.Option("--device", help="Where to compute; auto: cuda where there is one."),
+]
+
+
+def load_painter(run: str | None, model: str | None, runs: Path) -> Trained:
+    """What ``--run`` or ``--model`` names, ready to paint; ValueError unless it is exactly one of them."""
+    if (run is None) == (model is None):
+        raise ValueError("--run, --model: exactly one of them says who paints; `spiral models list` shows the models")
+    from spiral.models import find_model  # noqa: PLC0415
+    from spiral.runs import find_run  # noqa: PLC0415
+
+    found = find_model(model) if model is not None else find_run(runs, run or "")
+    from spiral.trained import load_model, load_trained  # noqa: PLC0415
+
+    return load_model(found) if isinstance(found, Path) else load_trained(found)

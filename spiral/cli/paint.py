@@ -24,29 +24,32 @@ _NUMBER = re.compile(r"[0-9]{5,}")
 
 
 def paint(
-    run: options.RunName,
     out: Annotated[
         Path,
         typer.Option(help="A file.npz with the array images, uint8 [N, H, W, C]; or a folder for PNG files."),
     ],
+    run: options.PainterRun = None,
+    model: options.Model = None,
     num: Annotated[int, typer.Option(min=1, max=MOST, help="Number of pictures.")] = 64,
     seed: options.Seed = 0,
+    device: options.Device = "auto",
     runs: options.Runs = options.RUNS,
 ) -> None:
-    """Paint with the averaged weights of a run's newest checkpoint.
+    """Paint with a model, or with the averaged weights of a run's newest checkpoint.
 
     The pictures are the canvases, not the views that the agent sees. Their programs go to a folder beside them:
     samples.npz has samples.programs/. What an earlier painting left there is replaced.
     """
-    from spiral.runs import find_run  # noqa: PLC0415
-
-    found = find_run(runs, run)
     programs = out.with_suffix(".programs") if out.suffix == ".npz" else out.with_name(f"{out.name}.programs")
     _check(out)
 
-    from spiral.trained import load_trained, targets_for  # noqa: PLC0415
+    trained = options.load_painter(run, model, runs)
 
-    trained = load_trained(found)
+    from spiral.devices import choose_device  # noqa: PLC0415
+    from spiral.trained import targets_for  # noqa: PLC0415
+
+    where = choose_device(device)
+    trained.policy.to(where)
     images, actions = trained.paint(num, seed, targets_for(trained, num, seed))
     _write_images(out, images)
     _write_programs(programs, trained, actions, seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -23,9 +23,7 @@ def reconstruct(
         int, typer.Option(min=1, max=MOST_ATTEMPTS, help="Paintings of each picture, of which the best is kept.")
     ] = 16,
     seed: options.Seed = 0,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute; auto: cuda where there is one.")
-    ] = "auto",
+    device: options.Device = "auto",
     runs: options.Runs = options.RUNS,
 ) -> None:
     """Paint after pictures with a run that learnt with targets, and say how near it came.

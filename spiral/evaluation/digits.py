@@ -14,6 +14,8 @@ from spiral.datasets.views import resize, with_channels
 from spiral.evaluation.frechet import Gaussian, frechet_distance, gaussian_of
 from spiral.evaluation.lenet import CLASSES, SIDE, LeNet, features_and_probabilities, load_lenet
 
+DIGITS = ("mnist", "mnist-sample")
+"""Data sets of digits, for which the LeNet is a classifier too."""
 FULL_TEST_DIGITS = 10_000
 # So many training digits stand for the real ones at most; all 60,000 would only cost time.
 _MOST_REAL = 10_000
@@ -100,13 +102,17 @@ class DigitsReference:
         )
 
 
+def real_digits(root: Path | None = None) -> Dataset:
+    """The digits of `mnist` in the LeNet's view where it is there, else the embedded ones."""
+    try:
+        return load("mnist", SIDE, colour=False, root=root)
+    except DatasetMissingError:
+        return load("mnist-sample", SIDE, colour=False)
+
+
 def default_reference(root: Path | None = None) -> DigitsReference:
     """Use the 10,000 test digits of `mnist` where it is there, else the 1,000 embedded ones (the report says so)."""
-    try:
-        data = load("mnist", SIDE, colour=False, root=root)
-    except DatasetMissingError:
-        data = load("mnist-sample", SIDE, colour=False)
-    return DigitsReference.of(data)
+    return DigitsReference.of(real_digits(root))
 
 
 def evaluate_pictures(

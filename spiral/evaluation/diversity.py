@@ -31,7 +31,12 @@ def mean_pairwise(distances: NDArray[np.float64], weights: NDArray[np.float64]) 
     return means
 
 
-def classes_covered(classes: NDArray[np.int64], count: int) -> int:
-    """How many of `count` classes at least one in a hundred pictures shows; `classes` int64 [N] is what each shows."""
-    shown = np.bincount(classes, minlength=count)
-    return int((shown >= max(1.0, COVERED_SHARE * len(classes))).sum())
+def classes_covered(classes: NDArray[np.int64], count: int, weights: NDArray[np.float64]) -> NDArray[np.int64]:
+    """How many of `count` classes at least one in a hundred pictures shows, for each weighting.
+
+    `classes` int64 [N] is what each picture shows, weights [R, N] how often it counts: int64 [R].
+    """
+    shown = weights @ (classes[:, np.newaxis] == np.arange(count))
+    least = np.maximum(1.0, COVERED_SHARE * weights.sum(axis=1, keepdims=True))
+    covered: NDArray[np.int64] = (shown >= least).sum(axis=1)
+    return covered

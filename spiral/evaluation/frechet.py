@@ -37,6 +37,18 @@ def gaussian_of(features: NDArray[np.float64]) -> Gaussian:
     return Gaussian(mean, centred.T @ centred / (count - 1), count)
 
 
+def weighted_gaussian(features: NDArray[np.float64], weights: NDArray[np.float64]) -> Gaussian:
+    """Mean and unbiased covariance of features [N, F] that each count weights [N] times; all ones: `gaussian_of`."""
+    if (weights == 1).all():
+        return gaussian_of(features)
+    drawn = weights > 0
+    some, counts = features[drawn], weights[drawn, np.newaxis]
+    total = weights.sum()
+    mean = (counts * some).sum(axis=0) / total
+    centred = some - mean
+    return Gaussian(mean, (counts * centred).T @ centred / (total - 1), int(total))
+
+
 def frechet_distance(one: Gaussian, other: Gaussian) -> float:
     """|μ₁ − μ₂|² + tr Σ₁ + tr Σ₂ − 2 tr (Σ₁^½ Σ₂ Σ₁^½)^½, in float64; 0 for equal Gaussians, never below.
 

@@ -49,3 +49,10 @@ def measured_by(
 ) -> Measured:
     """A figure that takes one weight a picture, float64 [n], with its interval from weights [R, n]."""
     return measured(figure(np.ones(n)), np.array([figure(drawn) for drawn in weights]), n, least)
+
+
+def measured_count(value: int, resampled: NDArray[np.int64], n: int) -> Measured:
+    """A whole number with the quantiles of the resampled ones, which are whole too."""
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(resampled, [tail, 1 - tail], method="nearest")
+    return Measured(float(value), float(low), float(high), n)

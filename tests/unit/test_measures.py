@@ -103,9 +103,11 @@ def test_mean_pairwise_distance_against_a_slow_loop():
 
 
 def test_classes_covered_need_one_in_a_hundred():
-    classes = np.repeat(np.arange(4), [500, 490, 10, 5])
-    assert classes_covered(classes, 10) == 2
-    assert classes_covered(np.repeat(np.arange(4), [500, 480, 12, 8]), 10) == 3
+    once = np.ones((1, 1005))
+    assert classes_covered(np.repeat(np.arange(4), [500, 490, 10, 5]), 10, once) == [2]
+    assert classes_covered(np.repeat(np.arange(4), [500, 485, 12, 8]), 10, once) == [3]
+    few = np.array([0, 0, 3])
+    assert classes_covered(few, 10, np.array([[1.0, 1, 1], [2, 1, 0], [0, 0, 3]])).tolist() == [2, 1, 1]
 
 
 def test_the_interval_of_a_mean_is_the_one_of_theory():

@@ -1,0 +1,75 @@
+"""What stands for a picture when distributions are compared: the features of a small network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiral.datasets.views import resize, with_channels
+from spiral.evaluation.colour import SIDE as COLOUR_SIDE
+from spiral.evaluation.colour import colour_features, load_colour_encoder
+from spiral.evaluation.digits import views_of_lenet
+from spiral.evaluation.lenet import SIDE as LENET_SIDE
+from spiral.evaluation.lenet import features_and_probabilities, load_lenet
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """Pictures as an encoder sees them: features float64 [N, F]; probabilities of the ten digits [N, 10] or None."""
+
+    features: NDArray[np.float64]
+    probabilities: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoder:
+    """A network that turns square uint8 [N, S, S, 1 or 3] into features; its figures compare with its own alone.
+
+    `key` begins the names of its figures, `name` is for people, `side` and `colour` are the view that it takes of a
+    data set.
+    """
+
+    key: str
+    name: str
+    side: int
+    colour: bool
+    encode: Callable[[NDArray[np.uint8]], Encoded]
+
+
+def lenet_encoder() -> Encoder:
+    """The LeNet that was trained on digits, for every grey set: its first layers know strokes, whatever they show."""
+    network = load_lenet()
+
+    def encode(images: NDArray[np.uint8]) -> Encoded:
+        return Encoded(*features_and_probabilities(network, views_of_lenet(images)))
+
+    return Encoder("lenet", "LeNet", LENET_SIDE, False, encode)
+
+
+def colour_encoder() -> Encoder:
+    """The encoder that was trained on emoji and drawn faces, for every colour set."""
+    network = load_colour_encoder()
+
+    def encode(images: NDArray[np.uint8]) -> Encoded:
+        return Encoded(colour_features(network, views_of_colour(images)), None)
+
+    return Encoder("colour", "colour encoder", COLOUR_SIDE, True, encode)
+
+
+def encoder_for(channels: int, digits: bool) -> Encoder:
+    """The encoder of a run's pictures: the LeNet for digits and for all that is grey, else the one for colour."""
+    return lenet_encoder() if digits or channels == 1 else colour_encoder()
+
+
+def views_of_colour(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Bring uint8 [N, S, S, 1 or 3] to uint8 [N, 32, 32, 3]; ValueError for another shape or dtype."""
+    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3):
+        raise ValueError(f"pictures: {images.dtype} {list(images.shape)}; uint8 [N, H, W, 1 or 3] is right")
+    if images.shape[1] != images.shape[2] or not len(images):
+        raise ValueError(
+            f"pictures: {len(images)} of {images.shape[2]}×{images.shape[1]}; the colour encoder needs square ones"
+        )
+    return resize(with_channels(images, 3), COLOUR_SIDE, COLOUR_SIDE)

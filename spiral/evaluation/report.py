@@ -1,0 +1,83 @@
+"""What an evaluation found: figures with their intervals, a curve, pictures to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiral.evaluation.resampling import LEVEL, RESAMPLES, Measured
+
+Better = Literal["lower", "higher", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured number: its key in JSON, what it is in words, and which direction is better (empty: neither)."""
+
+    key: str
+    label: str
+    measured: Measured
+    better: Better
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An evaluation of `num` paintings of a run, drawn with `seed`.
+
+    `curve` holds the mean squared error to the targets after 0, 1, 2, … strokes; empty without targets. `histogram`
+    counts the digits that the classifier sees, empty where it is not asked. `left_out` says in a sentence each what
+    could not be measured. `painted` and `real` (test pictures, or the targets) are uint8 [M, H, W, C] to look at.
+    """
+
+    run: str
+    data: str
+    frames: int
+    num: int
+    seed: int
+    reference: str
+    figures: tuple[Figure, ...]
+    painted: NDArray[np.uint8]
+    real: NDArray[np.uint8]
+    conditional: bool
+    curve: tuple[Measured, ...] = ()
+    histogram: tuple[int, ...] = ()
+    left_out: tuple[str, ...] = field(default=())
+
+    def __getitem__(self, key: str) -> Measured:
+        """The figure of that key; KeyError where it was not measured."""
+        return {figure.key: figure.measured for figure in self.figures}[key]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain values for JSON."""
+        return {
+            "run": self.run,
+            "data": self.data,
+            "frames": self.frames,
+            "n": self.num,
+            "seed": self.seed,
+            "reference": self.reference,
+            "level": LEVEL,
+            "resamples": RESAMPLES,
+            "figures": {
+                figure.key: {"what": figure.label, "better": figure.better, **_plain(figure.measured)}
+                for figure in self.figures
+            },
+            "mse_after_strokes": [{"strokes": k, **_plain(error)} for k, error in enumerate(self.curve)],
+            "class_histogram": list(self.histogram),
+            "left_out": list(self.left_out),
+        }
+
+
+def _plain(found: Measured) -> dict[str, float | int]:
+    return {"value": found.value, "low": found.low, "high": found.high, "n": found.n}
+
+
+def rounded(found: Measured) -> tuple[str, str]:
+    """The value and its interval as text, with as many digits as the interval's width gives sense to."""
+    width = found.high - found.low
+    size = width if width > 0 else abs(found.value)
+    digits = 0 if size == 0 else int(np.clip(1 - np.floor(np.log10(size)), 0, 6))
+    return f"{found.value:.{digits}f}", f"{found.low:.{digits}f} … {found.high:.{digits}f}"

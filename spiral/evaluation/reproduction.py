@@ -1,0 +1,42 @@
+"""How well paintings reproduce their targets: errors, likeness, and how they grow nearer stroke by stroke."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiral.engines import Engine
+from spiral.evaluation.report import Figure
+from spiral.evaluation.resampling import Measured, measured_mean, weights_of
+from spiral.evaluation.stroke_curve import errors_by_stroke
+from spiral.evaluation.targets import SSIM_WINDOW, mse, ssim
+
+WHITE = 255
+# So many paintings are painted again to see each stroke; more would make the curve smoother than anyone can see.
+MOST_FOLLOWED = 1_024
+
+
+def reproduction(
+    views: NDArray[np.uint8], targets: NDArray[np.uint8], seed: int
+) -> tuple[list[Figure], tuple[str, ...]]:
+    """Measure paintings against their targets, uint8 [N, H, W, C] twice; and say what could not be measured."""
+    weights = weights_of(len(views), seed)
+    errors = measured_mean(mse(views, targets), weights)
+    blank = measured_mean(mse(np.full_like(targets, WHITE), targets), weights)
+    figures = [
+        Figure("mse", "mean squared error to the targets (pixels 0 to 1)", errors, "lower"),
+        Figure("blank_mse", "the same of blank paper", blank, ""),
+    ]
+    if min(views.shape[1:3]) < SSIM_WINDOW:
+        return figures, (f"SSIM: its window needs {SSIM_WINDOW}×{SSIM_WINDOW} pixels; the view is smaller",)
+    likeness = measured_mean(ssim(views, targets), weights)
+    return [*figures, Figure("ssim", "structural similarity to the targets", likeness, "higher")], ()
+
+
+def error_curve(
+    engine: Engine, actions: NDArray[np.int32], targets: NDArray[np.uint8], seed: int, threads: int = 1
+) -> tuple[Measured, ...]:
+    """The mean squared error after 0, 1, 2, … strokes of programs [N, T, K] to targets uint8 [N, H, W, C]."""
+    errors = errors_by_stroke(engine, actions, targets, threads)
+    weights = weights_of(len(errors), seed)
+    return tuple(measured_mean(column, weights) for column in errors.T)

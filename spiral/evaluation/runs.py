@@ -1,0 +1,156 @@
+"""Evaluates what a run paints, by every measure that suits its data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiral.datasets import Dataset, load
+from spiral.evaluation.digits import DIGITS, real_digits
+from spiral.evaluation.diversity import classes_covered, mean_pairwise, pairwise_distances
+from spiral.evaluation.encoders import Encoded, encoder_for
+from spiral.evaluation.inception import Inception
+from spiral.evaluation.lenet import CLASSES
+from spiral.evaluation.reference import Distances, Reference
+from spiral.evaluation.report import Figure, Report
+from spiral.evaluation.reproduction import MOST_FOLLOWED, error_curve, reproduction
+from spiral.evaluation.resampling import Measured, measured, measured_count, measured_mean, weights_of
+from spiral.machine import usable_cores
+from spiral.trained import Trained, target_rows
+
+FEWEST = 65
+"""The covariance of 64 features needs more than 64 pictures."""
+# Every two of so many pictures are compared: their mean distance is then known to a hundredth of its size.
+_COMPARED = 1_024
+# So many paintings are shown beside real pictures.
+_SHOWN = 48
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Targets:
+    """What a conditional run was to reproduce: test pictures uint8 [N, H, W, C], labels [N] where the set has them."""
+
+    pictures: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None
+
+    @staticmethod
+    def of(data: Dataset, num: int, seed: int) -> Targets:
+        """Draw test pictures, the same as `targets_for` does."""
+        rows = target_rows(len(data.test), num, seed)
+        return Targets(data.test[rows], None if data.test_labels is None else data.test_labels[rows])
+
+
+def evaluate_run(name: str, trained: Trained, num: int, seed: int, inception: Inception | None = None) -> Report:
+    """Paint ``num`` pictures and measure them: distances to real ones, errors to targets, diversity.
+
+    Raises ValueError for fewer than 65, for fewer than `inception` needs, and where the run's data is not here.
+    """
+    if num < FEWEST:
+        raise ValueError(f"num: {num} paintings are too few; the covariance of 64 features needs at least {FEWEST}")
+    data_name, conditional = trained.config.data, trained.config.conditional
+    digits = data_name in DIGITS
+    encoder = encoder_for(trained.engine.observation_shape[2], digits)
+    encoded_data = real_digits() if digits else load(data_name, encoder.side, encoder.colour)
+    data = trained.data() if conditional or inception is not None else encoded_data
+    if inception is not None:
+        inception.check(num, len(data.test))
+    targets = Targets.of(data, num, seed) if conditional else None
+    canvases, actions = trained.paint(num, seed, None if targets is None else targets.pictures)
+    views = trained.view(canvases)
+
+    encoded = encoder.encode(canvases)
+    figures: list[Figure] = []
+    left_out: list[str] = []
+    curve: tuple[Measured, ...] = ()
+    if targets is not None:
+        found, unmeasured = reproduction(views, targets.pictures, seed)
+        figures += found
+        left_out += unmeasured
+        curve = error_curve(
+            trained.engine, actions[:MOST_FOLLOWED], targets.pictures[:MOST_FOLLOWED], seed, usable_cores()
+        )
+    if digits and targets is not None and targets.labels is not None and encoded.probabilities is not None:
+        ceiling = encoder.encode(targets.pictures).probabilities
+        figures += _top_1(encoded.probabilities, ceiling, targets.labels, seed)
+    try:
+        figures += _distances(Reference.of(encoded_data, encoder), encoded, seed)
+    except ValueError as error:
+        left_out.append(f"distances to real pictures: {error}")
+    if inception is not None:
+        figures.append(inception.figure(views, data.test, seed))
+    beside = encoded_data.test if targets is None else targets.pictures
+    figures += _diversity(views, beside, "targets" if conditional else "real pictures", seed)
+    histogram: tuple[int, ...] = ()
+    if digits and encoded.probabilities is not None:
+        classes = encoded.probabilities.argmax(1)
+        histogram = tuple(int(count) for count in np.bincount(classes, minlength=CLASSES))
+        figures += _classes(encoded.probabilities, seed)
+    return Report(
+        run=name,
+        data=data_name,
+        frames=trained.frames,
+        num=num,
+        seed=seed,
+        reference=f"{len(encoded_data.test):,} test pictures of {encoded_data.name}, seen by the {encoder.name}",
+        figures=tuple(figures),
+        painted=canvases[:_SHOWN],
+        real=beside[:_SHOWN],
+        conditional=conditional,
+        curve=curve,
+        histogram=histogram,
+        left_out=tuple(left_out),
+    )
+
+
+def _distances(reference: Reference, encoded: Encoded, seed: int) -> list[Figure]:
+    key, name = reference.encoder.key, reference.encoder.name
+
+    def figures(found: Distances, prefix: str, whose: str) -> list[Figure]:
+        return [
+            Figure(f"{prefix}{key}_fid", f"{name}-FID {whose}", found.fid, "lower"),
+            Figure(f"{prefix}{key}_kid", f"{name}-KID {whose}", found.kid, "lower"),
+        ]
+
+    found = figures(reference.distances(encoded.features, seed), "", "of the paintings")
+    real = reference.real_distances(len(encoded.features), seed)
+    return found + ([] if real is None else figures(real, "real_", "of real training pictures"))
+
+
+def _top_1(
+    painted: NDArray[np.float64], targets: NDArray[np.float64] | None, labels: NDArray[np.int64], seed: int
+) -> list[Figure]:
+    weights = weights_of(len(labels), seed)
+    figures = []
+    for key, whose, probabilities in (("top1", "the paintings", painted), ("target_top1", "the targets", targets)):
+        if probabilities is not None:
+            right = (probabilities.argmax(1) == labels).astype(np.float64)
+            label = f"share of {whose} that the classifier reads as the target's label"
+            figures.append(Figure(key, label, measured_mean(right, weights), "higher"))
+    return figures
+
+
+def _diversity(painted: NDArray[np.uint8], beside: NDArray[np.uint8], what: str, seed: int) -> list[Figure]:
+    figures = []
+    for key, whose, images in (("diversity", "paintings", painted), ("real_diversity", what, beside)):
+        some = images[:_COMPARED]
+        if len(some) < 2:
+            continue
+        weights = np.concatenate([np.ones((1, len(some))), weights_of(len(some), seed)])
+        mean, *resampled = mean_pairwise(pairwise_distances(some), weights)
+        found = measured(mean, np.array(resampled), len(some), least=0.0)
+        figures.append(Figure(key, f"mean distance of two {whose} (root mean squared, pixels 0 to 1)", found, ""))
+    return figures
+
+
+def _classes(probabilities: NDArray[np.float64], seed: int) -> list[Figure]:
+    classes, n = probabilities.argmax(1), len(probabilities)
+    weights = weights_of(n, seed)
+    (covered,) = classes_covered(classes, CLASSES, np.ones((1, n)))
+    counted = measured_count(int(covered), classes_covered(classes, CLASSES, weights), n)
+    sure = measured_mean(probabilities.max(1), weights)
+    return [
+        Figure("classes_covered", f"digits of {CLASSES} that at least 1 % of the paintings show", counted, "higher"),
+        Figure("top_probability", "probability of the digit that the classifier sees", sure, "higher"),
+    ]
