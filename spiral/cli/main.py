@@ -18,6 +18,7 @@ from spiral.cli import (
     doctor,
     evaluate,
     k8s,
+    models,
     paint,
     reconstruct,
     render,
@@ -45,6 +46,7 @@ app.command("certs")(certs.certs)
 app.command("conformance")(conformance.conformance)
 app.command("version")(version.version)
 app.add_typer(data.app, name="data")
+app.add_typer(models.app, name="models")
 app.add_typer(k8s.app, name="k8s")
 
 

@@ -1,0 +1,62 @@
+"""``spiral models list | info | export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spiral.cli import options
+
+app = typer.Typer(help="Trained models: which ship, what one is, making one of a run.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models() -> None:
+    """List the models that ship with the package."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    from spiral.models import read_card, shipped_models  # noqa: PLC0415
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("name", "frames", "hours", "what it is"):
+        table.add_column(heading, overflow="fold")
+    for name, folder in shipped_models().items():
+        card = read_card(folder)
+        table.add_row(name, f"{card.frames:,}", f"{card.hours:.2f}", card.summary)
+    Console().print(table)
+    typer.echo("paint with one: spiral paint --model NAME --out pictures")
+
+
+@app.command("info")
+def info(name: Annotated[str, typer.Argument(help="A model that ships, or a folder that holds one.")]) -> None:
+    """Say what a model is, what was measured of it and what not to expect."""
+    from spiral.models import SAMPLES, find_model, read_card  # noqa: PLC0415
+
+    folder = find_model(name)
+    for field, value in read_card(folder).model_dump().items():
+        text = ", ".join(f"{key} {score:g}" for key, score in value.items()) if isinstance(value, dict) else value
+        typer.echo(f"{field}: {text}")
+    typer.echo(f"samples: {folder / SAMPLES}")
+
+
+@app.command("export")
+def export(
+    run: options.RunName,
+    out: Annotated[Path, typer.Option(help="The model's folder, which must not exist yet.", metavar="DIR")],
+    summary: Annotated[str, typer.Option(help="What the model is, in a sentence.")],
+    data: Annotated[str, typer.Option(help="What it learnt from, and the licence of that.")],
+    method: Annotated[str, typer.Option(help="Whose method, and where it departs from the paper's.")] = "the preset's",
+    limits: Annotated[str, typer.Option(help="What not to expect of it.")] = "not examined",
+    runs: options.Runs = options.RUNS,
+) -> None:
+    """Make a model of a run's newest checkpoint, with the scores of its last `spiral eval`."""
+    from spiral.runs import find_run  # noqa: PLC0415
+
+    found = find_run(runs, run)
+    from spiral.models import exporting  # noqa: PLC0415
+
+    card = exporting.export(found, out, summary=summary, method=method, data=data, limits=limits)
+    typer.echo(f"{out}: {card.frames:,} learnt frames, {len(card.scores)} scores")

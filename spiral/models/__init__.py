@@ -1,0 +1,73 @@
+"""Trained models: a policy's averaged weights, the configuration that it learnt by, and a card that says what it is.
+
+A model is a folder of ``policy.safetensors``, ``config.yaml``, ``card.yaml`` and ``samples.png``. Those that ship with
+the package lie here, one folder each; ``spiral models export`` makes one of any run.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from spiral.validation import sentence
+
+POLICY, CONFIG, CARD, SAMPLES = "policy.safetensors", "config.yaml", "card.yaml", "samples.png"
+
+
+class Card(BaseModel):
+    """What a model is, and what it can't do."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    summary: str
+    """One sentence."""
+    method: str
+    """Whose method it is, and where it departs from the paper's."""
+    data: str
+    """What it learnt from, and under which licence that is."""
+    preset: str
+    """What `spiral train` was told; config.yaml has every setting."""
+    frames: int = Field(ge=0)
+    """Learned frames."""
+    hours: float = Field(ge=0)
+    """Time of training."""
+    machine: str
+    """What it was trained on."""
+    scores: dict[str, float]
+    """What was measured of it, by name."""
+    limits: str
+    """What not to expect of it."""
+
+
+def shipped_models() -> dict[str, Path]:
+    """Folders of the models that ship with the package, by name."""
+    here = Path(str(resources.files("spiral.models")))
+    return {path.name: path for path in sorted(here.iterdir()) if (path / CARD).is_file()}
+
+
+def find_model(name: str) -> Path:
+    """Folder of a model: of one that ships, by name, or any folder that holds one.
+
+    Raises ValueError that lists those there are.
+    """
+    shipped = shipped_models()
+    if name in shipped:
+        return shipped[name]
+    folder = Path(name)
+    if (folder / CARD).is_file():
+        return folder
+    known = ", ".join(shipped) or "none"
+    raise ValueError(f'model: "{name}" is neither a model that ships ({known}) nor a folder with a {CARD}')
+
+
+def read_card(folder: Path) -> Card:
+    """The card of a model's folder; ValueError with a sentence where it is damaged."""
+    try:
+        return Card.model_validate(yaml.safe_load((folder / CARD).read_text()))
+    except ValidationError as error:
+        raise ValueError(f"{folder / CARD}: {sentence(error)}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"{folder / CARD}: it can't be read: {error}") from error

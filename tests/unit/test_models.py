@@ -1,0 +1,60 @@
+"""Models: exporting one of a run, finding, reading and painting with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spiral.cli.main import main
+from spiral.models import CARD, POLICY, find_model, read_card, shipped_models
+from spiral.trained import load_model, load_trained
+from tests.trained_run import make_trained_run
+
+
+def test_a_run_becomes_a_model_that_paints_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_trained_run(tmp_path / "runs")
+    folder = tmp_path / "model"
+    described = ["--summary", "Digits.", "--data", "MNIST, CC BY-SA 3.0", "--limits", "Two batches."]
+    export = ["models", "export", "--run", run.name, "--runs", str(run.path.parent), "--out", str(folder), *described]
+    assert main(export) == 0
+    assert main(["models", "info", str(folder)]) == 0
+    assert "Two batches." in capsys.readouterr().out
+    card = read_card(find_model(str(folder)))
+    trained, model = load_trained(run), load_model(folder)
+    assert card.frames == trained.frames == model.frames
+    for one, other in zip(trained.paint(4, seed=1), model.paint(4, seed=1), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert main(["paint", "--model", str(folder), "--num", "2", "--out", str(tmp_path / "painted")]) == 0
+    assert len(list((tmp_path / "painted").glob("*.png"))) == 2
+    assert main(export) == 2
+    assert f"{folder} exists" in capsys.readouterr().err
+
+
+def test_what_is_no_model_is_said_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / CARD).write_text("summary: [1, 2\n")
+    with pytest.raises(ValueError, match="can't be read"):
+        read_card(tmp_path)
+    (tmp_path / CARD).write_text("summary: Digits.\nframes: -1\n")
+    with pytest.raises(ValueError, match="frames"):
+        read_card(tmp_path)
+    assert main(["models", "info", str(tmp_path / "nowhere")]) == 2
+    assert "neither a model that ships" in capsys.readouterr().err
+    for who in ([], ["--run", "a", "--model", "b"]):
+        assert main(["paint", *who, "--out", str(tmp_path / "out")]) == 2
+        assert "exactly one of them" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_model_that_ships_is_small_and_paints() -> None:
+    for name, folder in shipped_models().items():
+        assert (folder / POLICY).stat().st_size <= 8_000_000, name
+        card = read_card(folder)
+        assert card.scores, name
+        model = load_model(folder)
+        targets = None
+        if model.config.conditional:
+            targets = np.full((2, *model.engine.observation_shape), 255, np.uint8)
+        canvases, _ = model.paint(2, 0, targets)
+        assert (canvases < 255).any(), name
