@@ -18,6 +18,7 @@ from services.actor.waiting import Waits
 from services.actor.weights import CurrentPolicy
 from spiral.metrics import Metrics
 from spiral.painting import Painter
+from spiral.strokes import painted
 from spiral.trajectories import Trajectory, TrajectoryContract
 from spiral.versions import Version
 
@@ -124,7 +125,7 @@ class PaintGroup:
                 painter.observe(await stream.step(actions))
             self._metrics["spiral_actor_frames_total"].inc(self._batch)
         trajectory = painter.trajectory()
-        paints = self._contract.spec.mask(trajectory.actions).all(-1)
+        paints = painted(trajectory.actions, self._contract.spec)
         self._metrics["spiral_actor_paint_fraction"].set(float(np.mean(paints)))
         return Finished(trajectory, oldest, newest, self._clock() - started)
 

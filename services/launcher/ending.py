@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from spiral import pictures
+from spiral import pictures, strokes
 from spiral.judgement import DIGITS, judge
 from spiral.programs import render
 from spiral.runs import Run
@@ -135,8 +135,8 @@ def _sheet(trained: Trained, folder: Path) -> Path:
 def _stroke_by_stroke(trained: Trained, folder: Path) -> Path:
     """The painting with the most strokes, enlarged without a loss."""
     _, actions = trained.paint(SHEET, SEED, targets_for(trained, SHEET, SEED))
-    strokes = trained.engine.spec.mask(actions).all(-1).sum(1)
-    program = trained.program(actions[int(strokes.argmax())])
+    busiest = strokes.painted(actions.swapaxes(0, 1), trained.engine.spec).sum(0).argmax()
+    program = trained.program(actions[int(busiest)])
     frames = render(program, scale=max(1, GIF_SIDE // trained.engine.canvas_shape[1]), every=1)
     path = folder / "stroke-by-stroke.gif"
     pictures.save_painting_gif(path, [frames], ms_per_frame=GIF_FRAME_MS, scale=1)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from spiral.actions import ActionSpec
 from spiral.config import LearnerConfig
+from spiral.strokes import begun, lengths
 from spiral.trajectories import Trajectory
 
 REWARD_LIMIT = 10.0
@@ -55,17 +56,10 @@ def blank_penalties(observations: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def stroke_penalties(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.float32]:
-    """1 at each action that starts a stroke after a move, the episode's first stroke excepted: ``[T, B]``.
-
-    A stroke is an action for which every component counts.
-    """
+    """1 at each action that starts a stroke apart from the one before, the first stroke excepted: ``[T, B]``."""
     if not spec.counts:
         return np.zeros(actions.shape[:2], np.float32)
-    paints = np.asarray(spec.mask_table().all(axis=1))[actions[..., 0]]
-    before = np.concatenate([np.zeros_like(paints[:1]), paints[:-1]])
-    started_before = np.cumsum(paints, 0) - paints > 0
-    penalties: NDArray[np.float32] = (paints & ~before & started_before).astype(np.float32)
-    return penalties
+    return begun(actions, spec).astype(np.float32)
 
 
 @dataclass(slots=True)
@@ -107,4 +101,6 @@ def rewards_of(
         rewards = rewards - np.float32(config.blank_penalty) * blank_penalties(trajectory.observations)
     if config.stroke_penalty:
         rewards = rewards - np.float32(config.stroke_penalty) * stroke_penalties(trajectory.actions, spec)
+    if config.length_penalty:
+        rewards = rewards - np.float32(config.length_penalty) * lengths(trajectory.actions, spec)
     return rewards

@@ -26,6 +26,7 @@ from spiral.evaluation.targets import mse
 from spiral.policy import build_policy
 from spiral.replacing import replacing
 from spiral.runs import Run
+from spiral.strokes import painted
 from spiral.trajectories import Trajectory, TrajectoryContract
 from spiral.versions import Version
 
@@ -164,7 +165,7 @@ class LearningRun:
             "score_real": batch.score_real,
             "score_painted": batch.score_painted,
             "terms": {name: float(values[-1].mean()) for name, values in batch.terms.items()},
-            "paint_share": float(learner.policy.spec.mask(batch.trajectory.actions).all(-1).mean()),
+            "paint_share": float(painted(batch.trajectory.actions, learner.policy.spec).mean()),
             "lag": self.lag.mean,
         }
         if batch.trajectory.targets is not None:

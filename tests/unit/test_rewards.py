@@ -67,6 +67,14 @@ def test_penalties_are_taken_off():
     np.testing.assert_allclose(rewards, [[0, 0], [0, 0], [-0.5, -2.0]])
 
 
+def test_the_way_of_the_pen_is_charged():
+    trajectory = painting([[1, 0], [1, 1]], blank=[False, False])
+    trajectory.actions[..., 1] = [[3, 0], [15, 12]]  # places on a grid of 4: right by ¾, then down by ¾
+    config = LearnerConfig(reward="final", length_penalty=2.0)
+    rewards = rewards_of(trajectory, np.zeros((3, 2), np.float32), config, SPEC, RunningDeviation())
+    np.testing.assert_allclose(rewards, [[-1.5, 0], [-1.5, -1.5]])
+
+
 def test_rewards_are_divided_by_the_running_deviation_and_cut():
     trajectory = painting([[1, 1]] * 4, blank=[False, False])
     config = LearnerConfig(reward="final", reward_scale="deviation")

@@ -76,6 +76,8 @@ class MyPaintCanvases:
                 ffi.from_buffer("int32_t[]", commands),
                 ffi.from_buffer("uint8_t[]", frames, require_writable=True),
             )
+        if wrong == -2:
+            raise MemoryError("no memory for the points of a stroke")
         if wrong != -1:
             self._spec.validate(commands, "mypaint")
         return frames

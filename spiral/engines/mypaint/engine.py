@@ -20,17 +20,22 @@ MAX_THREADS = 256
 
 
 def action_spec(settings: MyPaintSettings) -> ActionSpec:
-    """Components in sampling order; after a move only ``flag`` and ``end`` have counted (spiral.md §3.2.2)."""
+    """Components in sampling order, and those that count with flag 0.
+
+    ``curve``: flag 0 moves to ``end``, 1 paints (spiral.md §3.2.2). ``compound``: flag 0 adds the place ``control`` to
+    the stroke, 1 paints that stroke and begins the next one there, with the action's ink (§3.6).
+    """
     places = settings.grid**2
-    components = [Component("flag", 2, "choice"), *(Component(name, places, "grid") for name in ("end", "control"))]
+    names = ("end", "control") if settings.interface == "curve" else ("control",)
+    components = [Component("flag", 2, "choice"), *(Component(name, places, "grid") for name in names)]
     if len(settings.brush_sizes) > 1:
         components.append(Component("size", len(settings.brush_sizes), "choice"))
     if settings.pressure:
         components.append(Component("pressure", PRESSURES, "choice"))
     if settings.colour:
         components += [Component(name, LEVELS, "choice") for name in ("red", "green", "blue")]
-    move = tuple(component.name in {"flag", "end"} for component in components)
-    return ActionSpec(tuple(components), (move, (True,) * len(components)))
+    bare = tuple(component.name in {"flag", names[0]} for component in components)
+    return ActionSpec(tuple(components), (bare, (True,) * len(components)))
 
 
 class MyPaint(Engine):

@@ -66,6 +66,7 @@ def native_settings(settings: MyPaintSettings, spec: ActionSpec, view_zoom: floa
             "channels": settings.channels,
             "background": WHITE if settings.background == "white" else 0,
             "grid": settings.grid,
+            "compound": settings.interface == "compound",
             "legacy_move": settings.legacy_move,
             "view_zoom": view_zoom,
             "columns": len(spec),

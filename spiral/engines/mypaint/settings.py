@@ -27,6 +27,9 @@ class MyPaintSettings(BaseModel):
     """Brush of the 1.x brush pack, by name, or the path of a .myb file."""
     brush_sizes: tuple[Radius, ...] = Field((1.0, 2.0, 4.0, 8.0), min_length=1, max_length=MAX_SIZES)
     """Radii to choose from, pixels. A single one leaves no choice: the component ``size`` is gone."""
+    interface: Literal["curve", "compound"] = "curve"
+    """What an action is. ``curve``: one quadratic Bézier curve, or a move; ``compound``: a place for a cubic spline,
+    which is painted once the next stroke begins (spiral.md §3.6)."""
     grid: int = Field(32, ge=4, le=64)
     """Places per row and per column of ``end`` and ``control``; on a canvas that is not square they stretch."""
     canvas: Side | tuple[Side, Side] = 64
@@ -81,4 +84,6 @@ class MyPaintSettings(BaseModel):
             raise ValueError(f"view: {self.view} does not divide the canvas, {height} × {width} pixels")
         if self.alpha and not self.colour:
             raise ValueError("alpha: true needs colour: true; a grey picture has one channel, the ink's")
+        if self.legacy_move and self.interface != "curve":
+            raise ValueError(f'legacy_move: true is of interface "curve"; "{self.interface}" has no such moves')
         return self

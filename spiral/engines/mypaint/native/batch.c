@@ -15,7 +15,7 @@ typedef struct {
   const int32_t *actions;  // NULL: reset
   uint8_t *out;            // or NULL
   atomic_int next;         // canvas that nobody has taken yet
-  atomic_int failed;       // a reset found no memory
+  atomic_int failed;       // some canvas found no memory
 } Job;
 
 typedef struct {
@@ -51,9 +51,10 @@ static void work(Worker *worker) {
   while ((i = atomic_fetch_add_explicit(&job->next, 1, memory_order_relaxed)) < batch->count) {
     Canvas *canvas = &batch->canvas[i];
     canvas->scratch = &worker->scratch;
-    if (job->actions) {
-      canvas_step(canvas, job->actions + (size_t)i * batch->settings.columns);
-    } else if (!canvas_reset(canvas, batch->recipe)) {
+    const int32_t *actions = job->actions;
+    const int good = actions ? canvas_step(canvas, actions + (size_t)i * batch->settings.columns)
+                             : canvas_reset(canvas, batch->recipe);
+    if (!good) {
       atomic_store(&job->failed, 1);
       continue;
     }
@@ -182,8 +183,7 @@ int64_t batch_step(Batch *batch, const int32_t *actions, uint8_t *out) {
       if ((uint32_t)actions[at] >= (uint32_t)s->sizes[component]) return (int64_t)at;
     }
   }
-  execute(batch, actions, out);
-  return -1;
+  return execute(batch, actions, out) ? -1 : -2;
 }
 
 void batch_canvas(const Batch *batch, uint8_t *out) {

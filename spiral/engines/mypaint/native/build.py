@@ -10,8 +10,8 @@ from cffi import FFI
 
 APT = "apt-get install libmypaint-dev"
 HERE = Path(__file__).parent
-SOURCES = ("batch.c", "recipe.c", "canvas.c", "readout.c")
-HEADERS = ("api.cdef", "api.h", "recipe.h", "canvas.h", "readout.h")
+SOURCES = ("batch.c", "recipe.c", "canvas.c", "curve.c", "compound.c", "readout.c")
+HEADERS = ("api.cdef", "api.h", "recipe.h", "canvas.h", "curve.h", "compound.h", "readout.h")
 
 
 def include_folders() -> list[str]:
@@ -37,7 +37,7 @@ def make_builder() -> FFI:
         sources=[f"spiral/engines/mypaint/native/{name}" for name in SOURCES],
         depends=[f"spiral/engines/mypaint/native/{name}" for name in HEADERS],
         include_dirs=[str(HERE), *include_folders()],
-        libraries=["mypaint"],
+        libraries=["mypaint", "m"],
         # Hidden, because libmypaint exports names as plain as brush_free and would call ours for its own.
         # Contraction to fused multiply-add would move points of a stroke by a rounding on some machines.
         extra_compile_args=[

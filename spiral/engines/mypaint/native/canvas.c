@@ -1,14 +1,13 @@
-// The published environment (google-deepmind/spiral), action for action: spiral.md §3.2 and §3.3.
+// The surface and the brush, and what every action interface does with them: spiral.md §3.2 and §3.3.
 #include "canvas.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "compound.h"
+#include "curve.h"
 #include "recipe.h"
 #include "readout.h"
-
-enum { FLAG, END, CONTROL, SIZE, PRESSURE, RED, GREEN, BLUE };  // order of Settings.column
-enum { SEGMENTS = 50 };                                         // sub-strokes of a stroke
 
 // float32 0.1 is a little more than 0.1, and libmypaint asks whether it is more than 0.100 (§3.3).
 static const double DTIME = 0.1f;
@@ -77,11 +76,12 @@ void canvas_close(Canvas *canvas) {
   }
   if (canvas->brush) mypaint_brush_unref(canvas->brush);
   if (canvas->view != canvas->frame) free(canvas->view);
+  free(canvas->knot);
   free(canvas->frame);
   free(canvas->tiles);
 }
 
-static void stroke_to(Canvas *canvas, double x, double y, double pressure) {
+void stroke_to(Canvas *canvas, double x, double y, double pressure) {
   const float zoom = canvas->settings->view_zoom;
   if (zoom > 0) {
     mypaint_brush_stroke_to_2(canvas->brush, &canvas->surface.two.parent, (float)x, (float)y, (float)pressure, 0, 0,
@@ -128,7 +128,31 @@ static void set_rgb(MyPaintBrush *brush, double red, double green, double blue) 
   set_colour(brush, hue, saturation, largest);
 }
 
-static void move_to(Canvas *canvas, double x, double y) {
+Ink ink_of(const Settings *s, const int32_t *action) {
+  const int *column = s->column;
+  Ink ink = {
+      .pressure = column[PRESSURE] < 0 ? 1.0 : s->pressure[action[column[PRESSURE]]],
+      .log_radius = s->log_radius[column[SIZE] < 0 ? 0 : action[column[SIZE]]],
+  };
+  if (column[RED] >= 0) {
+    ink.coloured = 1;
+    ink.red = s->level[action[column[RED]]];
+    ink.green = s->level[action[column[GREEN]]];
+    ink.blue = s->level[action[column[BLUE]]];
+  }
+  return ink;
+}
+
+void take_ink(Canvas *canvas, const Ink *ink) {
+  mypaint_brush_set_base_value(canvas->brush, MYPAINT_BRUSH_SETTING_RADIUS_LOGARITHMIC, ink->log_radius);
+  if (ink->coloured) set_rgb(canvas->brush, ink->red, ink->green, ink->blue);
+}
+
+Place place_of(const Settings *s, int place) {
+  return (Place){(double)s->width * (place % s->grid) / s->grid, (double)s->height * (place / s->grid) / s->grid};
+}
+
+void move_to(Canvas *canvas, double x, double y) {
   mypaint_brush_reset(canvas->brush);
   mypaint_brush_new_stroke(canvas->brush);
   stroke_to(canvas, x, y, 0);
@@ -142,6 +166,7 @@ int canvas_reset(Canvas *canvas, const Recipe *recipe) {
   canvas->brush = fresh;
   canvas->x = canvas->y = canvas->pressure = 0;
   canvas->painting = 0;
+  canvas->knots = 0;
   canvas->strokes = canvas->disjoint = 0;
   fill(canvas->tiles, (size_t)s->height * s->width * 4, s->background);
   move_to(canvas, 0, 0);
@@ -172,49 +197,10 @@ static MyPaintRectangle end_atomic(Canvas *canvas) {
   return changed;
 }
 
-static void paint(Canvas *canvas, const Settings *s, const int32_t *action, double x_end, double y_end) {
-  const int *column = s->column;
-  const int place = action[column[CONTROL]];
-  const double x_control = (double)s->width * (place % s->grid) / s->grid;
-  const double y_control = (double)s->height * (place / s->grid) / s->grid;
-  const double pressure = column[PRESSURE] < 0 ? 1.0 : s->pressure[action[column[PRESSURE]]];
-  const double pressure_start = canvas->painting ? canvas->pressure : pressure;
-  const float radius = s->log_radius[column[SIZE] < 0 ? 0 : action[column[SIZE]]];
-  mypaint_brush_set_base_value(canvas->brush, MYPAINT_BRUSH_SETTING_RADIUS_LOGARITHMIC, radius);
-  if (column[RED] >= 0) {
-    set_rgb(canvas->brush, s->level[action[column[RED]]], s->level[action[column[GREEN]]],
-            s->level[action[column[BLUE]]]);
-  }
-  // Without a first event where the brush already is, libmypaint would ramp the pressure up from 0.
-  if (!canvas->painting) stroke_to(canvas, canvas->x, canvas->y, pressure_start);
-  for (int i = 1; i <= SEGMENTS; i++) {
-    const double start = s->bezier[0][i], control = s->bezier[1][i], end = s->bezier[2][i];
-    stroke_to(canvas, start * canvas->x + control * x_control + end * x_end,
-              start * canvas->y + control * y_control + end * y_end,
-              pressure_start * (1.0 - s->ramp[i]) + pressure * s->ramp[i]);
-  }
-  canvas->strokes++;
-  if (!canvas->painting) canvas->disjoint++;
-  canvas->x = x_end;
-  canvas->y = y_end;
-  canvas->pressure = pressure;
-  canvas->painting = 1;
-}
-
-void canvas_step(Canvas *canvas, const int32_t *action) {
-  const Settings *s = canvas->settings;
-  const int place = action[s->column[END]];
-  const double x = (double)s->width * (place % s->grid) / s->grid;
-  const double y = (double)s->height * (place / s->grid) / s->grid;
+int canvas_step(Canvas *canvas, const int32_t *action) {
   begin_atomic(canvas);
-  if (action[s->column[FLAG]]) {
-    paint(canvas, s, action, x, y);
-  } else {
-    move_to(canvas, x, y);
-    canvas->x = s->legacy_move ? y : x;
-    canvas->y = y;
-    canvas->painting = 0;
-  }
+  const int good = canvas->settings->compound ? compound_step(canvas, action) : curve_step(canvas, action);
   const MyPaintRectangle changed = end_atomic(canvas);
   if (changed.width > 0) read_out(canvas, changed);
+  return good;
 }

@@ -7,11 +7,34 @@
 
 #include "api.h"
 
+enum { FLAG, END, CONTROL, SIZE, PRESSURE, RED, GREEN, BLUE };  // order of Settings.column
+enum { SEGMENTS = 50 };                                         // sub-strokes from one place to the next
+
 // Where strokes beyond the canvas go. One for each thread: nothing in it outlives a step.
 typedef struct {
   uint16_t *pixels;  // one tile
   int dirty;         // painted on since it was last wiped
 } Scratch;
+
+typedef struct {
+  double x, y;  // pixels
+} Place;
+
+// What an action says of the look of its stroke.
+typedef struct {
+  double pressure;
+  float log_radius;
+  int coloured;
+  double red, green, blue;
+} Ink;
+
+// A place that a compound stroke goes through.
+typedef struct {
+  Place place;
+  Place bend;    // second derivative of the spline here
+  double chord;  // distance to the next knot
+  double share;  // of the next knot's bend in this one's, while the bends are computed
+} Knot;
 
 typedef struct {
   // Must stay first: libmypaint hands this pointer back when it asks for a tile.
@@ -25,12 +48,24 @@ typedef struct {
   uint8_t *view;     // [view height, view width, C]; the frame itself where they are the same
   Scratch *scratch;  // of the thread that is painting
   MyPaintBrush *brush;
+  int32_t strokes, disjoint;
+  // Curves.
   double x, y, pressure;  // after the last action
   int painting;           // the last action painted
-  int32_t strokes, disjoint;
+  // Compound strokes.
+  Knot *knot;       // of the stroke that is not committed yet
+  int knots, room;  // in use, and room for
+  Ink ink;          // that it began with
 } Canvas;
 
 int canvas_open(Canvas *canvas, const Settings *settings);  // 0: no memory; close it all the same
 void canvas_close(Canvas *canvas);
-int canvas_reset(Canvas *canvas, const Recipe *recipe);  // 0: no memory
-void canvas_step(Canvas *canvas, const int32_t *action);
+int canvas_reset(Canvas *canvas, const Recipe *recipe);      // 0: no memory
+int canvas_step(Canvas *canvas, const int32_t *action);      // 0: no memory
+
+// For the interfaces, between the begin and the end of a step.
+Place place_of(const Settings *settings, int place);
+Ink ink_of(const Settings *settings, const int32_t *action);
+void take_ink(Canvas *canvas, const Ink *ink);
+void stroke_to(Canvas *canvas, double x, double y, double pressure);
+void move_to(Canvas *canvas, double x, double y);  // lifts the pen

@@ -1,0 +1,5 @@
+// A stroke is a cubic spline through places that come one an action.
+#pragma once
+#include "canvas.h"
+
+int compound_step(Canvas *canvas, const int32_t *action);  // 0: no memory

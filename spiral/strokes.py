@@ -1,0 +1,69 @@
+"""What strokes a list of actions makes: which actions paint, where strokes begin, how long they are.
+
+Two action interfaces are known, by their components. With ``end`` each action is a stroke of its own, from where the
+pen is, by ``control`` where there is one; or a move, for which not every component counts (spiral.md §3.2). With
+``control`` alone a stroke has several places: flag 1 begins it, each flag 0 adds one (§3.6).
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiral.actions import ActionSpec
+
+CHORDS = 8
+"""Of a curve: its length is then right within a twentieth, even where it turns back on itself."""
+
+
+def is_compound(spec: ActionSpec) -> bool:
+    """Whether a stroke takes several actions."""
+    return "control" in spec.names and "end" not in spec.names
+
+
+def painted(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.bool_]:
+    """Which actions ``[T, B, K]`` paint, or add to what will be painted: bool ``[T, B]``."""
+    if not is_compound(spec):
+        return np.asarray(spec.mask(actions).all(-1))
+    begins = actions[..., 0] == 1
+    return ~begins & np.logical_or.accumulate(begins, 0)
+
+
+def begun(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.bool_]:
+    """Which actions paint where the one before did not, the episode's first stroke excepted: bool ``[T, B]``."""
+    paints = painted(actions, spec)
+    before = np.concatenate([np.zeros_like(paints[:1]), paints[:-1]])
+    return paints & ~before & np.logical_or.accumulate(before, 0)
+
+
+def lengths(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.float32]:
+    """Length of what each action paints or adds, in sides of the canvas: float32 ``[T, B]``; 0 where it paints nothing.
+
+    A curve's is that of CHORDS chords along it; that of a compound stroke is its places' distance.
+    """
+    place = _places(actions, spec, "control" if is_compound(spec) else "end")
+    # The pen starts in the top left corner (spiral.md §3.1).
+    before = np.concatenate([np.zeros_like(place[:1]), place[:-1]])
+    if is_compound(spec) or "control" not in spec.names:
+        length = _distance(before, place)
+    else:
+        control = _places(actions, spec, "control")
+        way = [(1 - t) ** 2 * before + 2 * t * (1 - t) * control + t**2 * place for t in np.linspace(0, 1, CHORDS + 1)]
+        length = sum((_distance(*chord) for chord in pairwise(way)), np.zeros_like(place[..., 0]))
+    return np.where(painted(actions, spec), length, 0).astype(np.float32)
+
+
+def _places(actions: NDArray[np.int32], spec: ActionSpec, name: str) -> NDArray[np.float32]:
+    """Row and column, in sides of the canvas: float32 ``[T, B, 2]``. ValueError where there is no such component."""
+    if name not in spec.names:
+        raise ValueError(f'actions: without a component "{name}" strokes have no length; there are {spec.names}')
+    component = spec.components[spec.index(name)]
+    index = actions[..., spec.index(name)]
+    place = np.stack([index // component.side, index % component.side], -1).astype(np.float32)
+    return place / np.float32(component.side)
+
+
+def _distance(start: NDArray[np.float32], end: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.hypot(end[..., 0] - start[..., 0], end[..., 1] - start[..., 1])
