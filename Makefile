@@ -41,8 +41,9 @@ test: setup ## the test suite
 test-all: setup ## the test suite and what takes long: every preset, kills, fuzzing
 	@$(BIN)/python -m pytest -m '' --timeout 1800 --hypothesis-profile thorough
 
-golden: setup ## render k8s/ again: network policies from the table of edges, then k8s/golden
+golden: setup ## render k8s/ again: network policies, dashboards, the operator's rules, then k8s/golden
 	$(BIN)/python k8s/components/network-policies/generate.py > k8s/components/network-policies/edges.yaml
+	$(BIN)/python k8s/components/monitoring/generate
 	kubectl kustomize k8s > k8s/golden/root.yaml
 	for overlay in k8s/overlays/*/; do kubectl kustomize "$$overlay" > "k8s/golden/$$(basename "$$overlay").yaml" || exit 1; done
 

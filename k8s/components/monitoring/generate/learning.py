@@ -1,0 +1,133 @@
+"""Learning: what the policy and the discriminator do to each other."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
+from panels import Line, chart, of, page
+
+
+def build() -> Dashboard:
+    """Rewards and scores, the policy, the discriminator."""
+    board = page("spiral-learning", "Learning", "What the policy and the discriminator do to each other.")
+    for part in (_scores, _policy, _discriminator):
+        board = part(board)
+    return board
+
+
+def _scores(board: Dashboard) -> Dashboard:
+    return (
+        board.with_row(Row("Scores"))
+        .with_panel(chart("Return of an episode", [Line(f"max({of('spiral_learner_reward')})", "mean of the batch")]))
+        .with_panel(
+            chart(
+                "Score of first and final pictures",
+                [Line(f"max by (kind) ({of('spiral_learner_score')})", "{{kind}}")],
+                text="What the episode adds is the reward.",
+            )
+        )
+        .with_panel(
+            chart(
+                "Score terms",
+                [Line(f"max by (term) ({of('spiral_learner_term')})", "{{term}}")],
+                text="Of final pictures, each before its weight.",
+            )
+        )
+    )
+
+
+def _policy(board: Dashboard) -> Dashboard:
+    return (
+        board.with_row(Row("Policy"))
+        .with_panel(
+            chart(
+                "Entropy of each component",
+                [
+                    Line(
+                        f"max by (component) ({of('spiral_learner_entropy')}) "
+                        f"/ max by (component) ({of('spiral_learner_entropy_limit')})",
+                        "{{component}}",
+                    )
+                ],
+                unit="percentunit",
+                text="Of its largest. Where it counts: a jump has no colour.",
+                low=0,
+            )
+        )
+        .with_panel(chart("Losses", [Line(f"max by (term) ({of('spiral_learner_loss')})", "{{term}}")]))
+        .with_panel(
+            chart(
+                "Share of actions that paint",
+                [Line(f"avg({of('spiral_actor_paint_fraction')})", "of all actors")],
+                unit="percentunit",
+                text="The others move the brush without a trace.",
+                low=0,
+            )
+        )
+        .with_panel(
+            chart(
+                "Policy lag",
+                [
+                    Line(f"max by (stat) ({of('spiral_learner_policy_lag')})", "{{stat}}"),
+                    Line(f"max({of('spiral_learner_lag_limit')})", "limit"),
+                ],
+                text="Updates between the weights that painted the last batch and those it is learnt with.",
+                low=0,
+            )
+        )
+        .with_panel(
+            chart(
+                "Updates of the run",
+                [
+                    Line(f"max({of('spiral_learner_run_updates')})", "policy"),
+                    Line(f"max({of('spiral_discriminator_run_updates')})", "discriminator"),
+                ],
+            )
+        )
+        .with_panel(
+            chart(
+                "Starts of the run",
+                [
+                    Line(f"max({of('spiral_learner_generation')})", "learner"),
+                    Line(f"max({of('spiral_discriminator_generation')})", "discriminator"),
+                ],
+                text="How often either was started on this run.",
+            )
+        )
+    )
+
+
+def _discriminator(board: Dashboard) -> Dashboard:
+    return (
+        board.with_row(Row("Discriminator"))
+        .with_panel(
+            chart(
+                "Score of real pictures and of paintings",
+                [Line(f"max by (kind) ({of('spiral_discriminator_score')})", "{{kind}}")],
+                text="Running means. Real pictures lie above; paintings follow.",
+            )
+        )
+        .with_panel(
+            chart(
+                "Deviation of the scores",
+                [Line(f"max by (kind) ({of('spiral_discriminator_deviation')})", "{{kind}}")],
+                text="At zero all pictures look alike to it.",
+                low=0,
+            )
+        )
+        .with_panel(
+            chart(
+                "Score gap",
+                [Line(f"max({of('namespace:spiral_score_gap:deviations')})", "real − painted")],
+                text="In deviations of the scores.",
+            )
+        )
+        .with_panel(chart("Loss", [Line(f"max({of('spiral_discriminator_loss')})", "last update")]))
+        .with_panel(
+            chart(
+                "Updates for each of the policy",
+                [Line(f"max({of('namespace:spiral_discriminator_updates_per_update:ratio5m')})", "mean of 5 min")],
+                text="As discriminator.updates_per_batch and learner.reuse ask for.",
+                low=0,
+            )
+        )
+    )
