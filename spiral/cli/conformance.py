@@ -27,6 +27,9 @@ def conformance(
     load: Annotated[bool, typer.Option("--load", help="Measure at growing concurrency besides.")] = False,
     engine: Annotated[str, typer.Option(help="Engine to paint with (default: the first that GetInfo names).")] = "",
     settings: Annotated[str, typer.Option(help="The engine's settings, a JSON object (default: its own).")] = "",
+    observation_shape: Annotated[
+        str, typer.Option(help="Pictures of a discriminator, HxWxC (default: as SampleTargets shows them).")
+    ] = "",
 ) -> int:
     """Try a service, of whatever language, case by case: docs/conformance.md says what is done.
 
@@ -55,6 +58,7 @@ def conformance(
         load,
         engine=engine,
         settings=settings,
+        observation_shape=observation_shape,
     )
     printer = Printer(Console())
     try:

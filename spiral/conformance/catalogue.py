@@ -25,7 +25,7 @@ MODULES: dict[Service, tuple[str, ...]] = {
     ),
     "actor": (),
     "learner": (),
-    "discriminator": (),
+    "discriminator": ("headers", "scoring", "remembering", "sampling", "interruption", "sizes"),
 }
 """Which modules of ``spiral.conformance`` hold the cases of a service, beside those of every service."""
 

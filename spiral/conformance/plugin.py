@@ -28,6 +28,7 @@ OPTIONS = {
     "tls-key": "own key, PEM",
     "engine": "engine to paint with (default: GetInfo's first)",
     "settings": "its settings as JSON",
+    "observation-shape": "HxWxC of the pictures (default: as SampleTargets shows them)",
 }
 
 
@@ -82,14 +83,11 @@ def _target(config: pytest.Config) -> Target:
     from spiral.conformance.session import Wanted, opened  # noqa: PLC0415
 
     if TARGET not in config.stash:
-        given: dict[str, Any] = {
-            name.replace("-", "_"): config.getoption(f"conformance_{name.replace('-', '_')}") for name in OPTIONS
+        given: dict[str, Any] = {name: config.getoption(f"--conformance-{name}") for name in OPTIONS}
+        wanted: Any = {
+            name.replace("-", "_"): value or (None if "tls" in name else "") for name, value in given.items()
         }
-        wanted = Wanted(
-            config.getoption("conformance"),
-            **{k: (v or None) if k.startswith("tls") else v for k, v in given.items()},
-            level=config.getoption("conformance_level"),
-        )
+        service, level = config.getoption("--conformance"), config.getoption("--conformance-level")
         stack = config.stash[STACK] = ExitStack()
-        config.stash[TARGET] = stack.enter_context(opened(wanted))
+        config.stash[TARGET] = stack.enter_context(opened(Wanted(service, level=level, **wanted)))
     return config.stash[TARGET]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spiral.conformance.case import Level
+from spiral.conformance.discriminator.subject import DiscriminatorTarget
 from spiral.conformance.process import Command
 from spiral.conformance.renderer.subject import RendererTarget
 from spiral.conformance.target import Target
@@ -33,6 +34,7 @@ class Wanted:
     load: bool = False
     engine: str = ""
     settings: str = ""
+    observation_shape: str = ""
 
     def identity(self) -> Identity | None:
         """For mutual TLS; ValueError where only some of the files are named."""
@@ -78,4 +80,20 @@ def _make(wanted: Wanted, address: str, command: Command | None) -> Target:
             engine_name=wanted.engine,
             settings_json=wanted.settings,
         )
+    if wanted.service == "discriminator":
+        shape = _shape(wanted.observation_shape)
+        drain = wanted.drain_command
+        return DiscriminatorTarget(
+            "discriminator", address, identity, wanted.metrics, command, drain, observation_shape=shape
+        )
     return Target(wanted.service, address, identity, wanted.metrics, command, wanted.drain_command)
+
+
+def _shape(text: str) -> tuple[int, int, int] | None:
+    if not text:
+        return None
+    try:
+        height, width, channels = map(int, text.split("x"))
+    except ValueError as error:
+        raise ValueError(f'--observation-shape: "{text}" is no HxWxC, as 32x32x1 is') from error
+    return height, width, channels

@@ -90,7 +90,8 @@ class Stream:
     def __init__(self, channel: grpc.Channel, engine: EngineSettings, deadline_s: float = DEADLINE_S) -> None:
         self._engine = engine
         self._requests: SimpleQueue[pb.RolloutRequest | None] = SimpleQueue()
-        self._responses = RendererServiceStub(channel).Rollout(
+        # Its annotations don't say that a call is an iterator with a status.
+        self._responses: Any = RendererServiceStub(channel).Rollout(
             iter(self._requests.get, None), timeout=deadline_s, wait_for_ready=True
         )
 
@@ -102,7 +103,8 @@ class Stream:
     def next(self) -> pb.RolloutResponse:
         """Wait for the next response; Failure where the stream has ended without one."""
         try:
-            return next(self._responses)
+            response: pb.RolloutResponse = next(self._responses)
+            return response
         except StopIteration:
             raise Failure("the stream ended with OK before its last response") from None
 
@@ -139,8 +141,7 @@ class Stream:
     @property
     def trailing_metadata(self) -> dict[str, str]:
         """Metadata of a stream that has ended."""
-        call: Any = self._responses
-        return {key: str(value) for key, value in call.trailing_metadata() or ()}
+        return {key: str(value) for key, value in self._responses.trailing_metadata() or ()}
 
 
 def step_request(actions: NDArray[Any]) -> pb.RolloutRequest:
