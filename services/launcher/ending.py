@@ -17,13 +17,16 @@ from rich.text import Text
 
 from spiral import pictures, strokes
 from spiral.judgement import DIGITS, judge
+from spiral.models import find_model, read_card, shipped_models
 from spiral.programs import render
 from spiral.runs import Run
-from spiral.trained import Trained, load_trained, targets_for
+from spiral.trained import Trained, load_model, load_trained, targets_for
 
 SHEET = 48
 """Pictures on each half of the contact sheet: six columns of eight fill a screen."""
 COLUMNS = 6
+BESIDE = "mnist"
+"""The model that a demo is set beside."""
 DRAWS = 10
 """Rows of the strip."""
 GIF_SIDE = 320
@@ -68,6 +71,8 @@ def make_ending(run: Run, say: Callable[[str], None], judged: int) -> Ending:
         "learning curve": lambda: _curve(run, folder),
         "the same draws over time": lambda: _strip(trained, run, folder),
     }
+    if trained.config.preset == "demo" and BESIDE in shipped_models():
+        steps["this run beside hours of training"] = lambda: _beside_shipped(trained, folder)
     for what, make in steps.items():
         _attempt(ending, what, make)
     if judged and (trained.config.conditional or trained.config.data in DIGITS):
@@ -129,6 +134,16 @@ def _sheet(trained: Trained, folder: Path) -> Path:
     enlarged = real.repeat(painted.shape[1] // real.shape[1], axis=1).repeat(painted.shape[2] // real.shape[2], axis=2)
     path = folder / "painted-and-real.png"
     pictures.save_png(pictures.side_by_side({"painted": painted, caption: enlarged}, COLUMNS), path)
+    return path
+
+
+def _beside_shipped(trained: Trained, folder: Path) -> Path:
+    """The run's paintings next to those of the model that ships: where minutes and where hours lead."""
+    model = find_model(BESIDE)
+    canvases, _ = load_model(model).paint(SHEET, SEED)
+    captions = {"this run": trained.paint(SHEET, SEED)[0], f"{read_card(model).frames / 1e6:.1f} M frames": canvases}
+    path = folder / "beside-the-model.png"
+    pictures.save_png(pictures.side_by_side(captions, COLUMNS), path)
     return path
 
 

@@ -15,6 +15,7 @@ from services.launcher.display import Display, open_display
 from services.launcher.progress import Limits
 from services.launcher.run_directory import OpenRun, Request, open_run
 from services.launcher.session import run_services
+from services.launcher.shipped import paint_in_process
 from services.launcher.signals import StopSignals
 from spiral.machine import usable_cores
 
@@ -51,6 +52,7 @@ def train_run(wishes: Wishes, stream: TextIO = sys.stdout) -> int:
             with open_display(stream, _title(opened), lambda: greatest_entropies(opened.run.engine_file)) as display:
                 for sentence in opened.report:
                     display.say(sentence)
+                _show_shipped(opened, display)
                 failure = _train(wishes, opened, threads, limits, display, stop)
             _end(opened, wishes.judged, stream, stop)
         finally:
@@ -74,8 +76,19 @@ def _measure(opened: OpenRun, wanted: Mapping[str, int]) -> dict[str, int]:
     """Threads of each service: what is wanted, else what the run began with, else what suits this machine."""
     cores = usable_cores()
     threads = thread_counts.choose(cores, opened.machine.get("threads", {}), wanted)
-    opened.remember_machine({"cores": cores, "precision": "float32", **opened.machine, "threads": threads})
+    opened.remember_machine({"cores": cores, **opened.machine, "threads": threads})
     return threads
+
+
+def _show_shipped(opened: OpenRun, display: Display) -> None:
+    """A demo begins with pictures: what hours of training have led to."""
+    if opened.config.preset != "demo":
+        return
+    try:
+        for name, sheet in paint_in_process(opened.run.path / "pictures").items():
+            display.say(f"painted just now by the model {name}, which ships with the package: {sheet}")
+    except RuntimeError as error:
+        display.say(f"{error}; the run goes on without")
 
 
 def _title(opened: OpenRun) -> str:
