@@ -61,9 +61,13 @@ class Episodes:
         self._step: int | None = None
         self._actions = np.zeros((num_actions, batch, len(self.spec)), np.int32)
         self._targets: NDArray[np.uint8] | None = None
+        # By flag: which components count, and whether all do; where not, nothing is painted, whatever the interface.
+        self._mask = self.spec.mask_table()
+        self._paints = self._mask.all(1)
         # The first place of a command is where it leaves the pen.
         self._place = next(at for at, component in enumerate(self.spec.components) if component.kind == "grid")
-        self._grid = self.spec.components[self._place].side
+        grid = self.spec.components[self._place].side
+        self._pens = np.stack(np.divmod(np.arange(grid**2), grid), axis=1).astype(np.float32) / np.float32(grid)
 
     def observation_space(self) -> spaces.Dict:
         """Of one episode; ``target`` only where there are targets."""
@@ -107,12 +111,9 @@ class Episodes:
         taken = self._actions[self._step]
         taken[:] = actions
         self._step += 1
-        rewards = self._reward.gain(frames, self.ended)
-        place = taken[:, self._place]
-        pen = np.empty((self._batch, 2), np.float32)
-        np.divide(place // self._grid, self._grid, out=pen[:, 0], casting="same_kind")
-        np.divide(place % self._grid, self._grid, out=pen[:, 1], casting="same_kind")
-        return self._observe(frames, pen), rewards, {"mask": self.spec.mask(taken)}
+        flags = taken[:, 0]
+        rewards = self._reward.gain(frames, np.flatnonzero(self._paints[flags]), self.ended)
+        return self._observe(frames, self._pens[taken[:, self._place]]), rewards, {"mask": self._mask[flags]}
 
     def programs(self) -> list[Program]:
         """What has been painted since the beginning; ValueError where that is nothing."""

@@ -21,6 +21,8 @@ DEADLINE_S = 60.0
 """Of one Score call, a restart of the service included."""
 REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
 """These pictures are not for this discriminator."""
+CHUNK = 16
+"""Pictures that are compared at a time: what is made of them on the way stays in the processor's cache."""
 
 
 class Reward(Protocol):
@@ -30,8 +32,11 @@ class Reward(Protocol):
         """Start episodes from blank observations ``[B, H, W, C]``, with a target each or without."""
         ...
 
-    def gain(self, frames: NDArray[np.uint8], last: bool) -> NDArray[np.float64]:
-        """What the step that led to ``frames`` ``[B, H, W, C]`` is worth, ``[B]``; ``last``: it ends the episodes."""
+    def gain(self, frames: NDArray[np.uint8], changed: NDArray[np.intp], last: bool) -> NDArray[np.float64]:
+        """What the step that led to ``frames`` ``[B, H, W, C]`` is worth, ``[B]``.
+
+        ``changed``: the canvases on which it may have painted; ``last``: it ends the episodes.
+        """
         ...
 
     def close(self) -> None:
@@ -46,33 +51,34 @@ class Distance:
     """
 
     def __init__(self, shape: tuple[int, int, int, int]) -> None:
-        pixels = math.prod(shape[1:])
+        batch, pixels = shape[0], math.prod(shape[1:])
         # The faster type is right as long as the largest possible sum fits into it.
         dtype = np.int32 if 255**2 * pixels <= np.iinfo(np.int32).max else np.int64
-        self._targets = np.zeros((shape[0], pixels), dtype)
-        self._apart = np.empty_like(self._targets)
+        self._flat = (batch, pixels)
+        self._targets = np.zeros(self._flat, np.uint8)
+        self._apart = np.empty((min(batch, CHUNK), pixels), dtype)
         self._white = 255 * math.sqrt(pixels)
-        self._before = np.zeros(shape[0])
+        self._distances = np.zeros(batch)
 
     def begin(self, blank: NDArray[np.uint8], targets: NDArray[np.uint8] | None) -> None:
         """See :class:`Reward`; there has to be a target."""
         assert targets is not None
-        self._targets[:] = targets.reshape(self._targets.shape)
-        self._before = self._distance(blank)
+        self._targets = targets.reshape(self._flat)
+        self.gain(blank, np.arange(len(blank)), last=False)
 
-    def gain(self, frames: NDArray[np.uint8], last: bool) -> NDArray[np.float64]:
+    def gain(self, frames: NDArray[np.uint8], changed: NDArray[np.intp], last: bool) -> NDArray[np.float64]:
         """See :class:`Reward`."""
-        before, self._before = self._before, self._distance(frames)
-        return before - self._before
+        pictures, before = frames.reshape(self._flat), self._distances
+        self._distances = before.copy()
+        for start in range(0, len(changed), CHUNK):
+            some = changed[start : start + CHUNK]
+            apart = self._apart[: len(some)]
+            np.subtract(pictures[some], self._targets[some], out=apart, dtype=apart.dtype)
+            self._distances[some] = np.sqrt(np.einsum("bp,bp->b", apart, apart)) / self._white
+        return before - self._distances
 
     def close(self) -> None:
         """There is nothing to let go of."""
-
-    def _distance(self, frames: NDArray[np.uint8]) -> NDArray[np.float64]:
-        np.subtract(frames.reshape(self._targets.shape), self._targets, out=self._apart)
-        squares = np.einsum("bp,bp->b", self._apart, self._apart)
-        distances: NDArray[np.float64] = np.sqrt(squares) / self._white
-        return distances
 
 
 class Scored:
@@ -95,7 +101,7 @@ class Scored:
         """See :class:`Reward`."""
         self._targets, self._pair[1] = targets, blank
 
-    def gain(self, frames: NDArray[np.uint8], last: bool) -> NDArray[np.float64]:
+    def gain(self, frames: NDArray[np.uint8], changed: NDArray[np.intp], last: bool) -> NDArray[np.float64]:
         """See :class:`Reward`; ValueError where it refuses the pictures, ConnectionError where no answer comes."""
         self._pair[0], self._pair[1] = self._pair[1], frames
         self._asked += 1
