@@ -35,6 +35,10 @@ class Run:
         """What was measured when the run began, JSON; kept on resume."""
         return self.path / "machine.json"
 
+    def precision_file(self, service: str) -> Path:
+        """What ``learner`` or ``discriminator`` trains in, and why, JSON; kept on resume."""
+        return self.path / f"precision-{service}.json"
+
     @property
     def engine_file(self) -> Path:
         """What the renderer said of its engine when the run began, JSON."""

@@ -11,6 +11,7 @@ import torch
 
 from services.discriminator.judge import Judge, Update
 from services.discriminator.judging import build_judge
+from services.discriminator.measured import settle_precision
 from services.discriminator.measuring import Meter
 from services.discriminator.options import DiscriminatorOptions
 from services.discriminator.servicer import Discriminator
@@ -57,7 +58,7 @@ def serve(options: DiscriminatorOptions) -> int:
             add_DiscriminatorServiceServicer_to_server(servicer, serving.server)
             serving.start()
             serving.wait()
-    except (ValueError, CheckpointError) as error:
+    except (ValueError, OSError, CheckpointError) as error:
         raise StartError(str(error)) from error
     return 1 if worker.failure else 0
 
@@ -83,8 +84,17 @@ def _build(
         raise StartError(f"observation_shape: {channels} channels; 1 (grey) or 3 (colour) is right")
     dataset = load(config.data, (height, width), colour=channels == 3)
     device = choose_device(options.device)
-    log.info("%s: %d pictures, on %s", dataset.name, len(dataset.train), device)
-    return build_judge(config, observation_shape, dataset, seed=config.seed, device=device, generation=generation)
+    settled = settle_precision(options.precision, device, Run(options.run_dir), config, dataset)
+    log.info("%s: %d pictures; %s", dataset.name, len(dataset.train), settled)
+    return build_judge(
+        config,
+        observation_shape,
+        dataset,
+        seed=config.seed,
+        device=device,
+        generation=generation,
+        precision=settled.precision,
+    )
 
 
 def _resume(judge: Judge, store: CheckpointStore) -> str:

@@ -32,6 +32,7 @@ from services.discriminator.statistics import RunningStatistics
 from spiral.checkpoints import State, pack_optimiser, unpack_optimiser
 from spiral.config import DiscriminatorConfig, RunConfig
 from spiral.datasets import Dataset
+from spiral.precision import FP32, Precision
 from spiral.versions import Version
 
 SCORING_CHUNK = 64
@@ -54,8 +55,12 @@ class LearnedJudge:
         seed: int,
         generation: int,
         clock: Callable[[], float],
+        precision: Precision = FP32,
     ) -> None:
-        """``clock`` tells seconds; it only measures how long updates take."""
+        """``clock`` tells seconds; it only measures how long updates take.
+
+        ``precision`` is that of updates alone: scores are float32, because rewards are their differences.
+        """
         self._config = config
         self._network = network.to(device).eval()
         self._objective = objective
@@ -63,6 +68,7 @@ class LearnedJudge:
         self._conditional = conditional
         self._device = device
         self._clock = clock
+        self._precision = precision
         self._observation_shape = dataset.train.shape[1:]
         self._optimiser = torch.optim.Adam(
             self._network.parameters(), lr=config.learning_rate, betas=config.betas, fused=True
@@ -167,10 +173,10 @@ class LearnedJudge:
         paintings = to_input(painted.paintings, self._device)
         if painted.targets is None:
             real = draw(self._dataset.train, len(painted), self._generator)
-            return Pictures(to_input(real, self._device), paintings)
+            return Pictures(to_input(real, self._device), paintings, precision=self._precision)
         target = to_input(painted.targets, self._device)
         masks = self._masks(len(painted))
-        return Pictures(target, paintings, target, None if masks is None else masks.to(self._device))
+        return Pictures(target, paintings, target, None if masks is None else masks.to(self._device), self._precision)
 
     def _masks(self, count: int) -> Tensor | None:
         """A complement mask for each of so many samples, where the run has such masks."""
@@ -246,6 +252,7 @@ def build_judge(
     device: torch.device | None = None,
     generation: int = 1,
     clock: Callable[[], float] = time.perf_counter,
+    precision: Precision = FP32,
 ) -> Judge:
     """The judge of a run, deterministic with its seed on a CPU (the default device).
 
@@ -271,4 +278,5 @@ def build_judge(
         seed=seed,
         generation=generation,
         clock=clock,
+        precision=precision,
     )

@@ -31,3 +31,5 @@ class DiscriminatorOptions(RunOptions):
     """Threads of a computation."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto: cuda where there is one."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """In what to train, bf16 being mixed precision; auto: as the run began, or what is faster here."""

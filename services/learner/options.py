@@ -28,3 +28,5 @@ class LearnerOptions(DataOptions):
     """Threads of a computation."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto: cuda where there is one."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """In what to train, bf16 being mixed precision; auto: as the run began, or what is faster here."""

@@ -11,6 +11,7 @@ import zmq
 
 from services.learner.admission import Admission
 from services.learner.ingest import Ingest
+from services.learner.measured import learning_step
 from services.learner.options import LearnerOptions
 from services.learner.publisher import LearnerServicer, WeightsPublisher
 from services.learner.run import LearningRun, Limits, ScoredBatch
@@ -23,6 +24,7 @@ from spiral.engines.description import EngineDescription
 from spiral.metrics import new_metrics
 from spiral.options import StartError, refuse
 from spiral.policy.weights import dump_weights
+from spiral.precision import settle
 from spiral.runs import Run
 from spiral.serving import Serving
 from spiral.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
@@ -76,6 +78,13 @@ def serve(options: LearnerOptions) -> int:
                 time.monotonic,
                 device,
             )
+            settled = settle(
+                options.precision,
+                device,
+                run.precision_file("learner"),
+                lambda precision: learning_step(learning, precision),
+            )
+            learning.learner.precision = settled.precision
         except StoppedError:
             return 0
         except (ValueError, OSError) as error:
@@ -83,7 +92,7 @@ def serve(options: LearnerOptions) -> int:
         except CheckpointError as error:
             _log.error("giving up: %s", error)
             return 1
-        _log.info("generation %d, %s", generation, learning.resumed)
+        _log.info("generation %d, %s; %s", generation, learning.resumed, settled)
         try:
             return _train(learning, options, serving, publisher, Teller(metrics, learning))
         except ValueError as error:

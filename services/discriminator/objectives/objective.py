@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from services.discriminator.masks import pair
+from spiral.precision import FP32, Precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +24,22 @@ class Pictures:
     """What each painting was to reproduce, and the second half of both pairs; None in an unconditional run."""
     mask: Tensor | None = None
     """Complement masks [N, 1, H, W] of 0 and 1: each sample's, for its real pair and its painted one alike."""
+    precision: Precision = FP32
+    """What the network computes in."""
 
     def score(self, network: nn.Module, *paintings: Tensor) -> tuple[Tensor, ...]:
-        """Scores [N] of one or several [N, C, H, W], each picture in a pair with its target, in one pass."""
+        """Scores float32 [N] of one or several [N, C, H, W], each picture in a pair with its target, in one pass.
+
+        A pass through which a penalty looks at the pictures' gradients is made in float32 in any case: it is a gradient
+        of gradients, and bfloat16 would round each of them.
+        """
         count = len(paintings)
         target = None if self.target is None else self.target.repeat(count, 1, 1, 1)
         mask = None if self.mask is None else self.mask.repeat(count, 1, 1, 1)
-        scores: Tensor = network(*pair(torch.cat(paintings), target, mask))
-        return scores.chunk(count)
+        precision = FP32 if any(pictures.requires_grad for pictures in paintings) else self.precision
+        with precision.autocast():
+            scores: Tensor = network(*pair(torch.cat(paintings), target, mask))
+        return scores.to(paintings[0].dtype).chunk(count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,39 @@
+"""The update by which the discriminator's precision is measured."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import torch
+
+from services.discriminator.judging import build_judge
+from spiral.config import RunConfig
+from spiral.datasets import Dataset
+from spiral.precision import FP32, Precision, Settled, Step, Wanted, settle
+from spiral.runs import Run
+
+
+def settle_precision(wanted: Wanted, device: torch.device, run: Run, config: RunConfig, dataset: Dataset) -> Settled:
+    """The precision in which this run's judge learns; ValueError where the device does not have what is wanted."""
+    if config.discriminator.kind != "learned":
+        return Settled(FP32, "it learns nothing")
+    file = run.precision_file("discriminator")
+    return settle(wanted, device, file, lambda precision: judging_step(config, dataset, device, precision))
+
+
+def judging_step(config: RunConfig, dataset: Dataset, device: torch.device, precision: Precision) -> Step:
+    """One update of a new judge on blank paintings, of which scoring sees one."""
+    once = config.discriminator.model_copy(update={"updates_per_batch": 1, "update_first": True, "terms": ()})
+    judge = build_judge(
+        config.model_copy(update={"discriminator": once}),
+        dataset.train.shape[1:],
+        dataset,
+        seed=0,
+        device=device,
+        precision=precision,
+    )
+    blank = np.full((1, once.batch, *dataset.train.shape[1:]), 255, np.uint8)
+    targets = blank[0] if config.conditional else None
+    ids = itertools.count()
+    return lambda: judge.score(str(next(ids)), blank, targets, remember=True)

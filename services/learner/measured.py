@@ -1,0 +1,30 @@
+"""The update by which the learner's precision is measured."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+
+from services.learner.learning import PolicyLearner
+from services.learner.run import LearningRun
+from spiral.precision import Precision, Step
+from spiral.trajectories import Trajectory
+
+EPISODES_ON_CPU = 8
+"""On a CPU a few episodes say which precision is faster, within a second; a GPU is only busy with whole minibatches."""
+
+
+def learning_step(learning: LearningRun, precision: Precision) -> Step:
+    """One update of a copy of the policy on blank pictures; the run's own learner stays as it is."""
+    settings = learning.config.learner
+    episodes = max(1, settings.batch // settings.minibatches)
+    if precision.device == "cpu":
+        episodes = min(episodes, EPISODES_ON_CPU)
+    once = settings.model_copy(update={"reuse": 1, "minibatches": 1})
+    learner = PolicyLearner(copy.deepcopy(learning.learner.policy), once, seed=0)
+    learner.precision = precision
+    tensors = learning.contract.tensors(episodes)
+    batch = Trajectory(**{name: np.zeros(shape, dtype) for name, (dtype, shape) in tensors.items()})
+    rewards = np.ones(batch.behaviour_log_prob.shape, np.float32)
+    return lambda: learner.learn(batch, rewards)

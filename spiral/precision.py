@@ -1,0 +1,143 @@
+"""In which precision a network is trained: as asked for, as the run began, or as this machine is faster.
+
+``bf16`` is mixed precision: matrix products and convolutions of an update are made in bfloat16; weights,
+probabilities, losses, penalties and the optimiser stay float32. What was settled is kept with the run, because a
+resumed run should not learn otherwise than it did.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from spiral.machine import cpu_flags
+from spiral.replacing import replacing
+
+Name = Literal["fp32", "bf16"]
+Wanted = Literal["auto", "fp32", "bf16"]
+
+NATIVE = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+"""Instructions of x86 and Arm that multiply bfloat16; without one of them it is emulated, several times slower."""
+MARGIN = 1.15
+"""bfloat16 has 8 bits of mantissa where float32 has 24: it has to be this much faster to be worth them."""
+REPETITIONS = 3
+"""Timed steps of each precision, of which the fastest counts: others are disturbed by whatever else runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """How the updates of a network are computed."""
+
+    name: Name
+    device: str = "cpu"
+    """Type of the device, ``cpu`` or ``cuda``."""
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context of a forward pass."""
+        return nullcontext() if self.name == "fp32" else torch.autocast(self.device, dtype=torch.bfloat16)
+
+
+FP32 = Precision("fp32")
+"""Nothing measured, nothing rounded: what lockstep computes in."""
+
+Step = Callable[[], object]
+"""One training update, on copies: what it learns is thrown away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A precision, and in words why this one."""
+
+    precision: Precision
+    why: str
+
+    def __str__(self) -> str:
+        return f"trains in {self.precision.name} on {self.precision.device}: {self.why}"
+
+
+def settle(
+    wanted: Wanted,
+    device: torch.device,
+    file: Path,
+    step_in: Callable[[Precision], Step],
+    clock: Callable[[], float] = time.perf_counter,
+    flags: frozenset[str] | None = None,
+) -> Settled:
+    """The precision to train in, which is then kept in ``file``.
+
+    What is ``wanted`` goes before what the file says of such a device, and that before what is faster. ``step_in``
+    makes a step to measure; ``flags`` are the processor's instruction sets (None: this one's). ValueError where the
+    device does not have what is wanted, OSError where the file can't be written.
+    """
+    kept = _read(file, device) if wanted == "auto" else None
+    if kept is not None:
+        return Settled(kept, "as this run began")
+    if wanted != "auto":
+        settled = Settled(_asked(wanted, device), "as asked for")
+    elif not _native(device, cpu_flags() if flags is None else flags):
+        settled = Settled(Precision("fp32", device.type), "there are no instructions for bfloat16")
+    else:
+        settled = _measure(device, step_in, clock)
+    _write(file, settled)
+    return settled
+
+
+def _asked(wanted: Name, device: torch.device) -> Precision:
+    if wanted == "bf16" and device.type == "cuda" and not _native(device, frozenset()):
+        raise ValueError(
+            f'precision: "bf16" is not in {torch.cuda.get_device_name(device)}, which would emulate it; '
+            '"fp32" or "auto" is right'
+        )
+    return Precision(wanted, device.type)
+
+
+def _native(device: torch.device, flags: frozenset[str]) -> bool:
+    """Whether the device multiplies bfloat16 by itself."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(flags & NATIVE)
+
+
+def _measure(device: torch.device, step_in: Callable[[Precision], Step], clock: Callable[[], float]) -> Settled:
+    plain, mixed = (_fastest(step_in(Precision(name, device.type)), device, clock) for name in ("fp32", "bf16"))
+    name: Name = "bf16" if plain >= MARGIN * mixed else "fp32"
+    return Settled(
+        Precision(name, device.type), f"an update takes {plain * 1e3:.3g} ms in fp32, {mixed * 1e3:.3g} ms in bf16"
+    )
+
+
+def _fastest(step: Step, device: torch.device, clock: Callable[[], float]) -> float:
+    """Seconds of the fastest of some steps; a first one, in which kernels are chosen, is not timed."""
+
+    def once() -> float:
+        start = clock()
+        step()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return clock() - start
+
+    once()
+    return min(once() for _ in range(REPETITIONS))
+
+
+def _read(file: Path, device: torch.device) -> Precision | None:
+    """What was settled before for such a device; None: nothing, or nothing that can be read."""
+    try:
+        kept = json.loads(file.read_text())
+        name = kept["precision"] if kept["device"] == device.type else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Precision(name, device.type) if name in {"fp32", "bf16"} else None
+
+
+def _write(file: Path, settled: Settled) -> None:
+    facts = {"precision": settled.precision.name, "device": settled.precision.device, "why": settled.why}
+    with replacing(file) as aside:
+        aside.write_text(json.dumps(facts, indent=1) + "\n")
