@@ -83,6 +83,9 @@ class LearnerConfig(Section):
     """How often each trajectory is learnt from."""
     minibatches: int = Field(1, ge=1)
     """Updates for each use of a batch, each on its share of the episodes."""
+    hold_batches: int = Field(0, ge=0)
+    """Batches at the start of a run from which the discriminator learns alone: time to catch up with a policy that
+    began as a model."""
     reward: Literal["final", "tca"] = "final"
     """``final``: the score of the final picture; ``tca``: the differences of successive scores."""
     discount: float = Field(1.0, ge=0, le=1)
@@ -175,6 +178,9 @@ class RunConfig(Section):
     """Data set, by name."""
     num_actions: int = Field(20, ge=1, le=1000)
     """Actions of an episode, T."""
+    unroll: int = Field(50, ge=1, le=1000)
+    """Most actions of a trajectory message. Longer episodes are cut into equal unrolls, after each of which the value
+    stands for the rewards to come."""
     conditional: bool = False
     """Give a target to policy and discriminator."""
     engine: EngineConfig = EngineConfig()

@@ -40,6 +40,11 @@ class Run:
         return self.path / f"precision-{service}.json"
 
     @property
+    def initial_file(self) -> Path:
+        """Weights of the model that the run began with, where it began with one."""
+        return self.path / "initial.safetensors"
+
+    @property
     def engine_file(self) -> Path:
         """What the renderer said of its engine when the run began, JSON."""
         return self.path / "engine.json"

@@ -16,9 +16,12 @@ import psutil
 
 from spiral.compatibility import changes
 from spiral.config import RunConfig, load_config
+from spiral.models import CONFIG, POLICY
 from spiral.runs import Run, name_run
 
 DEFAULT_PRESET = "demo"
+HOLD_BATCHES = 300
+"""Batches from which a new discriminator learns alone before a model that trains on is changed by what it says."""
 SMALLEST_FREE_BYTES = 64 << 20
 """Checkpoints of the small networks take megabytes and several are kept; below this the next one may not fit."""
 ORPHANS_S = 30.0
@@ -36,6 +39,8 @@ class Request:
     """None: the preset's name."""
     settings: Sequence[str] = ()
     fresh: bool = False
+    model: Path | None = None
+    """Folder of the model whose weights and configuration a new run begins with."""
 
 
 @dataclass(slots=True)
@@ -67,9 +72,14 @@ def open_run(request: Request, clock: Callable[[], float] = time.monotonic) -> O
     Raises ValueError with a sentence: wrong name, preset or setting, a change that the checkpoints can't follow,
     a directory that is read-only, full or in use.
     """
-    run = name_run(request.runs, request.name or _preset_name(request.preset))
+    run = name_run(request.runs, request.name or _default_name(request))
     if not run.exists or request.fresh:
-        load_config(request.preset or DEFAULT_PRESET, request.settings)  # a wrong word leaves no directory behind
+        _new_config(request)  # a wrong word leaves no directory behind
+    elif request.model is not None:
+        raise ValueError(
+            f'--from: the run "{run.name}" has begun already; leave it out to go on, choose another name with --run, '
+            "or begin anew with --fresh"
+        )
     try:
         run.path.mkdir(parents=True, exist_ok=True)
         lock = take_lock(run.lock_file, clock)
@@ -86,6 +96,8 @@ def open_run(request: Request, clock: Callable[[], float] = time.monotonic) -> O
         report += [_found(run)] if resumed else [f"new run {run.name} in {run.path}"]
         report += changes
         check_space(run.path)
+        if request.model is not None:
+            shutil.copyfile(request.model / POLICY, run.initial_file)
         write(run.config_file, config.to_yaml())
         _forget_moments(run)
         return OpenRun(run, config, _machine(run), report, lock)
@@ -146,10 +158,20 @@ def write(path: Path, text: str) -> None:
     aside.replace(path)
 
 
-def _preset_name(preset: str | None) -> str:
-    """Default name of the run: the preset's, or the file's without its ending."""
-    preset = preset or DEFAULT_PRESET
+def _default_name(request: Request) -> str:
+    """Name of the run: the model's, the preset's, or the file's without its ending."""
+    if request.model is not None:
+        return request.model.name
+    preset = request.preset or DEFAULT_PRESET
     return Path(preset).stem if _is_file(preset) else preset
+
+
+def _new_config(request: Request) -> RunConfig:
+    """What a new run is to train with; a model's discriminator does not ship, so one learns alone at first."""
+    if request.model is None:
+        return load_config(request.preset or DEFAULT_PRESET, request.settings)
+    hold = f"learner.hold_batches={HOLD_BATCHES}"
+    return load_config(str(request.model / CONFIG), [hold, *request.settings])
 
 
 def _is_file(preset: str) -> bool:
@@ -159,7 +181,7 @@ def _is_file(preset: str) -> bool:
 def _settle(run: Run, request: Request) -> tuple[RunConfig, list[str]]:
     """The configuration to train with, and what changes against the stored one."""
     if not run.exists:
-        return load_config(request.preset or DEFAULT_PRESET, request.settings), []
+        return _new_config(request), []
     stored = run.config()
     file = request.preset if request.preset and _is_file(request.preset) else None
     if request.preset and not file and request.preset != stored.preset:

@@ -6,11 +6,12 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
 from services.launcher import threads as thread_counts
+from services.launcher.composition import Computing
 from services.launcher.display import Display, open_display
 from services.launcher.progress import Limits
 from services.launcher.run_directory import OpenRun, Request, open_run
@@ -32,8 +33,12 @@ class Wishes:
     frames: int | None = None
     in_process: bool = False
     fresh: bool = False
+    model: Path | None = None
+    """Folder of the model to begin with."""
     threads: tuple[str, ...] = ()
     """``service=count``."""
+    computing: Computing = field(default_factory=Computing)
+    """What learner and discriminator compute on and in."""
     judged: int = 4096
     """Paintings judged at the end; 0: none."""
 
@@ -44,9 +49,10 @@ def train_run(wishes: Wishes, stream: TextIO = sys.stdout) -> int:
     Raises ValueError with a sentence where the wishes can't be met.
     """
     wanted = thread_counts.parse(wishes.threads)
+    _check_computing(wishes)
     limits = Limits(None if wishes.minutes is None else wishes.minutes * 60, wishes.frames)
     with StopSignals() as stop:
-        opened = open_run(Request(wishes.runs, wishes.preset, wishes.name, wishes.settings, wishes.fresh))
+        opened = open_run(Request(wishes.runs, wishes.preset, wishes.name, wishes.settings, wishes.fresh, wishes.model))
         try:
             threads = _measure(opened, wanted)
             with open_display(stream, _title(opened), lambda: greatest_entropies(opened.run.engine_file)) as display:
@@ -61,6 +67,19 @@ def train_run(wishes: Wishes, stream: TextIO = sys.stdout) -> int:
         print(f"spiral: {failure}", file=sys.stderr)
         return 1
     return 0
+
+
+def _check_computing(wishes: Wishes) -> None:
+    """Refuse what can't be, before a directory is made; what is measured is settled by the services."""
+    device, precision = wishes.computing.device, wishes.computing.precision
+    if wishes.in_process and device == "cuda":
+        raise ValueError("--device cuda and --in-process: lockstep computes on the CPU; leave one of them out")
+    if wishes.in_process and precision == "bf16":
+        raise ValueError("--precision bf16 and --in-process: lockstep computes in fp32; leave one of them out")
+    if device == "cuda":
+        from spiral.devices import choose_device  # noqa: PLC0415  (imports torch)
+
+        choose_device(device)
 
 
 def greatest_entropies(engine_file: Path) -> dict[str, float]:
@@ -99,7 +118,7 @@ def _train(
     wishes: Wishes, opened: OpenRun, threads: Mapping[str, int], limits: Limits, display: Display, stop: StopSignals
 ) -> str:
     if not wishes.in_process:
-        return run_services(opened, threads, limits, display, stop)
+        return run_services(opened, threads, limits, display, stop, wishes.computing)
     from services.launcher.in_process import run_in_process  # noqa: PLC0415  (imports torch and every service)
 
     return run_in_process(opened, threads, limits, display, stop)

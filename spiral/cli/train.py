@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,6 +24,16 @@ def train(
     run: Annotated[
         str | None,
         typer.Option(help="Name of the run (default: the preset's name).", metavar="NAME", show_default=False),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Begin a new run with a model's weights and settings: one that ships (`spiral models list`), or a "
+            "folder. A new discriminator learns alone at first.",
+            metavar="MODEL",
+            show_default=False,
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -63,6 +73,14 @@ def train(
             show_default=False,
         ),
     ] = None,
+    device: options.Device = "auto",
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"],
+        typer.Option(
+            help="What learner and discriminator train in, bf16 being mixed precision; auto: as the run began, or "
+            "what is faster here."
+        ),
+    ] = "auto",
     judge: Annotated[
         int,
         typer.Option(
@@ -80,8 +98,13 @@ def train(
         raise ValueError("--minutes and --frames: a run has one limit; leave one of them out")
     if 0 < judge < FEWEST:
         raise ValueError(f"--judge: {judge} paintings are too few for a figure; 0 or at least {FEWEST} are right")
+    if model is not None and preset is not None:
+        raise ValueError("--from and --preset: a model brings its own settings; leave one of them out")
+    from spiral.models import find_model  # noqa: PLC0415
+
     # Read once, when gRPC is imported; its remarks on connections that end would run through the display.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    from services.launcher.composition import Computing  # noqa: PLC0415
     from services.launcher.training import Wishes, train_run  # noqa: PLC0415
 
     return train_run(
@@ -94,7 +117,9 @@ def train(
             frames=frames,
             in_process=in_process,
             fresh=fresh,
+            model=None if model is None else find_model(model),
             threads=tuple(threads or ()),
+            computing=Computing(device, precision),
             judged=judge,
         )
     )

@@ -9,15 +9,20 @@ import pytest
 
 from spiral.cli.main import main
 from spiral.models import CARD, POLICY, find_model, read_card, shipped_models
+from spiral.runs import Run
 from spiral.trained import load_model, load_trained
 from tests.trained_run import make_trained_run
+
+
+def _export(run: Run, folder: Path) -> list[str]:
+    described = ["--summary", "Digits.", "--data", "MNIST, CC BY-SA 3.0", "--limits", "Two batches."]
+    return ["models", "export", "--run", run.name, "--runs", str(run.path.parent), "--out", str(folder), *described]
 
 
 def test_a_run_becomes_a_model_that_paints_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = make_trained_run(tmp_path / "runs")
     folder = tmp_path / "model"
-    described = ["--summary", "Digits.", "--data", "MNIST, CC BY-SA 3.0", "--limits", "Two batches."]
-    export = ["models", "export", "--run", run.name, "--runs", str(run.path.parent), "--out", str(folder), *described]
+    export = _export(run, folder)
     assert main(export) == 0
     assert main(["models", "info", str(folder)]) == 0
     assert "Two batches." in capsys.readouterr().out
@@ -58,3 +63,23 @@ def test_every_model_that_ships_is_small_and_paints() -> None:
             targets = np.full((2, *model.engine.observation_shape), 255, np.uint8)
         canvases, _ = model.paint(2, 0, targets)
         assert (canvases < 255).any(), name
+
+
+def test_a_run_goes_on_from_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It begins with the model's weights, keeps them while the new discriminator learns alone, then changes them."""
+    folder = tmp_path / "model"
+    assert main(_export(make_trained_run(tmp_path / "untrained"), folder)) == 0
+    model = load_model(folder).policy.state_dict()
+    words = ["train", "--from", str(folder), "--in-process", "--runs", str(tmp_path / "runs"), "--judge", "0"]
+
+    def distance(name: str, *settings: str) -> float:
+        changed = [word for setting in ("learner.batch=4", "actor.batch=4", *settings) for word in ("--set", setting)]
+        assert main([*words, "--run", name, "--frames", "64", *changed]) == 0
+        # The average follows the weights slowly; that it moves at all shows that they do.
+        after = load_trained(Run(tmp_path / "runs" / name)).policy.state_dict()
+        return max(float((after[key] - weights).abs().max()) for key, weights in model.items())
+
+    assert 0 < distance("tuned", "learner.hold_batches=2") < 0.1
+    assert main([*words, "--run", "tuned", "--frames", "128"]) == 2
+    assert "has begun already" in capsys.readouterr().err
+    assert main([*words, "--preset", "demo"]) == 2
