@@ -29,13 +29,27 @@ class Limit:
     frames: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Computing:
+    """What learner and discriminator compute on and in, in the words of their options."""
+
+    device: str = "auto"
+    precision: str = "auto"
+
+
 def addresses(folder: Path) -> dict[str, str]:
     """Where each service of a run listens: Unix sockets in ``folder``."""
     return {name: f"unix:{folder / name}.sock" for name in SERVICES}
 
 
 def compose(
-    run: Run, folder: Path, threads: Mapping[str, int], limit: Limit, parent_pipe: int, lock: int
+    run: Run,
+    folder: Path,
+    threads: Mapping[str, int],
+    limit: Limit,
+    parent_pipe: int,
+    lock: int,
+    computing: Computing,
 ) -> list[list[Service]]:
     """The four services, in the order in which they stop.
 
@@ -45,12 +59,13 @@ def compose(
     where = addresses(folder)
     peers = [f"--{name}={where[name]}" for name in ("renderer", "learner", "discriminator")]
     run_options = [f"--config={run.config_file}", *peers, f"--learner-data=unix:{folder / 'learner-data.sock'}"]
+    trains = [f"--run-dir={run.path}", f"--device={computing.device}", f"--precision={computing.precision}"]
     own = {
         # The actor that uses its streams stops at the same moment: there is nobody to wait for.
         "renderer": ["--grace-s=2"],
         "actor": [*run_options, "--grace-s=2"],
-        "learner": [*run_options, f"--run-dir={run.path}", "--at-limit=exit", *_limits(limit)],
-        "discriminator": [*run_options, f"--run-dir={run.path}"],
+        "learner": [*run_options, *trains, "--at-limit=exit", *_limits(limit)],
+        "discriminator": [*run_options, *trains],
     }
 
     def service(name: str) -> Service:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 import psutil
 
-from services.launcher.composition import Limit, addresses, compose
+from services.launcher.composition import Computing, Limit, addresses, compose
 from services.launcher.display import Display
 from services.launcher.health import HealthChecks
 from services.launcher.progress import Limits, ServiceProgress, Tracker
@@ -26,13 +26,18 @@ LATE_S = 10.0
 
 
 def run_services(
-    opened: OpenRun, threads: Mapping[str, int], limits: Limits, display: Display, stop: StopSignals
+    opened: OpenRun,
+    threads: Mapping[str, int],
+    limits: Limits,
+    display: Display,
+    stop: StopSignals,
+    computing: Computing,
 ) -> str:
     """Run the four services until the limit or a stop signal; the text of what went wrong, empty where nothing did."""
     limit = Limit(None if limits.seconds is None else limits.seconds / 60, limits.frames)
     with socket_directory(opened.run.path) as folder, _pipe() as parent_pipe:
         health = HealthChecks(addresses(folder), time.monotonic)
-        stages = compose(opened.run, folder, threads, limit, parent_pipe, opened.lock)
+        stages = compose(opened.run, folder, threads, limit, parent_pipe, opened.lock, computing)
         supervisor = Supervisor(stages, health, time.monotonic, display.say)
         tracker = Tracker(limits, opened.config.actor.groups)
         watch = _Watch(supervisor, health, limits, tracker, display)

@@ -87,6 +87,10 @@ def test_a_run_learns_to_its_limit_ends_with_pictures_and_is_resumed(
         f"{name}.safetensors" for name in ("start", "quarter-1", "quarter-2", "quarter-3", "end")
     }
     assert json.loads(first.run.machine_file.read_text())["threads"]["learner"] >= 1
+    for service in ("learner", "discriminator"):
+        settled = json.loads(first.run.precision_file(service).read_text())
+        assert settled["precision"] in {"fp32", "bf16"}
+        assert f"trains in {settled['precision']} on {settled['device']}: {settled['why']}" in first.logs()
 
     out = tmp_path / "samples.npz"
     assert main(["paint", "--run", "tiny", "--runs", str(first.run.path.parent), "--num", "5", "--out", str(out)]) == 0

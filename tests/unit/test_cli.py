@@ -84,6 +84,9 @@ def test_an_unknown_command_or_option_is_refused(capsys: pytest.CaptureFixture[s
         (["--judge", "10"], "too few"),
         (["--threads", "painter=2"], "names no service"),
         (["--threads", "learner=0"], "1 to 256"),
+        (["--device", "tpu"], "--device"),
+        (["--device", "cuda", "--in-process"], "lockstep computes on the CPU"),
+        (["--precision", "bf16", "--in-process"], "lockstep computes in fp32"),
     ],
 )
 def test_train_refuses_wrong_wishes_and_leaves_nothing_behind(
