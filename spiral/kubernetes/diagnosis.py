@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from kubernetes.aio.client import ApiException, AuthorizationV1Api, StorageV1Api, V1SelfSubjectAccessReview
@@ -10,6 +11,7 @@ from kubernetes.aio.client import ApiException, AuthorizationV1Api, StorageV1Api
 from spiral.diagnosis import Finding
 from spiral.kubernetes.cluster import Cluster
 from spiral.kubernetes.listing import list_all
+from spiral.kubernetes.surroundings import autoscaling, claims, warnings
 from spiral.kubernetes.workloads import Part, read_parts, require_namespace
 
 RIGHTS = (
@@ -31,18 +33,25 @@ GPU = "nvidia.com/gpu"
 PULL_ERRORS = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
 
 
-async def examine(cluster: Cluster) -> AsyncIterator[Finding]:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def examine(cluster: Cluster, clock: Callable[[], datetime] = _now) -> AsyncIterator[Finding]:
     """Look at everything, one finding after the other; ClusterError where the namespace is not there."""
     await require_namespace(cluster)
     yield Finding("cluster", "good", f'{cluster.server}, namespace "{cluster.namespace}"')
     yield await _rights(cluster)
     yield await _storage(cluster)
+    yield await claims(cluster)
+    yield await autoscaling(cluster)
     parts = await read_parts(cluster)
     yield await _gpus(cluster, parts)
     if not parts:
         yield Finding("pods", "bad", "none", "kubectl apply -k k8s/")
     for part in parts:
         yield _pod(part)
+    yield await warnings(cluster, clock())
 
 
 async def _rights(cluster: Cluster) -> Finding:

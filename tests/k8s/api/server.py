@@ -89,6 +89,7 @@ class ApiServer:
         streams.add_routes(self, app.router)
         app.router.add_get("/version", self._version)
         app.router.add_get("/apis", self._groups)
+        app.router.add_get("/apis/", self._groups)  # as clients that are generated ask
         app.router.add_post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", self._review)
         self._runner = web.AppRunner(app, shutdown_timeout=1.0)
         await self._runner.setup()

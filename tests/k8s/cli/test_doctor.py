@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from spiral.cli.main import main
@@ -33,3 +35,69 @@ def test_what_stands_in_the_way_is_named(server: ApiServer, capsys: pytest.Captu
     assert "no default StorageClass" in out
     assert "CrashLoopBackOff: ended with 2: learner: learner.queue: 0 is too small; correct run.yaml" in out
     assert "ImagePullBackOff: spiral-actor:0.1.0" in out
+
+
+def add_scaler(server: ApiServer, **status: object) -> None:
+    spec = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "actor"}, "maxReplicas": 8}
+    metadata = {"name": "actor", "namespace": "spiral"}
+    server.store.create(
+        "horizontalpodautoscalers", {"metadata": metadata, "spec": spec, "status": {"desiredReplicas": 2, **status}}
+    )
+
+
+def add_warning(server: ApiServer, name: str, reason: str, message: str, ago: timedelta) -> None:
+    when = (datetime.now(UTC) - ago).strftime("%Y-%m-%dT%H:%M:%SZ")
+    event = {
+        "metadata": {"name": f"{name}.{reason}.{ago.seconds}", "namespace": "spiral"},
+        "involvedObject": {"kind": "Pod", "namespace": "spiral", "name": name},
+        "type": "Warning",
+        "reason": reason,
+        "message": message,
+        "lastTimestamp": when,
+    }
+    server.store.create("events", event)
+
+
+def test_a_claim_without_a_volume_is_named(server: ApiServer, k8s: K8s, capsys: pytest.CaptureFixture[str]) -> None:
+    with server.store.change("persistentvolumeclaims", "spiral", "state-learner-0") as claim:
+        claim["status"]["phase"] = "Pending"
+    assert main(["k8s", "doctor"]) == 1
+    assert "without a volume: state-learner-0 (Pending); kubectl -n spiral describe pvc" in capsys.readouterr().out
+
+
+def test_autoscalers_need_a_metrics_server(server: ApiServer, k8s: K8s, capsys: pytest.CaptureFixture[str]) -> None:
+    server.metrics_server = False
+    assert "metrics-server is not there" in k8s("doctor"), "nobody needs one"
+    add_scaler(server)
+    assert main(["k8s", "doctor"]) == 1
+    assert "1 autoscalers, and no metrics-server; install metrics-server" in capsys.readouterr().out
+    server.metrics_server = True
+    assert "1 autoscalers read what pods use" in k8s("doctor")
+
+
+def test_an_autoscaler_that_reads_nothing_says_why(server: ApiServer, capsys: pytest.CaptureFixture[str]) -> None:
+    message = "the HPA was unable to compute the replica count: no metrics returned"
+    condition = {"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric", "message": message}
+    add_scaler(server, conditions=[condition])
+    assert main(["k8s", "doctor"]) == 1
+    assert f"actor: FailedGetResourceMetric: {message}" in capsys.readouterr().out
+
+
+def test_recent_warnings_are_told_once_each_and_old_ones_not(server: ApiServer, k8s: K8s) -> None:
+    add_warning(server, "learner-0", "Unhealthy", "Liveness probe failed", timedelta(minutes=2))
+    add_warning(server, "learner-0", "Unhealthy", "Liveness probe failed before", timedelta(minutes=5))
+    add_warning(server, "actor-0", "FailedMount", "no such volume", timedelta(hours=2))
+    out = k8s("doctor")
+    assert "Pod/learner-0 Unhealthy: Liveness probe failed; kubectl -n spiral events" in out
+    assert "FailedMount" not in out
+    for index in range(8):
+        add_warning(server, f"actor-{index}", "BackOff", "restarting", timedelta(minutes=1))
+    assert "and 4 more" in k8s("doctor")
+
+
+def test_what_may_not_be_listed_is_said_and_the_rest_goes_on(server: ApiServer, k8s: K8s) -> None:
+    for resource in ("persistentvolumeclaims", "horizontalpodautoscalers", "events"):
+        server.rights.denied.add(("list", resource))
+    out = k8s("doctor")
+    assert out.count("(403)") == 3
+    assert "learner-0" in out
