@@ -239,7 +239,7 @@ def push(
 
 @app.command("doctor")
 def doctor(namespace: Namespace = NAMESPACE, context: Context = None, kubeconfig: Kubeconfig = None) -> int:
-    """Check rights, storage, claims, autoscaling, GPUs, pods and warnings, each with its fix; exit code 1 if one is bad."""
+    """Check rights, storage, autoscaling, GPUs, pods and warnings, each with its fix; exit code 1 if one is bad."""
     access = _access(namespace, context, kubeconfig)
     from spiral.cli.doctor import SIGNS  # noqa: PLC0415
     from spiral.kubernetes.diagnosis import examine  # noqa: PLC0415
