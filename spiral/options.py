@@ -8,7 +8,9 @@ What a run learns is configured elsewhere, see :mod:`spiral.config`.
 from __future__ import annotations
 
 import argparse
+import atexit
 import difflib
+import gc
 import json
 import os
 import re
@@ -158,6 +160,8 @@ O = TypeVar("O", bound=ServiceOptions)  # noqa: E741  (options)
 
 def run(schema: type[O], service: str, serve: Callable[[O], int], argv: Sequence[str] | None = None) -> int:
     """Read the options and serve; the exit code, 2 with a sentence on standard error where it can't start."""
+    # At its end the interpreter has the collector look through all that torch has made, several times: a second or two.
+    atexit.register(gc.freeze)
     arguments = sys.argv[1:] if argv is None else argv
     try:
         return serve(parse(schema, service, arguments, os.environ))

@@ -6,6 +6,8 @@ a sentence and exit code 1; only a fault in the program itself shows a traceback
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -52,6 +54,8 @@ app.add_typer(k8s.app, name="k8s")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
+    # At its end the interpreter has the collector look through all that torch has made, several times: a second or two.
+    atexit.register(gc.freeze)
     try:
         code = app(args=None if argv is None else list(argv), prog_name="spiral", standalone_mode=False)
     except typer.TyperException as error:

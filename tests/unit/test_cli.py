@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -208,3 +210,17 @@ def test_a_full_disk_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture
     (tmp_path / "full.npz").symlink_to("/dev/full")
     text = refused(capsys, "render", str(tmp_path / "p.json"), "--out", str(tmp_path / "full.npz"))
     assert "can't be written: No space left on device" in text
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "from spiral.cli.main import main; main(['version'])",
+        "from services.renderer.__main__ import main; main(['--listen=nowhere'])",
+    ],
+    ids=["spiral", "a service"],
+)
+def test_at_its_end_a_program_collects_no_garbage_that_is_thrown_away_anyway(call: str) -> None:
+    last = "import atexit, gc; atexit.register(lambda: print('spared', gc.get_freeze_count()))"  # registered first
+    done = subprocess.run([sys.executable, "-c", f"{last}; {call}"], capture_output=True, text=True, check=True)
+    assert int(done.stdout.rpartition("spared ")[2]) > 1000
