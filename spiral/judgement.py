@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from spiral.evaluation import evaluate_pictures, mse
-from spiral.evaluation.digits import DIGITS as DIGITS
+from spiral.evaluation.digits import DIGITS
 from spiral.trained import Trained, targets_for
+
+__all__ = ["DIGITS", "Judgement", "judge"]
 
 
 @dataclass(frozen=True, slots=True)

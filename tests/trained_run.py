@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from spiral.checkpoints import CheckpointStore, State
@@ -12,10 +13,10 @@ from spiral.runs import Run
 from spiral.trained import make_policy
 
 
-def make_trained_run(runs: Path) -> Run:
+def make_trained_run(runs: Path, name: str = "tiny", preset: str = "demo", settings: Sequence[str] = ()) -> Run:
     """The run ``tiny`` in ``runs``: two strokes by a small policy that has learnt nothing."""
-    run = Run(runs / "tiny")
-    config = load_config("demo", ["policy.width=16", "num_actions=2"])
+    run = Run(runs / name)
+    config = load_config(preset, ["policy.width=16", "num_actions=2", *settings])
     policy = make_policy(config, create(config.engine.name, config.engine.settings))
     run.path.mkdir(parents=True)
     run.config_file.write_text(config.to_yaml())

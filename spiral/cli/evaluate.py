@@ -22,7 +22,8 @@ ARROWS = {"lower": "↓", "higher": "↑", "": ""}
 
 
 def evaluate(
-    run: options.RunName,
+    run: options.PainterRun = None,
+    model: options.Model = None,
     num: Annotated[
         int, typer.Option(min=FEWEST, max=100_000, help="Paintings to judge; 4,096 make figures that compare.")
     ] = 4096,
@@ -30,7 +31,8 @@ def evaluate(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for evaluation.json and evaluation.png (default: evaluation/ in the run's folder).",
+            help="Folder for evaluation.json and evaluation.png (default: evaluation/ in the run's folder, "
+            "or NAME-evaluation here for a model).",
             metavar="DIR",
             show_default=False,
         ),
@@ -47,7 +49,8 @@ def evaluate(
     inception_weights: Annotated[
         Path | None,
         typer.Option(
-            help="File with the weights for --inception (default: downloaded once by torch-fidelity).",
+            help="File with the weights for --inception, a pickle, so from a place that you trust "
+            "(default: downloaded once by torch-fidelity).",
             metavar="FILE",
             show_default=False,
         ),
@@ -55,39 +58,37 @@ def evaluate(
     device: options.Device = "auto",
     runs: options.Runs = options.RUNS,
 ) -> None:
-    """Judge a run's paintings, each figure with its 95 % interval.
+    """Judge the paintings of a run or a model, each figure with its 95 % interval.
 
     FID and KID against real pictures, by a LeNet for grey sets and a small encoder for colour sets; diversity; and for
     runs with targets the error, the similarity, the error after each stroke and what a classifier reads.
     """
     if inception_weights is not None and not inception:
         raise ValueError("--inception-weights: it is for --inception, which is not asked for; leave it out or add that")
-    from spiral.runs import find_run  # noqa: PLC0415
-
-    found = find_run(runs, run)
-    folder = found.path / "evaluation" if out is None else out
+    name = Path(run or model or "").name
+    folder = out or (runs / name / "evaluation" if model is None else Path(f"{name}-evaluation"))
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"out: {folder} is a file; name a folder")
-    # Read when matplotlib is imported; its list of fonts would go to the home directory otherwise.
-    os.environ.setdefault("MPLCONFIGDIR", str(found.path / "matplotlib"))
+    trained = options.load_painter(run, model, runs)
 
     from spiral.devices import choose_device  # noqa: PLC0415
     from spiral.evaluation.inception import Inception  # noqa: PLC0415
     from spiral.evaluation.picture import save_report_picture  # noqa: PLC0415
     from spiral.evaluation.runs import evaluate_run  # noqa: PLC0415
     from spiral.replacing import replacing  # noqa: PLC0415
-    from spiral.trained import load_trained  # noqa: PLC0415
 
     where = choose_device(device)
     network = Inception.load(where, inception_weights) if inception else None
-    trained = load_trained(found)
     trained.policy.to(where)
-    report = evaluate_run(found.name, trained, num, seed, network)
+    report = evaluate_run(name, trained, num, seed, network)
     text = json.dumps(report.as_dict(), indent=1, ensure_ascii=False) + "\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / "evaluation.json") as aside:
             aside.write_text(text, encoding="utf-8")
+        if run is not None:
+            # Read when matplotlib is imported; its list of fonts would go to the home directory otherwise.
+            os.environ.setdefault("MPLCONFIGDIR", str(runs / name / "matplotlib"))
         save_report_picture(folder / "evaluation.png", report)
     except OSError as error:
         raise ValueError(f"out: {folder} can't be written: {error.strerror or error}") from error

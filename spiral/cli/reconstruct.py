@@ -17,7 +17,8 @@ def reconstruct(
     images: Annotated[
         list[Path], typer.Argument(help="Picture files of any size; dark on white where it is a drawing.")
     ],
-    run: options.RunName,
+    run: options.PainterRun = None,
+    model: options.Model = None,
     out: Annotated[Path, typer.Option(help="Folder for programs and pictures.")] = Path("reconstructions"),
     attempts: Annotated[
         int, typer.Option(min=1, max=MOST_ATTEMPTS, help="Paintings of each picture, of which the best is kept.")
@@ -26,7 +27,7 @@ def reconstruct(
     device: options.Device = "auto",
     runs: options.Runs = options.RUNS,
 ) -> None:
-    """Paint after pictures with a run that learnt with targets, and say how near it came.
+    """Paint after pictures with a run or model that learnt with targets, and say how near it came.
 
     For each picture NAME.png it writes NAME.json (the program), NAME.png (the canvas) and NAME-and-target.png.
     """
@@ -36,15 +37,11 @@ def reconstruct(
         raise ValueError(f"images: {', '.join(twice)}: several pictures would be written to one file; rename them")
     if out.exists() and not out.is_dir():
         raise ValueError(f"out: {out} is a file; name a folder")
-    from spiral.runs import find_run  # noqa: PLC0415
-
-    found = find_run(runs, run)
+    trained = options.load_painter(run, model, runs)
 
     from spiral import pictures, reconstruction  # noqa: PLC0415
     from spiral.devices import choose_device  # noqa: PLC0415
-    from spiral.trained import load_trained  # noqa: PLC0415
 
-    trained = load_trained(found)
     trained.policy.to(choose_device(device))
     # All are read before one is painted: a bad one costs no time and leaves nothing behind.
     targets = [reconstruction.read_target(image, trained) for image in images]

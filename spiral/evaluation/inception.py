@@ -52,6 +52,10 @@ class Inception:
                 f"--inception: it is measured by a package that is not here ({error.name}): "
                 'pip install "spiral-painter[fid]"'
             ) from error
+        except (ImportError, RuntimeError) as error:  # torchvision of another build of torch, most of all
+            raise ValueError(
+                f"--inception: torch-fidelity is here and can't be loaded: {_first_line(error)}"
+            ) from error
         if weights is not None and not weights.is_file():
             raise ValueError(f"--inception-weights: there is no file {weights}")
         path = None if weights is None else str(weights)
@@ -59,12 +63,13 @@ class Inception:
             network = FeatureExtractorInceptionV3(_NETWORK, [_LAYER], feature_extractor_weights_path=path)
         except (URLError, TimeoutError, ConnectionError) as error:
             raise ValueError(
-                f"--inception: the weights of the Inception network can't be downloaded ({error}); get the file "
-                "elsewhere and name it with --inception-weights FILE"
+                f"--inception: the weights of the Inception network can't be downloaded ({_first_line(error)}); "
+                "get the file elsewhere and name it with --inception-weights FILE"
             ) from error
         except Exception as error:  # a damaged file fails in pickle, zip or torch, which share no base class
+            what = weights or "what was downloaded"
             raise ValueError(
-                f"--inception-weights: {weights} is not the Inception network's weights ({error})"
+                f"--inception-weights: {what} is not the Inception network's weights ({_first_line(error)})"
             ) from error
         return Inception(network.to(device), device)
 
@@ -100,6 +105,10 @@ class Inception:
                 (features,) = self.network(torch.from_numpy(some).to(self.device))
                 found.append(features.double().cpu().numpy())
         return np.concatenate(found)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _distance(reference: Gaussian, features: NDArray[np.float64], weights: NDArray[np.float64]) -> float:

@@ -37,8 +37,8 @@ def save_report_picture(path: Path, report: Report) -> None:
     axes.axis("off")
     if below:
         cells = rows[1].subgridspec(1, len(below))
-        for cell, draw in zip(cells, below, strict=True):
-            draw(figure.add_subplot(cell), report)
+        for column, draw in enumerate(below):
+            draw(figure.add_subplot(cells[0, column]), report)
     _table(figure.add_subplot(rows[-1]), report)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as aside:

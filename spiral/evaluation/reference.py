@@ -22,7 +22,7 @@ MOST_PAIRED = 4_096
 _SEED = 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Distances:
     """Fréchet and kernel distance of some pictures to the real ones of a reference."""
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from spiral.actions import ActionSpec
 from spiral.engines import Engine
 from spiral.evaluation.targets import mse
+from spiral.strokes import is_compound
 
 # As many canvases at a time as a policy paints: the engine is no faster with more.
 _BATCH = 64
@@ -18,8 +20,7 @@ def errors_by_stroke(
     """Replay actions [N, T, K] and compare the view after each stroke with targets uint8 [N, H, W, C]: [N, S + 1].
 
     Column k is the mean squared error (pixels 0…1) after a picture's k-th stroke, column 0 that of blank paper; S is
-    the largest number of strokes, and a picture with fewer keeps its last error. A stroke is an action whose every
-    component counts; the others move the brush and leave the picture as it was. Raises ValueError for shapes that do
+    the largest number of strokes, and a picture with fewer keeps its last error. Raises ValueError for shapes that do
     not fit.
     """
     if len(actions) != len(targets) or targets.shape[1:] != engine.observation_shape:
@@ -33,12 +34,21 @@ def errors_by_stroke(
             for start in range(0, len(actions), _BATCH)
         ]
     )
-    strokes = engine.spec.mask(actions).all(-1)
+    strokes = _ends(actions, engine.spec)
     found = np.empty((len(actions), int(strokes.sum(1).max()) + 1))
     for row, painted, of_picture in zip(found, strokes, errors, strict=True):
         after = of_picture[np.concatenate([[0], np.flatnonzero(painted) + 1])]
         row[: len(after)], row[len(after) :] = after, after[-1]
     return found
+
+
+def _ends(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.bool_]:
+    """With which actions [N, T, K] a stroke is on the canvas, bool [N, T]; all others leave the picture as it was.
+
+    Those are the ones whose every component counts; of compound strokes the first of them only begins one.
+    """
+    ends: NDArray[np.bool_] = np.asarray(spec.mask(actions).all(-1))
+    return ends & (ends.cumsum(-1) > 1) if is_compound(spec) else ends
 
 
 def _errors_by_action(

@@ -57,6 +57,7 @@ def test_damaged_weights_are_refused(tmp_path: Path):
         load_colour_encoder(damaged)
 
 
+@pytest.mark.timeout(600)
 def test_the_shipped_weights_measure_growing_harm():
     network = load_colour_encoder()
     real = discs(1000, 0)
@@ -76,6 +77,7 @@ def test_the_shipped_weights_measure_growing_harm():
     not ((DATA / "faces").is_dir() and (DATA / "emoji").is_dir()),
     reason="the colour sets are not here: set SPIRAL_DATA to a folder with emoji/ and faces/ in it",
 )
+@pytest.mark.timeout(600)
 def test_real_pictures_are_near_each_other_and_changed_ones_are_not():
     network = load_colour_encoder()
     for name in ("emoji", "faces"):
@@ -104,6 +106,7 @@ def test_the_loss_is_the_formula():
     assert nt_xent(torch.from_numpy(projections), 0.2).item() == pytest.approx(slow_nt_xent(projections, 0.2), rel=1e-9)
 
 
+@pytest.mark.timeout(600)
 def test_the_script_learns_to_find_twins():
     images = discs(256, 2)
 

@@ -110,9 +110,8 @@ def _standardise(network: ColourEncoder, pictures: NDArray[np.uint8]) -> None:
     features = colour_features(network, pictures)
     scale = float(np.sqrt(features.var(axis=0).mean()))
     with torch.no_grad():
-        network.features.bias -= torch.from_numpy(features.mean(axis=0)).float()
-        network.features.weight /= scale
-        network.features.bias /= scale
+        network.features.bias.sub_(torch.from_numpy(features.mean(axis=0)).float()).div_(scale)
+        network.features.weight.div_(scale)
 
 
 if __name__ == "__main__":
