@@ -28,7 +28,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from spiral.manifests import CHECKPOINT_NAME, FORMAT, MANIFEST, read_verified
+from spiral.manifests import CHECKPOINT_NAME, FORMAT, MANIFEST, parse_json, read_verified
 
 _GROUP = re.compile(r"[a-z][a-z0-9_-]*")
 
@@ -235,7 +235,7 @@ def _read(path: Path) -> tuple[State, str]:
         for name, content in contents.items()
         if name.endswith(".safetensors")
     }
-    return State(json.loads(contents["counters.json"]), tensors), contents["config.yaml"].decode()
+    return State(parse_json(contents["counters.json"]), tensors), contents["config.yaml"].decode()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 FORMAT = 1
 """Layout of a checkpoint; raised when an older reader would misunderstand a newer one."""
@@ -14,12 +15,20 @@ CHECKPOINT_NAME = re.compile(r"checkpoint-(\d{8})")
 """Name of a checkpoint's directory, with its number."""
 
 
+def parse_json(content: bytes) -> Any:
+    """Plain values; ValueError also where they lie deeper in each other than this interpreter can follow."""
+    try:
+        return json.loads(content)
+    except RecursionError as error:
+        raise ValueError("its JSON is nested too deeply") from error
+
+
 def read_verified(path: Path) -> dict[str, bytes]:
     """Content of all files of the checkpoint in ``path`` by name, each as its manifest says.
 
     Raises OSError where one is missing, ValueError, KeyError or AttributeError where one is not what was written.
     """
-    manifest = json.loads((path / MANIFEST).read_bytes())
+    manifest = parse_json((path / MANIFEST).read_bytes())
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise ValueError(f"its manifest is not of format {FORMAT}")
     contents: dict[str, bytes] = {}

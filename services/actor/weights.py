@@ -8,7 +8,7 @@ import hashlib
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable
 from typing import Any
 
 import grpc
@@ -20,7 +20,7 @@ from services.actor.waiting import Waits
 from spiral.policy import Policy
 from spiral.policy.weights import load_weights, parse_weights
 from spiral.v1 import learner_pb2_grpc
-from spiral.v1.learner_pb2 import GetWeightsRequest
+from spiral.v1.learner_pb2 import GetWeightsRequest, GetWeightsResponse, WeightsHeader
 from spiral.versions import Version
 from spiral.wire.contract import version_from_proto, version_to_proto
 from spiral.wire.reasons import reason
@@ -50,32 +50,42 @@ class WeightsClient:
         Raises WeightsError where none could be had, ContractError where the learner learns another task.
         """
         request = GetWeightsRequest(if_newer_than=version_to_proto(version), contract_digest=self._contract_digest)
+        call = self._stub.GetWeights(request, timeout=self._deadline_s)
         try:
-            call = self._stub.GetWeights(request, timeout=self._deadline_s)
-            responses = [response async for response in _bounded(call)]
+            return await assemble(call)
         except grpc.aio.AioRpcError as error:
             if error.code() == grpc.StatusCode.FAILED_PRECONDITION:
                 raise ContractError(f"the learner refuses this actor: {error.details()}") from error
             raise WeightsError(reason(error)) from error
-        if not responses or responses[0].WhichOneof("response") != "header":
-            raise WeightsError("the answer does not start with a header")
-        header = responses[0].header
-        if not header.modified:
-            return None
-        data = b"".join(response.chunk for response in responses[1:])
-        if len(data) != header.total_bytes or hashlib.sha256(data).digest() != header.sha256:
-            raise WeightsError(f"{len(data)} bytes arrived that are not the {header.total_bytes} announced")
-        return version_from_proto(header.version), data
+        finally:
+            call.cancel()  # what is not read of a wrong answer is not to be sent
 
 
-async def _bounded(call: Any) -> Any:
-    total = 0
-    async for response in call:
-        total += len(response.chunk)
-        if total > MAX_WEIGHTS_BYTES:
-            call.cancel()
-            raise WeightsError(f"more than {MAX_WEIGHTS_BYTES} bytes of weights")
-        yield response
+async def assemble(responses: AsyncIterable[GetWeightsResponse]) -> tuple[Version, bytes] | None:
+    """Version and bytes of the weights that arrive as a header and chunks; None where there are no newer ones.
+
+    Holds twice MAX_WEIGHTS_BYTES at most. Raises WeightsError where it is something else.
+    """
+    header: WeightsHeader | None = None
+    data = bytearray()
+    async for response in responses:
+        if header is None:
+            if response.WhichOneof("response") != "header":
+                raise WeightsError("the answer does not start with a header")
+            header = response.header
+            if header.total_bytes > MAX_WEIGHTS_BYTES:
+                raise WeightsError(f"{header.total_bytes} bytes of weights are more than {MAX_WEIGHTS_BYTES}")
+        else:
+            data += response.chunk
+            if len(data) > header.total_bytes:
+                raise WeightsError(f"more than the {header.total_bytes} bytes announced arrived")
+    if header is None:
+        raise WeightsError("the answer does not start with a header")
+    if not header.modified:
+        return None
+    if len(data) != header.total_bytes or hashlib.sha256(data).digest() != header.sha256:
+        raise WeightsError(f"{len(data)} bytes arrived that are not the {header.total_bytes} announced")
+    return version_from_proto(header.version), bytes(data)
 
 
 class CurrentPolicy:

@@ -37,7 +37,7 @@ class Rollout {
 
   async answer(request) {
     const { options } = this.renderer;
-    if (!request.request) throw new Invalid('request', 'says nothing; open, reset or step is right');
+    if (!request.request) throw new Invalid('request', this.canvases ? 'says nothing; reset or step is right' : 'says nothing; open is right');
     // Episodes under way are painted to their end; another begins elsewhere.
     if (this.renderer.draining && request.request !== 'step') throw this.renderer.goingDown();
     if (request.request === 'open') return this.#open(request.open, options);
@@ -47,7 +47,7 @@ class Rollout {
   }
 
   #open({ engine, batch }, { maxMessageBytes }) {
-    if (this.canvases) throw new Invalid('open', 'comes twice on this stream; only the first request opens');
+    if (this.canvases) throw new Invalid('open', 'comes twice on this stream; reset or step is right');
     this.settings = openEngine(engine, 'open.engine');
     checkRange(batch, 1, MAX_BATCH, 'open.batch');
     this.spec = actionSpec(this.settings);
@@ -231,8 +231,7 @@ export class Renderer {
   async #frames(call) {
     const { program, every } = call.request;
     const scale = checkRange(call.request.scale, 0, 16, 'scale') || 1;
-    if (!program) throw new Invalid('program', 'is missing');
-    const settings = openEngine(program.engine, 'program.engine');
+    const settings = openEngine(program?.engine, 'program.engine');
     const { components } = actionSpec(settings);
     const length = Number(program.actions?.shape[0] ?? 0);
     if (program.actions) checkRange(length, 1, MAX_ACTIONS, 'program.actions.shape');

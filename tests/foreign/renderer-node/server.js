@@ -3,13 +3,14 @@
 import grpc from '@grpc/grpc-js';
 import loader from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation } from 'grpc-health-check';
+import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check';
 import { Metrics } from './metrics.js';
 import { readOptions } from './options.js';
 import { IMPLEMENTATION_VERSION, Renderer } from './renderer.js';
 
 const FILES = ['spiral/v1/renderer.proto', 'spiral/v1/info.proto'];
 const RENDERER = 'spiral.v1.RendererService';
+const INFO = 'spiral.v1.InfoService';
 
 function load(protos) {
   const options = { keepCase: true, longs: String, enums: String, defaults: true, oneofs: true, includeDirs: [protos] };
@@ -32,7 +33,7 @@ async function main() {
   const metrics = new Metrics(IMPLEMENTATION_VERSION);
   const page = await metrics.serve(options.metrics);
   const renderer = new Renderer(options, metrics, page.url);
-  const health = new HealthImplementation({ '': 'SERVING', [RENDERER]: 'SERVING', liveness: 'SERVING' });
+  const health = new HealthImplementation({ '': 'SERVING', [RENDERER]: 'SERVING', [INFO]: 'SERVING', liveness: 'SERVING' });
 
   const definitions = load(options.protos);
   const server = new grpc.Server({
@@ -43,9 +44,10 @@ async function main() {
     'grpc.max_connection_age_grace_ms': 60000,
   });
   server.addService(definitions[RENDERER], renderer.service());
-  server.addService(definitions['spiral.v1.InfoService'], renderer.info());
+  server.addService(definitions[INFO], renderer.info());
   health.addToServer(server);
-  new ReflectionService(definitions).addToServer(server);
+  const healthDefinitions = loader.loadSync(healthProto, { keepCase: true });
+  new ReflectionService({ ...definitions, ...healthDefinitions }).addToServer(server);
   const probes = new grpc.Server();
   health.addToServer(probes);
 
@@ -57,7 +59,7 @@ async function main() {
   const drain = () => {
     if (renderer.draining) return;
     console.error('renderer-node: going down; calls under way may end');
-    for (const name of ['', RENDERER]) health.setStatus(name, 'NOT_SERVING');
+    for (const name of ['', RENDERER, INFO]) health.setStatus(name, 'NOT_SERVING');
     const stop = () => process.exit(0);
     setTimeout(() => {
       server.forceShutdown();
