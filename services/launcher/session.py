@@ -18,6 +18,7 @@ from services.launcher.scrape import Scraper
 from services.launcher.signals import StopSignals
 from services.launcher.sockets import socket_directory
 from services.launcher.supervision import ServiceFailedError, Supervisor, Watched
+from services.launcher.writable import WritableCheck
 
 STEP_S = 0.25
 """As often as the display is drawn."""
@@ -40,7 +41,9 @@ def run_services(
         stages = compose(opened.run, folder, threads, limit, parent_pipe, opened.lock, computing)
         supervisor = Supervisor(stages, health, time.monotonic, display.say)
         tracker = Tracker(limits, opened.config.actor.groups)
-        watch = _Watch(supervisor, health, limits, tracker, display)
+        checkpoint_s = opened.config.learner.checkpoint_s
+        writable = WritableCheck(opened.run.path, checkpoint_s, time.monotonic, display.say)
+        watch = _Watch(supervisor, health, limits, tracker, display, writable)
         failures = []
         try:
             supervisor.start()
@@ -62,8 +65,15 @@ class _Watch:
     """Looks after the services and shows how far they are."""
 
     def __init__(
-        self, supervisor: Supervisor, health: HealthChecks, limits: Limits, tracker: Tracker, display: Display
+        self,
+        supervisor: Supervisor,
+        health: HealthChecks,
+        limits: Limits,
+        tracker: Tracker,
+        display: Display,
+        writable: WritableCheck,
     ) -> None:
+        self._writable = writable
         self._supervisor, self._limits, self._tracker, self._display = supervisor, limits, tracker, display
         self._scraper = Scraper(
             {watched.name: health.channel(watched.name) for watched in supervisor.services}, time.monotonic
@@ -76,6 +86,7 @@ class _Watch:
         began: float | None = None
         while not stop.wait(STEP_S):
             self._supervisor.step()
+            self._writable.step()
             if self._supervisor.finished:
                 return
             if began is None and self._supervisor.all_serving:

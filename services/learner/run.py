@@ -258,8 +258,9 @@ class LearningRun:
             "losses": progress.losses,
             "waits": {peer: round(seconds / interval, 3) for peer, seconds in waits.items()},
         }
-        self._history.write(record)
+        # Before it is written: where that fails, the next try is after the interval, and checkpoints come in between.
         self._recorded_at, self._recorded_frames = now, learner.frames
+        self._history.write(record)
         return record
 
     def _resume(self) -> str:
