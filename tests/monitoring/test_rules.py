@@ -75,6 +75,7 @@ def test_rules_say_what_their_cases_expect(cases: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "old", "new"), MUTANTS)
 def test_cases_notice_a_change_of_the_rules(file: str, old: str, new: str, tmp_path: Path) -> None:
     text = RULES.read_text()
