@@ -30,6 +30,13 @@ def conformance(
     observation_shape: Annotated[
         str, typer.Option(help="Pictures of a discriminator, HxWxC (default: as SampleTargets shows them).")
     ] = "",
+    config: Annotated[str, typer.Option(help="Run of a learner or an actor: a preset or a YAML file.")] = "demo",
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="Single settings on top of it, key=value.", show_default=False)
+    ] = None,
+    learner_data: Annotated[
+        str, typer.Option(help="Where a learner takes trajectories (default: told in SPIRAL_LEARNER_DATA).")
+    ] = "",
 ) -> int:
     """Try a service, of whatever language, case by case: docs/conformance.md says what is done.
 
@@ -43,7 +50,8 @@ def conformance(
     from spiral.conformance.printing import Printer  # noqa: PLC0415
     from spiral.conformance.reports import write_json, write_junit  # noqa: PLC0415
     from spiral.conformance.running import run_cases  # noqa: PLC0415
-    from spiral.conformance.session import Wanted, opened  # noqa: PLC0415
+    from spiral.conformance.session import opened  # noqa: PLC0415
+    from spiral.conformance.wanted import Wanted  # noqa: PLC0415
 
     wanted = Wanted(
         service,
@@ -59,10 +67,13 @@ def conformance(
         engine=engine,
         settings=settings,
         observation_shape=observation_shape,
+        config=config,
+        set=tuple(setting or ()),
+        learner_data=learner_data,
     )
     printer = Printer(Console())
     try:
-        with opened(wanted) as subject:
+        with opened(wanted, typer.echo) as subject:
             results = run_cases(cases_of(service, level, load), subject, printer.tell)
     except Failure as failure:
         typer.echo(f"spiral: {failure}", err=True)

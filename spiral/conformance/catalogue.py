@@ -24,7 +24,7 @@ MODULES: dict[Service, tuple[str, ...]] = {
         "draining",
     ),
     "actor": (),
-    "learner": (),
+    "learner": ("weights", "greeting", "trajectories", "delivery", "learning", "burden"),
     "discriminator": ("headers", "scoring", "remembering", "sampling", "interruption", "sizes"),
 }
 """Which modules of ``spiral.conformance`` hold the cases of a service, beside those of every service."""

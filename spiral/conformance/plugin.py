@@ -80,7 +80,8 @@ class ConformanceItem(pytest.Item):
 
 
 def _target(config: pytest.Config) -> Target:
-    from spiral.conformance.session import Wanted, opened  # noqa: PLC0415
+    from spiral.conformance.session import opened  # noqa: PLC0415
+    from spiral.conformance.wanted import Wanted  # noqa: PLC0415
 
     if TARGET not in config.stash:
         given: dict[str, Any] = {name: config.getoption(f"--conformance-{name}") for name in OPTIONS}

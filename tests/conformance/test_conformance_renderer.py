@@ -20,7 +20,7 @@ from spiral.wire.certificates import write_set
 from tests.conformance.hosted import hosted_renderer
 from tests.processes import free_port
 
-LARGE = '{"grid": 8, "canvas": 384, "view": 192}'
+LARGE = '{"grid": 8, "canvas": 256, "view": 128, "colour": true}'
 """Of which a message holds many, and not 4,096."""
 NEEDS_A_PROCESS = {"a_restart_does_not_matter", "it_finishes_the_episodes_under_way_and_ends"}
 
@@ -46,7 +46,7 @@ def test_our_renderer_keeps_it(target: RendererTarget, each: Case) -> None:
 @pytest.mark.parametrize("kind", ["unix", "tcp", "tls"])
 def test_our_renderer_passes_as_a_process(kind: str, tmp_path: Path) -> None:
     address = f"unix:{tmp_path}/r" if kind == "unix" else f"127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "services.renderer"]
+    command = [sys.executable, "-m", "services.renderer", "--max-streams=4"]
     suite = [f"--target={address}", "--level=extended", f"--settings={LARGE}", "--load"]
     if kind == "tls":
         day = datetime.timedelta(days=1)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from typing import Any
 
 import grpc
 import numpy as np
@@ -129,7 +130,8 @@ def a_crowd_is_answered_or_told_when_to_come_again(discriminator: DiscriminatorT
         except grpc.RpcError as error:
             if error.code() != grpc.StatusCode.RESOURCE_EXHAUSTED:
                 raise
-            return dict(error.trailing_metadata() or ()).get(RETRY, "")  # type: ignore[attr-defined]
+            trailing: Any = error
+            return str(dict(trailing.trailing_metadata() or ()).get(RETRY, ""))
 
     with ThreadPoolExecutor(CALLERS) as pool:
         answers = list(pool.map(ask, batches))

@@ -1,0 +1,197 @@
+"""Each trajectory once, each against a credit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spiral.conformance.case import case, require
+from spiral.conformance.learner.subject import LearnerTarget, accepted, refused, verdict_name
+from spiral.conformance.peers.actor import PlayedActor
+from spiral.conformance.target import until
+from spiral.v1.trajectory_pb2 import REASON_DIGEST, REASON_NO_CREDIT, VERDICT_DUPLICATE, Answer
+
+WINDOW = 1024
+"""Sequences so far below the highest accepted count as duplicates."""
+SPENT = 16
+MOST_SENT = 200
+"""No learner's queue is this long with trajectories of the suite; beyond it there is no bound."""
+
+
+@case("learner", "idempotency")
+def each_trajectory_has_one_answer_of_its_own(learner: LearnerTarget) -> None:
+    """Each trajectory has one answer, which names it.
+
+    Sends three trajectories with the sequences 1, 2 and 3. Each must be accepted by an answer with its ``incarnation``
+    and ``sequence``, and no second answer may come before the next heartbeat.
+    """
+    with learner.welcomed() as actor:
+        for sequence in (1, 2, 3):
+            answer = actor.ship(actor.frames(learner.task.trajectory(20 + sequence)))
+            accepted(answer, f"trajectory {sequence}")
+            require(
+                (answer.incarnation, answer.sequence) == (actor.incarnation, sequence),
+                f"the answer is for sequence {answer.sequence} of {answer.incarnation}, not {sequence}",
+            )
+        actor.until("heartbeat")
+
+
+@case("learner", "idempotency")
+def a_trajectory_sent_again_is_a_duplicate(learner: LearnerTarget) -> None:
+    """A trajectory that is sent again is a duplicate, on this connection and on the next.
+
+    Sends a trajectory twice; the second must be answered VERDICT_DUPLICATE. Says Hello on a new connection with the
+    same ``actor_id`` and ``incarnation`` and sends it again: a duplicate. With another incarnation it must be accepted.
+    """
+    trajectory = learner.task.trajectory(24)
+    with learner.welcomed() as actor:
+        frames = actor.frames(trajectory)
+        accepted(actor.ship(frames), "a trajectory")
+        _duplicate(actor.ship(frames), "the trajectory, sent again")
+    with learner.welcomed(actor.actor_id, actor.incarnation) as again:
+        _duplicate(again.ship(frames), "the trajectory, sent again after another hello")
+    with learner.welcomed(actor.actor_id, actor.incarnation + 2) as other:
+        accepted(other.ship(other.frames(trajectory)), "sequence 1 of another incarnation")
+
+
+@case("learner", "idempotency")
+def a_duplicate_is_not_learnt_from(learner: LearnerTarget) -> None:
+    """A duplicate is not learnt from.
+
+    Sends a trajectory twice, and others until they have been scored. Among the observations that the discriminator was
+    asked to score, those of the first must be there once.
+    """
+    trajectory = learner.task.trajectory(25)
+    with learner.welcomed() as actor:
+        frames = actor.frames(trajectory)
+        accepted(actor.ship(frames), "a trajectory")
+        _duplicate(actor.ship(frames), "the trajectory, sent again")
+        _until_scored(learner, actor, 26)
+    found = _times_scored(learner, trajectory.observations)
+    require(found == 1, f"a trajectory that was sent twice was scored {found} times, but once is right")
+
+
+@case("learner", "idempotency")
+def sequences_far_behind_are_duplicates(learner: LearnerTarget) -> None:
+    """A sequence 1,024 or more below the highest accepted one is a duplicate.
+
+    Sends the sequences 2,000 (accepted), 976 (a duplicate, though it never came), 977 (accepted), and 2,001 (accepted).
+    """
+    trajectory = learner.task.trajectory(27)
+    with learner.welcomed() as actor:
+        accepted(actor.ship(actor.frames(trajectory, sequence=2000)), "sequence 2,000")
+        _duplicate(actor.ship(actor.frames(trajectory, sequence=2000 - WINDOW)), "sequence 976 after 2,000")
+        accepted(actor.ship(actor.frames(trajectory, sequence=2001 - WINDOW)), "sequence 977 after 2,000")
+        accepted(actor.ship(actor.frames(trajectory, sequence=2001)), "sequence 2,001")
+
+
+@case("learner", "back-pressure")
+def credits_end_while_nothing_is_learnt(learner: LearnerTarget) -> None:
+    """Credits end while nothing is learnt, come back when it is, and nobody may send without.
+
+    Holds the discriminator's answers back and sends trajectories as long as there are credits: there must be an end.
+    One more trajectory must be refused with REASON_NO_CREDIT. Then lets the discriminator answer: a credit must come,
+    and the trajectory that it is for be accepted.
+    """
+    with learner.welcomed() as actor, learner.held():
+        _exhaust(learner, actor)
+        refused(actor.ask(actor.frames(learner.task.trajectory(29))), REASON_NO_CREDIT, "a trajectory without a credit")
+        learner.discriminator.release()
+        accepted(actor.ship(actor.frames(learner.task.trajectory(30))), "a trajectory against a new credit")
+
+
+@case("learner", "back-pressure")
+def every_trajectory_costs_a_credit(learner: LearnerTarget) -> None:
+    """Every trajectory costs a credit, also a duplicate and a refused one, and a credit comes for the slot it left.
+
+    Ships a trajectory, and then 16 times its duplicate and one of another contract, each against a credit that the
+    actor's account has: it must never run dry for good, and never rise above what one actor had at the start and
+    what the answers since gave for the trajectory that was learnt from.
+    """
+    with learner.welcomed() as actor:
+        actor.await_credit()
+        first = actor.frames(learner.task.trajectory(31))
+        accepted(actor.ship(first), "a trajectory")
+        most = 0
+        for round_ in range(SPENT):
+            _duplicate(actor.ship(first), "the trajectory, sent again")
+            wrong = actor.frames(learner.task.trajectory(32), contract_digest="other")
+            refused(actor.ship(wrong), REASON_DIGEST, "another contract")
+            if round_ == SPENT // 2:
+                most = actor.credits
+        require(
+            actor.credits <= max(most, 1) + 1,
+            f"{actor.credits} credits after trajectories that were refused, {most} halfway: each must cost one",
+        )
+
+
+@case("learner", "back-pressure")
+def credits_end_with_the_next_hello(learner: LearnerTarget) -> None:
+    """Credits end with the next Hello.
+
+    Says Hello twice on one connection, while nothing is learnt, and then sends as many trajectories as the second
+    Welcome and what came after it allow. Each must be accepted, and one more be refused with REASON_NO_CREDIT.
+    """
+    with learner.welcomed() as actor, learner.held():
+        actor.welcomed()
+        actor.welcomed()
+        _exhaust(learner, actor)
+        refused(actor.ask(actor.frames(learner.task.trajectory(35))), REASON_NO_CREDIT, "credits of an earlier hello")
+
+
+@case("learner", "back-pressure")
+def credits_of_one_who_leaves_go_to_others(learner: LearnerTarget) -> None:
+    """The credits of an actor that leaves go to others.
+
+    While nothing is learnt, lets one actor take what credits it gets, and lets a second one use all of its own; then
+    the first one's connection ends. The second one must get a credit and have a trajectory accepted against it.
+    """
+    with learner.welcomed() as keeper:
+        keeper.await_credit()
+        with learner.welcomed() as other, learner.held():
+            _exhaust(learner, other)
+            keeper.close()
+            accepted(other.ship(other.frames(learner.task.trajectory(36))), "a trajectory against another's credit")
+
+
+def _exhaust(learner: LearnerTarget, actor: PlayedActor) -> None:
+    """Send trajectories until no credit is left, and none comes with two heartbeats."""
+    sent, quiet = 0, 0
+    while quiet < 2:
+        if actor.credits:
+            accepted(actor.ask(actor.frames(learner.task.trajectory(100 + sent))), "a trajectory against a credit")
+            sent, quiet = sent + 1, 0
+            require(sent < MOST_SENT, f"{sent} trajectories were accepted while nothing is learnt: there is no bound")
+        else:
+            actor.until("heartbeat")
+            quiet += not actor.credits
+
+
+def _duplicate(answer: Answer, what: str) -> None:
+    require(
+        answer.verdict == VERDICT_DUPLICATE, f"{what}: {verdict_name(answer)} ({answer.detail}), but duplicate is right"
+    )
+
+
+def _until_scored(learner: LearnerTarget, actor: PlayedActor, seed: int) -> None:
+    """Ship a trajectory and others until it has been scored: so has what came before it."""
+    last = learner.task.trajectory(seed)
+    accepted(actor.ship(actor.frames(last)), "a trajectory")
+
+    def scored() -> bool:
+        if _times_scored(learner, last.observations):
+            return True
+        accepted(actor.ship(actor.frames(learner.task.trajectory(seed + 1))), "a trajectory")
+        return False
+
+    until(scored, "the trajectories to be scored")
+
+
+def _times_scored(learner: LearnerTarget, observations: np.ndarray) -> int:
+    """In how many different batches the episodes of a trajectory were scored."""
+    batches = {asked.header.batch_id: asked for asked in learner.discriminator.asked}
+    wanted, times = np.ascontiguousarray(observations[:, 0]), 0
+    for asked in batches.values():
+        shape = tuple(asked.header.observations.shape)
+        scored = np.frombuffer(asked.data[: int(np.prod(shape))], np.uint8).reshape(shape)
+        times += int((scored == wanted[:, np.newaxis]).all(axis=(0, 2, 3, 4)).sum())
+    return times

@@ -1,0 +1,1 @@
+"""The services that the suite plays for a target that needs peers."""

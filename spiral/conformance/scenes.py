@@ -1,0 +1,114 @@
+"""The target and the peers that the suite plays for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from spiral.conformance.discriminator.subject import DiscriminatorTarget
+from spiral.conformance.learner.subject import LearnerTarget
+from spiral.conformance.peers.discriminator import PlayedDiscriminator
+from spiral.conformance.peers.hosting import beside, hosted
+from spiral.conformance.peers.renderer import MAX_STREAMS, PlayedRenderer
+from spiral.conformance.peers.task import Task
+from spiral.conformance.renderer.subject import RendererTarget
+from spiral.conformance.target import Target
+from spiral.conformance.wanted import Wanted
+from spiral.v1.discriminator_pb2_grpc import add_DiscriminatorServiceServicer_to_server
+from spiral.v1.renderer_pb2_grpc import add_RendererServiceServicer_to_server
+from spiral.wire.tls import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A target among its peers."""
+
+    target: Target
+    environment: dict[str, str]
+    """With which the target has to be started."""
+
+
+@contextmanager
+def set_up(wanted: Wanted, address: str, folder: Path) -> Iterator[Scene]:
+    """Listen where the target needs somebody to listen; ``folder`` is the suite's own."""
+    identity = wanted.identity()
+    common: dict[str, Any] = {
+        "service": wanted.service,
+        "address": address,
+        "identity": identity,
+        "metrics_url": wanted.metrics,
+        "drain_command": wanted.drain_command,
+    }
+    with ExitStack() as stack:
+        if wanted.service == "renderer":
+            target: Target = RendererTarget(**common, engine_name=wanted.engine, settings_json=wanted.settings)
+            yield Scene(target, {"SPIRAL_LISTEN": address})
+        elif wanted.service == "discriminator":
+            yield Scene(DiscriminatorTarget(**common, observation_shape=wanted.shape()), {"SPIRAL_LISTEN": address})
+        elif wanted.service == "learner":
+            yield _learner(wanted, common, folder, stack)
+        else:
+            yield Scene(Target(**common), {"SPIRAL_LISTEN": address})
+
+
+def play_renderer(address: str, identity: Identity | None, stack: ExitStack) -> tuple[PlayedRenderer, str]:
+    """A renderer of squares, and its address."""
+    played = PlayedRenderer()
+    place, info = stack.enter_context(
+        hosted(
+            "renderer",
+            beside(address, "renderer"),
+            identity,
+            lambda server: add_RendererServiceServicer_to_server(played, server),
+            max_streams=MAX_STREAMS,
+        )
+    )
+    info.engines = ("squares",)
+    return played, place
+
+
+def play_discriminator(address: str, identity: Identity | None, stack: ExitStack) -> tuple[PlayedDiscriminator, str]:
+    """A discriminator that likes ink, and its address."""
+    played = PlayedDiscriminator()
+    place, _ = stack.enter_context(
+        hosted(
+            "discriminator",
+            beside(address, "discriminator"),
+            identity,
+            lambda server: add_DiscriminatorServiceServicer_to_server(played, server),
+            capabilities=("sample-targets",),
+        )
+    )
+    stack.callback(played.release)
+    return played, place
+
+
+def _learner(wanted: Wanted, common: dict[str, Any], folder: Path, stack: ExitStack) -> Scene:
+    task, address = Task.load(wanted.config, wanted.set), str(common["address"])
+    renderer, to_renderer = play_renderer(address, common["identity"], stack)
+    discriminator, to_discriminator = play_discriminator(address, common["identity"], stack)
+    data = wanted.learner_data or f"unix:{folder}/data"
+    target = LearnerTarget(
+        **common,
+        data_address=data,
+        task=task,
+        renderer=renderer,
+        discriminator=discriminator,
+        context=stack.enter_context(zmq.Context()),
+    )
+    return Scene(
+        target,
+        {
+            "SPIRAL_LISTEN": address,
+            "SPIRAL_LEARNER_DATA": data,
+            "SPIRAL_RENDERER": to_renderer,
+            "SPIRAL_DISCRIMINATOR": to_discriminator,
+            "SPIRAL_RUN_DIR": str(folder / "run"),
+            **task.environment(),
+        },
+    )

@@ -1,0 +1,51 @@
+"""What the user asks of the suite."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from spiral.conformance.case import Level
+from spiral.wire.edges import Service
+from spiral.wire.tls import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the user asks for; the command line's options, by their names."""
+
+    service: Service
+    target: str = ""
+    command: str = ""
+    metrics: str = ""
+    drain_command: str = ""
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    level: Level = "core"
+    load: bool = False
+    engine: str = ""
+    settings: str = ""
+    observation_shape: str = ""
+    config: str = "demo"
+    set: tuple[str, ...] = ()
+    learner_data: str = ""
+
+    def identity(self) -> Identity | None:
+        """For mutual TLS; ValueError where only some of the files are named."""
+        files = (self.tls_ca, self.tls_cert, self.tls_key)
+        if not any(files):
+            return None
+        if self.tls_ca is None or self.tls_cert is None or self.tls_key is None:
+            raise ValueError("--tls-ca, --tls-cert, --tls-key: all three or none are right")
+        return Identity.load(self.tls_ca, self.tls_cert, self.tls_key)
+
+    def shape(self) -> tuple[int, int, int] | None:
+        """Pictures (H, W, C); None where they are not told. ValueError where they make no sense."""
+        if not self.observation_shape:
+            return None
+        try:
+            height, width, channels = map(int, self.observation_shape.split("x"))
+        except ValueError as error:
+            raise ValueError(f'--observation-shape: "{self.observation_shape}" is no HxWxC, as 32x32x1 is') from error
+        return height, width, channels
