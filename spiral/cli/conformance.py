@@ -37,6 +37,10 @@ def conformance(
     learner_data: Annotated[
         str, typer.Option(help="Where a learner takes trajectories (default: told in SPIRAL_LEARNER_DATA).")
     ] = "",
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Weights for an actor of another policy, safetensors (default: the run's own).", metavar="F"),
+    ] = None,
 ) -> int:
     """Try a service, of whatever language, case by case: docs/conformance.md says what is done.
 
@@ -70,6 +74,7 @@ def conformance(
         config=config,
         set=tuple(setting or ()),
         learner_data=learner_data,
+        weights=weights,
     )
     printer = Printer(Console())
     try:

@@ -23,7 +23,7 @@ MODULES: dict[Service, tuple[str, ...]] = {
         "burden",
         "draining",
     ),
-    "actor": (),
+    "actor": ("painting", "shipping", "burden"),
     "learner": ("weights", "greeting", "trajectories", "delivery", "learning", "burden"),
     "discriminator": ("headers", "scoring", "remembering", "sampling", "interruption", "sizes"),
 }

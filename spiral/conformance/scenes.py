@@ -10,16 +10,19 @@ from typing import Any
 
 import zmq
 
+from spiral.conformance.actor.subject import ActorTarget
 from spiral.conformance.discriminator.subject import DiscriminatorTarget
 from spiral.conformance.learner.subject import LearnerTarget
 from spiral.conformance.peers.discriminator import PlayedDiscriminator
 from spiral.conformance.peers.hosting import beside, hosted
+from spiral.conformance.peers.learner import PlayedLearner
 from spiral.conformance.peers.renderer import MAX_STREAMS, PlayedRenderer
 from spiral.conformance.peers.task import Task
 from spiral.conformance.renderer.subject import RendererTarget
 from spiral.conformance.target import Target
 from spiral.conformance.wanted import Wanted
 from spiral.v1.discriminator_pb2_grpc import add_DiscriminatorServiceServicer_to_server
+from spiral.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
 from spiral.v1.renderer_pb2_grpc import add_RendererServiceServicer_to_server
 from spiral.wire.tls import Identity
 
@@ -53,7 +56,7 @@ def set_up(wanted: Wanted, address: str, folder: Path) -> Iterator[Scene]:
         elif wanted.service == "learner":
             yield _learner(wanted, common, folder, stack)
         else:
-            yield Scene(Target(**common), {"SPIRAL_LISTEN": address})
+            yield _actor(wanted, common, folder, stack)
 
 
 def play_renderer(address: str, identity: Identity | None, stack: ExitStack) -> tuple[PlayedRenderer, str]:
@@ -109,6 +112,41 @@ def _learner(wanted: Wanted, common: dict[str, Any], folder: Path, stack: ExitSt
             "SPIRAL_RENDERER": to_renderer,
             "SPIRAL_DISCRIMINATOR": to_discriminator,
             "SPIRAL_RUN_DIR": str(folder / "run"),
+            **task.environment(),
+        },
+    )
+
+
+def _actor(wanted: Wanted, common: dict[str, Any], folder: Path, stack: ExitStack) -> Scene:
+    task, address = Task.load(wanted.config, wanted.set), str(common["address"])
+    renderer, to_renderer = play_renderer(address, common["identity"], stack)
+    discriminator, to_discriminator = play_discriminator(address, common["identity"], stack)
+    learner = PlayedLearner(stack.enter_context(zmq.Context()), wanted.learner_data or beside(address, "data"))
+    data = stack.enter_context(learner.listening())
+    to_learner, _ = stack.enter_context(
+        hosted(
+            "learner",
+            beside(address, "learner"),
+            common["identity"],
+            lambda server: add_LearnerServiceServicer_to_server(learner.weights, server),
+        )
+    )
+    target = ActorTarget(
+        **common,
+        task=task,
+        renderer=renderer,
+        discriminator=discriminator,
+        learner=learner,
+        weights_file=wanted.weights.read_bytes() if wanted.weights else b"",
+    )
+    return Scene(
+        target,
+        {
+            "SPIRAL_LISTEN": address,
+            "SPIRAL_LEARNER": to_learner,
+            "SPIRAL_LEARNER_DATA": data,
+            "SPIRAL_RENDERER": to_renderer,
+            "SPIRAL_DISCRIMINATOR": to_discriminator,
             **task.environment(),
         },
     )

@@ -30,6 +30,7 @@ class Wanted:
     config: str = "demo"
     set: tuple[str, ...] = ()
     learner_data: str = ""
+    weights: Path | None = None
 
     def identity(self) -> Identity | None:
         """For mutual TLS; ValueError where only some of the files are named."""

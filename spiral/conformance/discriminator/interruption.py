@@ -31,7 +31,7 @@ class Slow:
         self.sent = threading.Event()
         self._rest = threading.Event()
         self._requests = requests
-        self.call = DiscriminatorServiceStub(channel).Score.future(self._iterate(), timeout=DEADLINE_S)
+        self.call: Any = DiscriminatorServiceStub(channel).Score.future(self._iterate(), timeout=DEADLINE_S)
         self.sent.wait(DEADLINE_S)
 
     def _iterate(self) -> Iterator[ScoreRequest]:

@@ -74,7 +74,7 @@ class PlayedActor:
 
     def hello(self, *more: bytes, **changes: Any) -> Welcome | Refused:
         """Say hello, with other fields or more frames, and wait for what comes of it."""
-        fields = {
+        fields: dict[str, Any] = {
             "actor_id": self.actor_id,
             "incarnation": self.incarnation,
             "contract_digest": self.task.contract.digest,
