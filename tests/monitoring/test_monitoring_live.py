@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from spiral.metrics import CATALOGUE
 from tests.k8s.cluster.cluster import Cluster
 from tests.k8s.cluster.pod import Pod
 from tests.k8s.cluster.scrape import total
 from tests.k8s.e2e.manifests_of_the_project import SMALL, single, with_run
 from tests.k8s.static.combinations import UnbuiltError, render
 from tests.monitoring.answers import ask, largest, query
-from tests.monitoring.written import need, queries, rules
+from tests.monitoring.written import metrics_in, need, queries, rules
 
 pytestmark = [pytest.mark.timeout(1200), pytest.mark.slow]
 
@@ -60,6 +61,19 @@ def selectors(expression: str) -> list[str]:
 def test_each_service_is_found_under_its_job(prometheus: Pod) -> None:
     found = {sample.labels["job"] for sample in query(prometheus, "up == 1")}
     assert found == {f"spiral-{service}" for service in SERVICES}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_a_service_shows_is_what_the_catalogue_says(watched: Cluster, prometheus: Pod, service: str) -> None:
+    catalogued = {metric.name for metric in CATALOGUE if service in metric.services}
+
+    def shown() -> set[str]:
+        series = query(prometheus, f'group by (__name__) ({{job="spiral-{service}", __name__=~"spiral_.*"}})')
+        return {name for sample in series for name in metrics_in(sample.labels["__name__"])}
+
+    # Labels whose values the run decides are there after the first batch.
+    watched.until(lambda: shown() >= catalogued, "all that is catalogued", PATIENCE_S)
+    assert shown() == catalogued
 
 
 def test_every_query_of_the_dashboards_has_data(watched: Cluster, prometheus: Pod) -> None:
