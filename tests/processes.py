@@ -46,11 +46,11 @@ def launch(service: str, *arguments: str, log: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
 
 
-def until(condition: Callable[[], T], what: str) -> T:
-    """Ask until the answer is true; fail after PATIENCE_S."""
-    end = time.monotonic() + PATIENCE_S
+def until(condition: Callable[[], T], what: str, patience_s: float = PATIENCE_S) -> T:
+    """Ask until the answer is true; fail after ``patience_s``."""
+    end = time.monotonic() + patience_s
     while not (answer := condition()):
-        assert time.monotonic() < end, f"waited {PATIENCE_S} s in vain for {what}"
+        assert time.monotonic() < end, f"waited {patience_s:g} s in vain for {what}"
         time.sleep(0.01)
     return answer
 

@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from tests.k8s.cluster.network import Sandbox
 from tests.k8s.cluster.volumes import Mount
 
@@ -119,6 +121,13 @@ class Running:
         if pid is not None:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
+
+    def signal_all(self, number: int) -> None:
+        """Send a signal to all of its processes, for its first one may be an init that would not hand it on."""
+        self.signal(number)
+        with suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(self.pid).children(recursive=True) if self.pid else []:
+                child.send_signal(number)
 
     def kill(self) -> None:
         """End all of its processes, now."""

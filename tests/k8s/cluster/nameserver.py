@@ -23,9 +23,9 @@ Resolve = Callable[[str], list[str] | None]
 
 
 class NameServer:
-    """Answers at port 53 of ``address`` what ``resolve`` says at that moment."""
+    """Answers at ``address`` what ``resolve`` says at that moment."""
 
-    def __init__(self, address: str, resolve: Resolve) -> None:
+    def __init__(self, address: str, resolve: Resolve, port: int = 53) -> None:
         self.silent = threading.Event()
         """While set, every name is answered with no addresses, as by a server that has lost its records."""
         self.asked = 0
@@ -55,7 +55,7 @@ class NameServer:
             daemon_threads = True
             allow_reuse_address = True
 
-        self._servers: list[Any] = [Udp((address, 53), Datagram), Tcp((address, 53), Stream)]
+        self._servers: list[Any] = [Udp((address, port), Datagram), Tcp((address, port), Stream)]
         for server in self._servers:
             threading.Thread(target=server.serve_forever, args=(0.1,), name="dns", daemon=True).start()
 

@@ -75,6 +75,16 @@ def single(items: list[Object]) -> list[Object]:
     return items
 
 
+def with_environment(items: list[Object], workload: str, **values: str) -> list[Object]:
+    """The same with variables of a workload's first container set to other values."""
+    items = copy.deepcopy(items)
+    (found,) = (item for item in items if item["metadata"]["name"] == workload and "template" in item.get("spec", {}))
+    container = found["spec"]["template"]["spec"]["containers"][0]
+    kept = [variable for variable in container["env"] if variable["name"] not in values]
+    container["env"] = [*kept, *({"name": name, "value": value} for name, value in values.items())]
+    return items
+
+
 def without_namespace(items: list[Object]) -> list[Object]:
     """What ``kubectl delete -k k8s/base`` names: everything but the namespace."""
     return [item for item in items if item["kind"] != "Namespace"]

@@ -8,11 +8,10 @@ import pytest
 
 from tests.k8s.cluster.cluster import Cluster
 from tests.k8s.cluster.scrape import total
+from tests.k8s.e2e.learning import WORKLOADS, generation, until_learning
 from tests.k8s.e2e.manifests_of_the_project import SMALL, project, single, with_run
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
-
-WORKLOADS = ("renderer", "actor", "learner", "discriminator")
 
 
 @pytest.fixture(scope="module")
@@ -23,21 +22,6 @@ def learning(cluster: Cluster) -> Cluster:
     claim = cluster.claims.path("spiral", "state-learner-0")
     cluster.until(lambda: list(claim.rglob("checkpoint-*")), "the learner's first checkpoint")
     return cluster
-
-
-def learnt(cluster: Cluster) -> float:
-    return total(cluster.pods("learner"), "spiral_learner_frames_total")
-
-
-def generation(cluster: Cluster) -> float:
-    return total(cluster.pods("learner"), "spiral_learner_generation")
-
-
-def until_learning(cluster: Cluster) -> None:
-    """All are ready, and frames go up."""
-    cluster.until(lambda: cluster.ready(*WORKLOADS), "all four to become ready")
-    before = learnt(cluster)
-    cluster.until(lambda: learnt(cluster) > before, "frames to be learnt")
 
 
 @pytest.mark.parametrize("name", WORKLOADS)

@@ -1,0 +1,166 @@
+"""Pods of renderers and actors come and go: streams spread, what is lost is counted, who waits says for whom."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.k8s.cluster.cluster import Cluster
+from tests.k8s.cluster.pod import Pod
+from tests.k8s.cluster.scrape import total
+from tests.k8s.e2e.learning import until_learning, waiting_for
+from tests.k8s.e2e.manifests_of_the_project import SMALL, project, single, with_environment, with_run
+
+pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
+
+BATCH, GROUPS = 16, 2
+"""Canvases of a stream in ``SMALL``, and streams of the one actor."""
+NEW_RENDERER_S = 90.0
+"""Time within which a new renderer receives streams, as promised."""
+PAUSE_S = 10.0
+"""Longest pause of painting while a renderer is left: the actor's own patience with one that is silent."""
+
+
+class Pulse:
+    """Watches the actors' frames and keeps the longest time without a new one."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.longest_s = 0.0
+        self.log = ""
+        """What the actors had logged by the end of that time."""
+        self._cluster = cluster
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="pulse")
+        self._thread.start()
+
+    def _watch(self) -> None:
+        frames, since = painted(self._cluster), time.monotonic()
+        while not self._done.wait(0.05):
+            now = painted(self._cluster)
+            if time.monotonic() - since > self.longest_s:
+                self.longest_s, self.log = time.monotonic() - since, self._cluster.log("actor")[-4000:]
+            if now > frames:
+                frames, since = now, time.monotonic()
+
+    def close(self) -> None:
+        self._done.set()
+        self._thread.join()
+
+
+@contextmanager
+def pulse(cluster: Cluster) -> Iterator[Pulse]:
+    watching = Pulse(cluster)
+    try:
+        yield watching
+    finally:
+        watching.close()
+
+
+@pytest.fixture(scope="module")
+def learning(cluster: Cluster) -> Cluster:
+    """A small run with one pod of each kind; streams are short, for connections and names set the pace."""
+    cluster.apply(with_environment(single(with_run(project(), SMALL)), "actor", SPIRAL_STREAM_LIFE_S="4"))
+    until_learning(cluster)
+    return cluster
+
+
+def painted(cluster: Cluster) -> float:
+    return total(cluster.pods("actor"), "spiral_actor_frames_total")
+
+
+def lost(cluster: Cluster, **labels: str) -> float:
+    return total(cluster.pods("actor"), "spiral_actor_episodes_lost_total", **labels)
+
+
+def streams(*pods: Pod) -> float:
+    return total(pods, "spiral_renderer_streams")
+
+
+def renderers(cluster: Cluster) -> list[Pod]:
+    return [pod for pod in cluster.pods("renderer") if not pod.deleted]
+
+
+def test_new_renderers_receive_streams_and_those_that_go_in_order_lose_nothing(learning: Cluster) -> None:
+    with pulse(learning) as watching:
+        learning.scale("renderer", 3)
+        learning.until(lambda: learning.ready("renderer"), "three renderers")
+        learning.until(
+            lambda: all(total([pod], "spiral_renderer_frames_total") > 0 for pod in renderers(learning)),
+            "every renderer to have painted",
+            patience_s=NEW_RENDERER_S,
+        )
+        learning.scale("renderer", 2)
+        learning.until(lambda: learning.ready("renderer"), "two renderers")
+        frames = painted(learning)
+        learning.until(lambda: painted(learning) > frames, "painting to go on")
+    assert lost(learning) == 0, "a renderer that is asked to end lets the episodes on it end"
+    assert watching.longest_s < PAUSE_S, watching.log
+    assert learning.pod("actor").restarts == 0
+
+
+def test_a_renderer_that_is_killed_costs_the_episodes_on_it_and_they_are_counted(learning: Cluster) -> None:
+    with pulse(learning) as watching:
+        counted = False
+        while not counted:  # a group may be between two episodes at that moment, but not again and again
+            victim = learning.until(lambda: next((p for p in renderers(learning) if streams(p)), None), "a stream")
+            others = [pod for pod in renderers(learning) if pod is not victim]
+            running = victim.container().running
+            assert running is not None
+            before, restarts = lost(learning), victim.restarts
+            # While it stands still no stream begins or ends on it, so those that are elsewhere are not on it.
+            running.signal_all(signal.SIGSTOP)
+            at_stake = (GROUPS - streams(*others)) * BATCH
+            running.signal(signal.SIGKILL)
+            learning.until(lambda victim=victim, restarts=restarts: victim.restarts > restarts, "its restart")
+            frames = painted(learning)
+            learning.until(lambda frames=frames: painted(learning) > frames, "painting to go on")
+            assert lost(learning) - before <= at_stake
+            counted = lost(learning) > before
+    assert lost(learning) == lost(learning, reason="renderer")
+    assert watching.longest_s < PAUSE_S, watching.log
+    assert learning.pod("actor").restarts == 0
+
+
+def test_without_actors_the_learner_waits_and_says_so_and_goes_on_with_new_ones(learning: Cluster) -> None:
+    learner = learning.pod("learner")
+    learning.scale("actor", 0)
+    learning.until(lambda: not learning.pods("actor"), "all actors to end")
+    until_it_says_that_it_waits(learning, learner)
+    assert learning.ready("learner"), "who waits can still answer"
+    learning.scale("actor", 2)
+    until_learning(learning)
+    assert learning.pod("learner") is learner
+    assert learner.restarts == 0
+
+
+def test_without_renderers_actors_wait_for_them_and_the_learner_for_actors(learning: Cluster) -> None:
+    learning.scale("actor", 1)
+    learning.until(lambda: learning.ready("actor"), "one actor")
+    learner, actor = learning.pod("learner"), learning.pod("actor")
+    learning.scale("renderer", 0)
+    learning.until(lambda: not learning.pods("renderer"), "all renderers to end")
+    until_it_says_that_it_waits(learning, learner)
+    learning.until(lambda: waiting_for(actor) == ["renderer"], "the actor to say whom it waits for")
+    learning.until(lambda: "waiting for the renderer" in learning.log("actor"), "a line in the actor's log")
+    learning.scale("renderer", 2)
+    learning.until(lambda: learning.ready("renderer"), "two renderers")
+    learning.until(
+        lambda: all(streams(pod) for pod in renderers(learning)), "streams on both", patience_s=NEW_RENDERER_S
+    )
+    until_learning(learning)
+    assert learning.pod("actor") is actor
+    assert actor.restarts == learner.restarts == 0
+
+
+def until_it_says_that_it_waits(cluster: Cluster, learner: Pod) -> None:
+    """By GetInfo, by its metric and in its log."""
+    cluster.until(lambda: waiting_for(learner) == ["actor"], "the learner to say whom it waits for")
+    lines = cluster.log("learner").count("waiting for the actor")
+    waited = total([learner], "spiral_learner_wait_seconds_total", peer="actor")
+    cluster.until(lambda: cluster.log("learner").count("waiting for the actor") > lines, "a line in the learner's log")
+    assert total([learner], "spiral_learner_wait_seconds_total", peer="actor") > waited
