@@ -11,7 +11,8 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from spiral.datasets import load
-from spiral.engines import create
+from spiral.engines.mypaint import MyPaint
+from spiral.engines.mypaint.canvases import MyPaintCanvases
 from spiral.gym.rewards import Distance, Reward, Scored
 from spiral.programs import MAX_ACTIONS, Program
 from spiral.wire.tls import Identity
@@ -19,7 +20,6 @@ from spiral.wire.tls import Identity
 Observation = dict[str, NDArray[Any]]
 Info = dict[str, Any]
 
-ENGINE = "mypaint"
 NUM_ACTIONS = 20
 """Actions of an episode: those of the paper, and of a run's configuration."""
 DATA = "mnist-sample"
@@ -52,18 +52,16 @@ class Episodes:
             raise ValueError(f"num_actions: {num_actions} is outside 1…{MAX_ACTIONS}")
         self.num_actions = num_actions
         self._settings = dict(settings or {})
-        self._engine = create(ENGINE, self._settings)
+        self._engine = MyPaint.from_settings(self._settings)
         self.spec = self._engine.spec
-        self._reward = _reward(discriminator, identity, data, (batch, *self._engine.observation_shape))
-        self._pictures = _pictures(data, self._engine.observation_shape)
         self._canvases = self._engine.open(batch, threads)
+        self._reward = _reward(discriminator, identity, data, self._canvases, (batch, *self._engine.observation_shape))
+        self._pictures = _pictures(data, self._engine.observation_shape)
         self._batch = batch
         self._step: int | None = None
         self._actions = np.zeros((num_actions, batch, len(self.spec)), np.int32)
         self._targets: NDArray[np.uint8] | None = None
-        # By flag: which components count, and whether all do; where not, nothing is painted, whatever the interface.
         self._mask = self.spec.mask_table()
-        self._paints = self._mask.all(1)
         # The first place of a command is where it leaves the pen.
         self._place = next(at for at, component in enumerate(self.spec.components) if component.kind == "grid")
         grid = self.spec.components[self._place].side
@@ -111,9 +109,8 @@ class Episodes:
         taken = self._actions[self._step]
         taken[:] = actions
         self._step += 1
-        flags = taken[:, 0]
-        rewards = self._reward.gain(frames, np.flatnonzero(self._paints[flags]), self.ended)
-        return self._observe(frames, self._pens[taken[:, self._place]]), rewards, {"mask": self._mask[flags]}
+        rewards = self._reward.gain(frames, self.ended)
+        return self._observe(frames, self._pens[taken[:, self._place]]), rewards, {"mask": self._mask[taken[:, 0]]}
 
     def programs(self) -> list[Program]:
         """What has been painted since the beginning; ValueError where that is nothing."""
@@ -121,7 +118,9 @@ class Episodes:
             raise ValueError("program: nothing has been painted since reset(); at least one step is needed")
         version = self._engine.version
         taken = self._actions[: self._step]
-        return [Program(ENGINE, self._settings, taken[:, at], engine_version=version) for at in range(self._batch)]
+        return [
+            Program(MyPaint.name, self._settings, taken[:, at], engine_version=version) for at in range(self._batch)
+        ]
 
     def pictures(self) -> NDArray[np.uint8]:
         """The canvases, which may be larger than what is observed, as RGB: ``[B, H, W, 3]``."""
@@ -172,7 +171,11 @@ def _pictures(data: str | None, shape: tuple[int, int, int]) -> NDArray[np.uint8
 
 
 def _reward(
-    discriminator: str | None, identity: Identity | None, data: str | None, shape: tuple[int, int, int, int]
+    discriminator: str | None,
+    identity: Identity | None,
+    data: str | None,
+    canvases: MyPaintCanvases,
+    shape: tuple[int, int, int, int],
 ) -> Reward:
     if discriminator is not None:
         return Scored(discriminator, identity, shape)
@@ -181,4 +184,4 @@ def _reward(
             "data: without targets nothing can be rewarded; name a data set, or a discriminator's address as "
             "discriminator"
         )
-    return Distance(shape)
+    return Distance(canvases, shape)

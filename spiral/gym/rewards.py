@@ -10,6 +10,7 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
+from spiral.engines.mypaint.canvases import MyPaintCanvases
 from spiral.v1.discriminator_pb2_grpc import DiscriminatorServiceStub
 from spiral.wire.addresses import check_address
 from spiral.wire.reasons import reason
@@ -21,8 +22,6 @@ DEADLINE_S = 60.0
 """Of one Score call, a restart of the service included."""
 REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
 """These pictures are not for this discriminator."""
-CHUNK = 16
-"""Pictures that are compared at a time: what is made of them on the way stays in the processor's cache."""
 
 
 class Reward(Protocol):
@@ -32,11 +31,8 @@ class Reward(Protocol):
         """Start episodes from blank observations ``[B, H, W, C]``, with a target each or without."""
         ...
 
-    def gain(self, frames: NDArray[np.uint8], changed: NDArray[np.intp], last: bool) -> NDArray[np.float64]:
-        """What the step that led to ``frames`` ``[B, H, W, C]`` is worth, ``[B]``.
-
-        ``changed``: the canvases on which it may have painted; ``last``: it ends the episodes.
-        """
+    def gain(self, frames: NDArray[np.uint8], last: bool) -> NDArray[np.float64]:
+        """What the step that led to ``frames`` ``[B, H, W, C]`` is worth, ``[B]``; ``last``: it ends the episodes."""
         ...
 
     def close(self) -> None:
@@ -45,37 +41,26 @@ class Reward(Protocol):
 
 
 class Distance:
-    """The decrease of ‖x − target‖₂ / √(HWC), pixels from 0 to 1: an episode sums up to at most 1 (spiral.md §1.5).
+    """The decrease of ‖x − target‖₂ / √(HWC), pixels from 0 to 1: an episode sums up to at most 1 (spiral.md §1.5)."""
 
-    Squares are summed as integers: a reward does not depend on the batch that a canvas is in.
-    """
-
-    def __init__(self, shape: tuple[int, int, int, int]) -> None:
-        batch, pixels = shape[0], math.prod(shape[1:])
-        # The faster type is right as long as the largest possible sum fits into it.
-        dtype = np.int32 if 255**2 * pixels <= np.iinfo(np.int32).max else np.int64
-        self._flat = (batch, pixels)
-        self._targets = np.zeros(self._flat, np.uint8)
-        self._apart = np.empty((min(batch, CHUNK), pixels), dtype)
-        self._white = 255 * math.sqrt(pixels)
-        self._distances = np.zeros(batch)
+    def __init__(self, canvases: MyPaintCanvases, shape: tuple[int, int, int, int]) -> None:
+        """Of what ``canvases`` show, ``shape`` ``[B, H, W, C]``."""
+        self._canvases = canvases
+        self._white = 255 * math.sqrt(math.prod(shape[1:]))
+        self._targets = np.zeros(shape, np.uint8)
+        self._distance = np.zeros(shape[0])
 
     def begin(self, blank: NDArray[np.uint8], targets: NDArray[np.uint8] | None) -> None:
         """See :class:`Reward`; there has to be a target."""
         assert targets is not None
-        self._targets = targets.reshape(self._flat)
-        self.gain(blank, np.arange(len(blank)), last=False)
+        self._targets = targets
+        self.gain(blank, last=False)
 
-    def gain(self, frames: NDArray[np.uint8], changed: NDArray[np.intp], last: bool) -> NDArray[np.float64]:
+    def gain(self, frames: NDArray[np.uint8], last: bool) -> NDArray[np.float64]:
         """See :class:`Reward`."""
-        pictures, before = frames.reshape(self._flat), self._distances
-        self._distances = before.copy()
-        for start in range(0, len(changed), CHUNK):
-            some = changed[start : start + CHUNK]
-            apart = self._apart[: len(some)]
-            np.subtract(pictures[some], self._targets[some], out=apart, dtype=apart.dtype)
-            self._distances[some] = np.sqrt(np.einsum("bp,bp->b", apart, apart)) / self._white
-        return before - self._distances
+        before = self._distance
+        self._distance = np.sqrt(self._canvases.squared_distances(self._targets)) / self._white
+        return before - self._distance
 
     def close(self) -> None:
         """There is nothing to let go of."""
@@ -101,7 +86,7 @@ class Scored:
         """See :class:`Reward`."""
         self._targets, self._pair[1] = targets, blank
 
-    def gain(self, frames: NDArray[np.uint8], changed: NDArray[np.intp], last: bool) -> NDArray[np.float64]:
+    def gain(self, frames: NDArray[np.uint8], last: bool) -> NDArray[np.float64]:
         """See :class:`Reward`; ValueError where it refuses the pictures, ConnectionError where no answer comes."""
         self._pair[0], self._pair[1] = self._pair[1], frames
         self._asked += 1

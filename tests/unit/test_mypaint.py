@@ -259,6 +259,24 @@ def test_strokes_are_counted_and_those_that_start_apart() -> None:
         assert [counts.tolist() for counts in canvases.strokes()] == [[0, 0], [0, 0]]
 
 
+@pytest.mark.parametrize("settings", [{"view": 32}, {"canvas": 192, "colour": True}], ids=["small", "large"])
+def test_distances_to_targets_are_those_of_the_observations(settings: dict[str, object]) -> None:
+    engine = make(**settings)
+    rng = np.random.default_rng(3)
+    targets = rng.integers(0, 256, (2, *engine.observation_shape), dtype=np.uint8)
+    targets[1] = 0  # as far from white paper as can be
+    with engine.open(2) as canvases:
+        actions = np.stack([action(engine, 1, 5, 5), action(engine, 0, 9, 9)]).astype(np.int32)
+        for call in (canvases.reset, lambda: canvases.step(actions)):
+            frames = call()
+            expected = ((frames.astype(np.int64) - targets) ** 2).sum(axis=(1, 2, 3))
+            np.testing.assert_array_equal(canvases.squared_distances(targets), expected)
+        with pytest.raises(ValueError, match=r"targets: float32 .* is not uint8"):
+            canvases.squared_distances(targets.astype(np.float32))  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="targets: uint8"):
+            canvases.squared_distances(targets[:1])
+
+
 def test_frames_are_written_where_the_caller_wants_them() -> None:
     engine = make(view=32)
     actions = random_actions(engine, 3, 4)

@@ -98,6 +98,18 @@ class MyPaintCanvases:
             )
         return strokes, disjoint
 
+    def squared_distances(self, targets: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Sum of (observation − target)² over all pixels of each canvas, without a copy: ``[B, H, W, C]`` → ``[B]``."""
+        given = np.ascontiguousarray(targets)
+        if given.shape != self._shape or given.dtype != np.uint8:
+            raise ValueError(f"targets: {given.dtype} {list(given.shape)} is not uint8 {list(self._shape)}")
+        squares = np.empty(self._size, dtype=np.int64)
+        with self._lock:
+            lib.batch_distances(
+                self._open(), ffi.from_buffer("uint8_t[]", given), ffi.from_buffer("int64_t[]", squares)
+            )
+        return squares
+
     def close(self) -> None:
         """Free the canvases; using them afterwards raises ValueError. Closing again does nothing."""
         with self._lock:

@@ -198,6 +198,28 @@ void batch_strokes(const Batch *batch, int32_t *strokes, int32_t *disjoint) {
   }
 }
 
+static int64_t squared_distance(const uint8_t *one, const uint8_t *other, size_t bytes) {
+  enum { PART = 1 << 15 };  // so many squares of differences of bytes fit into 31 bits
+  int64_t total = 0;
+  for (size_t start = 0; start < bytes; start += PART) {
+    const size_t end = start + PART < bytes ? start + PART : bytes;
+    int32_t part = 0;
+    for (size_t i = start; i < end; i++) {
+      const int apart = one[i] - other[i];
+      part += apart * apart;
+    }
+    total += part;
+  }
+  return total;
+}
+
+void batch_distances(const Batch *batch, const uint8_t *targets, int64_t *squares) {
+  const size_t bytes = view_bytes(&batch->settings);
+  for (int i = 0; i < batch->count; i++) {
+    squares[i] = squared_distance(batch->canvas[i].view, targets + i * bytes, bytes);
+  }
+}
+
 const char *library_path(void) {
   Dl_info info;
   return dladdr((void *)mypaint_brush_new, &info) && info.dli_fname ? info.dli_fname : "";
