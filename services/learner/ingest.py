@@ -88,6 +88,8 @@ class Ingest:
         self._closing = False
         self._failure: BaseException | None = None
         self._complained: dict[str, float] = {}
+        self.painted_s = 0.0
+        """Seconds that painting all accepted trajectories took, each group of canvases by itself."""
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
 
     def __enter__(self) -> Self:
@@ -184,6 +186,7 @@ class Ingest:
 
     def _arrival(self, admitted: Admitted) -> Arrived:
         header = admitted.header
+        self.painted_s += header.duration_s
         return Arrived(
             admitted.trajectory,
             version_from_proto(header.oldest_version),

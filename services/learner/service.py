@@ -145,13 +145,13 @@ def _train(
                 learning.learn(batch)
                 teller.learnt(time.perf_counter() - start)
             try:
-                teller.recorded(learning.write_due(teller.waits), ingest.actors)
+                teller.recorded(learning.write_due(teller.waits), ingest.actors, ingest.painted_s)
                 if learning.checkpoint_due:
                     learning.save()
             except (OSError, CheckpointError) as error:
                 _log.error("not written down, the run goes on: %s", error)
         ingest.stop()
-        teller.recorded(learning.finish(), ingest.actors)
+        teller.recorded(learning.finish(), ingest.actors, ingest.painted_s)
     return 0
 
 

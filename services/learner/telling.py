@@ -21,6 +21,19 @@ MOST_IDLE = 0.9
 _log = logging.getLogger(__name__)
 
 
+def demand(actors: int, painting: float, starved: float) -> float:
+    """How many actors the learner could feed on, 1 or more.
+
+    ``actors`` are there, of which ``painting`` would do, were they to paint all the time: those who wait for a credit
+    do not. ``starved`` is the share of its time that the learner waits for trajectories.
+    """
+    starved = min(starved, MOST_IDLE)
+    # Whom it waits for is at work, whatever has arrived: long episodes come seldom.
+    at_work = max(starved * actors, min(painting, actors))
+    # Where these keep it busy for a share s of its time, 1/s as many would keep it busy altogether.
+    return max(1.0, at_work / (1 - starved))
+
+
 class Teller:
     """Keeps the learner's metrics, and account of whom it waits for."""
 
@@ -31,6 +44,8 @@ class Teller:
         self._learning = learning
         self._in_a_row = 0.0
         self._logged_at = 0.0
+        self._told_s, self._painted_s = learning.elapsed_s, 0.0
+        """When the last record was, and the seconds of painting until then."""
         metrics["spiral_learner_generation"].set(learning.generation)
         metrics["spiral_learner_lag_limit"].set(learning.config.learner.max_lag)
         for component in learning.description.spec.components:
@@ -62,8 +77,11 @@ class Teller:
         lag.labels(stat="mean").set(learning.lag.mean)
         lag.labels(stat="max").set(learning.lag.most)
 
-    def recorded(self, record: Mapping[str, Any] | None, actors: int) -> None:
-        """Take over what was written into the history, if anything was; ``actors`` are there at present."""
+    def recorded(self, record: Mapping[str, Any] | None, actors: int, painted_s: float) -> None:
+        """Take over what was written into the history, if anything was.
+
+        ``actors`` are there at present; painting what has arrived since the start took ``painted_s``, group by group.
+        """
         if record is None:
             return
         metrics = self.metrics
@@ -76,17 +94,18 @@ class Teller:
         metrics["spiral_learner_reward"].set(record["reward"])
         for kind in ("first", "final"):
             metrics["spiral_learner_score"].labels(kind=kind).set(record[f"score_{kind}"])
-        self._judge(record["waits"], actors)
+        painting = (painted_s - self._painted_s) / max(record["seconds"] - self._told_s, 1e-9)
+        self._told_s, self._painted_s = record["seconds"], painted_s
+        self._judge(record["waits"], actors, painting / self._learning.config.actor.groups)
         self.waits.clear()
 
-    def _judge(self, shares: Mapping[str, float], actors: int) -> None:
+    def _judge(self, shares: Mapping[str, float], actors: int, painting: float) -> None:
         """Name the bottleneck: the peer that the learner waits for most of the time, or itself."""
         slowest = max(shares, key=lambda peer: shares[peer]) if sum(shares.values()) > 0.5 else "learner"
         for service in SERVICES:
             self.metrics["spiral_learner_bottleneck"].labels(service=service).set(service == slowest)
-        # Where these actors keep it busy for a share s of its time, 1/s as many would keep it busy altogether.
-        busy = 1 - min(shares.get("actor", 0.0), MOST_IDLE)
-        self.metrics["spiral_learner_actor_demand"].set(max(1.0, actors / busy))
+        starved = shares.get("actor", 0.0)
+        self.metrics["spiral_learner_actor_demand"].set(demand(actors, painting, starved))
 
     def _count(self) -> None:
         """Raise the counters; a resumed run's begin at 0, or rates would take the whole run for one leap."""
