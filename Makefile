@@ -51,8 +51,9 @@ check: setup ## style and types: ruff, mypy, and buf where it is installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@if buf=$$(PATH="$(BIN):$$PATH" command -v buf); then echo "$$buf lint" && $$buf lint; \
-		else echo "buf is not installed: protos/ is not linted"; fi
+	@if buf=$$(PATH="$(BIN):$$PATH" command -v buf); then echo "$$buf lint" && $$buf lint && \
+		echo "$$buf breaking" && $$buf breaking --against tests/wire/released.binpb; \
+		else echo "buf is not installed: protos/ is not linted; tests/wire compares it with what was released"; fi
 
 bench: setup ## speed of engine, wire and whole loop, to benchmarks/out/bench.json
 	@$(BIN)/python -m benchmarks
