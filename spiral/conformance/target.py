@@ -139,12 +139,17 @@ class Target:
         else:
             raise Skip("neither --command nor --drain-command was given, so nobody can ask the target to end")
 
-    def restart(self) -> None:
-        """End the command and start it again; Skip where there is none."""
+    def needs_command(self) -> Command:
+        """The command that can be started again; Skip where there is none."""
         if self.command is None:
             raise Skip("--command was not given, so the target can't be restarted")
-        self.command.terminate()
-        if self.command.wait() is None:
+        return self.command
+
+    def restart(self) -> None:
+        """End the command and start it again; Skip where there is none."""
+        command = self.needs_command()
+        command.terminate()
+        if command.wait() is None:
             raise Failure(f"it lives {END_S:g} s after SIGTERM")
         self.start()
 

@@ -2,40 +2,191 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from services.actor import acting
+from services.actor.options import ActorOptions
+from services.discriminator import servicer as discriminating
+from services.discriminator.judging import build_judge
+from services.discriminator.measuring import Meter
+from services.discriminator.worker import Worker
+from services.learner import service as learning_service
+from services.learner.options import LearnerOptions
+from services.renderer import servicer as rendering
 from services.renderer.__main__ import ENGINES
 from services.renderer.options import RendererOptions
-from services.renderer.servicer import Renderer
 from services.renderer.streams import Streams
+from spiral.checkpoints import raise_generation
+from spiral.config import load_config
+from spiral.conformance.actor.subject import ActorTarget
+from spiral.conformance.discriminator.subject import DiscriminatorTarget
 from spiral.conformance.renderer.subject import RendererTarget
+from spiral.conformance.scenes import set_up
+from spiral.conformance.target import Target
+from spiral.conformance.wanted import Wanted
+from spiral.datasets import Dataset
 from spiral.metrics import new_metrics
+from spiral.options import ServiceOptions
+from spiral.runs import Run
 from spiral.serving import Serving
+from spiral.v1.discriminator_pb2_grpc import add_DiscriminatorServiceServicer_to_server
+from spiral.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
 from spiral.v1.renderer_pb2_grpc import add_RendererServiceServicer_to_server
+from spiral.wire.edges import Service
 
 MAX_STREAMS = 3
-SETTINGS = '{"grid": 8, "view": 32}'
+ENGINE_SETTINGS = '{"grid": 8, "view": 32}'
+SHAPE = (16, 16, 1)
+JUDGE = (
+    "discriminator.channels=[4,8]",
+    "discriminator.batch=4",
+    "discriminator.updates_per_batch=2",
+    "discriminator.replay=3",
+)
+RUN = ("actor.batch=4", "learner.batch=4", "policy.width=16", "num_actions=4", "learner.max_lag=8")
+"""Of learner and actor: small, and so that a few batches are learnt from before weights are too old."""
 
 
 @contextmanager
-def hosted_renderer(
-    address: str,
-    servicer: Callable[..., Renderer] = Renderer,
-    streams: Callable[[int], Streams] = Streams,
-    prepare: Callable[[Serving], object] = lambda serving: None,
-) -> Iterator[RendererTarget]:
-    """A renderer at ``address``; ``servicer``, ``streams`` and ``prepare`` let a mutant in."""
-    options = RendererOptions(listen=address, max_streams=MAX_STREAMS, log_level="error", grace_s=0)
+def hosted_renderer(folder: Path) -> Iterator[Target]:
+    """A renderer with three places."""
+    options = RendererOptions(listen=f"unix:{folder}/r", max_streams=MAX_STREAMS, log_level="error", grace_s=0)
     metrics = new_metrics("renderer")
     rest: dict[str, Any] = {"capabilities": ("render",), "max_streams": MAX_STREAMS, "workers": MAX_STREAMS + 8}
     with Serving("renderer", options, metrics, **rest) as serving:
         serving.info.engines = ENGINES
-        made = servicer(streams(MAX_STREAMS), 1, metrics, 60.0, draining=serving.stopping.is_set)
+        made = rendering.Renderer(Streams(MAX_STREAMS), 1, metrics, 60.0, draining=serving.stopping.is_set)
         add_RendererServiceServicer_to_server(made, serving.server)
-        prepare(serving)
         serving.start()
-        target = RendererTarget("renderer", serving.server.address, settings_json=SETTINGS)
+        target = RendererTarget("renderer", serving.server.address, settings_json=ENGINE_SETTINGS)
         yield target
         target.close()
+
+
+@contextmanager
+def hosted_discriminator(folder: Path) -> Iterator[Target]:
+    """A discriminator that learns, on pictures of noise."""
+    drawn = np.random.default_rng(0).integers(128, 256, (200, *SHAPE), dtype=np.uint8)
+    data = Dataset("light", drawn[:150], drawn[150:], None, None, "made here", "none needed", "")
+    judge = build_judge(load_config("demo", JUDGE), SHAPE, data, seed=0, generation=1)
+    options = ServiceOptions(listen=f"unix:{folder}/d", log_level="error", grace_s=0)
+    metrics = new_metrics("discriminator")
+    with Serving("discriminator", options, metrics, capabilities=("sample-targets",)) as serving:
+        meter = Meter(metrics, judge, 60)
+
+        def progressed(updates: Any) -> None:
+            meter.updated(updates)
+            serving.info.version = judge.version
+
+        progressed(())
+        worker = Worker(judge, lambda: None, interval_s=60, queue_size=8, clock=time.monotonic, progressed=progressed)
+        worker.start()
+        serving.on_end(worker.close)
+        made = discriminating.Discriminator(
+            worker,
+            meter,
+            SHAPE,
+            False,
+            max_batch_bytes=64 << 20,
+            idle_s=60.0,
+            draining=serving.stopping.is_set,
+        )
+        add_DiscriminatorServiceServicer_to_server(made, serving.server)
+        serving.start()
+        target = DiscriminatorTarget("discriminator", serving.server.address)
+        yield target
+        target.close()
+
+
+@contextmanager
+def hosted_learner(folder: Path) -> Iterator[Target]:
+    """A learner between the suite's renderer, discriminator and actors; its loop has a thread of its own here."""
+    wanted = Wanted("learner", f"unix:{folder}/l", learner_data=f"unix:{folder}/data", set=RUN)
+    with set_up(wanted, wanted.target, folder) as scene:
+        told = scene.environment
+        options = LearnerOptions(
+            listen=wanted.target,
+            learner_data=wanted.learner_data,
+            renderer=told["SPIRAL_RENDERER"],
+            discriminator=told["SPIRAL_DISCRIMINATOR"],
+            run_dir=Path(told["SPIRAL_RUN_DIR"]),
+            set=RUN,
+            log_level="error",
+            grace_s=0,
+        )
+        config, run, metrics = options.run_config(), Run(options.run_dir), new_metrics("learner")
+        run.path.mkdir(parents=True)
+        generation = raise_generation(run.checkpoints("learner"))
+        with Serving("learner", options, metrics) as serving:
+            publisher = learning_service.WeightsPublisher(contract_digest="")
+            servicer = learning_service.LearnerServicer(publisher)
+            add_LearnerServiceServicer_to_server(servicer, serving.server)
+            serving.start()
+            learning = learning_service.LearningRun(
+                config,
+                run,
+                generation,
+                lambda: learning_service.describe_engine(config, options.renderer, None, serving),
+                learning_service.Limits(),
+                time.monotonic,
+            )
+            teller = learning_service.Teller(metrics, learning)
+            arguments = (learning, options, serving, publisher, teller)
+            loop = threading.Thread(target=learning_service._train, args=arguments, name="learner")
+            loop.start()
+            try:
+                scene.target.start()
+                yield scene.target
+            finally:
+                scene.target.close()
+                serving.stop()
+                loop.join()
+
+
+@contextmanager
+def hosted_actor(folder: Path) -> Iterator[Target]:
+    """An actor between the suite's renderer, discriminator and learner; its loop has a thread of its own here."""
+    wanted = Wanted("actor", f"unix:{folder}/a", set=RUN)
+    with set_up(wanted, wanted.target, folder) as scene:
+        assert isinstance(scene.target, ActorTarget)
+        told = scene.environment
+        options = ActorOptions(
+            listen=wanted.target,
+            learner=told["SPIRAL_LEARNER"],
+            learner_data=told["SPIRAL_LEARNER_DATA"],
+            renderer=told["SPIRAL_RENDERER"],
+            discriminator=told["SPIRAL_DISCRIMINATOR"],
+            set=RUN,
+            actor_id="hosted",
+            log_level="error",
+            grace_s=0,
+            stream_life_s=0.5,
+        )
+        metrics = new_metrics("actor")
+        with Serving("actor", options, metrics) as serving:
+            serving.start()
+            arguments = (options, options.run_config(), 7, metrics, serving)
+            loop = threading.Thread(target=acting.run_until_stopped, args=arguments, name="actor")
+            loop.start()
+            try:
+                scene.target.start()
+                yield scene.target
+            finally:
+                scene.target.close()
+                serving.stop()
+                loop.join()
+
+
+HOSTS: dict[Service, Callable[[Path], AbstractContextManager[Target]]] = {
+    "renderer": hosted_renderer,
+    "discriminator": hosted_discriminator,
+    "learner": hosted_learner,
+    "actor": hosted_actor,
+}

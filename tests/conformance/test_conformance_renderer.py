@@ -5,41 +5,17 @@ from __future__ import annotations
 import datetime
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from spiral.cli.main import main
-from spiral.conformance.case import Case
-from spiral.conformance.catalogue import cases_of
-from spiral.conformance.renderer.subject import RendererTarget
-from spiral.conformance.running import run_case
 from spiral.wire.certificates import write_set
-from tests.conformance.hosted import hosted_renderer
 from tests.processes import free_port
 
 LARGE = '{"grid": 8, "canvas": 256, "view": 128, "colour": true}'
 """Of which a message holds many, and not 4,096."""
-NEEDS_A_PROCESS = {"a_restart_does_not_matter", "it_finishes_the_episodes_under_way_and_ends"}
-
-
-@pytest.fixture(scope="module")
-def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RendererTarget]:
-    with hosted_renderer(f"unix:{tmp_path_factory.mktemp('renderer')}/r") as target:
-        yield target
-
-
-@pytest.mark.parametrize("each", cases_of("renderer"), ids=lambda each: each.name)
-def test_our_renderer_keeps_it(target: RendererTarget, each: Case) -> None:
-    result = run_case(each, target)
-    if each.name in NEEDS_A_PROCESS:
-        assert result.outcome == "skipped", "nobody can end a renderer in the process of the test"
-        assert "--command" in result.why
-    else:
-        assert result.outcome != "failed", result.why
-        assert result.outcome == "passed" or each.group == "size", result.why
 
 
 @pytest.mark.slow

@@ -97,16 +97,10 @@ def what_is_unanswered_is_sent_again(actor: ActorTarget) -> None:
     """
     learner = actor.learner
     since, greetings = len(learner.delivered), len(learner.greeted)
-    with learner.lock:
-        learner.answering = False
-        learner.answer_credits = 1
-    try:
+    with learner.unanswering():
         unanswered = actor.more(1, since)[0] if any(learner.credits.values()) else None
-        since = len(learner.delivered)
-        learner.hang_up()
-    finally:
-        with learner.lock:
-            learner.answering = True
+    since = len(learner.delivered)
+    learner.hang_up()
     until(lambda: len(learner.greeted) > greetings, "Hello on a new connection")
     before, after = learner.greeted[greetings - 1].hello, learner.greeted[greetings].hello
     require(after == before, "Hello says something else on a new connection of the same process")
@@ -125,19 +119,13 @@ def what_an_older_generation_painted_is_dropped(actor: ActorTarget) -> None:
     weights. Every trajectory that comes after Hello must be of that generation.
     """
     learner = actor.learner
-    with learner.lock:
-        learner.answering = False
-    try:
-        actor.more(1) if any(learner.credits.values()) else None
-        greetings = len(learner.greeted)
-        newest = actor.next_version()
-        learner.weights.version = Version()  # nobody may get weights of neither generation
-        version = actor.publish(Version(newest.generation + 1, 0))
-        learner.hang_up()
-        since = len(learner.delivered)
-    finally:
-        with learner.lock:
-            learner.answering = True
+    with learner.unanswering():
+        if any(learner.credits.values()):
+            actor.more(1)
+    greetings, newest = len(learner.greeted), actor.next_version()
+    version = actor.publish(Version(newest.generation + 1, 0))
+    since = len(learner.delivered)
+    learner.hang_up()
     until(lambda: len(learner.greeted) > greetings, "Hello on a new connection")
     for each in actor.more(3, since):
         for name in ("oldest_version", "newest_version"):

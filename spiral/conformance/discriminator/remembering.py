@@ -66,6 +66,7 @@ def a_restart_raises_the_generation(discriminator: DiscriminatorTarget) -> None:
     Scores a remembered batch, ends the discriminator with SIGTERM, starts it again, and scores. The generation must be
     higher than before, unless the discriminator has no versions. Skipped without ``--command``.
     """
+    discriminator.needs_command()
     discriminator.score(discriminator.batch(discriminator.pictures(50), remember=True))
     before = discriminator.settled()
     discriminator.restart()

@@ -135,8 +135,7 @@ def a_restart_raises_the_generation_and_keeps_the_run(learner: LearnerTarget) ->
     ``incarnation``. The generation must be higher and the number not lower; a trajectory of the old generation must be
     refused with REASON_GENERATION. Skipped without ``--command``.
     """
-    if learner.command is None:
-        raise Skip("--command was not given, so the target can't be restarted")
+    learner.needs_command()
     with learner.welcomed() as actor:
         learner.await_learning(learner.version, actor, 47)
         before = learner.version

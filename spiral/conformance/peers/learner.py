@@ -137,6 +137,17 @@ class PlayedLearner:
             self._stop.set()
             thread.join()
 
+    @contextmanager
+    def unanswering(self) -> Iterator[None]:
+        """Trajectories that come in this block get no answer, ever."""
+        with self.lock:
+            self.answering = False
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.answering = True
+
     def hang_up(self) -> None:
         """End all connections, and listen again at the same address."""
         self._hung_up.set()

@@ -96,6 +96,7 @@ def a_restart_does_not_matter(renderer: RendererTarget) -> None:
     Paints a program, ends the renderer with SIGTERM, starts it again, and paints the program again. The observations
     must be equal. Skipped without ``--command``.
     """
+    renderer.needs_command()
     program = random_program(renderer.describe().spec, LENGTH, BATCH, seed=39)
     before = renderer.paint(program, SEEDS)
     renderer.restart()

@@ -1,0 +1,92 @@
+"""Our four services keep what the suite asks for, each in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from spiral.conformance.case import Case
+from spiral.conformance.catalogue import cases_of
+from spiral.conformance.running import run_case
+from spiral.conformance.target import Target
+from spiral.wire.edges import SERVICES, Service
+from tests.conformance.hosted import HOSTS
+
+SKIPPED = {
+    # Nobody can restart or end a service in the process of the test.
+    "a_restart_does_not_matter": "--command",
+    "it_finishes_the_episodes_under_way_and_ends": "--command",
+    "a_restart_raises_the_generation": "--command",
+    "it_answers_what_is_under_way_and_ends": "--command",
+    "a_restart_raises_the_generation_and_keeps_the_run": "--command",
+    "the_engine_is_asked_once_for_a_run": "--command",
+    "it_ends_with_0_when_asked_to": "--command",
+    "it_ends_with_0_in_time": "--command",
+    "targets_come_from_the_discriminator": "not conditional",
+    "a_batch_that_no_message_holds_is_refused": "fit into a message",
+    "a_message_above_4_mib_is_answered_where_declared": "no message above 4 MiB",
+}
+LONG = {
+    # Seconds each: they wait for heartbeats, for silence, or for versions to stand still.
+    "a_deadline_ends_a_stream_and_frees_its_canvases",
+    "a_request_above_the_limit_is_refused_cleanly",
+    "a_deadline_in_the_middle_of_a_batch_harms_nobody",
+    "every_remembered_batch_earns_as_many_updates",
+    "a_batch_sent_twice_at_once_counts_once",
+    "heartbeats_come_as_announced",
+    "credits_end_while_nothing_is_learnt",
+    "credits_end_with_the_next_hello",
+    "credits_of_one_who_leaves_go_to_others",
+    "silence_makes_it_connect_again",
+    "nothing_is_sent_without_a_credit",
+    "it_comes_back_to_a_learner_that_is_stopping",
+}
+
+
+def parameters() -> Iterator[object]:
+    for service in SERVICES:
+        for each in cases_of(service):
+            marks = [pytest.mark.slow] if each.name in LONG else []
+            yield pytest.param(service, each, id=f"{service}-{each.name}", marks=marks)
+
+
+class Stage:
+    """One target at a time: each handles this process's signals, and pytest would start one anew for every case."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stack = ExitStack()
+        self._living: tuple[Service, Target] | None = None
+
+    def target(self, service: Service) -> Target:
+        """The target of a service; another one's is ended."""
+        if self._living is None or self._living[0] != service:
+            self.close()
+            folder = self._folder / service
+            folder.mkdir()
+            self._living = service, self._stack.enter_context(HOSTS[service](folder))
+        return self._living[1]
+
+    def close(self) -> None:
+        """End what lives."""
+        self._living = None
+        self._stack.close()
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    stage = Stage(tmp_path_factory.mktemp("stage"))
+    yield stage
+    stage.close()
+
+
+@pytest.mark.parametrize(("service", "each"), list(parameters()))
+def test_ours_keeps_it(stage: Stage, service: Service, each: Case) -> None:
+    result = run_case(each, stage.target(service))
+    if each.name in SKIPPED:
+        assert (result.outcome, SKIPPED[each.name] in result.why) == ("skipped", True), result.why
+    else:
+        assert result.outcome == "passed", result.why
