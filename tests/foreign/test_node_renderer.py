@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,7 +18,7 @@ from spiral.runs import Run
 from spiral.v1 import program_pb2, renderer_pb2, renderer_pb2_grpc, tensor_pb2
 from spiral.wire import rpc
 from tests.launched import SMALL
-from tests.node_renderer import node_renderer, skip_without_node
+from tests.node_renderer import FOLDER, node_renderer, skip_without_node
 from tests.processes import PATIENCE_S, launch, until
 
 CONFIG = Path(__file__).parent / "strokes.yaml"
@@ -70,8 +73,23 @@ def test_a_wrong_setting_is_named(address: str) -> None:
     assert caught.value.details() == "engine.settings_json.view: 48 does not divide the canvas of 64 pixels"
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
+def test_it_keeps_all_promises_of_a_renderer(tmp_path: Path) -> None:
+    skip_without_node()
+    command = [sys.executable, "-m", "spiral.cli.main", "conformance", "renderer", "--level=extended"]
+    with (tmp_path / "report.txt").open("wb") as out:
+        process = subprocess.run(
+            [*command, f"--command=node {FOLDER / 'server.js'}"],
+            env=os.environ | {"SPIRAL_GRACE_S": "20"},
+            stdout=out,
+            stderr=out,
+            check=False,
+        )
+    assert process.returncode == 0, (tmp_path / "report.txt").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_loop_trains_with_it_by_its_address_alone(tmp_path: Path) -> None:
     skip_without_node()
     listen = {name: f"unix:{tmp_path}/{name}.sock" for name in ("renderer", "learner", "learner-data", "discriminator")}
@@ -105,7 +123,7 @@ def test_the_loop_trains_with_it_by_its_address_alone(tmp_path: Path) -> None:
             history = run.history()
             return bool(history) and history[-1]["frames"] > 1000
 
-        until(learnt, "1,000 learnt frames")
+        until(learnt, "1,000 learnt frames", 240.0)
         for process in processes.values():
             process.terminate()
         assert {name: process.wait(PATIENCE_S) for name, process in processes.items()} == dict.fromkeys(own, 0)

@@ -40,8 +40,8 @@ async function main() {
     'grpc.max_receive_message_length': options.maxMessageBytes,
     'grpc.max_send_message_length': options.maxMessageBytes,
     'grpc.max_connection_age_ms': options.maxConnectionAgeMs,
-    // Above the 25 s that a stream of an actor lives.
-    'grpc.max_connection_age_grace_ms': 60000,
+    // As long as an episode may take whose painter waits for its turn: retiring a connection breaks none.
+    'grpc.max_connection_age_grace_ms': 900000,
   });
   server.addService(definitions[RENDERER], renderer.service());
   server.addService(definitions[INFO], renderer.info());
