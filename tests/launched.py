@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,11 +35,20 @@ SMALL = {
 class Launched:
     """A running ``spiral train`` and what it has said."""
 
-    def __init__(self, runs: Path, *arguments: str, name: str = "tiny", settings: Mapping[str, object] = SMALL) -> None:
+    def __init__(
+        self,
+        runs: Path,
+        *arguments: str,
+        name: str = "tiny",
+        settings: Mapping[str, object] = SMALL,
+        prefix: Sequence[str] = (),
+    ) -> None:
+        """``prefix`` starts it in a certain way, for example with fewer rights."""
         self.run = Run(runs / name)
         self.output = runs / f"{name}.out"
         runs.mkdir(exist_ok=True)
         command = [
+            *prefix,
             sys.executable,
             "-m",
             "spiral.cli.main",
