@@ -53,6 +53,7 @@ def discriminator(
     shape: tuple[int, int, int] = SHAPE,
     *,
     working: bool = True,
+    conditional: bool = False,
     max_batch_bytes: int = 1 << 20,
     idle_s: float = 60.0,
 ) -> Iterator[threading.Event]:
@@ -68,7 +69,7 @@ def discriminator(
         worker,
         Meter(metrics, judge, 60),
         shape,
-        conditional=False,
+        conditional=conditional,
         max_batch_bytes=max_batch_bytes,
         idle_s=idle_s,
         draining=draining,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -27,10 +28,13 @@ GRACE_S = 3.0
 @pytest.fixture(scope="module")
 def learning(cluster: Cluster) -> Cluster:
     """A small run with one group of canvases, whose actor is in no hurry to give a renderer up."""
-    run = with_run(with_run(project(), SMALL), settings({"actor.groups": 1, "learner.checkpoint_s": 1}))
+    run = with_run(with_run(project(), SMALL), settings({"actor.groups": 1, "learner.keep": 10}))
     cluster.apply(with_environment(single(run), "actor", SPIRAL_WATCHDOG_S="600"))
     until_learning(cluster)
-    cluster.until(lambda: len(checkpoints(cluster, "learner")) >= 2, "two checkpoints of the learner")
+    cluster.until(
+        lambda: len({counters(one)["frames"] for one in checkpoints(cluster, "learner")[-4:]}) >= 2,
+        "checkpoints of the learner with different frames",
+    )
     return cluster
 
 
@@ -46,6 +50,16 @@ def painted(cluster: Cluster) -> float:
 
 def lost(cluster: Cluster, reason: str) -> float:
     return total(cluster.pods("actor"), "spiral_actor_episodes_lost_total", reason=reason)
+
+
+def remove_newest(cluster: Cluster) -> Path:
+    """Remove the learner's newest checkpoints, as many as have the same frames; the one that is the newest now."""
+    *others, newest = checkpoints(cluster, "learner")
+    frames = counters(newest)["frames"]
+    shutil.rmtree(newest)
+    while counters(others[-1])["frames"] == frames:
+        shutil.rmtree(others.pop())
+    return others[-1]
 
 
 def freeze_within_an_episode(cluster: Cluster) -> Running:
@@ -74,10 +88,8 @@ def test_on_an_older_checkpoint_the_generation_rises_and_what_old_weights_painte
         learning.until(lambda: not learning.pods("learner"), "the learner to end")
     finally:
         renderer.signal_all(signal.SIGCONT)
-    *_, older, newest = checkpoints(learning, "learner")
+    older = remove_newest(learning)
     frames = counters(older)["frames"]
-    assert frames < counters(newest)["frames"]
-    shutil.rmtree(newest)
     learning.scale("learner", 1)
     until_learning(learning)
     assert generation(learning) == born + 1
@@ -85,7 +97,9 @@ def test_on_an_older_checkpoint_the_generation_rises_and_what_old_weights_painte
     learning.until(
         lambda: total([actor], "spiral_actor_weights_generation") == born + 1, "the actor to have the new weights"
     )
-    assert lost(learning, "generation") == dropped + BATCH, "the episodes that were under way"
+    # Those that were under way; and whatever was begun before the new weights had arrived.
+    assert lost(learning, "generation") >= dropped + BATCH
+    assert (lost(learning, "generation") - dropped) % BATCH == 0
     assert total(learning.pods("learner"), "spiral_learner_refused_total", reason="generation") == 0
     assert learning.pod("actor") is actor
     assert actor.restarts == 0

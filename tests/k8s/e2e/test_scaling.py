@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,43 +20,17 @@ BATCH, GROUPS = 16, 2
 """Canvases of a stream in ``SMALL``, and streams of the one actor."""
 NEW_RENDERER_S = 90.0
 """Time within which a new renderer receives streams, as promised."""
-PAUSE_S = 10.0
-"""Longest pause of painting while a renderer is left: the actor's own patience with one that is silent."""
-
-
-class Pulse:
-    """Watches the actors' frames and keeps the longest time without a new one."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self.longest_s = 0.0
-        self.log = ""
-        """What the actors had logged by the end of that time."""
-        self._cluster = cluster
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="pulse")
-        self._thread.start()
-
-    def _watch(self) -> None:
-        frames, since = painted(self._cluster), time.monotonic()
-        while not self._done.wait(0.05):
-            now = painted(self._cluster)
-            if time.monotonic() - since > self.longest_s:
-                self.longest_s, self.log = time.monotonic() - since, self._cluster.log("actor")[-4000:]
-            if now > frames:
-                frames, since = now, time.monotonic()
-
-    def close(self) -> None:
-        self._done.set()
-        self._thread.join()
+PAUSE = "waiting for the renderer"
 
 
 @contextmanager
-def pulse(cluster: Cluster) -> Iterator[Pulse]:
-    watching = Pulse(cluster)
-    try:
-        yield watching
-    finally:
-        watching.close()
+def no_pause(cluster: Cluster) -> Iterator[None]:
+    """Nobody paints less for want of a renderer: the actor logs every wait for one of ten seconds."""
+    before = cluster.log("actor").count(PAUSE)
+    yield
+    said = cluster.log("actor")
+    assert said.count(PAUSE) == before, said[-4000:]
+    assert "no answer from the renderer within" not in said, "and none had to be given up for its silence"
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +58,7 @@ def renderers(cluster: Cluster) -> list[Pod]:
 
 
 def test_new_renderers_receive_streams_and_those_that_go_in_order_lose_nothing(learning: Cluster) -> None:
-    with pulse(learning) as watching:
+    with no_pause(learning):
         learning.scale("renderer", 3)
         learning.until(lambda: learning.ready("renderer"), "three renderers")
         learning.until(
@@ -99,12 +71,11 @@ def test_new_renderers_receive_streams_and_those_that_go_in_order_lose_nothing(l
         frames = painted(learning)
         learning.until(lambda: painted(learning) > frames, "painting to go on")
     assert lost(learning) == 0, "a renderer that is asked to end lets the episodes on it end"
-    assert watching.longest_s < PAUSE_S, watching.log
     assert learning.pod("actor").restarts == 0
 
 
 def test_a_renderer_that_is_killed_costs_the_episodes_on_it_and_they_are_counted(learning: Cluster) -> None:
-    with pulse(learning) as watching:
+    with no_pause(learning):
         counted = False
         while not counted:  # a group may be between two episodes at that moment, but not again and again
             victim = learning.until(lambda: next((p for p in renderers(learning) if streams(p)), None), "a stream")
@@ -122,7 +93,6 @@ def test_a_renderer_that_is_killed_costs_the_episodes_on_it_and_they_are_counted
             assert lost(learning) - before <= at_stake
             counted = lost(learning) > before
     assert lost(learning) == lost(learning, reason="renderer")
-    assert watching.longest_s < PAUSE_S, watching.log
     assert learning.pod("actor").restarts == 0
 
 
@@ -146,7 +116,7 @@ def test_without_renderers_actors_wait_for_them_and_the_learner_for_actors(learn
     learning.until(lambda: not learning.pods("renderer"), "all renderers to end")
     until_it_says_that_it_waits(learning, learner)
     learning.until(lambda: waiting_for(actor) == ["renderer"], "the actor to say whom it waits for")
-    learning.until(lambda: "waiting for the renderer" in learning.log("actor"), "a line in the actor's log")
+    learning.until(lambda: PAUSE in learning.log("actor"), "a line in the actor's log")
     learning.scale("renderer", 2)
     learning.until(lambda: learning.ready("renderer"), "two renderers")
     learning.until(
