@@ -25,7 +25,8 @@ def evaluate(
     run: options.PainterRun = None,
     model: options.Model = None,
     num: Annotated[
-        int, typer.Option(min=FEWEST, max=100_000, help="Paintings to judge; 4,096 make figures that compare.")
+        int,
+        typer.Option(max=100_000, help="Paintings to judge, at least 65; 4,096 make figures that compare."),
     ] = 4096,
     seed: options.Seed = 0,
     out: Annotated[
@@ -63,6 +64,10 @@ def evaluate(
     FID and KID against real pictures, by a LeNet for grey sets and a small encoder for colour sets; diversity; and for
     runs with targets the error, the similarity, the error after each stroke and what a classifier reads.
     """
+    if num < FEWEST:
+        raise ValueError(
+            f"--num: {num} paintings are too few for the covariance of 64 features; at least {FEWEST} are needed"
+        )
     if inception_weights is not None and not inception:
         raise ValueError("--inception-weights: it is for --inception, which is not asked for; leave it out or add that")
     name = Path(run or model or "").name
