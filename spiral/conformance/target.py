@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 DEADLINE_S = 60.0
 """Of every call: what takes longer has failed, on a busy machine too."""
+PATIENCE_S = 60.0
+"""Longest wait for what has to come of itself."""
 START_S = 120.0
 """Longest time from the start of a command until health says SERVING."""
 POLL_S = 0.02
@@ -154,11 +156,12 @@ class Target:
         self.start()
 
 
-def until(condition: Callable[[], T], what: str, timeout_s: float = DEADLINE_S) -> T:
-    """Ask until the answer is true; Failure that says ``what`` did not come."""
-    end = time.monotonic() + timeout_s
+def until(condition: Callable[[], T], what: str, timeout_s: float | None = None) -> T:
+    """Ask until the answer is true; Failure that says ``what`` did not come within ``timeout_s`` or PATIENCE_S."""
+    limit_s = PATIENCE_S if timeout_s is None else timeout_s
+    end = time.monotonic() + limit_s
     while not (answer := condition()):
         if time.monotonic() > end:
-            raise Failure(f"waited {timeout_s:g} s in vain for {what}")
+            raise Failure(f"waited {limit_s:g} s in vain for {what}")
         time.sleep(POLL_S)
     return answer

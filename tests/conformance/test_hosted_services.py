@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
 from spiral.conformance.case import Case
 from spiral.conformance.catalogue import cases_of
 from spiral.conformance.running import run_case
-from spiral.conformance.target import Target
 from spiral.wire.edges import SERVICES, Service
-from tests.conformance.hosted import HOSTS
+from tests.conformance.stage import Stage
 
 SKIPPED = {
     # Nobody can restart or end a service in the process of the test.
@@ -51,29 +48,6 @@ def parameters() -> Iterator[object]:
         for each in cases_of(service):
             marks = [pytest.mark.slow] if each.name in LONG else []
             yield pytest.param(service, each, id=f"{service}-{each.name}", marks=marks)
-
-
-class Stage:
-    """One target at a time: each handles this process's signals, and pytest would start one anew for every case."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._stack = ExitStack()
-        self._living: tuple[Service, Target] | None = None
-
-    def target(self, service: Service) -> Target:
-        """The target of a service; another one's is ended."""
-        if self._living is None or self._living[0] != service:
-            self.close()
-            folder = self._folder / service
-            folder.mkdir()
-            self._living = service, self._stack.enter_context(HOSTS[service](folder))
-        return self._living[1]
-
-    def close(self) -> None:
-        """End what lives."""
-        self._living = None
-        self._stack.close()
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from spiral.conformance.actor.subject import ActorTarget, uniform
 from spiral.conformance.case import Skip, case, require
 from spiral.conformance.peers.squares import SPEC, blank, paint
 from spiral.conformance.target import until
+from spiral.versions import Version
 from spiral.wire.contract import version_from_proto
 
 
@@ -70,11 +71,11 @@ def observations_are_what_the_renderer_showed(actor: ActorTarget) -> None:
 def episodes_differ(actor: ActorTarget) -> None:
     """Episodes differ: actions are drawn anew for each.
 
-    Takes two trajectories. Their actions may not be equal, nor those of all episodes within one.
+    Takes four trajectories. No two may have the same actions, nor all episodes within one.
     """
-    first, second = (actor.read(delivered).actions for delivered in actor.more(2))
-    require(not np.array_equal(first, second), "two trajectories have the same actions")
-    same = first.shape[1] > 1 and (first == first[:, :1]).all()
+    actions = [actor.read(delivered).actions for delivered in actor.more(4)]
+    require(len({each.tobytes() for each in actions}) == len(actions), "two trajectories have the same actions")
+    same = any(each.shape[1] > 1 and (each == each[:, :1]).all() for each in actions)
     require(not same, "all episodes of a trajectory have the same actions")
 
 
@@ -117,19 +118,23 @@ def damaged_weights_are_not_used(actor: ActorTarget) -> None:
     version. Then serves it whole under the next version: trajectories must carry that one.
     """
     weights, damaged = actor.learner.weights, actor.next_version()
-    calls = weights.calls
+    calls, since = weights.calls, len(actor.learner.delivered)
     weights.damaged = True
     try:
         actor.publish(damaged)
-        until(lambda: weights.calls >= calls + 2, "it to ask for the weights twice")
-        since = len(actor.learner.delivered)
+        until(
+            lambda: weights.calls >= calls + 2 or damaged in versions_since(actor, since),
+            "it to ask for the weights twice",
+        )
         actor.more(2)
     finally:
         weights.damaged = False
         whole = actor.publish(actor.next_version())
     actor.by(whole)
-    used = {version_from_proto(each.header.newest_version) for each in actor.learner.delivered[since:]}
-    require(damaged not in used, f"trajectories were painted with {damaged}, whose bytes were damaged")
+    require(
+        damaged not in versions_since(actor, since),
+        f"trajectories were painted with {damaged}, whose bytes were damaged",
+    )
 
 
 @case("actor", "semantics")
@@ -181,3 +186,8 @@ def targets_come_from_the_discriminator(actor: ActorTarget) -> None:
         handed = {target.tobytes() for drawn in actor.discriminator.sampled for target in drawn}
         require(all(target.tobytes() in handed for target in targets), "a target that the discriminator never drew")
     require(not actor.discriminator.sample_tests, "targets were drawn from the test split")
+
+
+def versions_since(actor: ActorTarget, start: int) -> set[Version]:
+    """Newest versions of the trajectories that came after the first ``start``."""
+    return {version_from_proto(each.header.newest_version) for each in actor.learner.delivered[start:]}

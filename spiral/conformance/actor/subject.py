@@ -68,7 +68,7 @@ class ActorTarget(Target):
         state = policy.state_dict()
         return dump_weights({name: torch.zeros_like(value) for name, value in state.items()} if zeroed else state)
 
-    def more(self, count: int, since: int | None = None, timeout_s: float = 60.0) -> list[Delivered]:
+    def more(self, count: int, since: int | None = None, timeout_s: float | None = None) -> list[Delivered]:
         """Wait until ``count`` more trajectories have come than ``since``; those."""
         delivered = self.learner.delivered
         start = len(delivered) if since is None else since

@@ -115,12 +115,17 @@ class DiscriminatorTarget(Target):
         """The answer to a batch that is not remembered."""
         return self.score(self.batch(self.pictures(seed)))
 
+    def told(self) -> Version:
+        """The version by GetInfo, or where that says none by the answer to a batch that is not remembered."""
+        info = self.info
+        return version_from_proto(info.version) if info.HasField("version") else version_of(self.probe())
+
     def settled(self) -> Version:
         """The version once all updates that were earned have been made."""
-        end, version, since = time.monotonic() + DEADLINE_S, version_of(self.probe()), time.monotonic()
+        end, version, since = time.monotonic() + DEADLINE_S, self.told(), time.monotonic()
         while time.monotonic() - since < STILL_S:
             time.sleep(STILL_S / 3)
-            if (now := version_of(self.probe())) != version:
+            if (now := self.told()) != version:
                 version, since = now, time.monotonic()
             require(time.monotonic() < end, f"the version still moves {DEADLINE_S:g} s after the last batch")
         return version

@@ -188,7 +188,7 @@ def _until_scored(learner: LearnerTarget, actor: PlayedActor, seed: int) -> None
 
 def _times_scored(learner: LearnerTarget, observations: np.ndarray) -> int:
     """In how many different batches the episodes of a trajectory were scored."""
-    batches = {asked.header.batch_id: asked for asked in learner.discriminator.asked}
+    batches = {(asked.header.batch_id, asked.data): asked for asked in learner.discriminator.asked}
     wanted, times = np.ascontiguousarray(observations[:, 0]), 0
     for asked in batches.values():
         shape = tuple(asked.header.observations.shape)

@@ -60,23 +60,24 @@ def what_is_scored_is_what_was_sent(learner: LearnerTarget) -> None:
 def batches_have_ids_of_their_own(learner: LearnerTarget) -> None:
     """Every batch has an id of its own, and one that is asked again has its own again.
 
-    Ships trajectories until there are newer weights, with the next calls of ``Score`` ending with UNAVAILABLE and
-    RESOURCE_EXHAUSTED. The learner must ask again with the same ``batch_id`` and the same bytes; no two batches of
-    different bytes may share an id.
+    Ships different trajectories, with the next calls of ``Score`` ending with UNAVAILABLE and RESOURCE_EXHAUSTED, until
+    two more batches have been scored. The learner must ask again with the same ``batch_id`` and the same bytes; no two
+    batches of different bytes may share an id.
     """
     played = learner.discriminator
     with learner.welcomed() as actor:
         start = len(played.asked)
         played.fail_next.extend((grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED))
 
-        def asked_thrice() -> bool:
+        def asked_often() -> bool:
             if actor.credits:
-                accepted(actor.ask(actor.frames(learner.task.trajectory(43))), "a trajectory")
+                seed = 1000 + len(played.asked)
+                accepted(actor.ask(actor.frames(learner.task.trajectory(seed))), "a trajectory")
             else:
                 actor.next(0.1)
-            return not played.fail_next and len(played.asked) >= start + 3
+            return not played.fail_next and len(played.asked) >= start + 5
 
-        until(asked_thrice, "Score to be called again after UNAVAILABLE and RESOURCE_EXHAUSTED")
+        until(asked_often, "Score to be called again after UNAVAILABLE and RESOURCE_EXHAUSTED")
     first, *again = played.asked[start : start + 3]
     require(
         all(asked.header.batch_id == first.header.batch_id and asked.data == first.data for asked in again),

@@ -90,7 +90,7 @@ class PlayedWeights(learner_pb2_grpc.LearnerServiceServicer):
             sha256=hashlib.sha256(data).digest(),
         )
         yield GetWeightsResponse(header=header)
-        sent = bytes(byte ^ 1 for byte in data[:64]) + data[64:] if damaged else data
+        sent = data[:-64] + bytes(byte ^ 1 for byte in data[-64:]) if damaged else data
         for start in range(0, len(sent), MAX_CHUNK_BYTES):
             yield GetWeightsResponse(chunk=sent[start : start + MAX_CHUNK_BYTES])
 

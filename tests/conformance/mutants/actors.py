@@ -1,0 +1,163 @@
+"""Broken actors."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from services.actor import shipping, weights
+from services.actor.shipper import Shipper
+from services.actor.shipping import Shipping
+from spiral.painting import Painter
+from spiral.trajectories import Trajectory
+from spiral.v1.trajectory_pb2 import TrajectoryHeader
+from tests.conformance.mutants.mutant import Mutant
+
+Patch = pytest.MonkeyPatch
+
+
+def changed_trajectories(patch: Patch, change: Callable[[Trajectory], dict[str, Any]]) -> None:
+    real = Painter.trajectory
+
+    def trajectory(self: Any) -> Trajectory:
+        painted = real(self)
+        return dataclasses.replace(painted, **change(painted))
+
+    patch.setattr(Painter, "trajectory", trajectory)
+
+
+def changed_headers(patch: Patch, **changes: Any) -> None:
+    patch.setattr(shipping, "TrajectoryHeader", lambda **fields: TrajectoryHeader(**(fields | changes)))
+
+
+def skips_sequences(patch: Patch) -> None:
+    real = Shipping.offer
+
+    def offer(self: Any, *arguments: Any) -> Any:
+        self._sequence += 1
+        return real(self, *arguments)
+
+    patch.setattr(Shipping, "offer", offer)
+
+
+def improbable(patch: Patch) -> None:
+    changed_trajectories(patch, lambda t: {"behaviour_log_prob": t.behaviour_log_prob - np.float32(0.5)})
+
+
+def looks_too_early(patch: Patch) -> None:
+    changed_trajectories(patch, lambda t: {"observations": np.concatenate([t.observations[:1], t.observations[:-1]])})
+
+
+def another_contract(patch: Patch) -> None:
+    changed_headers(patch, contract_digest="another")
+
+
+def negative_duration(patch: Patch) -> None:
+    changed_headers(patch, duration_s=-1.0)
+
+
+class AnyHash:
+    """Finds every sum right."""
+
+    @staticmethod
+    def sha256(data: bytes) -> Any:
+        class Sum:
+            def digest(self) -> Any:
+                class Equal(bytes):
+                    def __ne__(self, other: object) -> bool:
+                        return False
+
+                    __hash__ = bytes.__hash__
+
+                return Equal()
+
+        return Sum()
+
+
+def believes_bytes(patch: Patch) -> None:
+    patch.setattr(weights, "hashlib", AnyHash)
+
+
+def ships_twice(patch: Patch) -> None:
+    real = Shipping._answer
+    again: set[int] = set()
+
+    def answer(self: Any, message: Any, decision: Any) -> None:
+        parcel = self._unanswered.get(message.sequence)
+        real(self, message, decision)
+        if parcel is not None and message.sequence not in again:
+            again.add(message.sequence)
+            self._waiting.append(parcel)
+
+    patch.setattr(Shipping, "_answer", answer)
+
+
+def forgets_the_unanswered(patch: Patch) -> None:
+    real = Shipping._welcome
+
+    def welcome(self: Any, message: Any, now: float) -> None:
+        self._unanswered.clear()
+        real(self, message, now)
+
+    patch.setattr(Shipping, "_welcome", welcome)
+
+
+def paints_the_same(patch: Patch) -> None:
+    real = Painter.begin
+
+    def begin(self: Any, *arguments: Any) -> None:
+        self._generator.manual_seed(0)
+        real(self, *arguments)
+
+    patch.setattr(Painter, "begin", begin)
+
+
+def keeps_old_generations(patch: Patch) -> None:
+    patch.setattr(Shipping, "_drop_old_generations", lambda self, decision: None)
+
+
+def needs_no_credit(patch: Patch) -> None:
+    real = Shipping._send
+
+    def send(self: Any, decision: Any) -> Any:
+        self.credits = max(1, self.credits)
+        return real(self, decision)
+
+    @asynccontextmanager
+    async def credit(self: Any) -> AsyncIterator[None]:
+        yield
+
+    patch.setattr(Shipping, "_send", send)
+    patch.setattr(Shipper, "credit", credit)
+
+
+OBSERVED = ("observations_are_what_the_renderer_showed", "a_stream_that_is_lost_costs_its_episodes_alone")
+CONTRACT = ("trajectories_are_what_the_contract_says",)
+MUTANTS = (
+    Mutant("actor", "leaves sequences out", ("sequences_count_from_1",), skips_sequences),
+    Mutant("actor", "misjudges its own probabilities", ("zeroed_weights_make_it_uniform",), improbable),
+    Mutant("actor", "records what it saw a step ago", OBSERVED, looks_too_early),
+    Mutant("actor", "names another contract in its headers", CONTRACT, another_contract),
+    Mutant("actor", "paints in less than no time", CONTRACT, negative_duration),
+    Mutant("actor", "paints with damaged weights", ("damaged_weights_are_not_used",), believes_bytes),
+    Mutant(
+        "actor",
+        "ships again what was answered",
+        ("what_was_answered_is_not_sent_again", "sequences_count_from_1"),
+        ships_twice,
+    ),
+    Mutant("actor", "forgets what was not answered", ("what_is_unanswered_is_sent_again",), forgets_the_unanswered),
+    Mutant("actor", "paints every episode the same", ("episodes_differ",), paints_the_same),
+    Mutant(
+        "actor",
+        "ships what an older generation painted",
+        ("what_an_older_generation_painted_is_dropped",),
+        keeps_old_generations,
+    ),
+    Mutant("actor", "ships without a credit", ("nothing_is_sent_without_a_credit",), needs_no_credit, quick=False),
+)

@@ -1,0 +1,203 @@
+"""Broken learners."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from services.learner import admission, scoring
+from services.learner.admission import Admission
+from services.learner.duplicates import AcceptedSequences
+from services.learner.publisher import LearnerServicer, WeightsPublisher
+from services.learner.scoring import Scorer
+from spiral.v1.discriminator_pb2 import ScoreRequest
+from spiral.v1.learner_pb2 import GetWeightsRequest, GetWeightsResponse
+from spiral.v1.trajectory_pb2 import TrajectoryHeader
+from tests.conformance.mutants.mutant import Mutant
+
+Patch = pytest.MonkeyPatch
+
+
+def duplicates_are_news(patch: Patch) -> None:
+    patch.setattr(AcceptedSequences, "__contains__", lambda self, key: False)
+
+
+def no_window(patch: Patch) -> None:
+    real = AcceptedSequences.__contains__
+
+    def contains(self: Any, key: Any) -> bool:
+        sender, sequence = key
+        highest, _ = self._seen.get(sender, (0, 0))
+        return real(self, key) and highest - sequence < self._window
+
+    patch.setattr(AcceptedSequences, "__contains__", contains)
+
+
+def free_credits(patch: Patch) -> None:
+    real = Admission._check
+
+    def check(self: Any, peer: bytes, header: Any, frames: Any) -> Any:
+        if (known := self._peers.get(peer)) is not None:
+            known.credits = max(1, known.credits)
+        return real(self, peer, header, frames)
+
+    patch.setattr(Admission, "_check", check)
+
+
+def any_generation(patch: Patch) -> None:
+    real = admission.check_header
+
+    def check(header: TrajectoryHeader, contract: Any, generation: int) -> None:
+        same = TrajectoryHeader()
+        same.CopyFrom(header)
+        same.oldest_version.generation = same.newest_version.generation = generation
+        same.newest_version.number = max(same.newest_version.number, same.oldest_version.number)
+        if header.newest_version.generation == header.oldest_version.generation:
+            same.newest_version.number = header.newest_version.number
+        real(same, contract, generation)
+
+    patch.setattr(admission, "check_header", check)
+
+
+def always_sends(patch: Patch) -> None:
+    real = LearnerServicer.GetWeights
+
+    def weights(self: Any, request: GetWeightsRequest, context: Any) -> Iterator[GetWeightsResponse]:
+        return real(self, GetWeightsRequest(contract_digest=request.contract_digest), context)
+
+    patch.setattr(LearnerServicer, "GetWeights", weights)
+
+
+def weights_for_all(patch: Patch) -> None:
+    real = LearnerServicer.GetWeights
+
+    def weights(self: Any, request: GetWeightsRequest, context: Any) -> Iterator[GetWeightsResponse]:
+        request.contract_digest = ""
+        return real(self, request, context)
+
+    patch.setattr(LearnerServicer, "GetWeights", weights)
+
+
+def wrong_sum(patch: Patch) -> None:
+    real = WeightsPublisher.responses
+
+    def responses(self: Any) -> list[GetWeightsResponse]:
+        header, *rest = real(self)
+        changed = GetWeightsResponse()
+        changed.CopyFrom(header)
+        changed.header.sha256 = bytes(32)
+        return [changed, *rest]
+
+    patch.setattr(WeightsPublisher, "responses", responses)
+
+
+def answers_nobody(patch: Patch) -> None:
+    real = Admission._answer
+
+    def answer(self: Any, peer: bytes, message: Any, credits: int) -> Any:
+        message.sequence = 0
+        return real(self, peer, message, credits)
+
+    patch.setattr(Admission, "_answer", answer)
+
+
+def changed_requests(patch: Patch, **changes: Any) -> None:
+    real = scoring.score_requests
+
+    def requests(*arguments: Any, **rest: Any) -> Iterator[ScoreRequest]:
+        for request in real(*arguments, **rest):
+            if request.HasField("header"):
+                for name, value in changes.items():
+                    setattr(request.header, name, value)
+            yield request
+
+    patch.setattr(scoring, "score_requests", requests)
+
+
+def one_id(patch: Patch) -> None:
+    changed_requests(patch, batch_id="batch")
+
+
+def remembers_nothing(patch: Patch) -> None:
+    changed_requests(patch, remember=False)
+
+
+def any_digest(patch: Patch) -> None:
+    patch.setattr(admission, "check_digest", lambda digest, expected: None)
+
+
+def any_name(patch: Patch) -> None:
+    patch.setattr(admission, "check_sender", lambda actor_id: None)
+
+
+def no_heartbeats(patch: Patch) -> None:
+    patch.setattr(Admission, "heartbeats", lambda self: [])
+
+
+def learns_the_old(patch: Patch) -> None:
+    real = Scorer._collect
+
+    def collect(self: Any) -> Any:
+        self._max_lag = 1 << 60
+        return real(self)
+
+    patch.setattr(Scorer, "_collect", collect)
+
+
+MUTANTS = (
+    Mutant(
+        "learner",
+        "accepts a trajectory again",
+        (
+            "a_trajectory_sent_again_is_a_duplicate",
+            "a_duplicate_is_not_learnt_from",
+            "sequences_far_behind_are_duplicates",
+            "every_trajectory_costs_a_credit",
+        ),
+        duplicates_are_news,
+    ),
+    Mutant("learner", "accepts sequences of long ago", ("sequences_far_behind_are_duplicates",), no_window),
+    Mutant(
+        "learner",
+        "lets actors send without a credit",
+        ("credits_end_while_nothing_is_learnt", "credits_end_with_the_next_hello"),
+        free_credits,
+        quick=False,
+    ),
+    Mutant("learner", "accepts other generations", ("another_generation_is_refused",), any_generation),
+    Mutant("learner", "sends weights that the asker has", ("only_newer_weights_are_sent",), always_sends),
+    Mutant("learner", "sends weights to other contracts", ("another_contract_gets_no_weights",), weights_for_all),
+    Mutant(
+        "learner",
+        "announces another hash than its weights have",
+        ("weights_come_whole", "callers_that_go_away_harm_nobody"),
+        wrong_sum,
+    ),
+    Mutant("learner", "answers without a sequence", ("each_trajectory_has_one_answer_of_its_own",), answers_nobody),
+    Mutant("learner", "gives all batches one id", ("batches_have_ids_of_their_own",), one_id),
+    Mutant("learner", "lets the discriminator learn nothing", ("what_is_scored_is_what_was_sent",), remembers_nothing),
+    Mutant("learner", "takes in actors of another contract", ("another_digest_is_turned_away",), any_digest),
+    Mutant("learner", "takes in actors without a name", ("an_actor_has_a_name_of_1_to_128_bytes",), any_name),
+    Mutant(
+        "learner",
+        "learns from what is too old",
+        ("trajectories_that_are_too_old_are_dropped",),
+        learns_the_old,
+        quick=False,
+    ),
+    Mutant(
+        "learner",
+        "has no heartbeat",
+        (
+            "heartbeats_come_as_announced",
+            "each_trajectory_has_one_answer_of_its_own",
+            "credits_end_while_nothing_is_learnt",
+            "credits_end_with_the_next_hello",
+            "credits_of_one_who_leaves_go_to_others",
+        ),
+        no_heartbeats,
+        quick=False,
+    ),
+)
