@@ -70,7 +70,7 @@ def _observation_shape(options: DiscriminatorOptions, config: RunConfig) -> tupl
         return height, width, channels
     try:
         return create(config.engine.name, config.engine.settings).observation_shape
-    except EngineMissingError as error:
+    except (EngineMissingError, ValueError) as error:  # missing here, or the engine of somebody else's renderer
         raise StartError(
             f"{error}; or name the size of the pictures, which is all that is needed here: --observation-shape 32x32x1"
         ) from error

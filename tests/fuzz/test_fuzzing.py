@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.actor.weights import WeightsError, assemble
 from spiral.checkpoints import CheckpointError, read_latest
 from spiral.datasets.arrays import read_arrays
+from spiral.v1.learner_pb2 import GetWeightsResponse, WeightsHeader
 from tests.fuzz.targets import CORPUS, TARGETS, Target, check
 
 EDITS = 8
@@ -78,3 +81,20 @@ def test_counters_deeper_than_the_stack_are_damage(tmp_path: Path) -> None:
     (checkpoint / "manifest.json").write_text("[" * 100_000)
     with pytest.raises(CheckpointError, match="nested too deeply"):
         read_latest(tmp_path)
+
+
+def test_weights_are_read_no_further_than_their_header_says() -> None:
+    taken = []
+
+    async def responses(header: WeightsHeader) -> AsyncIterator[GetWeightsResponse]:
+        yield GetWeightsResponse(header=header)
+        for number in range(10):
+            taken.append(number)
+            yield GetWeightsResponse(chunk=b"1234")
+
+    with pytest.raises(WeightsError, match="more than 1073741824"):
+        asyncio.run(assemble(responses(WeightsHeader(modified=True, total_bytes=1 << 40))))
+    assert taken == []
+    with pytest.raises(WeightsError, match="more than the 6 bytes announced"):
+        asyncio.run(assemble(responses(WeightsHeader(modified=True, total_bytes=6))))
+    assert taken == [0, 1]

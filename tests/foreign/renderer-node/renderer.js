@@ -106,7 +106,6 @@ class Rollout {
 export class Renderer {
   constructor(options, metrics, metricsUrl) {
     Object.assign(this, { options, metrics, metricsUrl });
-    this.rollouts = 0;
     this.calls = 0;
     this.draining = false;
     this.atRest = null;
@@ -119,9 +118,15 @@ export class Renderer {
     if (this.calls === 0) atRest();
   }
 
-  #begin() {
+  // Whether there is a place for a call; where there is none, it is refused.
+  #begin(call) {
+    if (this.draining || this.calls >= this.options.maxStreams) {
+      call.emit('error', this.draining ? this.goingDown() : this.#full());
+      return false;
+    }
     this.calls += 1;
     this.metrics.streams.inc();
+    return true;
   }
 
   #end() {
@@ -175,11 +180,8 @@ export class Renderer {
   }
 
   rollout(call) {
-    if (this.draining) return void call.emit('error', this.goingDown());
-    if (this.rollouts >= this.options.maxStreams) return void call.emit('error', this.#full());
+    if (!this.#begin(call)) return;
     const rollout = new Rollout(this);
-    this.rollouts += 1;
-    this.#begin();
     const watchdog = setTimeout(() => {
       this.metrics.idle.inc();
       end(status(grpc.status.CANCELLED, `no request for ${this.options.idleS} s, and others may want the place`));
@@ -189,7 +191,6 @@ export class Renderer {
       if (over) return;
       over = true;
       clearTimeout(watchdog);
-      this.rollouts -= 1;
       rollout.close();
       if (error) call.emit('error', error);
       else call.end();
@@ -216,8 +217,7 @@ export class Renderer {
   }
 
   async render(call) {
-    if (this.draining) return void call.emit('error', this.goingDown());
-    this.#begin();
+    if (!this.#begin(call)) return;
     try {
       await this.#frames(call);
       call.end();
