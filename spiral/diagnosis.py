@@ -173,7 +173,8 @@ def _torch() -> Iterator[Finding]:
     full, half = _multiply_s(torch.float32), _multiply_s(torch.bfloat16)
     verdict = "faster" if half < full else "slower"
     factor = max(full, half) / min(full, half)
-    yield Finding("precision", "good", f"bfloat16 is {factor:.1f}× {verdict} than float32 here; the CPU uses float32")
+    compared = f"bfloat16 is {factor:.1f}× {verdict} than float32 here"
+    yield Finding("precision", "good", f"{compared}; each run measures its own updates and keeps to what is faster")
     if torch.cuda.is_available():
         name, memory = torch.cuda.get_device_name(0), torch.cuda.get_device_properties(0).total_memory
         yield Finding("GPU", "good", f"{name}, {memory / 2**30:.0f} GiB")
