@@ -40,11 +40,22 @@ class Trained:
     ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
         """Paint ``num`` pictures: canvases uint8 ``[num, H, W, C]`` and actions int32 ``[num, T, K]``.
 
-        The same seed draws the same random numbers, whatever the weights.
+        The same seed draws the same random numbers, whatever the weights. ValueError for targets of another shape or
+        dtype than the view's uint8 ``[num, H, W, C]``, for none where the policy needs them, and the other way round.
         """
+        self._check(num, targets)
         generator = torch.Generator().manual_seed(seed)
         with _torch_threads(1 if self.config.policy.network == "small" else usable_cores()):
             return paint(self.policy, self.engine, num, generator, targets, threads=usable_cores())
+
+    def _check(self, num: int, targets: NDArray[np.uint8] | None) -> None:
+        if targets is not None and not self.config.conditional:
+            raise ValueError("targets: there are some, but this policy paints from nothing and takes none")
+        if targets is None and self.config.conditional:
+            raise ValueError("targets: there are none, but this policy paints after targets and needs them")
+        shape = (num, *self.engine.observation_shape)
+        if targets is not None and (targets.shape != shape or targets.dtype != np.uint8):
+            raise ValueError(f"targets: {targets.dtype} {list(targets.shape)}; uint8 {list(shape)} is right")
 
     def program(self, actions: NDArray[np.int32], seed: int = 0) -> Program:
         """The program of one picture, from its actions ``[T, K]``."""

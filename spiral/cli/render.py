@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from spiral.replacing import replacing
+
 ENDINGS = (".png", ".gif", ".npz")
 
 
@@ -46,7 +48,8 @@ def render(
         elif out.suffix == ".gif":
             pictures.save_painting_gif(out, [images], ms_per_frame=ms, scale=1)
         else:
-            np.savez_compressed(out, images=images)
+            with replacing(out) as aside, aside.open("wb") as file:
+                np.savez_compressed(file, images=images)
     except OSError as error:
         raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
     count, height, width, _ = images.shape

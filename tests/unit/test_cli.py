@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -203,13 +203,21 @@ def test_data_says_what_is_there_and_how_to_get_the_rest(
     assert "no such directory" in refused(capsys, "data", "get", "mnist", "--from", str(tmp_path / "none"))
 
 
-def test_a_full_disk_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    if not os.access("/dev/full", os.W_OK):
-        pytest.skip("this system has no /dev/full")
+@pytest.mark.parametrize("name", ["x.npz", "x.png", "x.gif"])
+def test_a_disk_that_takes_no_more_is_a_sentence_and_leaves_what_was_there(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     PROGRAM.save(tmp_path / "p.json")
-    (tmp_path / "full.npz").symlink_to("/dev/full")
-    text = refused(capsys, "render", str(tmp_path / "p.json"), "--out", str(tmp_path / "full.npz"))
-    assert "can't be written: No space left on device" in text
+    (tmp_path / name).write_bytes(b"of an earlier painting")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        text = refused(capsys, "render", str(tmp_path / "p.json"), "--out", str(tmp_path / name))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "can't be written: File too large" in text
+    assert (tmp_path / name).read_bytes() == b"of an earlier painting"
+    assert {path.name for path in tmp_path.iterdir()} == {"p.json", name}
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import resource
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from services.launcher.lockstep import Lockstep, deterministic
@@ -103,6 +105,60 @@ def test_what_is_no_picture_is_a_sentence_and_leaves_nothing(
     assert main(["reconstruct", str(good), str(bad), "--run=after", f"--runs={runs}", f"--out={out}"]) == 2
     assert said in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_targets_of_another_size_or_channels_or_none_are_refused(runs: Path) -> None:
+    trained = load_trained(Run(runs / "after"))
+    for targets, said in (
+        (np.zeros((2, 16, 16, 1), np.uint8), r"targets: uint8 \[2, 16, 16, 1\]; uint8 \[2, 32, 32, 1\] is right"),
+        (np.zeros((2, 32, 32, 3), np.uint8), r"targets: uint8 \[2, 32, 32, 3\]"),
+        (np.zeros((1, 32, 32, 1), np.uint8), r"targets: uint8 \[1, 32, 32, 1\]"),
+        (np.zeros((2, 32, 32, 1), np.float32), r"targets: float32"),
+        (None, "this policy paints after targets and needs them"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            trained.paint(2, 0, targets)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="this policy paints from nothing and takes none"):
+        load_trained(Run(runs / "nothing")).paint(2, 0, np.zeros((2, 32, 32, 1), np.uint8))
+
+
+def test_exactly_one_of_run_and_model_says_who_paints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(digit()).save(tmp_path / "seven.png")
+    for chosen in ([], ["--run=a", "--model=b"]):
+        assert main(["reconstruct", str(tmp_path / "seven.png"), *chosen]) == 2
+        assert "--run, --model: exactly one of them says who paints" in capsys.readouterr().err
+
+
+def test_a_disk_that_takes_no_more_is_a_sentence_and_leaves_no_half(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(digit()).save(tmp_path / "seven.png")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        arguments = ["--run=after", f"--runs={runs}", f"--out={tmp_path / 'out'}", "--attempts=1", "--device=cpu"]
+        assert main(["reconstruct", str(tmp_path / "seven.png"), *arguments]) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "out can't be written: File too large" in capsys.readouterr().err
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_device_that_is_not_here_is_a_sentence(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    Image.fromarray(digit()).save(tmp_path / "seven.png")
+    who = ["--run=after", f"--runs={runs}", "--device=cuda"]
+    for command in (
+        ["reconstruct", str(tmp_path / "seven.png"), f"--out={tmp_path / 'out'}"],
+        ["paint", f"--out={tmp_path / 'out'}"],
+        ["eval", f"--out={tmp_path / 'out'}"],
+    ):
+        assert main([*command, *who]) == 2
+        assert 'device: "cuda" is not here' in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"seven.png"}
 
 
 def test_a_run_without_targets_and_names_that_collide_are_sentences(
