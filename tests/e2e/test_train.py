@@ -105,7 +105,7 @@ def test_a_run_learns_to_its_limit_ends_with_pictures_and_is_resumed(
         np.testing.assert_array_equal(render(Program.load(program))[-1], image)
     capsys.readouterr()
     assert main(["eval", "--run", "tiny", "--runs", str(first.run.path.parent), "--num", "100", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["lenet_fid"] > 0
+    assert json.loads(capsys.readouterr().out)["figures"]["lenet_fid"]["value"] > 0
 
     second = launch("--frames", "4000")
     assert second.wait() == 0, second.text() + second.logs()
