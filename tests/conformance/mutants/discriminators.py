@@ -66,9 +66,11 @@ def same_targets(patch: Patch) -> None:
 
 def counts_all(patch: Patch) -> None:
     real = Meter.scored
-    patch.setattr(
-        Meter, "scored", lambda self, scores, seconds, remember, *rest: real(self, scores, seconds, True, *rest)
-    )
+
+    def scored(self: Any, scores: Any, seconds: float, remember: bool, *rest: Any) -> None:
+        real(self, scores, seconds, True, *rest)
+
+    patch.setattr(Meter, "scored", scored)
 
 
 def short_is_fine(patch: Patch) -> None:

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from services.learner import admission, scoring
+from services.learner import admission, publisher, scoring
 from services.learner.admission import Admission
 from services.learner.duplicates import AcceptedSequences
-from services.learner.publisher import LearnerServicer, WeightsPublisher
+from services.learner.publisher import WeightsPublisher
 from services.learner.scoring import Scorer
 from spiral.v1.discriminator_pb2 import ScoreRequest
-from spiral.v1.learner_pb2 import GetWeightsRequest, GetWeightsResponse
+from spiral.v1.learner_pb2 import GetWeightsResponse
 from spiral.v1.trajectory_pb2 import TrajectoryHeader
+from spiral.versions import Version
 from tests.conformance.mutants.mutant import Mutant
 
 Patch = pytest.MonkeyPatch
@@ -62,22 +63,12 @@ def any_generation(patch: Patch) -> None:
 
 
 def always_sends(patch: Patch) -> None:
-    real = LearnerServicer.GetWeights
-
-    def weights(self: Any, request: GetWeightsRequest, context: Any) -> Iterator[GetWeightsResponse]:
-        return real(self, GetWeightsRequest(contract_digest=request.contract_digest), context)
-
-    patch.setattr(LearnerServicer, "GetWeights", weights)
+    patch.setattr(publisher, "version_from_proto", lambda message: Version())
 
 
 def weights_for_all(patch: Patch) -> None:
-    real = LearnerServicer.GetWeights
-
-    def weights(self: Any, request: GetWeightsRequest, context: Any) -> Iterator[GetWeightsResponse]:
-        request.contract_digest = ""
-        return real(self, request, context)
-
-    patch.setattr(LearnerServicer, "GetWeights", weights)
+    unchecked = property(lambda self: "", lambda self, value: None)
+    patch.setattr(WeightsPublisher, "contract_digest", unchecked, raising=False)
 
 
 def wrong_sum(patch: Patch) -> None:

@@ -203,9 +203,7 @@ def fears_tomorrow(patch: Patch) -> None:
 
 AVERAGE = "observations_are_area_averages_of_the_canvas"
 MUTANTS = (
-    Mutant(
-        "renderer", "answers each canvas with its neighbour's", ("the_place_in_the_batch_does_not_matter",), neighbours
-    ),
+    Mutant("renderer", "answers with its neighbour's canvas", ("the_place_in_the_batch_does_not_matter",), neighbours),
     Mutant("renderer", "rounds averages down", (AVERAGE,), rounds_down),
     Mutant(
         "renderer",
