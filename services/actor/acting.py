@@ -95,7 +95,13 @@ class _Actor:
         """Agree with the peers, then start everything that runs for ever in ``tasks``."""
         options, config, waits, rng = self._options, self._config, self._waits, self._rng
         renderers = Renderers(
-            to_renderer, config.engine, waits, rng, stream_life_s=options.stream_life_s, watchdog_s=options.watchdog_s
+            to_renderer,
+            config.engine,
+            waits,
+            rng,
+            stream_life_s=options.stream_life_s,
+            watchdog_s=options.watchdog_s,
+            connect=lambda: rpc.connect_async(options.renderer, options.identity),
         )
         engine = await renderers.describe()
         shape, batch = engine.observation_shape, config.actor.batch
