@@ -69,8 +69,8 @@ def _measure(renderer: RendererTarget, streams: int) -> _Measured:
             stream = Stream(channel, engine)
             try:
                 stream.open(BATCH)
-                while time.monotonic() < end:
-                    stream.reset()
+                stream.reset()
+                while not measured.steps_s or time.monotonic() < end:
                     for actions in program:
                         start_s = time.monotonic()
                         stream.step(actions)
