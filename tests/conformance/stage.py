@@ -9,6 +9,30 @@ from spiral.conformance.target import Target
 from spiral.wire.edges import Service
 from tests.conformance.hosted import HOSTS
 
+LONG = {
+    # Seconds each: they wait for heartbeats, for silence, for streams to grow old, or for versions to stand still.
+    "a_deadline_ends_a_stream_and_frees_its_canvases",
+    "a_deadline_in_the_middle_of_a_batch_harms_nobody",
+    "every_remembered_batch_earns_as_many_updates",
+    "a_batch_sent_twice_at_once_counts_once",
+    "a_crowd_is_answered_or_told_when_to_come_again",
+    "heartbeats_come_as_announced",
+    "batches_have_ids_of_their_own",
+    "credits_end_while_nothing_is_learnt",
+    "credits_end_with_the_next_hello",
+    "credits_of_one_who_leaves_go_to_others",
+    "silence_makes_it_connect_again",
+    "nothing_is_sent_without_a_credit",
+    "it_comes_back_to_a_learner_that_is_stopping",
+    "a_stream_that_is_lost_costs_its_episodes_alone",
+    "damaged_weights_are_not_used",
+    # Many bytes each.
+    "a_request_above_the_limit_is_refused_cleanly",
+    "a_message_above_the_limit_is_refused_cleanly",
+    "a_batch_above_4_mib_is_scored",
+}
+"""Cases that `make test` leaves to `make test-all`."""
+
 
 class Stage:
     """Hosts a service until another one, or a fresh one, is asked for."""

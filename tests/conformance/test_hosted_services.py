@@ -10,7 +10,7 @@ from spiral.conformance.case import Case
 from spiral.conformance.catalogue import cases_of
 from spiral.conformance.running import run_case
 from spiral.wire.edges import SERVICES, Service
-from tests.conformance.stage import Stage
+from tests.conformance.stage import LONG, Stage
 
 SKIPPED = {
     # Nobody can restart or end a service in the process of the test.
@@ -25,21 +25,6 @@ SKIPPED = {
     "targets_come_from_the_discriminator": "not conditional",
     "a_batch_that_no_message_holds_is_refused": "fit into a message",
     "a_message_above_4_mib_is_answered_where_declared": "no message above 4 MiB",
-}
-LONG = {
-    # Seconds each: they wait for heartbeats, for silence, or for versions to stand still.
-    "a_deadline_ends_a_stream_and_frees_its_canvases",
-    "a_request_above_the_limit_is_refused_cleanly",
-    "a_deadline_in_the_middle_of_a_batch_harms_nobody",
-    "every_remembered_batch_earns_as_many_updates",
-    "a_batch_sent_twice_at_once_counts_once",
-    "heartbeats_come_as_announced",
-    "credits_end_while_nothing_is_learnt",
-    "credits_end_with_the_next_hello",
-    "credits_of_one_who_leaves_go_to_others",
-    "silence_makes_it_connect_again",
-    "nothing_is_sent_without_a_credit",
-    "it_comes_back_to_a_learner_that_is_stopping",
 }
 
 

@@ -28,7 +28,13 @@ class Task:
     @classmethod
     def load(cls, name: str, settings: Sequence[str]) -> Task:
         """From a preset or a file and single settings; ValueError with a sentence."""
-        return cls(name, tuple(settings), load_config(name, settings))
+        config = load_config(name, settings)
+        if config.num_actions > config.unroll:
+            raise ValueError(
+                f"num_actions: episodes of {config.num_actions} actions come in several messages of {config.unroll} "
+                f"(unroll), and the suite plays whole ones; --set num_actions={config.unroll} is right"
+            )
+        return cls(name, tuple(settings), config)
 
     @property
     def contract(self) -> TrajectoryContract:

@@ -99,6 +99,7 @@ MUTANTS = (
             "unknown_fields_of_a_batch_are_ignored",
         ),
         remembers_all,
+        quick=False,
     ),
     Mutant(
         "discriminator",
