@@ -8,15 +8,33 @@ import shlex
 import shutil
 import string
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from tests.k8s.cluster.manifests import REPOSITORY
 
 # What images are built on has this path.
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _INIT = Path(__file__).with_name("init.py")
+
+
+class _Foreign(NamedTuple):
+    """An image of a service that is not ours, where ``k8s`` has one."""
+
+    name: str
+    dockerfile: Path
+    links: Mapping[str, Path]
+
+
+_RENDERER_NODE = REPOSITORY / "tests" / "foreign" / "renderer-node"
+_FOREIGN = _Foreign(
+    "spiral-renderer-node",
+    _RENDERER_NODE / "Dockerfile",
+    MappingProxyType({"/app": _RENDERER_NODE, "/protos": REPOSITORY / "protos"}),
+)
 
 
 class ImageError(ValueError):
@@ -42,6 +60,8 @@ class Image:
 def find(name: str) -> Image:
     """The stand-in for the image ``name``; ImageError where there is none."""
     last = name.partition("@")[0].rpartition("/")[2].partition(":")[0]
+    if last == _FOREIGN.name:
+        return _service(_FOREIGN.dockerfile, _FOREIGN.links)
     service = re.fullmatch(r"spiral-([a-z]+)", last)
     dockerfile = REPOSITORY / "services" / service[1] / "Dockerfile" if service else None
     if dockerfile and dockerfile.is_file():
@@ -52,8 +72,11 @@ def find(name: str) -> Image:
     raise ImageError(f'"{name}" has no stand-in here: no Dockerfile under services/, no program of this machine')
 
 
-def _service(dockerfile: Path) -> Image:
-    """The checkout and its environment stand for /opt/venv, and a few lines for ``tini`` where it isn't installed."""
+def _service(dockerfile: Path, links: Mapping[str, Path] = MappingProxyType({})) -> Image:
+    """The checkout and its environment stand for /opt/venv, and a few lines for ``tini`` where it isn't installed.
+
+    ``links`` says what stands for the folders that an image of another kind has.
+    """
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     environment, working_dir, user = {"PATH": _PATH}, "/", "0"
@@ -81,7 +104,7 @@ def _service(dockerfile: Path) -> Image:
         int(uid),
         int(gid or 0),
         needs=(REPOSITORY, environment_folder, Path(sys.base_prefix)),
-        links={"/opt/venv": environment_folder} | ({} if shutil.which("tini") else {"/usr/bin/tini": _INIT}),
+        links={"/opt/venv": environment_folder, **links} | ({} if shutil.which("tini") else {"/usr/bin/tini": _INIT}),
     )
 
 
