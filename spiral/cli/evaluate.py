@@ -74,8 +74,8 @@ def evaluate(
     folder = out or (runs / name / "evaluation" if model is None else Path(f"{name}-evaluation"))
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"out: {folder} is a file; name a folder")
-    # Read when numpy is imported. The matrices are small: a second thread gains nothing, and beside busy processes the two
-    # wait for each other many times as long.
+    # Read when numpy is imported. The matrices are small: a second thread gains nothing, and beside busy processes the
+    # two wait for each other many times as long.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     trained = options.load_painter(run, model, runs)
 

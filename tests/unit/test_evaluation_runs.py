@@ -255,6 +255,31 @@ def test_a_checkpoint_of_another_network_or_engine_is_a_sentence(
     assert {path.name for path in tmp_path.iterdir()} == {"runs"}
 
 
+@pytest.mark.skipif(
+    importlib.util.find_spec("torch_fidelity") is None, reason="torch-fidelity is not here: pip install '.[fid]'"
+)
+@pytest.mark.timeout(600)
+def test_inception_features_come_from_the_weights_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch_fidelity import FeatureExtractorInceptionV3  # noqa: PLC0415
+
+    from spiral.evaluation.inception import Inception  # noqa: PLC0415
+
+    file, kept = tmp_path / "inception.pth", {}
+    torch.save({}, file)
+    with monkeypatch.context() as patched:  # the network's own first weights stand in for those that are downloaded
+        patched.setattr(FeatureExtractorInceptionV3, "load_state_dict", lambda self, _: kept.update(self.state_dict()))
+        FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=str(file))
+    torch.save(kept, file)
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 1), dtype=np.uint8)
+    network = Inception.load(torch.device("cpu"), file)
+    features = network.features(images)
+    assert features.shape == (3, 2048)
+    np.testing.assert_allclose(network.features(images[1:2].repeat(3, axis=3)), features[1:2], rtol=1e-4, atol=1e-9)
+    file.write_bytes(b"a letter")
+    with pytest.raises(ValueError, match=r"inception.pth is not the Inception network's weights"):
+        Inception.load(torch.device("cpu"), file)
+
+
 def test_inception_needs_enough_paintings_or_says_what_to_install(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
