@@ -118,13 +118,15 @@ class ActionSpec:
             )
 
 
-def contract_digest(spec: ActionSpec, observation_shape: Sequence[int], num_actions: int, conditional: bool) -> str:
+def contract_digest(
+    spec: ActionSpec, observation_shape: Sequence[int], num_actions: int, conditional: bool, unroll: int | None = None
+) -> str:
     """Hash of what two services must agree on, and nothing else: hex, 64 characters.
 
     Changing a learning rate changes no digest; changing a grid, an episode's length or the size of
-    the view does.
+    the view does. ``unroll``: actions of a message, where episodes are cut.
     """
-    contract = {
+    contract: dict[str, object] = {
         "protocol": PROTOCOL_MAJOR,
         "components": [[c.name, c.size, c.kind] for c in spec.components],
         "counts": [list(row) for row in spec.counts],
@@ -132,4 +134,6 @@ def contract_digest(spec: ActionSpec, observation_shape: Sequence[int], num_acti
         "num_actions": num_actions,
         "conditional": conditional,
     }
+    if unroll is not None:
+        contract["unroll"] = unroll
     return hashlib.sha256(json.dumps(contract, separators=(",", ":")).encode()).hexdigest()

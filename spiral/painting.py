@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 
 from spiral.engines import Engine
 from spiral.policy import Inputs, Policy, State
-from spiral.trajectories import Trajectory
+from spiral.trajectories import Trajectory, last_start
+
+KEPT = 50
+"""Observations of a long episode that :func:`paint`, which needs none of them afterwards, keeps at a time."""
 
 
 class Painter:
@@ -22,33 +25,40 @@ class Painter:
 
         painter.begin(blank)
         while not painter.done:
-            painter.observe(canvases.step(painter.act()))
-        trajectory = painter.trajectory()
+            while not painter.full:
+                painter.observe(canvases.step(painter.act()))
+            trajectory = painter.trajectory()
 
-    ``policy`` may be replaced between two steps.
+    An episode is one trajectory, or is cut into unrolls of ``unroll`` actions. ``policy`` may be replaced between two
+    steps.
     """
 
-    def __init__(self, policy: Policy, batch: int, generator: torch.Generator) -> None:
+    def __init__(self, policy: Policy, batch: int, generator: torch.Generator, unroll: int | None = None) -> None:
         self.policy = policy
         self._batch = batch
         self._generator = generator
-        self._step = 0
+        self._unroll = policy.num_actions if unroll is None else min(unroll, policy.num_actions)
+        self._step = self._start = policy.num_actions
         self._state: State = ()
 
     @property
     def done(self) -> bool:
-        """Whether all actions of the episode have been executed and seen."""
+        """Whether all actions of the episode have been executed and seen; so it is before the first one."""
         return self._step == self.policy.num_actions
+
+    @property
+    def full(self) -> bool:
+        """Whether the trajectory is complete: at the end of an unroll, and of the episode."""
+        return self._step == min(self._start + self._unroll, self.policy.num_actions)
 
     def begin(self, blank: NDArray[np.uint8], targets: NDArray[np.uint8] | None = None) -> None:
         """Start new episodes from the blank observations ``[B, H, W, C]``."""
         T, B, K = self.policy.num_actions, self._batch, len(self.policy.spec)
-        self._step = 0
+        self._step = self._start = 0
         self._state = self.policy.initial_state(B)
-        self._observations = np.empty((T + 1, *blank.shape), np.uint8)
-        self._observations[0] = blank
         self._actions: NDArray[np.int32] = np.zeros((T, B, K), np.int32)
-        self._log_prob = np.empty((T, B), np.float32)
+        self._blank = blank.copy()
+        self._record(blank)
         self._targets = targets
         self._seen_targets = None if targets is None else self.policy.see(self._tensor(targets))
         self._noise = (
@@ -59,9 +69,10 @@ class Painter:
     def act(self) -> NDArray[np.int32]:
         """Choose the next action of each episode: ``[B, K]``, components in the spec's order."""
         t = self._step
+        at = t - self._start
         previous = self._actions[t - 1 : t] if t else np.zeros((1, *self._actions.shape[1:]), np.int32)
         inputs = Inputs(
-            seen=self.policy.watch(self._tensor(self._observations[t : t + 1])),
+            seen=self.policy.watch(self._tensor(self._observations[at : at + 1])),
             previous_action=self._tensor(previous).long(),
             step=torch.tensor([t], device=self.policy.counts.device),
             noise=None if self._noise is None else self._tensor(self._noise),
@@ -69,7 +80,7 @@ class Painter:
         )
         sampled = self.policy.act(inputs, self._state, self._generator)
         self._state = sampled.state
-        self._log_prob[t] = sampled.log_prob.cpu().numpy()
+        self._log_prob[at] = sampled.log_prob.cpu().numpy()
         actions: NDArray[np.int32] = self._actions[t]
         actions[:] = sampled.actions.cpu().numpy()
         return actions
@@ -77,14 +88,44 @@ class Painter:
     def observe(self, frames: NDArray[np.uint8]) -> None:
         """Take in what the last actions have made: ``[B, H, W, C]``."""
         self._step += 1
-        self._observations[self._step] = frames
+        self._observations[self._step - self._start] = frames
 
     def _tensor(self, array: NDArray[Any]) -> torch.Tensor:
         return torch.from_numpy(array).to(self.policy.counts.device)
 
     def trajectory(self) -> Trajectory:
-        """The record of the finished episodes."""
-        return Trajectory(self._observations, self._actions, self._log_prob, self._noise, self._targets)
+        """The record of the finished episodes, or of the unroll that is full; the next one begins with it."""
+        if self._unroll == self.policy.num_actions:
+            return Trajectory(self._observations, self._actions, self._log_prob, self._noise, self._targets)
+        start, end, length = self._start, self._step, self._step - self._start
+        actions = np.zeros((self._unroll, *self._actions.shape[1:]), np.int32)
+        actions[:length] = self._actions[start:end]
+        earlier = np.zeros_like(self._actions[: last_start(self.policy.num_actions, self._unroll)])
+        earlier[:start] = self._actions[:start]
+        self._observations[length + 1 :] = self._observations[length]
+        self._log_prob[length:] = 0
+        unroll = Trajectory(
+            self._observations,
+            actions,
+            self._log_prob,
+            self._noise,
+            self._targets,
+            first_step=np.full(self._batch, start, np.int32),
+            earlier=earlier,
+            blank=self._blank,
+            state=self._memory,
+        )
+        self._start = end
+        if not self.done:
+            self._record(self._observations[length])
+        return unroll
+
+    def _record(self, first: NDArray[np.uint8]) -> None:
+        """Begin an unroll, in memory of its own: the one before is not ours any more."""
+        self._observations = np.empty((self._unroll + 1, *first.shape), np.uint8)
+        self._observations[0] = first
+        self._log_prob = np.empty((self._unroll, self._batch), np.float32)
+        self._memory = self.policy.pack_state(self._state).cpu().numpy() if self._state else None
 
 
 def paint(
@@ -102,13 +143,15 @@ def paint(
     for start in range(0, num, batch):
         size = min(batch, num - start)
         canvases = engine.open(size, threads)
-        painter = Painter(policy, size, generator)
+        painter = Painter(policy, size, generator, KEPT)
         painter.begin(
             canvases.reset(np.zeros(size, np.int64)), None if targets is None else targets[start : start + size]
         )
         while not painter.done:
-            painter.observe(canvases.step(painter.act()))
+            while not painter.full:
+                painter.observe(canvases.step(painter.act()))
+            program = painter.trajectory().program(policy.num_actions)
         pictures.append(canvases.canvas())
-        actions.append(painter.trajectory().actions.transpose(1, 0, 2))
+        actions.append(program.transpose(1, 0, 2))
         canvases.close()
     return np.concatenate(pictures), np.concatenate(actions)

@@ -28,14 +28,16 @@ def painted(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.bool_]:
     if not is_compound(spec):
         return np.asarray(spec.mask(actions).all(-1))
     begins = actions[..., 0] == 1
-    return ~begins & np.logical_or.accumulate(begins, 0)
+    paints: NDArray[np.bool_] = ~begins & np.logical_or.accumulate(begins, 0)
+    return paints
 
 
 def begun(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.bool_]:
     """Which actions paint where the one before did not, the episode's first stroke excepted: bool ``[T, B]``."""
     paints = painted(actions, spec)
     before = np.concatenate([np.zeros_like(paints[:1]), paints[:-1]])
-    return paints & ~before & np.logical_or.accumulate(before, 0)
+    starts: NDArray[np.bool_] = paints & ~before & np.logical_or.accumulate(before, 0)
+    return starts
 
 
 def lengths(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.float32]:
@@ -66,4 +68,5 @@ def _places(actions: NDArray[np.int32], spec: ActionSpec, name: str) -> NDArray[
 
 
 def _distance(start: NDArray[np.float32], end: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.hypot(end[..., 0] - start[..., 0], end[..., 1] - start[..., 1])
+    distance: NDArray[np.float32] = np.hypot(end[..., 0] - start[..., 0], end[..., 1] - start[..., 1])
+    return distance

@@ -1,4 +1,8 @@
-"""The record of a group of episodes, and the shapes that a run's trajectories must have."""
+"""The record of a group of episodes, and the shapes that a run's trajectories must have.
+
+A long episode is cut into *unrolls* of equal length, each the record of its actions and of what a learner has to know
+of those before. Where the last one is shorter than that, it is filled up: its last picture again, actions of zeros.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +17,10 @@ from spiral.actions import ActionSpec, contract_digest
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """``B`` episodes of ``T`` actions painted in lockstep, time-major."""
+    """``B`` episodes of ``T`` actions painted in lockstep, time-major; or an unroll of ``T`` actions of each."""
 
     observations: NDArray[np.uint8]
-    """``[T + 1, B, H, W, C]``; the first is the blank start."""
+    """``[T + 1, B, H, W, C]``; the first is the blank start, in an unroll what its first action painted on."""
     actions: NDArray[np.int32]
     """``[T, B, K]``."""
     behaviour_log_prob: NDArray[np.float32]
@@ -25,11 +29,29 @@ class Trajectory:
     """``[B, Z]`` where the policy takes noise."""
     targets: NDArray[np.uint8] | None = None
     """``[B, H, W, C]`` in a conditional run."""
+    first_step: NDArray[np.int32] | None = None
+    """``[B]``, in an unroll: actions of the episode that were executed before."""
+    earlier: NDArray[np.int32] | None = None
+    """``[S, B, K]``, in an unroll: those actions, and zeros; S is where the last unroll of an episode begins."""
+    blank: NDArray[np.uint8] | None = None
+    """``[B, H, W, C]``, in an unroll: the blank start of the episode."""
+    state: NDArray[np.float32] | None = None
+    """``[B, M]``, in an unroll, where the policy has a memory: what it held before the first action."""
 
     @property
     def batch(self) -> int:
         """Number of episodes B."""
         return int(self.actions.shape[1])
+
+    def program(self, num_actions: int) -> NDArray[np.int32]:
+        """All actions since the episodes' start: int32 ``[num_actions, B, K]``, zeros after an unroll's end."""
+        if self.first_step is None or self.earlier is None:
+            return self.actions
+        length, batch, components = self.actions.shape
+        program = np.zeros((len(self.earlier) + length, batch, components), np.int32)
+        program[: len(self.earlier)] = self.earlier
+        program[self.first_step + np.arange(length)[:, None], np.arange(batch)] = self.actions
+        return program[:num_actions]
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """The arrays that are there, by name, in the order in which they travel."""
@@ -39,6 +61,10 @@ class Trajectory:
             "behaviour_log_prob": self.behaviour_log_prob,
             "noise": self.noise,
             "targets": self.targets,
+            "first_step": self.first_step,
+            "earlier": self.earlier,
+            "blank": self.blank,
+            "state": self.state,
         }
         return {name: array for name, array in named.items() if array is not None}
 
@@ -46,6 +72,19 @@ class Trajectory:
     def nbytes(self) -> int:
         """Bytes of all arrays."""
         return sum(array.nbytes for array in self.tensors().values())
+
+
+def even_unroll(num_actions: int, most: int) -> int:
+    """Length of the fewest equal unrolls, of ``most`` actions at most, that make an episode.
+
+    Equal ones leave the last of them the least to fill up.
+    """
+    return -(-num_actions // -(-num_actions // most))
+
+
+def last_start(num_actions: int, unroll: int) -> int:
+    """Actions of an episode that are executed before its last unroll."""
+    return (num_actions - 1) // unroll * unroll
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +97,30 @@ class TrajectoryContract:
     conditional: bool
     noise: int
     """Length of the noise vector, 0 where there is none."""
+    unroll: int | None = None
+    """Actions of a message; None, or as many as an episode has: episodes are not cut."""
+    state: int = 0
+    """Length of the policy's memory, 0 where it has none."""
+
+    @property
+    def cut(self) -> bool:
+        """Whether an episode comes in several messages."""
+        return self.unroll is not None and self.unroll < self.num_actions
+
+    @property
+    def length(self) -> int:
+        """Actions of a message."""
+        return self.unroll if self.unroll is not None and self.cut else self.num_actions
 
     @property
     def digest(self) -> str:
         """The contract digest, hex SHA-256."""
-        return contract_digest(self.spec, self.observation_shape, self.num_actions, self.conditional)
+        unroll = self.unroll if self.cut else None
+        return contract_digest(self.spec, self.observation_shape, self.num_actions, self.conditional, unroll)
 
     def tensors(self, batch: int) -> dict[str, tuple[type[np.generic], tuple[int, ...]]]:
         """Type and shape of each tensor of a trajectory of ``batch`` episodes, in the order in which they travel."""
-        T, K = self.num_actions, len(self.spec)
+        T, K = self.length, len(self.spec)
         expected: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
             "observations": (np.uint8, (T + 1, batch, *self.observation_shape)),
             "actions": (np.int32, (T, batch, K)),
@@ -76,6 +130,12 @@ class TrajectoryContract:
             expected["noise"] = (np.float32, (batch, self.noise))
         if self.conditional:
             expected["targets"] = (np.uint8, (batch, *self.observation_shape))
+        if self.cut:
+            expected["first_step"] = (np.int32, (batch,))
+            expected["earlier"] = (np.int32, (last_start(self.num_actions, T), batch, K))
+            expected["blank"] = (np.uint8, (batch, *self.observation_shape))
+            if self.state:
+                expected["state"] = (np.float32, (batch, self.state))
         return expected
 
     def nbytes(self, batch: int) -> int:

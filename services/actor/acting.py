@@ -25,7 +25,7 @@ from spiral.metrics import Metrics
 from spiral.painting import Painter
 from spiral.policy import build_policy
 from spiral.serving import Serving
-from spiral.trajectories import TrajectoryContract
+from spiral.trajectories import TrajectoryContract, even_unroll
 from spiral.wire import rpc, sockets
 
 BEAT_S = 1.0
@@ -105,10 +105,17 @@ class _Actor:
         )
         engine = await renderers.describe()
         shape, batch = engine.observation_shape, config.actor.batch
-        contract = TrajectoryContract(engine.spec, shape, config.num_actions, config.conditional, config.policy.noise)
-        self._serving.info.contract_digest = contract.digest
-
         policy = build_policy(config.policy, engine.spec, shape, config.num_actions, config.conditional).eval()
+        contract = TrajectoryContract(
+            engine.spec,
+            shape,
+            config.num_actions,
+            config.conditional,
+            config.policy.noise,
+            even_unroll(config.num_actions, config.unroll),
+            policy.state_size,
+        )
+        self._serving.info.contract_digest = contract.digest
         client = WeightsClient(to_learner, contract.digest, options.deadline_s)
         current = CurrentPolicy(policy, client, waits, rng, arrived=self._weights_arrived)
         shipper = Shipper(
@@ -127,7 +134,7 @@ class _Actor:
         targets = Targets(to_discriminator, shape, waits, rng, options.deadline_s) if config.conditional else None
         peers = Peers(renderers, shipper, current, targets, waits)
         for index in range(config.actor.groups):
-            painter = Painter(current.policy, batch, self._generator(index))
+            painter = Painter(current.policy, batch, self._generator(index), contract.unroll)
             group = PaintGroup(painter, batch, contract, peers, BackOff(rng), self._metrics)
             tasks.create_task(group.run())
 

@@ -1,4 +1,4 @@
-"""One group of canvases: paints episode after episode and ships each group as one trajectory."""
+"""One group of canvases: paints episode after episode and ships each as one trajectory, or as several unrolls."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A group of finished episodes."""
+    """A group of finished episodes, or an unroll of each."""
 
     trajectory: Trajectory
     oldest_version: Version
@@ -68,7 +68,7 @@ class PaintGroup:
         self._metrics = metrics
         self._clock = clock
         self._under_way = 0
-        """Episodes begun and not yet shipped."""
+        """Episodes begun and not yet shipped to their ends."""
 
     async def run(self) -> None:
         """Paint for ever. A lost stream costs the episodes on it and nothing else."""
@@ -86,14 +86,15 @@ class PaintGroup:
                 stream.close()
 
     async def _paint_and_ship(self, stream: Stream | None) -> Stream | None:
-        """One episode, on ``stream`` if it may be used any longer; the stream for the next one, None if it was lost."""
-        if stream is None or self._clock() >= stream.ends_at:
+        """One trajectory, on ``stream`` if it may be used any longer; the stream for the next, None if it was lost."""
+        # Not in the middle of an episode: its canvases are on the stream.
+        if stream is None or (self._clock() >= stream.ends_at and not self._under_way):
             if stream is not None:
                 _log.debug("retired a stream")
                 stream.close()
             stream = await self._peers.renderers.open(self._batch, self._contract.observation_shape)
         try:
-            finished = await self._episode(stream)
+            finished = await self._paint(stream)
         except StreamLostError as error:
             stream.close()
             _log.warning("lost a stream and the %d episodes on it: %s", self._under_way, error)
@@ -104,19 +105,21 @@ class PaintGroup:
         await self._peers.shipper.ship(
             finished.trajectory, finished.oldest_version, finished.newest_version, finished.duration_s
         )
-        self._under_way = 0
+        if self._painter.done:
+            self._under_way = 0
         return stream
 
-    async def _episode(self, stream: Stream) -> Finished:
+    async def _paint(self, stream: Stream) -> Finished:
         painter, current, waits = self._painter, self._peers.current, self._peers.waits
         current.want_newer()
         started = self._clock()
-        targets = None if self._peers.targets is None else await self._peers.targets.draw(self._batch)
-        with waits("renderer", "blank canvases"):
-            painter.begin(await stream.reset(), targets)
-        self._under_way = self._batch
+        if not self._under_way:
+            targets = None if self._peers.targets is None else await self._peers.targets.draw(self._batch)
+            with waits("renderer", "blank canvases"):
+                painter.begin(await stream.reset(), targets)
+            self._under_way = self._batch
         oldest = newest = current.version
-        while not painter.done:
+        while not painter.full:
             painter.policy = current.policy
             oldest, newest = min(oldest, current.version), max(newest, current.version)
             with self._metrics["spiral_actor_inference_seconds"].time():
@@ -125,8 +128,9 @@ class PaintGroup:
                 painter.observe(await stream.step(actions))
             self._metrics["spiral_actor_frames_total"].inc(self._batch)
         trajectory = painter.trajectory()
-        paints = painted(trajectory.actions, self._contract.spec)
-        self._metrics["spiral_actor_paint_fraction"].set(float(np.mean(paints)))
+        if painter.done:
+            paints = painted(trajectory.program(self._contract.num_actions), self._contract.spec)
+            self._metrics["spiral_actor_paint_fraction"].set(float(np.mean(paints)))
         return Finished(trajectory, oldest, newest, self._clock() - started)
 
     def _lose(self, reason: str) -> None:

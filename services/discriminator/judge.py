@@ -64,12 +64,18 @@ class Judge(Protocol):
         ...
 
     def score(
-        self, batch_id: str, observations: NDArray[np.uint8], targets: NDArray[np.uint8] | None, remember: bool
+        self,
+        batch_id: str,
+        observations: NDArray[np.uint8],
+        targets: NDArray[np.uint8] | None,
+        remember: bool,
+        ends: NDArray[np.bool_] | None = None,
     ) -> Scores:
         """Score observations uint8 [F, B, H, W, C], with targets uint8 [B, H, W, C] in a conditional run.
 
-        ``remember`` keeps the last frame of each episode for training. A batch id that was answered before gets the
-        same answer and changes nothing. Raises ValueError with a sentence where shapes or types are wrong.
+        ``remember`` keeps the last frame of each episode for training, or of those alone that ``ends`` [B] names. A
+        batch id that was answered before gets the same answer and changes nothing. Raises ValueError with a sentence
+        where shapes or types are wrong.
         """
         ...
 

@@ -91,7 +91,12 @@ class LearnedJudge:
         return self._debt
 
     def score(
-        self, batch_id: str, observations: NDArray[np.uint8], targets: NDArray[np.uint8] | None, remember: bool
+        self,
+        batch_id: str,
+        observations: NDArray[np.uint8],
+        targets: NDArray[np.uint8] | None,
+        remember: bool,
+        ends: NDArray[np.bool_] | None = None,
     ) -> Scores:
         """See :class:`Judge`. The updates that the batch earns come first where ``update_first`` is set."""
         check_batch(batch_id, observations, targets, self._observation_shape, self._conditional)
@@ -101,8 +106,9 @@ class LearnedJudge:
         updates: tuple[Update, ...] = ()
         if remember:
             updates = self.pay_debt()
-            self._replay.add(observations[-1], targets)
-            self._debt = self._config.updates_per_batch
+            self._remember(observations[-1], targets, ends)
+            # Before the first of the long episodes has ended there is nothing to learn from.
+            self._debt = self._config.updates_per_batch if len(self._replay) else 0
             if self._config.update_first:
                 updates += self.pay_debt()
         scores = Scores(
@@ -114,6 +120,14 @@ class LearnedJudge:
         )
         self._answers.keep(batch_id, scores)
         return scores
+
+    def _remember(
+        self, paintings: NDArray[np.uint8], targets: NDArray[np.uint8] | None, ends: NDArray[np.bool_] | None
+    ) -> None:
+        if ends is not None:
+            paintings, targets = paintings[ends], None if targets is None else targets[ends]
+        if len(paintings):
+            self._replay.add(paintings, targets)
 
     def pay_debt(self) -> tuple[Update, ...]:
         """Make the updates that remembered batches earned and that were not made yet."""

@@ -37,7 +37,12 @@ class L2Judge:
         return 0
 
     def score(
-        self, batch_id: str, observations: NDArray[np.uint8], targets: NDArray[np.uint8] | None, remember: bool
+        self,
+        batch_id: str,
+        observations: NDArray[np.uint8],
+        targets: NDArray[np.uint8] | None,
+        remember: bool,
+        ends: NDArray[np.bool_] | None = None,
     ) -> Scores:
         """See :class:`Judge`. Nothing is kept of a remembered batch but its scores' mean and deviation."""
         check_batch(batch_id, observations, targets, self._shape, conditional=True)
@@ -46,8 +51,8 @@ class L2Judge:
             return known
         assert targets is not None  # it was checked
         terms = distance_terms(self._terms, observations, targets)
-        if remember:
-            self._painted.add(terms["l2"][-1])
+        if remember and (ends is None or ends.any()):
+            self._painted.add(terms["l2"][-1] if ends is None else terms["l2"][-1, ends])
         # A real pair is the target twice, at distance 0.
         scores = Scores(terms, self.version, Statistics(0.0, 0.0, observations.shape[1]), self._painted.now())
         self._answers.keep(batch_id, scores)

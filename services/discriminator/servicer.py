@@ -70,9 +70,11 @@ class Discriminator(discriminator_pb2_grpc.DiscriminatorServiceServicer):
             observations, targets = self._allocate(header)
             _fill([array for array in (observations, targets) if array is not None], requests)
 
+        ends = _ends(header, observations.shape[1])
+
         def score(judge: Judge) -> Scores:
             start = time.perf_counter()
-            scores = judge.score(header.batch_id, observations, targets, header.remember)
+            scores = judge.score(header.batch_id, observations, targets, header.remember, ends)
             self._meter.scored(scores, time.perf_counter() - start, header.remember)
             return scores
 
@@ -129,6 +131,18 @@ class Discriminator(discriminator_pb2_grpc.DiscriminatorServiceServicer):
     def _refuse_while_draining(self) -> None:
         if self._draining():
             raise StatusError(grpc.StatusCode.UNAVAILABLE, "this discriminator is going down; ask again later")
+
+
+def _ends(header: discriminator_pb2.ScoreHeader, batch: int) -> NDArray[np.bool_] | None:
+    """Which episodes end, bool [B]; None: all of them."""
+    if not header.HasField("endings"):
+        return None
+    episodes = list(header.endings.episodes)
+    if episodes != sorted(set(episodes)) or (episodes and episodes[-1] >= batch):
+        raise ValueError(f"endings: {episodes[:20]} are no rising positions below {batch}, the number of episodes")
+    ends = np.zeros(batch, np.bool_)
+    ends[episodes] = True
+    return ends
 
 
 def _cancel(future: Future[Any]) -> None:

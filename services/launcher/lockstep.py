@@ -11,15 +11,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from services.discriminator.judge import Judge
 from services.discriminator.judging import build_judge
+from services.learner.admission import slots
 from services.learner.batches import join
 from services.learner.run import LearningRun, Limits, ScoredBatch
+from services.learner.unrolls import places
 from spiral import datasets
 from spiral.checkpoints import CheckpointError, CheckpointStore, State, raise_generation
 from spiral.config import RunConfig
@@ -30,6 +32,13 @@ from spiral.runs import Run
 from spiral.trajectories import Trajectory
 
 _log = logging.getLogger(__name__)
+
+
+class Group(NamedTuple):
+    """Canvases and who paints on them."""
+
+    painter: Painter
+    canvases: Canvases
 
 
 class Lockstep:
@@ -59,9 +68,23 @@ class Lockstep:
             seed=config.seed,
             generation=raise_generation(run.checkpoints("discriminator")),
         )
-        self._canvases: Canvases = engine.open(config.actor.batch, engine_threads)
+        contract, groups = self.learning.contract, config.learner.batch // config.actor.batch
+        slots(  # what would be too much for the services' queue is too much here too
+            contract,
+            batch=config.actor.batch,
+            learner_batch=config.learner.batch,
+            queue=config.learner.queue,
+            queue_bytes=config.learner.queue_bytes,
+        )
         self._generator = torch.Generator().manual_seed(config.seed)
-        self._painter = Painter(self.learning.learner.policy, config.actor.batch, self._generator)
+        # The groups of a batch are painted one after the other on the same canvases, unless each is amid an episode.
+        self._groups = [
+            Group(
+                Painter(self.learning.learner.policy, config.actor.batch, self._generator, contract.unroll),
+                engine.open(config.actor.batch, engine_threads),
+            )
+            for _ in range(groups if contract.cut else 1)
+        ]
         self._batches = 0
         self.seconds: dict[str, float] = dict.fromkeys(("paint", "score", "learn"), 0.0)
         """Time spent so far in each stage."""
@@ -71,13 +94,14 @@ class Lockstep:
     def step(self) -> None:
         """Paint, score and learn one batch."""
         start = time.perf_counter()
-        groups = self.config.learner.batch // self.config.actor.batch
+        groups = self._groups * (self.config.learner.batch // self.config.actor.batch // len(self._groups))
         newest = self.learning.learner.updates
-        batch = join([self._paint() for _ in range(groups)])
+        batch = join([self._paint(group) for group in groups])
         painted = time.perf_counter()
         self._batches += 1
         batch_id = f"{self.learning.generation}.{self._batches}"
-        scores = self._judge.score(batch_id, batch.observations, batch.targets, remember=True)
+        ends = None if batch.first_step is None else places(batch, self.config.num_actions).ends
+        scores = self._judge.score(batch_id, batch.observations, batch.targets, True, ends)
         self._judge.pay_debt()
         scored = time.perf_counter()
         self.learning.learn(ScoredBatch(batch, newest, newest, scores.terms, scores.real.mean, scores.painted.mean))
@@ -85,8 +109,13 @@ class Lockstep:
         for stage, seconds in (("paint", painted - start), ("score", scored - painted), ("learn", learnt - scored)):
             self.seconds[stage] += seconds
 
+    @property
+    def between_episodes(self) -> bool:
+        """Whether no painting is under way, so that checkpoints hold everything."""
+        return all(group.painter.done for group in self._groups)
+
     def save(self) -> None:
-        """Write both checkpoints; no canvas is open between two batches, so they hold everything."""
+        """Write both checkpoints; they hold everything but paintings under way."""
         self._store.save(self._judge.state(), self.config.to_yaml())
         self.learning.save(self._extra())
 
@@ -98,13 +127,15 @@ class Lockstep:
             record = self.learning.finish(self._extra())
         return record
 
-    def _paint(self) -> Trajectory:
-        blank = self._canvases.reset(np.zeros(self.config.actor.batch, np.int64))
-        targets = self._judge.sample_targets(self.config.actor.batch, test=False) if self.config.conditional else None
-        self._painter.begin(blank, targets)
-        while not self._painter.done:
-            self._painter.observe(self._canvases.step(self._painter.act()))
-        return self._painter.trajectory()
+    def _paint(self, group: Group) -> Trajectory:
+        painter, canvases = group
+        if painter.done:
+            size = self.config.actor.batch
+            blank = canvases.reset(np.zeros(size, np.int64))
+            painter.begin(blank, self._judge.sample_targets(size, test=False) if self.config.conditional else None)
+        while not painter.full:
+            painter.observe(canvases.step(painter.act()))
+        return painter.trajectory()
 
     def _extra(self) -> State:
         return State({"batches": self._batches}, {"generators": {"painting": self._generator.get_state()}})
@@ -142,7 +173,7 @@ def run_lockstep(
                 record = learning.write_due({})
                 if record is not None:
                     on_record(record)
-                if learning.checkpoint_due:
+                if learning.checkpoint_due and lockstep.between_episodes:
                     lockstep.save()
             except (OSError, CheckpointError) as error:
                 _log.error("not written down, the run goes on: %s", error)

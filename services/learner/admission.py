@@ -82,6 +82,20 @@ class Decision:
     admitted: Admitted | None = None
 
 
+def slots(contract: TrajectoryContract, *, batch: int, learner_batch: int, queue: int, queue_bytes: int) -> int:
+    """Trajectories of ``batch`` episodes that may wait; ValueError where they never fill a learner's batch."""
+    size, needed = contract.nbytes(batch), -(-learner_batch // batch)
+    room = min(queue, queue_bytes // size)
+    if room < needed:
+        shorter = f", or unroll < {contract.length}" if queue >= needed and contract.length > 1 else ""
+        raise ValueError(
+            f"learner.queue: {queue} messages or learner.queue_bytes: {queue_bytes} bytes hold {room} trajectories of "
+            f"{batch} episodes and {contract.length} actions ({size} bytes); a batch of {learner_batch} episodes needs "
+            f"{needed}: learner.queue ≥ {needed} and learner.queue_bytes ≥ {needed * size}{shorter}"
+        )
+    return room
+
+
 class Admission:
     """Decides who may send, and what is accepted.
 
@@ -107,14 +121,7 @@ class Admission:
         self.message_bytes = contract.nbytes(batch)
         """Bytes of a trajectory in the queue."""
         self.max_message_bytes = self.message_bytes + MAX_HEADER_BYTES
-        self.slots = min(queue, queue_bytes // self.message_bytes)
-        needed = -(-learner_batch // batch)
-        if self.slots < needed:
-            raise ValueError(
-                f"learner.queue: {queue} messages or learner.queue_bytes: {queue_bytes} bytes hold {self.slots} "
-                f"trajectories of {batch} episodes ({self.message_bytes} bytes); a batch of {learner_batch} episodes "
-                f"needs {needed}: learner.queue ≥ {needed} and learner.queue_bytes ≥ {needed * self.message_bytes}"
-            )
+        self.slots = slots(contract, batch=batch, learner_batch=learner_batch, queue=queue, queue_bytes=queue_bytes)
         if credits_per_actor < 1:
             raise ValueError(
                 f"credits_per_actor: {credits_per_actor}; without a credit nobody sends; at least 1 is right"

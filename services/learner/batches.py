@@ -16,5 +16,5 @@ def join(trajectories: Sequence[Trajectory]) -> Trajectory:
     """
     parts = [trajectory.tensors() for trajectory in trajectories]
     # Time comes first where there is time.
-    axes = {"observations": 1, "actions": 1, "behaviour_log_prob": 1, "noise": 0, "targets": 0}
-    return Trajectory(**{name: np.concatenate([part[name] for part in parts], axes[name]) for name in parts[0]})
+    timed = ("observations", "actions", "behaviour_log_prob", "earlier")
+    return Trajectory(**{name: np.concatenate([part[name] for part in parts], int(name in timed)) for name in parts[0]})

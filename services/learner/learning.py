@@ -17,6 +17,7 @@ from torch import Tensor
 
 from services.learner.losses import clipped_surrogate_loss, entropy_bonus, policy_gradient_loss, value_loss
 from services.learner.returns import vtrace
+from services.learner.unrolls import Cut, cut_of, last_actions
 from spiral.checkpoints import State, pack_optimiser, unpack_optimiser
 from spiral.config import LearnerConfig
 from spiral.policy import Inputs, Judged, Policy
@@ -52,6 +53,8 @@ class Update(NamedTuple):
     actions: Tensor
     """``[T, B, K]``."""
     losses: dict[str, Tensor]
+    valid: Tensor | None = None
+    """``[T, B]`` in a batch of unrolls: the actions that were executed."""
 
 
 class PolicyLearner:
@@ -65,6 +68,8 @@ class PolicyLearner:
         self.precision = FP32
         self.updates = 0
         self.frames = 0
+        self.held = 0
+        """Batches that were not learnt from, at the start."""
         self.optimiser = make_optimiser(policy, config)
         self.progress = Progress()
         self._shuffle = np.random.default_rng(seed)
@@ -79,11 +84,18 @@ class PolicyLearner:
         )
 
     def learn(self, batch: Trajectory, rewards: NDArray[np.float32]) -> None:
-        """Use a batch of episodes ``reuse`` times in ``minibatches`` updates each; ``rewards`` are ``[T, B]``."""
+        """Use a batch of episodes, or of unrolls, ``reuse`` times in ``minibatches`` updates each.
+
+        ``rewards`` are ``[T, B]``.
+        """
+        if self.held < self.config.hold_batches:
+            self.held += 1
+            return
         actions = self._tensor(batch.actions).long()
         inputs = self._inputs(batch, actions)
         behaviour = self._tensor(batch.behaviour_log_prob)
         paid = self._tensor(rewards)
+        cut = None if batch.first_step is None else cut_of(batch, self.policy)
         finals = self.policy.see(self._tensor(batch.observations[-1])) if self.config.hindsight else None
         before = self.updates
         for episodes in self._minibatches(batch.batch):
@@ -93,10 +105,11 @@ class PolicyLearner:
                 behaviour[:, episodes],
                 paid[:, episodes],
                 None if finals is None else finals[episodes],
+                None if cut is None else cut.take(episodes),
             )
         self._record(update)
         self._follow(self.updates - before)
-        self.frames += batch.actions.shape[0] * batch.batch
+        self.frames += batch.actions.shape[0] * batch.batch if cut is None else int(cut.valid.sum())
 
     def state(self) -> State:
         """Everything that a checkpoint needs; copies, so that later updates don't touch it."""
@@ -104,6 +117,7 @@ class PolicyLearner:
             counters={
                 "updates": self.updates,
                 "frames": self.frames,
+                "held": self.held,
                 "shuffle": self._shuffle.bit_generator.state,
             },
             tensors={
@@ -119,6 +133,7 @@ class PolicyLearner:
             load_weights(policy, state.tensors[group], group)
         unpack_optimiser(self.optimiser, state.tensors["optimiser"])
         self.updates, self.frames = state.counters["updates"], state.counters["frames"]
+        self.held = state.counters.get("held", 0)
         self._shuffle.bit_generator.state = state.counters["shuffle"]
 
     def take_progress(self) -> Progress:
@@ -127,7 +142,7 @@ class PolicyLearner:
         return taken
 
     def _minibatches(self, episodes: int) -> Iterator[Tensor]:
-        """Whole episodes, so that returns and recurrent states need no second pass."""
+        """Whole episodes or unrolls, so that returns and recurrent states need no second pass."""
         for _ in range(self.config.reuse):
             yield from self._tensor(self._shuffle.permutation(episodes)).chunk(self.config.minibatches)
 
@@ -135,27 +150,42 @@ class PolicyLearner:
         return torch.from_numpy(array).to(self.device, non_blocking=True)
 
     def _inputs(self, batch: Trajectory, actions: Tensor) -> Inputs:
-        """What the policy saw before each action; ``actions`` are the batch's, int64."""
+        """What the policy saw before each action, and after the last one of an unroll; ``actions`` are int64."""
+        T, previous, step = len(actions), torch.zeros_like(actions[:1]), torch.arange(len(actions), device=self.device)
+        if batch.first_step is not None:
+            T += 1
+            previous = self._tensor(last_actions(batch)).long().unsqueeze(0)
+            step = self._tensor(batch.first_step).long() + torch.arange(T, device=self.device).unsqueeze(1)
+            step = step.clamp(max=self.policy.num_actions - 1)  # beyond the end nothing counts
         return Inputs(
-            seen=self.policy.watch(self._tensor(batch.observations[:-1])),
-            previous_action=torch.cat([torch.zeros_like(actions[:1]), actions[:-1]]),
-            step=torch.arange(len(actions), device=self.device),
+            seen=self.policy.watch(self._tensor(batch.observations[:T])),
+            previous_action=torch.cat([previous, actions])[:T],
+            step=step,
             noise=None if batch.noise is None else self._tensor(batch.noise),
             target=None if batch.targets is None else self.policy.see(self._tensor(batch.targets)),
         )
 
     def _update(
-        self, inputs: Inputs, actions: Tensor, behaviour: Tensor, rewards: Tensor, finals: Tensor | None
+        self,
+        inputs: Inputs,
+        actions: Tensor,
+        behaviour: Tensor,
+        rewards: Tensor,
+        finals: Tensor | None,
+        cut: Cut | None,
     ) -> Update:
         config = self.config
-        judged = self._judge(inputs, actions)
+        judged = self._judge(inputs, actions, cut)
+        bootstrap_value = torch.zeros_like(rewards[0])  # an episode ends with its last action
+        if cut is not None:
+            judged, bootstrap_value = cut.apply(judged)
         log_rho = (judged.log_prob - behaviour).detach()
         corrected = config.off_policy == "vtrace"
         returns = vtrace(
             log_rho if corrected else torch.zeros_like(log_rho),
             rewards,
             judged.value.detach(),
-            torch.zeros_like(rewards[0]),  # an episode ends with its last action
+            bootstrap_value,
             discount=config.discount,
             trace_decay=config.trace_decay,
             rho_bar=config.rho_bar,
@@ -171,27 +201,31 @@ class PolicyLearner:
         losses = {"policy": policy_loss, "value": critic_loss}
         total = policy_loss + config.value_cost * critic_loss - bonus
         if finals is not None:
-            losses["hindsight"] = self._hindsight_loss(inputs, actions, finals)
+            losses["hindsight"] = self._hindsight_loss(inputs, actions, finals, cut)
             total = total + config.hindsight * losses["hindsight"]
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         norm = clip_gradient(list(self.policy.parameters()), config.gradient_clip)
         self.optimiser.step()
         self.updates += 1
-        return Update(judged.entropy, actions, {**losses, "gradient_norm": norm})
+        valid = None if cut is None else cut.valid
+        return Update(judged.entropy, actions, {**losses, "gradient_norm": norm}, valid)
 
-    def _hindsight_loss(self, inputs: Inputs, actions: Tensor, finals: Tensor) -> Tensor:
+    def _hindsight_loss(self, inputs: Inputs, actions: Tensor, finals: Tensor, cut: Cut | None) -> Tensor:
         """−log π of the actions, were the pictures that they made what was to be reproduced.
 
-        Every episode is a perfect example of how to paint its own final picture. Not of the paper; after
+        Every episode is a perfect example of how to paint its own final picture; so is every unroll, from where it
+        begins. Not of the paper; after
         Andrychowicz et al. 2017, hindsight experience replay.
         """
         inputs = replace(inputs, target=finals)
-        return -self._judge(inputs, actions).log_prob.mean()
+        log_prob = self._judge(inputs, actions, cut).log_prob
+        return -(log_prob if cut is None else log_prob * cut.valid).mean()
 
-    def _judge(self, inputs: Inputs, actions: Tensor) -> Judged:
+    def _judge(self, inputs: Inputs, actions: Tensor, cut: Cut | None) -> Judged:
+        state = self.policy.initial_state(actions.shape[1]) if cut is None else cut.state
         with self.precision.autocast():
-            return self.policy.judge(inputs, actions, self.policy.initial_state(actions.shape[1]))
+            return self.policy.judge(inputs, actions, state)
 
     def _entropy_share(self) -> float:
         """What is left of the entropy's weights: 1 at the start, falling linearly to the floor."""
@@ -210,7 +244,10 @@ class PolicyLearner:
     @torch.no_grad()
     def _record(self, update: Update) -> None:
         """Note the last update of a batch; one of several tells enough."""
-        counts = self.policy.mask(update.actions.flatten(0, 1)).sum(0).clamp(min=1)
+        mask = self.policy.mask(update.actions.flatten(0, 1))
+        if update.valid is not None:
+            mask = mask * update.valid.reshape(-1, 1)
+        counts = mask.sum(0).clamp(min=1)
         means = (update.entropy.sum((0, 1)) / counts).tolist()
         self.progress.add(
             dict(zip(self.policy.spec.names, means, strict=True)),
@@ -239,7 +276,7 @@ def take(inputs: Inputs, episodes: Tensor) -> Inputs:
     return Inputs(
         seen=inputs.seen[:, episodes],
         previous_action=inputs.previous_action[:, episodes],
-        step=inputs.step,
+        step=inputs.step[:, episodes] if inputs.step.dim() == 2 else inputs.step,
         noise=None if inputs.noise is None else inputs.noise[episodes],
         target=None if inputs.target is None else inputs.target[episodes],
     )

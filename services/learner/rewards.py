@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from services.learner.unrolls import Places, places
 from spiral.actions import ActionSpec
 from spiral.config import LearnerConfig
 from spiral.strokes import begun, lengths
@@ -32,27 +33,25 @@ def combine_terms(terms: Mapping[str, NDArray[np.float32]], weights: Mapping[str
     return total
 
 
-def final_rewards(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+def final_rewards(scores: NDArray[np.float32], where: Places) -> NDArray[np.float32]:
     """The score of the last picture, paid at the last action: ``[F, B]`` → ``[F − 1, B]`` (Ganin et al. 2018)."""
-    rewards = np.zeros_like(scores[1:])
-    rewards[-1] = scores[-1]
-    return rewards
+    return where.at_end(scores[-1])
 
 
 def score_differences(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     """D(x_t) − D(x_{t−1}) for each action: ``[F, B]`` → ``[F − 1, B]`` (Mellor et al. 2019).
 
-    There is no γ before the first term, so with γ = 1 they sum to D(x_T) − D(blank).
+    There is no γ before the first term, so with γ = 1 they sum to D(x_T) − D(blank). So they do over the unrolls of an
+    episode, each of which begins with the picture that the one before ended with: one judge scores both its ends.
     """
     return np.diff(scores, axis=0)
 
 
-def blank_penalties(observations: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """1 at the last action of an episode that left no trace: ``[T + 1, B, …]`` → ``[T, B]``."""
-    T, B = len(observations) - 1, observations.shape[1]
-    penalties = np.zeros((T, B), np.float32)
-    penalties[-1] = (observations[-1] == observations[0]).reshape(B, -1).all(1)
-    return penalties
+def blank_penalties(trajectory: Trajectory, where: Places) -> NDArray[np.float32]:
+    """1 at the last action of an episode that left no trace: ``[T, B]``."""
+    blank = trajectory.observations[0] if trajectory.blank is None else trajectory.blank
+    untouched = (trajectory.observations[-1] == blank).reshape(len(blank), -1).all(1)
+    return where.at_end(untouched.astype(np.float32))
 
 
 def stroke_penalties(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.float32]:
@@ -91,16 +90,26 @@ def rewards_of(
     config: LearnerConfig,
     spec: ActionSpec,
     deviation: RunningDeviation,
+    num_actions: int,
 ) -> NDArray[np.float32]:
-    """Rewards ``[T, B]`` of a trajectory whose ``T + 1`` observations scored ``scores`` ``[T + 1, B]``."""
-    rewards = score_differences(scores) if config.reward == "tca" else final_rewards(scores)
+    """Rewards ``[T, B]`` of a trajectory whose ``T + 1`` observations scored ``scores`` ``[T + 1, B]``.
+
+    Those of the unrolls of an episode of ``num_actions`` are together those of the whole.
+    """
+    where = places(trajectory, num_actions)
+    rewards = score_differences(scores) if config.reward == "tca" else final_rewards(scores, where)
+    if trajectory.first_step is not None:
+        rewards = np.where(where.valid, rewards, np.float32(0))
     if config.reward_scale == "deviation":
-        deviation.update(scores[-1])
+        if where.ends.any():
+            deviation.update(scores[-1, where.ends])
         rewards = np.clip(rewards / np.float32(deviation.value), -REWARD_LIMIT, REWARD_LIMIT)
     if config.blank_penalty:
-        rewards = rewards - np.float32(config.blank_penalty) * blank_penalties(trajectory.observations)
-    if config.stroke_penalty:
-        rewards = rewards - np.float32(config.stroke_penalty) * stroke_penalties(trajectory.actions, spec)
-    if config.length_penalty:
-        rewards = rewards - np.float32(config.length_penalty) * lengths(trajectory.actions, spec)
+        rewards = rewards - np.float32(config.blank_penalty) * blank_penalties(trajectory, where)
+    if config.stroke_penalty or config.length_penalty:
+        program = trajectory.program(num_actions)
+        if config.stroke_penalty:
+            rewards = rewards - np.float32(config.stroke_penalty) * where.here(stroke_penalties(program, spec))
+        if config.length_penalty:
+            rewards = rewards - np.float32(config.length_penalty) * where.here(lengths(program, spec))
     return rewards

@@ -19,15 +19,17 @@ from services.learner.history import History
 from services.learner.learning import PolicyLearner
 from services.learner.rewards import RunningDeviation, combine_terms, rewards_of
 from services.learner.samples import SNAPSHOTS, write_samples, write_snapshot
+from services.learner.unrolls import finished, places
 from spiral.checkpoints import CheckpointStore, State
 from spiral.config import RunConfig
 from spiral.engines.description import EngineDescription
 from spiral.evaluation.targets import mse
 from spiral.policy import build_policy
+from spiral.policy.weights import load_weights, parse_weights
 from spiral.replacing import replacing
 from spiral.runs import Run
 from spiral.strokes import painted
-from spiral.trajectories import Trajectory, TrajectoryContract
+from spiral.trajectories import Trajectory, TrajectoryContract, even_unroll
 from spiral.versions import Version
 
 RECORD_S = 5.0
@@ -117,7 +119,9 @@ class LearningRun:
         self._quarter = 0
         self.last: ScoredBatch | None = None
         """The batch that was learnt from last."""
-        self._of_last: dict[str, Any] = {}
+        self._ended: Trajectory | None = None
+        """The episodes that ended last."""
+        self._of_last: dict[str, Any] = {"terms": {}}
         self.lag = Lag(0, 0)
 
     @property
@@ -130,6 +134,8 @@ class LearningRun:
             config.num_actions,
             config.conditional,
             config.policy.noise,
+            even_unroll(config.num_actions, config.unroll),
+            self.learner.policy.state_size,
         )
 
     @property
@@ -154,22 +160,38 @@ class LearningRun:
         """Turn scores into rewards and learn from them."""
         learner, settings = self.learner, self.config.learner
         scores = combine_terms(batch.terms, settings.terms)
-        rewards = rewards_of(batch.trajectory, scores, settings, self.description.spec, self._deviation)
+        rewards = rewards_of(
+            batch.trajectory, scores, settings, self.description.spec, self._deviation, self.config.num_actions
+        )
         self.lag = Lag(learner.updates - batch.newest, learner.updates - batch.oldest)
         learner.learn(batch.trajectory, rewards)
         self.last = batch
-        self._of_last = {
-            "reward": float(rewards.sum(0).mean()),
-            "score_first": float(scores[0].mean()),
-            "score_final": float(scores[-1].mean()),
+        self._of_last |= self._describe(batch, scores, rewards)
+
+    def _describe(
+        self, batch: ScoredBatch, scores: NDArray[np.float32], rewards: NDArray[np.float32]
+    ) -> dict[str, Any]:
+        """What is told of a batch; of unrolls, their episodes' starts and ends where they are among them."""
+        where = places(batch.trajectory, self.config.num_actions)
+        begins = where.first_step == 0
+        told: dict[str, Any] = {
+            # An unroll's share of its episode, extended to all of it.
+            "reward": float(rewards.sum() / where.valid.sum() * self.config.num_actions),
             "score_real": batch.score_real,
             "score_painted": batch.score_painted,
-            "terms": {name: float(values[-1].mean()) for name, values in batch.terms.items()},
-            "paint_share": float(painted(batch.trajectory.actions, learner.policy.spec).mean()),
             "lag": self.lag.mean,
         }
-        if batch.trajectory.targets is not None:
-            self._of_last["mse"] = float(mse(batch.trajectory.observations[-1], batch.trajectory.targets).mean())
+        if begins.any():
+            told["score_first"] = float(scores[0, begins].mean())
+        ended = finished(batch.trajectory, self.config.num_actions)
+        if ended is not None:
+            self._ended = ended
+            told["score_final"] = float(scores[-1, where.ends].mean())
+            told["terms"] = {name: float(values[-1, where.ends].mean()) for name, values in batch.terms.items()}
+            told["paint_share"] = float(painted(ended.actions, self.learner.policy.spec).mean())
+            if ended.targets is not None:
+                told["mse"] = float(mse(ended.observations[-1], ended.targets).mean())
+        return told
 
     def write_due(self, waits: Mapping[str, float]) -> dict[str, Any] | None:
         """Write whatever is due by the clock: the history's record (returned), samples, snapshots.
@@ -235,12 +257,12 @@ class LearningRun:
         self._kept_at = self._clock()
 
     def write_samples(self) -> None:
-        """Write pictures and programs of the last batch, if there was one."""
-        if self.last is not None:
+        """Write pictures and programs of the episodes that ended last, if any did."""
+        if self._ended is not None:
             write_samples(
                 self.run.samples,
                 self.learner.frames,
-                self.last.trajectory,
+                self._ended,
                 self.config.engine,
                 self.description.version,
             )
@@ -267,7 +289,7 @@ class LearningRun:
         """Restore the newest checkpoint; says in a sentence what was found."""
         found = self._store.latest()
         if found is None:
-            return "a new run"
+            return self._begin()
         counters = found.state.counters
         self.learner.restore(found.state)
         self._elapsed_before = counters["elapsed_s"]
@@ -275,6 +297,16 @@ class LearningRun:
         self.extra = State(counters.get("extra", {}), found.state.tensors)
         skipped = "".join(f"; {sentence}" for sentence in found.skipped)
         return f"resumed {found.path.name}: {self.learner.frames:,} frames, {self.learner.updates:,} updates{skipped}"
+
+    def _begin(self) -> str:
+        """Start with the weights of a model where the run has one; says in a sentence what was found."""
+        try:
+            weights = parse_weights(self.run.initial_file.read_bytes())
+        except FileNotFoundError:
+            return "a new run"
+        for policy in (self.learner.policy, self.learner.average):
+            load_weights(policy, weights, self.run.initial_file.name)
+        return "a new run with the weights of a model"
 
 
 def _stored_description(run: Run, describe: Callable[[], EngineDescription]) -> EngineDescription:

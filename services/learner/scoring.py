@@ -13,6 +13,7 @@ import grpc
 from services.learner.batches import join
 from services.learner.ingest import Arrived, Ingest
 from services.learner.run import ScoredBatch
+from services.learner.unrolls import places
 from spiral.metrics import Metrics
 from spiral.trajectories import Trajectory
 from spiral.v1.discriminator_pb2 import ScoreResponse
@@ -59,6 +60,7 @@ class Scorer:
         metrics: Metrics,
         *,
         episodes: int,
+        num_actions: int,
         max_lag: int,
         version: Version,
     ) -> None:
@@ -67,7 +69,7 @@ class Scorer:
         """Newest weights, by which the age of trajectories is measured; kept up by the learner's loop."""
         self._ingest, self._metrics = ingest, metrics
         self._stub = DiscriminatorServiceStub(channel)
-        self._episodes, self._max_lag = episodes, max_lag
+        self._episodes, self._num_actions, self._max_lag = episodes, num_actions, max_lag
         self._scored: queue.Queue[tuple[ScoredBatch, list[Arrived]]] = queue.Queue(maxsize=1)
         self._wanted = threading.Semaphore(1)
         self._stop = threading.Event()
@@ -144,10 +146,11 @@ class Scorer:
         self.waiting_for = "discriminator"
         self._batches += 1
         batch_id = f"{self.version.generation}.{self._batches}"
+        ends = None if batch.first_step is None else places(batch, self._num_actions).ends
         attempt = 0
         while not self._stop.is_set():
             start = time.perf_counter()
-            requests = score_requests(batch_id, batch.observations, batch.targets, remember=True)
+            requests = score_requests(batch_id, batch.observations, batch.targets, remember=True, ends=ends)
             call = self._call = self._stub.Score.future(requests, timeout=DEADLINE_S)
             if self._stop.is_set():  # a moment too late for __exit__ to see this call
                 self._cancel()

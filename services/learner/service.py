@@ -129,6 +129,7 @@ def _train(
             channel,
             teller.metrics,
             episodes=settings.batch,
+            num_actions=config.num_actions,
             max_lag=settings.max_lag,
             version=learning.version,
         ) as scorer,

@@ -93,7 +93,8 @@ class Teller:
             metrics["spiral_learner_term"].labels(term=term).set(value)
         metrics["spiral_learner_reward"].set(record["reward"])
         for kind in ("first", "final"):
-            metrics["spiral_learner_score"].labels(kind=kind).set(record[f"score_{kind}"])
+            if (score := record.get(f"score_{kind}")) is not None:  # long episodes take a while to end
+                metrics["spiral_learner_score"].labels(kind=kind).set(score)
         painting = (painted_s - self._painted_s) / max(record["seconds"] - self._told_s, 1e-9)
         self._told_s, self._painted_s = record["seconds"], painted_s
         self._judge(record["waits"], actors, painting / self._learning.config.actor.groups)

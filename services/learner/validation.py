@@ -137,12 +137,13 @@ def view(
 
 def check_values(trajectory: Trajectory, contract: TrajectoryContract) -> None:
     """Refuse actions that the engine doesn't have and log-probabilities that are not numbers or positive."""
-    # Read as unsigned, negative numbers are large: one comparison sees both ends.
-    if (trajectory.actions.view(np.uint32) >= np.array(contract.spec.sizes, dtype=np.uint32)).any():
-        try:
-            contract.spec.validate(trajectory.actions, "the run's")
-        except ValueError as error:
-            raise RefusedError(REASON_VALUE, f"actions: {error}") from error
+    for name, actions in (("actions", trajectory.actions), ("earlier", trajectory.earlier)):
+        # Read as unsigned, negative numbers are large: one comparison sees both ends.
+        if actions is not None and (actions.view(np.uint32) >= np.array(contract.spec.sizes, dtype=np.uint32)).any():
+            try:
+                contract.spec.validate(actions, "the run's")
+            except ValueError as error:
+                raise RefusedError(REASON_VALUE, f"{name}: {error}") from error
     log_prob = trajectory.behaviour_log_prob
     # NaN fails every comparison, so the question is what is right, not what is wrong.
     right = (log_prob > -np.inf) & (log_prob <= LOG_PROB_TOLERANCE)
@@ -151,5 +152,14 @@ def check_values(trajectory: Trajectory, contract: TrajectoryContract) -> None:
             REASON_VALUE,
             f"behaviour_log_prob: {log_prob[~right].flat[0]} is no log-probability; finite and ≤ 0 is right",
         )
-    if trajectory.noise is not None and not np.isfinite(trajectory.noise).all():
-        raise RefusedError(REASON_VALUE, "noise: a value is not finite")
+    for name, numbers in (("noise", trajectory.noise), ("state", trajectory.state)):
+        if numbers is not None and not np.isfinite(numbers).all():
+            raise RefusedError(REASON_VALUE, f"{name}: a value is not finite")
+    if (start := trajectory.first_step) is not None:
+        right = (start >= 0) & (start < contract.num_actions) & (start % contract.length == 0)
+        if not right.all():
+            raise RefusedError(
+                REASON_VALUE,
+                f"first_step: {start[~right][0]} begins no unroll of {contract.length} actions in an episode of "
+                f"{contract.num_actions}",
+            )

@@ -7,6 +7,7 @@ from spiral.config import PolicyConfig
 from spiral.policy.interface import Policy
 from spiral.policy.paper import PaperPolicy
 from spiral.policy.small import SmallPolicy
+from spiral.strokes import is_compound
 
 
 def build_policy(
@@ -32,4 +33,9 @@ def build_policy(
         )
     policy.blind = config.blind
     policy.only_first_moves = config.moves == "first"
+    if policy.only_first_moves and is_compound(spec):
+        raise ValueError(
+            'policy.moves: "first" keeps actions from moving the pen without painting; in this engine\'s interface, '
+            'compound, no action paints by itself; "free" is right'
+        )
     return policy

@@ -33,11 +33,17 @@ class Inputs:
     previous_action: Tensor
     """int64 ``[T, B, K]``; zeros before the first action."""
     step: Tensor
-    """int64 ``[T]``; number of actions executed so far in the episode, 0 … num_actions − 1."""
+    """int64 ``[T]``, or ``[T, B]`` where it differs between episodes; number of actions executed so far in the
+    episode, 0 … num_actions − 1."""
     noise: Tensor | None = None
     """float32 ``[B, Z]``, one draw an episode."""
     target: Tensor | None = None
     """The pictures to reproduce, seen likewise, ``[B, …]``."""
+
+    @property
+    def steps(self) -> Tensor:
+        """``step`` with an axis for the episodes, which is 1 long where they agree."""
+        return self.step if self.step.dim() == 2 else self.step.unsqueeze(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ class Judged:
     entropy: Tensor
     """float32 ``[T, B, K]``, nats; 0 where a component does not count."""
     value: Tensor
-    """float32 ``[T, B]``: expected sum of the rewards to come."""
+    """float32 ``[T, B]``: expected sum of the rewards to come; ``[T + 1, B]`` where that many steps were seen."""
 
 
 Rows = Tensor | None
@@ -96,6 +102,21 @@ class Policy(nn.Module, ABC):
         """State at the start of an episode."""
         del batch
         return ()
+
+    @property
+    def state_size(self) -> int:
+        """Numbers in the state of an episode; 0: no memory."""
+        return sum(part[0].numel() for part in self.initial_state(1))
+
+    def pack_state(self, state: State) -> Tensor:
+        """The state as one float32 ``[B, state_size]``."""
+        return torch.cat([part.flatten(1) for part in state], 1)
+
+    def unpack_state(self, packed: Tensor) -> State:
+        """What :meth:`pack_state` packed."""
+        like = self.initial_state(len(packed))
+        parts = torch.split(packed, [part[0].numel() for part in like], 1)
+        return tuple(part.view_as(shape) for part, shape in zip(parts, like, strict=True))
 
     @abstractmethod
     def see(self, pictures: Tensor) -> Tensor:
@@ -133,7 +154,7 @@ class Policy(nn.Module, ABC):
             return (logits - race.log_().to(logits.device)).argmax(-1)
 
         actions, log_probs = [], []
-        for rows, logits, chosen in self._decode(features[0], self._forbidden(inputs), sample):
+        for rows, logits, chosen in self._decode(features[0], self._forbidden(inputs, 1), sample):
             actions.append(_spread(chosen, rows, B))
             log_prob = logits.log_softmax(-1).gather(-1, chosen.unsqueeze(-1)).squeeze(-1)
             log_probs.append(_spread(log_prob, rows, B))
@@ -141,9 +162,13 @@ class Policy(nn.Module, ABC):
         return Sampled(drawn, (torch.stack(log_probs, -1) * self.mask(drawn)).sum(-1), state)
 
     def judge(self, inputs: Inputs, actions: Tensor, state: State) -> Judged:
-        """Teacher-force recorded ``actions`` ``[T, B, K]`` through the heads."""
+        """Teacher-force recorded ``actions`` ``[T, B, K]`` through the heads.
+
+        ``inputs`` may have one step more, that after the last action: of it there is a value.
+        """
         features, value, _ = self.core(inputs, state)
         T, B, K = actions.shape
+        features = features[:T]
         flat = actions.reshape(T * B, K)
 
         def recorded(k: int, logits: Tensor, rows: Rows) -> Tensor:
@@ -151,7 +176,7 @@ class Policy(nn.Module, ABC):
             return flat[:, k] if rows is None else flat[rows, k]
 
         log_probs, entropies = [], []
-        for rows, logits, chosen in self._decode(features.reshape(T * B, -1), self._forbidden(inputs), recorded):
+        for rows, logits, chosen in self._decode(features.reshape(T * B, -1), self._forbidden(inputs, T), recorded):
             log_prob, entropy = log_prob_and_entropy(logits, chosen)
             log_probs.append(_spread(log_prob, rows, T * B))
             entropies.append(_spread(entropy, rows, T * B))
@@ -187,16 +212,17 @@ class Policy(nn.Module, ABC):
             if k + 1 < len(self.spec):
                 features = self.advance(k, features, chosen)
 
-    def _forbidden(self, inputs: Inputs) -> Tensor | None:
+    def _forbidden(self, inputs: Inputs, T: int) -> Tensor | None:
         """Flags that do not paint, after the first action: bool ``[T · B, flags]``; None where all are free.
 
         Painting is what every component counts for.
         """
         if not self.only_first_moves or not len(self.spec.counts):
             return None
-        T, B = inputs.previous_action.shape[:2]
+        B = inputs.previous_action.shape[1]
         moving = (self.counts == 0).any(-1)
-        return ((inputs.step > 0).unsqueeze(-1) & moving).repeat_interleave(B, 0).view(T * B, -1)
+        later = (inputs.steps[:T] > 0).expand(T, B)
+        return (later.unsqueeze(-1) & moving).view(T * B, -1)
 
     def mask(self, actions: Tensor) -> Tensor:
         """Which components count: ``[N, K]`` → float32 ``[N, K]``."""

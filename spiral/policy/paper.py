@@ -116,7 +116,7 @@ class PaperPolicy(Policy):
         previous = inputs.previous_action
         T, B, K = previous.shape
         # Before the first action nothing counts: its embedding is masked out altogether.
-        mask = self.mask(previous.reshape(T * B, K)) * (inputs.step > 0).repeat_interleave(B).unsqueeze(-1)
+        mask = self.mask(previous.reshape(T * B, K)) * (inputs.steps > 0).expand(T, B).reshape(T * B, 1)
         embedded = [
             self.action_in[k](_encode(component, previous[..., k].reshape(T * B))) * mask[:, k : k + 1]
             for k, component in enumerate(self.spec.components)

@@ -67,7 +67,7 @@ class SmallPolicy(Policy):
         features = self.view(pixels)
         for k, embedding in zip(self.remembered, self.previous, strict=True):
             features = features + embedding(inputs.previous_action[..., k])
-        features = features + self.step(inputs.step).unsqueeze(1)
+        features = features + self.step(inputs.steps)
         if self.noise_in is not None and inputs.noise is not None:
             features = features + self.noise_in(inputs.noise)
         features = features.relu()

@@ -7,18 +7,28 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral.v1.discriminator_pb2 import ScoreHeader, ScoreRequest, ScoreResponse
+from spiral.v1.discriminator_pb2 import Endings, ScoreHeader, ScoreRequest, ScoreResponse
 from spiral.wire.rpc import MAX_CHUNK_BYTES
 from spiral.wire.tensors import decode, spec_of
 
 
 def score_requests(
-    batch_id: str, observations: NDArray[np.uint8], targets: NDArray[np.uint8] | None, *, remember: bool
+    batch_id: str,
+    observations: NDArray[np.uint8],
+    targets: NDArray[np.uint8] | None,
+    *,
+    remember: bool,
+    ends: NDArray[np.bool_] | None = None,
 ) -> Iterator[ScoreRequest]:
-    """The header and then the pictures in chunks: observations ``[F, B, H, W, C]``, targets ``[B, H, W, C]``."""
+    """The header and then the pictures in chunks: observations ``[F, B, H, W, C]``, targets ``[B, H, W, C]``.
+
+    ``ends`` ``[B]``: which episodes end with the last frame; None: all.
+    """
     header = ScoreHeader(batch_id=batch_id, observations=spec_of("observations", observations), remember=remember)
     if targets is not None:
         header.targets.CopyFrom(spec_of("targets", targets))
+    if ends is not None:
+        header.endings.CopyFrom(Endings(episodes=np.flatnonzero(ends).tolist()))
     yield ScoreRequest(header=header)
     for pictures in (observations, targets):
         if pictures is not None:

@@ -16,8 +16,9 @@ from spiral.wire.tls import Identity
 
 # A channel asks DNS again only when a connection ends, so connections end: new pods get work after this time.
 MAX_CONNECTION_AGE_MS = 15_000
-# Above the life of an actor's stream (20 s with jitter): retiring a connection never breaks an episode.
-MAX_CONNECTION_AGE_GRACE_MS = 45_000
+# Above the life of an actor's stream (20 s with jitter), and as long as a long episode may take whose painter waits for
+# its turn: retiring a connection never breaks an episode. New calls take a new connection all the while.
+MAX_CONNECTION_AGE_GRACE_MS = 900_000
 
 
 class Server(grpc.Server):

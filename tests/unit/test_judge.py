@@ -414,3 +414,27 @@ def test_the_initialisation_can_be_chosen() -> None:
     network = build_network((32, 32, 1), (64, 64), conditional=False, seed=0, initialise=network_module.dcgan)
     assert float(network.convolutions[1].weight.detach().std()) == pytest.approx(0.02, rel=0.05)
     assert not network.convolutions[1].bias.any()
+
+
+@pytest.mark.parametrize("name", ["r1", "conditional", "l2"])
+def test_only_the_paintings_of_episodes_that_end_are_remembered(name: str) -> None:
+    judge, settings = judge_of(CONFIGS[name]), CONFIGS[name]
+    wanted = targets(1000) if settings.conditional else None
+    seen = observations(0)
+    ends = np.zeros(seen.shape[1], np.bool_)
+    first = judge.score("none", seen, wanted, True, ends)
+    # Nothing has been kept yet from which to learn.
+    assert (first.version.number, first.painted.count) == (0, 0)
+    ends[[0, 2]] = True
+    judge.score("two", seen, wanted, True, ends)
+    if isinstance(judge, LearnedJudge):
+        assert len(judge._replay) == 2
+        (kept,) = judge._replay.batches
+        np.testing.assert_array_equal(kept.paintings, seen[-1, [0, 2]])
+        assert judge.version.number == settings.discriminator.updates_per_batch
+        # A batch in whose midst all episodes are earns its updates too, of what was kept before.
+        judge.score("none again", seen, wanted, True, np.zeros_like(ends))
+        assert judge.version.number == 2 * settings.discriminator.updates_per_batch
+        assert len(judge._replay) == 2
+    else:
+        assert judge.score("two", seen, wanted, True, ends).painted.count == 2

@@ -14,6 +14,7 @@ from services.learner.rewards import (
     score_differences,
     stroke_penalties,
 )
+from services.learner.unrolls import Places, places
 from spiral.actions import ActionSpec, Component
 from spiral.config import LearnerConfig
 from spiral.trajectories import Trajectory
@@ -23,6 +24,7 @@ SPEC = ActionSpec(
     ((True, True, False), (True, True, True)),
 )
 scores = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+WHOLE = Places(np.zeros(3, np.int32), np.ones((4, 3), bool), np.ones(3, bool), np.full(3, 3))
 
 
 def painting(flags: list[list[int]], blank: list[bool]) -> Trajectory:
@@ -41,14 +43,14 @@ def test_differences_telescope():
 
 
 def test_final_reward_is_paid_once():
-    rewards = final_rewards(scores)
+    rewards = final_rewards(scores, WHOLE)
     np.testing.assert_array_equal(rewards[-1], scores[-1])
     assert not rewards[:-1].any()
 
 
 def test_blank_pictures_are_charged_at_the_end():
     trajectory = painting([[0, 1], [0, 1]], blank=[True, False])
-    np.testing.assert_array_equal(blank_penalties(trajectory.observations), [[0, 0], [1, 0]])
+    np.testing.assert_array_equal(blank_penalties(trajectory, places(trajectory, 2)), [[0, 0], [1, 0]])
 
 
 def test_new_strokes_are_charged_but_not_the_first():
@@ -63,7 +65,7 @@ def test_penalties_are_taken_off():
     trajectory = painting([[1, 0], [0, 0], [1, 0]], blank=[False, True])
     config = LearnerConfig(reward="final", blank_penalty=2.0, stroke_penalty=0.5)
     flat = np.zeros((4, 2), np.float32)
-    rewards = rewards_of(trajectory, flat, config, SPEC, RunningDeviation())
+    rewards = rewards_of(trajectory, flat, config, SPEC, RunningDeviation(), 3)
     np.testing.assert_allclose(rewards, [[0, 0], [0, 0], [-0.5, -2.0]])
 
 
@@ -71,7 +73,7 @@ def test_the_way_of_the_pen_is_charged():
     trajectory = painting([[1, 0], [1, 1]], blank=[False, False])
     trajectory.actions[..., 1] = [[3, 0], [15, 12]]  # places on a grid of 4: right by ¾, then down by ¾
     config = LearnerConfig(reward="final", length_penalty=2.0)
-    rewards = rewards_of(trajectory, np.zeros((3, 2), np.float32), config, SPEC, RunningDeviation())
+    rewards = rewards_of(trajectory, np.zeros((3, 2), np.float32), config, SPEC, RunningDeviation(), 2)
     np.testing.assert_allclose(rewards, [[-1.5, 0], [-1.5, -1.5]])
 
 
@@ -81,11 +83,11 @@ def test_rewards_are_divided_by_the_running_deviation_and_cut():
     deviation = RunningDeviation()
     scaled = scores[:, :2].copy()
     scaled[-1] = [3, -3]
-    np.testing.assert_allclose(rewards_of(trajectory, scaled, config, SPEC, deviation)[-1], [1, -1], rtol=1e-5)
+    np.testing.assert_allclose(rewards_of(trajectory, scaled, config, SPEC, deviation, 4)[-1], [1, -1], rtol=1e-5)
     for _ in range(100):
         deviation.update(scaled[-1])
     scaled[-1] = [3000, -3]
-    assert rewards_of(trajectory, scaled, config, SPEC, deviation)[-1, 0] == 10
+    assert rewards_of(trajectory, scaled, config, SPEC, deviation, 4)[-1, 0] == 10
 
 
 def test_deviation_converges_to_that_of_the_stream():

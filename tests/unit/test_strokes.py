@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from spiral.actions import ActionSpec, Component
+from spiral.config import PolicyConfig
 from spiral.engines.mypaint.engine import action_spec
 from spiral.engines.mypaint.settings import MyPaintSettings
+from spiral.policy import build_policy
 from spiral.strokes import begun, lengths, painted
 
 GRID = 8
@@ -63,3 +65,8 @@ def test_without_places_strokes_have_no_length() -> None:
     spec = ActionSpec((Component("flag", 2, "choice"), Component("size", 3, "choice")), ((True, False), (True, True)))
     with pytest.raises(ValueError, match=r'without a component "end".*flag.*size'):
         lengths(np.zeros((2, 1, 2), np.int32), spec)
+
+
+def test_a_compound_stroke_needs_actions_that_do_not_paint_by_themselves() -> None:
+    with pytest.raises(ValueError, match=r'policy.moves: "first".*compound.*"free" is right'):
+        build_policy(PolicyConfig(moves="first"), COMPOUND, (32, 32, 1), 5, conditional=False)
