@@ -19,7 +19,7 @@ from spiral.conformance.peers.learner import PlayedLearner
 from spiral.conformance.peers.renderer import MAX_STREAMS, PlayedRenderer
 from spiral.conformance.peers.task import Task
 from spiral.conformance.renderer.subject import RendererTarget
-from spiral.conformance.target import Target
+from spiral.conformance.target import ASSEMBLE_S, REACH_S, START_S, Target
 from spiral.conformance.wanted import Wanted
 from spiral.v1.discriminator_pb2_grpc import add_DiscriminatorServiceServicer_to_server
 from spiral.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
@@ -46,6 +46,7 @@ def set_up(wanted: Wanted, address: str, folder: Path) -> Iterator[Scene]:
         "identity": identity,
         "metrics_url": wanted.metrics,
         "drain_command": wanted.drain_command,
+        "start_s": START_S if wanted.command else REACH_S,
     }
     with ExitStack() as stack:
         if wanted.service == "renderer":
@@ -92,7 +93,7 @@ def play_discriminator(address: str, identity: Identity | None, stack: ExitStack
 
 
 def _learner(wanted: Wanted, common: dict[str, Any], folder: Path, stack: ExitStack) -> Scene:
-    task, address = Task.load(wanted.config, wanted.set), str(common["address"])
+    task, address = _task(wanted, common), str(common["address"])
     renderer, to_renderer = play_renderer(address, common["identity"], stack)
     discriminator, to_discriminator = play_discriminator(address, common["identity"], stack)
     data = wanted.learner_data or f"unix:{folder}/data"
@@ -118,7 +119,7 @@ def _learner(wanted: Wanted, common: dict[str, Any], folder: Path, stack: ExitSt
 
 
 def _actor(wanted: Wanted, common: dict[str, Any], folder: Path, stack: ExitStack) -> Scene:
-    task, address = Task.load(wanted.config, wanted.set), str(common["address"])
+    task, address = _task(wanted, common), str(common["address"])
     renderer, to_renderer = play_renderer(address, common["identity"], stack)
     discriminator, to_discriminator = play_discriminator(address, common["identity"], stack)
     learner = PlayedLearner(stack.enter_context(zmq.Context()), wanted.learner_data or beside(address, "data"))
@@ -150,3 +151,10 @@ def _actor(wanted: Wanted, common: dict[str, Any], folder: Path, stack: ExitStac
             **task.environment(),
         },
     )
+
+
+def _task(wanted: Wanted, common: dict[str, Any]) -> Task:
+    """The run; a target that needs peers and is started by hand is given time for it."""
+    if not wanted.command:
+        common["start_s"] = ASSEMBLE_S
+    return Task.load(wanted.config, wanted.set)

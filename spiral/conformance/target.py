@@ -30,6 +30,8 @@ PATIENCE_S = 60.0
 """Longest wait for what has to come of itself."""
 START_S = 120.0
 """Longest time from the start of a command until health says SERVING."""
+REACH_S, ASSEMBLE_S = 30.0, 900.0
+"""The same for a target that runs already, and for one that a person has yet to start with what the suite printed."""
 POLL_S = 0.02
 
 
@@ -47,6 +49,8 @@ class Target:
     """Starts it; None: it runs already, and nobody restarts it."""
     drain_command: str = ""
     """Shell command that asks it to end, where it is not started here."""
+    start_s: float = START_S
+    """Longest wait for it at the beginning."""
     measurements: list[dict[str, Any]] = field(default_factory=list)
     """What the cases of group ``load`` measured."""
     _shared: grpc.Channel | None = None
@@ -59,9 +63,9 @@ class Target:
         self.await_serving()
 
     def await_serving(self) -> None:
-        """Wait until health says SERVING; Failure where it does not within START_S."""
+        """Wait until health says SERVING; Failure where it does not within ``start_s``."""
         stub, last = health_pb2_grpc.HealthStub(self.channel), "no answer"
-        end = time.monotonic() + START_S
+        end = time.monotonic() + self.start_s
         while time.monotonic() < end:
             if self.command is not None and not self.command.running:
                 raise Failure(f"the command ended with {self.command.exit_code}: {self.command.tail()}")
@@ -77,7 +81,7 @@ class Target:
                     return
                 last = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
             time.sleep(POLL_S)
-        raise Failure(f"{self.address} does not serve after {START_S:g} s ({last})")
+        raise Failure(f"{self.address} does not serve after {self.start_s:g} s ({last})")
 
     def revive(self) -> None:
         """Start the command again where it has ended, so that one case's harm is not the next one's."""

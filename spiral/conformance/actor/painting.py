@@ -119,17 +119,14 @@ def damaged_weights_are_not_used(actor: ActorTarget) -> None:
     """
     weights, damaged = actor.learner.weights, actor.next_version()
     calls, since = weights.calls, len(actor.learner.delivered)
-    weights.damaged = True
-    try:
-        actor.publish(damaged)
-        until(
-            lambda: weights.calls >= calls + 2 or damaged in versions_since(actor, since),
-            "it to ask for the weights twice",
-        )
-        actor.more(2)
-    finally:
-        weights.damaged = False
-        whole = actor.publish(actor.next_version())
+    weights.damaged.add(damaged)
+    actor.publish(damaged)
+    until(
+        lambda: weights.calls >= calls + 2 or damaged in versions_since(actor, since),
+        "it to ask for the weights twice",
+    )
+    actor.more(2)
+    whole = actor.publish(actor.next_version())
     actor.by(whole)
     require(
         damaged not in versions_since(actor, since),

@@ -11,7 +11,7 @@ from spiral.conformance.peers.discriminator import PlayedDiscriminator
 from spiral.conformance.peers.learner import Delivered, PlayedLearner
 from spiral.conformance.peers.renderer import PlayedRenderer
 from spiral.conformance.peers.task import Task
-from spiral.conformance.target import START_S, Target, until
+from spiral.conformance.target import Target, until
 from spiral.trajectories import Trajectory
 from spiral.versions import Version
 from spiral.wire import tensors
@@ -35,7 +35,7 @@ class ActorTarget(Target):
             self.publish(Version(1, 0))
         before = len(self.learner.delivered)
         super(ActorTarget, self).start()
-        self.more(1, before, START_S)
+        self.more(1, before, self.start_s)
 
     def publish(self, version: Version, zeroed: bool = False) -> Version:
         """Serve weights under a version."""

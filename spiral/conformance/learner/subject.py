@@ -14,7 +14,7 @@ from spiral.conformance.peers.actor import PlayedActor
 from spiral.conformance.peers.discriminator import PlayedDiscriminator
 from spiral.conformance.peers.renderer import PlayedRenderer
 from spiral.conformance.peers.task import Task
-from spiral.conformance.target import DEADLINE_S, START_S, Target, until
+from spiral.conformance.target import DEADLINE_S, Target, until
 from spiral.v1.learner_pb2 import GetWeightsRequest, GetWeightsResponse
 from spiral.v1.learner_pb2_grpc import LearnerServiceStub
 from spiral.v1.trajectory_pb2 import VERDICT_ACCEPTED, Answer, Reason, Verdict
@@ -37,7 +37,7 @@ class LearnerTarget(Target):
     def await_serving(self) -> None:
         """Wait until health says SERVING and there are weights: it may ask for its engine in between."""
         super(LearnerTarget, self).await_serving()
-        until(self._has_weights, "the first weights", START_S)
+        until(self._has_weights, "the first weights", self.start_s)
 
     def _has_weights(self) -> bool:
         try:

@@ -65,8 +65,8 @@ class PlayedWeights(learner_pb2_grpc.LearnerServiceServicer):
     def __init__(self) -> None:
         self.version = Version()
         self.data = b""
-        self.damaged = False
-        """Send other bytes than the header announces."""
+        self.damaged: set[Version] = set()
+        """Versions of which other bytes are sent than the header announces."""
         self.digests: set[str] = set()
         """What askers named."""
         self.calls = 0
@@ -77,7 +77,7 @@ class PlayedWeights(learner_pb2_grpc.LearnerServiceServicer):
         """The newest, in chunks."""
         self.calls += 1
         self.digests.add(request.contract_digest)
-        version, data, damaged = self.version, self.data, self.damaged
+        version, data = self.version, self.data
         if version == Version():
             raise StatusError(grpc.StatusCode.UNAVAILABLE, "no weights yet")
         if request.HasField("if_newer_than") and version <= version_from_proto(request.if_newer_than):
@@ -90,7 +90,7 @@ class PlayedWeights(learner_pb2_grpc.LearnerServiceServicer):
             sha256=hashlib.sha256(data).digest(),
         )
         yield GetWeightsResponse(header=header)
-        sent = data[:-64] + bytes(byte ^ 1 for byte in data[-64:]) if damaged else data
+        sent = data[:-64] + bytes(byte ^ 1 for byte in data[-64:]) if version in self.damaged else data
         for start in range(0, len(sent), MAX_CHUNK_BYTES):
             yield GetWeightsResponse(chunk=sent[start : start + MAX_CHUNK_BYTES])
 
