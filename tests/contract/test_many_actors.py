@@ -136,7 +136,6 @@ def test_a_learner_of_sixty_four_actors_holds_no_more_than_its_queue(tmp_path: P
     )
     with learning(tmp_path, *settings) as learner:
         trajectory = any_trajectory(learner.contract, 64)
-        slots = QUEUE_BYTES // trajectory.nbytes
         assert ACTORS * trajectory.nbytes > 5 * QUEUE_BYTES, "what they have to send does not fit"
         with stand_ins(learner.data, learner.contract, trajectory) as actors:
             actors.add(1)
@@ -156,9 +155,6 @@ def test_a_learner_of_sixty_four_actors_holds_no_more_than_its_queue(tmp_path: P
         assert max(one.most for one in actors.everyone) <= 2
         assert learner.count("spiral_learner_refused_total") == 0
         assert learner.count("spiral_learner_dropped_total") == 0
-        print(
-            f"grew {(most - before) / 1e6:.1f} MB, {slots} slots, {ACTORS * trajectory.nbytes / 1e6:.0f} MB of actors'"
-        )
         # Twice the queue: a message may lie in ZeroMQ's buffer and in its slot, and batches are copies of some slots.
         assert most - before <= 2 * QUEUE_BYTES
 

@@ -70,12 +70,15 @@ def test_a_volume_that_fills_up_costs_no_checkpoint_and_no_learning(learning: Cl
     before = {service: checkpoints(learning, service)[-1].name for service in KEEPERS}
     said = {service: learning.log(service).count("No space left on device") for service in KEEPERS}
     restarts = {service: learning.pod(service).restarts for service in KEEPERS}
-    with full(claim(learning, "learner")), full(claim(learning, "discriminator")):
+    with full(claim(learning, "learner")) as learners, full(claim(learning, "discriminator")) as discriminators:
+
+        def complained(service: str) -> bool:
+            learners()  # whoever was removing an old checkpoint at that moment has made room for a new one
+            discriminators()
+            return learning.log(service).count("No space left on device") > said[service]
+
         for service in KEEPERS:
-            learning.until(
-                lambda service=service: learning.log(service).count("No space left on device") > said[service],
-                f"the {service} to say that there is no room",
-            )
+            learning.until(lambda service=service: complained(service), f"the {service} to say that there is no room")
         frames = learnt(learning)
         learning.until(lambda: learnt(learning) > frames, "learning to go on")
         for service in KEEPERS:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from tests.k8s.cluster.cluster import Cluster
+
+PIECE_BYTES = 4096
+"""The smallest room that a file needs."""
 
 
 def claim(cluster: Cluster, service: str) -> Path:
@@ -42,13 +44,17 @@ def resumed(cluster: Cluster) -> dict[int, tuple[str, int]]:
 
 
 @contextmanager
-def full(volume: Path) -> Iterator[None]:
-    """No room on the volume, as long as the block lasts."""
+def full(volume: Path) -> Iterator[Callable[[], None]]:
+    """No room on the volume, as long as the block lasts; the function takes what has been freed since."""
     ballast = volume / "ballast"
+
+    def fill() -> None:
+        with suppress(OSError), ballast.open("ab", buffering=0) as file:
+            while file.write(bytes(PIECE_BYTES)):
+                pass
+
+    fill()
     try:
-        with ballast.open("wb") as file:
-            while room := os.statvfs(volume).f_bavail:
-                os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, room * os.statvfs(volume).f_frsize)
-        yield
+        yield fill
     finally:
         ballast.unlink()
