@@ -13,6 +13,9 @@ from spiral.datasets import Dataset
 from spiral.precision import FP32, Precision, Settled, Step, Wanted, settle
 from spiral.runs import Run
 
+PICTURES_ON_CPU = 8
+"""On a CPU so many say which precision is faster, and soon; a GPU is only busy with whole batches."""
+
 
 def settle_precision(wanted: Wanted, device: torch.device, run: Run, config: RunConfig, dataset: Dataset) -> Settled:
     """The precision in which this run's judge learns; ValueError where the device does not have what is wanted."""
@@ -24,7 +27,9 @@ def settle_precision(wanted: Wanted, device: torch.device, run: Run, config: Run
 
 def judging_step(config: RunConfig, dataset: Dataset, device: torch.device, precision: Precision) -> Step:
     """One update of a new judge on blank paintings, of which scoring sees one."""
-    once = config.discriminator.model_copy(update={"updates_per_batch": 1, "update_first": True, "terms": ()})
+    batch = config.discriminator.batch if device.type != "cpu" else min(config.discriminator.batch, PICTURES_ON_CPU)
+    changes = {"updates_per_batch": 1, "update_first": True, "terms": (), "batch": batch}
+    once = config.discriminator.model_copy(update=changes)
     judge = build_judge(
         config.model_copy(update={"discriminator": once}),
         dataset.train.shape[1:],

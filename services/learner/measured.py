@@ -11,8 +11,8 @@ from services.learner.run import LearningRun
 from spiral.precision import Precision, Step
 from spiral.trajectories import Trajectory
 
-EPISODES_ON_CPU = 8
-"""On a CPU a few episodes say which precision is faster, within a second; a GPU is only busy with whole minibatches."""
+FRAMES_ON_CPU = 48
+"""On a CPU so many say which precision is faster, and soon; a GPU is only busy with whole minibatches."""
 
 
 def learning_step(learning: LearningRun, precision: Precision) -> Step:
@@ -20,7 +20,8 @@ def learning_step(learning: LearningRun, precision: Precision) -> Step:
     settings = learning.config.learner
     episodes = max(1, settings.batch // settings.minibatches)
     if precision.device == "cpu":
-        episodes = min(episodes, EPISODES_ON_CPU)
+        _, (length, *_) = learning.contract.tensors(1)["actions"]
+        episodes = max(1, min(episodes, FRAMES_ON_CPU // length))
     once = settings.model_copy(update={"reuse": 1, "minibatches": 1})
     learner = PolicyLearner(copy.deepcopy(learning.learner.policy), once, seed=0)
     learner.precision = precision
