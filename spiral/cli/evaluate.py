@@ -134,5 +134,7 @@ def table_of(report: Report) -> Table:
         strokes = sorted({0, 1, 2, 4, 8, 16, 32, 64, len(report.curve) - 1} & set(range(len(report.curve))))
         for k in strokes:
             value, interval = rounded(report.curve[k])
-            table.add_row(f"  error after {k} strokes", value, interval, f"{report.curve[k].n:,}")
+            table.add_row(
+                f"  error after {k} {'stroke' if k == 1 else 'strokes'}", value, interval, f"{report.curve[k].n:,}"
+            )
     return table
