@@ -19,11 +19,19 @@ from services.learner.publisher import Weights, _encode
 from spiral.policy.weights import dump_weights
 from spiral.programs import Program
 from spiral.v1.renderer_pb2 import DescribeEngineResponse
-from spiral.v1.trajectory_pb2 import Answer, Heartbeat, LearnerMessage, Refused, Welcome
+from spiral.v1.trajectory_pb2 import (
+    ActorMessage,
+    Answer,
+    Heartbeat,
+    LearnerMessage,
+    Refused,
+    TrajectoryHeader,
+    Welcome,
+)
 from spiral.wire import tensors
 from spiral.wire.contract import spec_to_proto, version_to_proto
-from tests.fuzz.targets import CORPUS, join
-from tests.trajectory_messages import GOOD, REFUSED, SPEC, VERSION, hello
+from tests.fuzz.targets import CORPUS, CUT, join
+from tests.trajectory_messages import BATCH, GOOD, REFUSED, SPEC, VERSION, hello
 
 DEEP = b"[" * 100_000
 """JSON deeper than an interpreter's stack."""
@@ -41,6 +49,25 @@ def _learner_messages() -> list[list[LearnerMessage]]:
     ]
 
 
+def _unroll(start: int) -> bytes:
+    """A message of the contract that has every tensor."""
+    rng = np.random.default_rng(start + 2)
+    arrays = {name: np.zeros(shape, kind) for name, (kind, shape) in CUT.tensors(BATCH).items()}
+    arrays["observations"][:] = rng.integers(0, 256, arrays["observations"].shape)
+    arrays["first_step"][:] = start
+    header = TrajectoryHeader(
+        actor_id="a",
+        incarnation=7,
+        sequence=1,
+        contract_digest=CUT.digest,
+        oldest_version=version_to_proto(VERSION),
+        newest_version=version_to_proto(VERSION),
+        tensors=[tensors.spec_of(name, array) for name, array in arrays.items()],
+    )
+    first = ActorMessage(trajectory=header).SerializeToString()
+    return join([first, *(bytes(tensors.frame_of(array)) for array in arrays.values())])
+
+
 def _npy(array: np.ndarray) -> bytes:
     out = io.BytesIO()
     np.lib.format.write_array(out, array, allow_pickle=False)
@@ -55,7 +82,8 @@ def _npy_header(header: str, body: bytes = b"") -> bytes:
 def _npz(content: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", method) as archive:
-        archive.writestr("images.npy", content)
+        # Not the present time, so that the seeds are the same whenever they are made.
+        archive.writestr(zipfile.ZipInfo("images.npy"), content, method)
     return out.getvalue()
 
 
@@ -91,6 +119,7 @@ def seeds() -> dict[str, dict[str, bytes]]:
                 if sum(map(len, frames)) < 4096
             },
         },
+        "unroll": {"first": _unroll(0), "last": _unroll(4), "no-multiple": _unroll(3), "negative": _unroll(-2)},
         "learner_message": {
             f"dialogue-{number}": join([message.SerializeToString() for message in dialogue])
             for number, dialogue in enumerate(_learner_messages())

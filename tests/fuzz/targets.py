@@ -28,13 +28,14 @@ from spiral.datasets.arrays import map_array, read_arrays
 from spiral.datasets.idx import read_idx
 from spiral.policy.weights import parse_weights
 from spiral.programs import Program
+from spiral.trajectories import TrajectoryContract
 from spiral.v1.learner_pb2 import GetWeightsResponse
 from spiral.v1.renderer_pb2 import DescribeEngineResponse
 from spiral.v1.tensor_pb2 import Tensor
 from spiral.v1.trajectory_pb2 import LearnerMessage
 from spiral.wire import tensors
 from spiral.wire.contract import spec_from_proto
-from tests.trajectory_messages import CONTRACT, VERSION, hello, make_admission, make_trajectory
+from tests.trajectory_messages import CONTRACT, SPEC, VERSION, hello, make_admission, make_trajectory
 
 CORPUS = Path(__file__).parent / "corpus"
 SLACK_BYTES = 48 << 20
@@ -74,15 +75,24 @@ def join(parts: list[bytes]) -> bytes:
     return b"".join(struct.pack("<H", len(part)) + part for part in parts)
 
 
-def trajectory(data: bytes) -> None:
+CUT = TrajectoryContract(SPEC, (4, 4, 1), num_actions=5, conditional=True, noise=2, unroll=2, state=3)
+"""A contract with every tensor there is."""
+
+
+def trajectory(data: bytes, contract: TrajectoryContract = CONTRACT) -> None:
     """The learner takes a message of several frames: it never raises, answers once, promises no more than it has."""
-    admission = make_admission()
-    admission.receive(b"peer", hello())
+    admission = make_admission(contract)
+    admission.receive(b"peer", hello(digest=contract.digest))
     decision = admission.receive(b"peer", [memoryview(part) for part in split(data)])
     own = [message for peer, message in decision.replies if peer == b"peer"]
     assert len(own) == 1, decision
     assert admission.queued + admission.outstanding <= admission.slots
     assert (decision.admitted is not None) == (admission.queued == 1)
+
+
+def unroll(data: bytes) -> None:
+    """The same where episodes are cut and the policy has noise and a memory."""
+    trajectory(data, CUT)
 
 
 def learner_message(data: bytes) -> None:
@@ -232,6 +242,7 @@ TARGETS = {
     target.name: target
     for target in (
         Target("trajectory", trajectory, SMALL_BYTES),
+        Target("unroll", unroll, SMALL_BYTES),
         Target("learner_message", learner_message, SMALL_BYTES),
         Target("tensor", tensor, SMALL_BYTES),
         Target("description", description, SMALL_BYTES),
