@@ -16,6 +16,8 @@ OVERLAY ?= k8s
 # What the environment is made of: when one of these is newer than the stamp, it is brought up to date.
 SOURCES := pyproject.toml setup.py constraints.txt Makefile scripts/system-packages.sh \
 	$(shell find protos spiral/engines -name '*.proto' -o -name '*.c' -o -name '*.h' -o -name '*.cdef')
+NODE_RENDERER := tests/foreign/renderer-node
+NODE_STAMP := $(NODE_RENDERER)/node_modules/.made
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -35,10 +37,16 @@ $(STAMP): $(SOURCES)
 demo: setup ## learn to paint digits for five minutes, with a live display and pictures at the end
 	@$(BIN)/spiral train --preset demo --minutes 5
 
-test: setup ## the test suite
+test: setup $(NODE_STAMP) ## the test suite
 	@$(BIN)/python -m pytest
 
-test-all: setup ## the test suite and what takes long: every preset, kills, fuzzing
+# The tests of a renderer in Node.js say that they are skipped where there is no npm, or nothing to be had with it.
+$(NODE_STAMP): $(NODE_RENDERER)/package.json
+	@if command -v npm >/dev/null 2>&1 && cd $(NODE_RENDERER) && npm install --no-package-lock --no-audit --no-fund \
+		--ignore-scripts --loglevel=error >&2; then touch "$(CURDIR)/$@"; \
+		else echo "the packages of $(NODE_RENDERER) are not installed; its tests are skipped" >&2; fi
+
+test-all: setup $(NODE_STAMP) ## the test suite and what takes long: every preset, kills, fuzzing
 	@$(BIN)/python -m pytest -m '' --timeout 1800 --hypothesis-profile thorough
 
 golden: setup ## render k8s/ again: network policies, dashboards, the operator's rules, then k8s/golden
@@ -80,6 +88,6 @@ cluster-up: setup ## the pods of OVERLAY (k8s) as processes of this machine, to 
 	@$(BIN)/python -m tests.k8s.cluster $(OVERLAY)
 
 clean: ## remove what was built here; runs and data stay
-	rm -rf .venv build dist *.egg-info spiral/v1 benchmarks/out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist *.egg-info spiral/v1 benchmarks/out $(NODE_RENDERER)/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find spiral services tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 	find spiral -name '*.so' -delete
