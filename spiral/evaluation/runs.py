@@ -105,7 +105,7 @@ def evaluate_run(name: str, trained: Trained, num: int, seed: int, inception: In
 
 
 def _distances(reference: Reference, encoded: Encoded, seed: int) -> list[Figure]:
-    key, name = reference.encoder.key, reference.encoder.name
+    key, name = reference.encoder.key, reference.encoder.name.removesuffix(" encoder")
 
     def figures(found: Distances, prefix: str, whose: str) -> list[Figure]:
         return [

@@ -13,7 +13,7 @@ import torch
 from spiral.datasets import load
 from spiral.datasets.views import resize
 from spiral.evaluation.colour import FEATURES, ColourEncoder, colour_features, ink_of, load_colour_encoder
-from spiral.evaluation.colour.make import TEMPERATURE, disturbed, nt_xent, train
+from spiral.evaluation.colour.make import nt_xent, train
 from spiral.evaluation.frechet import frechet_distance, gaussian_of
 
 DATA = Path(os.environ.get("SPIRAL_DATA", "/nonexistent"))
@@ -77,6 +77,7 @@ def test_the_shipped_weights_measure_growing_harm():
     not ((DATA / "faces").is_dir() and (DATA / "emoji").is_dir()),
     reason="the colour sets are not here: set SPIRAL_DATA to a folder with emoji/ and faces/ in it",
 )
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_real_pictures_are_near_each_other_and_changed_ones_are_not():
     network = load_colour_encoder()
@@ -107,18 +108,11 @@ def test_the_loss_is_the_formula():
 
 
 @pytest.mark.timeout(600)
-def test_the_script_learns_to_find_twins():
+def test_the_script_learns_to_find_twins(capsys: pytest.CaptureFixture[str]):
     images = discs(256, 2)
-
-    def loss(network: ColourEncoder) -> float:
-        generator = torch.Generator().manual_seed(1)
-        ink = ink_of(images[:128])
-        with torch.inference_mode():
-            features = network(torch.cat([disturbed(ink, generator), disturbed(ink, generator)]))
-        return nt_xent(features - features.mean(0), TEMPERATURE).item()
-
-    untrained, trained = (train(images, updates=updates, batch=64) for updates in (0, 12))
-    assert loss(trained) < 0.9 * loss(untrained)
+    trained = train(images, updates=50, batch=32)
+    loss = float(capsys.readouterr().out.rsplit("loss ", 1)[1])
+    assert loss < 0.9 * np.log(2 * 32 - 1)  # chance
     features = colour_features(trained, images)
     assert features.shape == (256, FEATURES)
     np.testing.assert_allclose(features.mean(0), 0.0, atol=1e-4)

@@ -210,6 +210,8 @@ def test_the_command_refuses_a_truncated_zip_with_one_sentence(
     not (DATA / "omniglot" / PACKED).is_file(),
     reason="Omniglot is not here: set SPIRAL_DATA to a folder with omniglot/",
 )
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_real_set_is_whole_and_agrees_with_the_official_pictures() -> None:
     data = load("omniglot", 16, root=DATA)
     assert (len(data.train), len(data.test)) == (19_280, 13_180)
