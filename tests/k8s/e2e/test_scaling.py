@@ -11,7 +11,7 @@ import pytest
 from tests.k8s.cluster.cluster import Cluster
 from tests.k8s.cluster.pod import Pod
 from tests.k8s.cluster.scrape import total
-from tests.k8s.e2e.learning import until_learning, waiting_for
+from tests.k8s.e2e.learning import learnt, until_learning, waiting_for
 from tests.k8s.e2e.manifests_of_the_project import SMALL, project, single, with_environment, with_run
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
@@ -20,6 +20,8 @@ BATCH, GROUPS = 16, 2
 """Canvases of a stream in ``SMALL``, and streams of the one actor."""
 NEW_RENDERER_S = 90.0
 """Time within which a new renderer receives streams, as promised."""
+QUESTIONS = 8
+"""Of the actor and others for names, two at a time and every half minute at most: a minute or so."""
 PAUSE = "waiting for the renderer"
 
 
@@ -57,15 +59,16 @@ def renderers(cluster: Cluster) -> list[Pod]:
     return [pod for pod in cluster.pods("renderer") if not pod.deleted]
 
 
+def all_paint(cluster: Cluster) -> bool:
+    """Whether every renderer has painted since its start."""
+    return all(total([pod], "spiral_renderer_frames_total") > 0 for pod in renderers(cluster))
+
+
 def test_new_renderers_receive_streams_and_those_that_go_in_order_lose_nothing(learning: Cluster) -> None:
     with no_pause(learning):
         learning.scale("renderer", 3)
         learning.until(lambda: learning.ready("renderer"), "three renderers")
-        learning.until(
-            lambda: all(total([pod], "spiral_renderer_frames_total") > 0 for pod in renderers(learning)),
-            "every renderer to have painted",
-            patience_s=NEW_RENDERER_S,
-        )
+        learning.until(lambda: all_paint(learning), "every renderer to have painted", patience_s=NEW_RENDERER_S)
         learning.scale("renderer", 2)
         learning.until(lambda: learning.ready("renderer"), "two renderers")
         frames = painted(learning)
@@ -92,8 +95,23 @@ def test_a_renderer_that_is_killed_costs_the_episodes_on_it_and_they_are_counted
             learning.until(lambda frames=frames: painted(learning) > frames, "painting to go on")
             assert lost(learning) - before <= at_stake
             counted = lost(learning) > before
+            learning.until(lambda: all_paint(learning), "the killed one to be in use again: one has to be left")
     assert lost(learning) == lost(learning, reason="renderer")
     assert learning.pod("actor").restarts == 0
+
+
+def test_names_that_resolve_to_nothing_stop_nobody_who_has_found_the_others(learning: Cluster) -> None:
+    with no_pause(learning):
+        missing, asked = lost(learning), learning.names.asked
+        learning.names.silent.set()
+        try:
+            # Connections end by age, and each end is a question: by then those that stood at the beginning are gone.
+            learning.until(lambda: learning.names.asked > asked + QUESTIONS, "names to be asked for in vain")
+            frames, updates = painted(learning), learnt(learning)
+            learning.until(lambda: painted(learning) > frames and learnt(learning) > updates, "all to go on")
+        finally:
+            learning.names.silent.clear()
+    assert lost(learning) == missing
 
 
 def test_without_actors_the_learner_waits_and_says_so_and_goes_on_with_new_ones(learning: Cluster) -> None:
