@@ -84,7 +84,7 @@ def nothing_is_sent_without_a_credit(actor: ActorTarget) -> None:
             learner.answer_credits = 1
         learner.grant(2)
     without = [each for each in learner.delivered if each.credits < 1]
-    require(not without, f"{len(without)} trajectories came without a credit")
+    require(not without, f"trajectories {[each.header.sequence for each in without]} came without a credit")
     actor.more(1)
 
 
@@ -162,7 +162,8 @@ def it_comes_back_to_a_learner_that_is_stopping(actor: ActorTarget) -> None:
     with learner.lock:
         learner.next_refusal = {"reason": REASON_STOPPING, "detail": "as the case wants it"}
     learner.hang_up()
-    until(lambda: len(learner.greeted) >= greetings + 2, "a second Hello")
+    until(lambda: learner.next_refusal is None, "Hello on another connection")
+    until(lambda: len(learner.greeted) >= greetings + 2, "a second Hello after the refusal")
     actor.more(2)
 
 

@@ -152,13 +152,14 @@ def it_answers_what_is_under_way_and_ends(discriminator: DiscriminatorTarget) ->
     with 0. Skipped with neither ``--command`` nor ``--drain-command``.
     """
     requests = discriminator.batch(discriminator.pictures(95))
-    another = discriminator.batch(discriminator.pictures(96))
+    first, another = (discriminator.batch(discriminator.pictures(seed)) for seed in (96, 97))
     draws = SAMPLES in discriminator.info.capabilities
     with discriminator.connection() as channel:
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=END_S)
         next(iter(watch))
         slow = Slow(discriminator, requests, channel)
         try:
+            discriminator.score(first, channel)  # calls begin in order, so that the slow one has begun
             discriminator.ask_to_end()
             status = next(iter(watch)).status
             require(status == NOT_SERVING, f"health says {status} after SIGTERM, but {NOT_SERVING} is right")

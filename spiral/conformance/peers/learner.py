@@ -36,6 +36,8 @@ from spiral.wire.rpc import MAX_CHUNK_BYTES
 MAX_MESSAGE_BYTES = 1 << 28
 POLL_MS = 20
 HEARTBEAT_S = 1.0
+CLOSED_MS = 5_000
+"""Longest wait for a socket to be gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,7 @@ class PlayedLearner:
         beat_s = time.monotonic()
         while not self._stop.is_set():
             if self._hung_up.is_set():
-                router.close()
+                _close(router)
                 with self.lock:
                     self.credits.clear()
                     self._outbox.clear()
@@ -193,7 +195,7 @@ class PlayedLearner:
                     for peer in self.credits:
                         self._outbox.append((peer, LearnerMessage(heartbeat=self._heartbeat())))
             self._send(router.socket)
-        router.close()
+        _close(router)
 
     def _send(self, socket: zmq.Socket[bytes]) -> None:
         with self.lock:
@@ -252,3 +254,16 @@ class PlayedLearner:
             version=version_to_proto(self.weights.version),
             **fields,
         )
+
+
+def _close(router: sockets.Router[zmq.Socket[bytes]]) -> None:
+    """Close a ROUTER, and return when nobody listens any more.
+
+    ZeroMQ closes in the background, and a late end of the old socket would remove the file of the next one.
+    """
+    monitor = router.socket.get_monitor_socket(zmq.EVENT_CLOSED)
+    router.socket.unbind(router.socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0"))
+    monitor.poll(CLOSED_MS)
+    router.socket.disable_monitor()
+    monitor.close(linger=0)
+    router.close()
