@@ -26,6 +26,10 @@ from tests.k8s.cluster.nameserver import NameServer
 from tests.processes import PATIENCE_S, free_port
 
 SHAPE = (32, 32, 1)
+NEW_RENDERER_S = 90.0
+"""Time within which a new renderer has streams, as promised."""
+LONGEST_LIFE_S = 25.0
+"""Of an actor's stream: 20 s and a quarter."""
 WAITS = Waits(lambda peer, seconds: None, lambda peer: nullcontext())
 
 
@@ -117,6 +121,25 @@ def test_streams_spread_over_all_that_are_there_and_pass_on_to_those_that_are_le
                 await stream.reset()
 
     asyncio.run(open_many())
+
+
+@pytest.mark.slow
+def test_a_renderer_that_is_added_gets_streams_in_time(town: Town) -> None:
+    """Connections that end by age make its name be asked for; streams that have lived their lives are opened on it."""
+    town.add("127.0.1.1")
+
+    async def open_again_and_again() -> None:
+        async with town.connect() as channel:
+            renderers = town.renderers(channel)
+            stream = await renderers.open(2, SHAPE)
+            town.add("127.0.1.2")
+            async with asyncio.timeout(NEW_RENDERER_S - LONGEST_LIFE_S):
+                while not town.open["127.0.1.2"].count:
+                    stream.close()
+                    await asyncio.sleep(0.1)
+                    stream = await renderers.open(2, SHAPE)
+
+    asyncio.run(open_again_and_again())
 
 
 def test_who_finds_nobody_for_long_looks_anew_and_finds_who_comes_then(town: Town) -> None:
