@@ -91,9 +91,9 @@ class Launched:
         history = self.run.history()
         return int(history[-1]["frames"]) if history else 0
 
-    def wait(self) -> int:
+    def wait(self, patience_s: float = PATIENCE_S) -> int:
         """Wait for its end; the exit code."""
-        return self.process.wait(PATIENCE_S)
+        return self.process.wait(patience_s)
 
     def signal(self, number: int) -> None:
         """Send a signal to its process group, as a terminal does."""

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from services.learner.figures import border_figures, reward_figure
 from services.learner.history import History
 from services.learner.learning import PolicyLearner
 from services.learner.rewards import RunningDeviation, combine_terms, rewards_of
@@ -23,12 +24,10 @@ from services.learner.unrolls import finished, places
 from spiral.checkpoints import CheckpointStore, State
 from spiral.config import RunConfig
 from spiral.engines.description import EngineDescription
-from spiral.evaluation.targets import mse
 from spiral.policy import build_policy
 from spiral.policy.weights import load_weights, parse_weights
 from spiral.replacing import replacing
 from spiral.runs import Run
-from spiral.strokes import painted
 from spiral.trajectories import Trajectory, TrajectoryContract, even_unroll
 from spiral.versions import Version
 
@@ -166,32 +165,17 @@ class LearningRun:
         self.lag = Lag(learner.updates - batch.newest, learner.updates - batch.oldest)
         learner.learn(batch.trajectory, rewards)
         self.last = batch
-        self._of_last |= self._describe(batch, scores, rewards)
-
-    def _describe(
-        self, batch: ScoredBatch, scores: NDArray[np.float32], rewards: NDArray[np.float32]
-    ) -> dict[str, Any]:
-        """What is told of a batch; of unrolls, their episodes' starts and ends where they are among them."""
         where = places(batch.trajectory, self.config.num_actions)
-        begins = where.first_step == 0
-        told: dict[str, Any] = {
-            # An unroll's share of its episode, extended to all of it.
-            "reward": float(rewards.sum() / where.valid.sum() * self.config.num_actions),
-            "score_real": batch.score_real,
-            "score_painted": batch.score_painted,
-            "lag": self.lag.mean,
-        }
-        if begins.any():
-            told["score_first"] = float(scores[0, begins].mean())
         ended = finished(batch.trajectory, self.config.num_actions)
         if ended is not None:
             self._ended = ended
-            told["score_final"] = float(scores[-1, where.ends].mean())
-            told["terms"] = {name: float(values[-1, where.ends].mean()) for name, values in batch.terms.items()}
-            told["paint_share"] = float(painted(ended.actions, self.learner.policy.spec).mean())
-            if ended.targets is not None:
-                told["mse"] = float(mse(ended.observations[-1], ended.targets).mean())
-        return told
+        self._of_last |= {
+            "reward": reward_figure(rewards, where, self.config.num_actions),
+            "score_real": batch.score_real,
+            "score_painted": batch.score_painted,
+            "lag": self.lag.mean,
+            **border_figures(scores, batch.terms, where, ended, self.description.spec),
+        }
 
     def write_due(self, waits: Mapping[str, float]) -> dict[str, Any] | None:
         """Write whatever is due by the clock: the history's record (returned), samples, snapshots.

@@ -45,7 +45,7 @@ from tests.processes import PATIENCE_S, start, until
 LONG = "num_actions=300"
 """Episodes that are certainly under way at almost any moment."""
 CONDITIONAL = ("conditional=true", "discriminator.kind=l2")
-SETTINGS = ("actor.batch=4", "actor.groups=2", "learner.batch=4", "policy.width=16", "num_actions=4")
+SETTINGS = ("actor.batch=4", "actor.groups=2", "learner.batch=4", "policy.width=16", "num_actions=4", "unroll=1000")
 FIRST = Version(1, 0)
 
 

@@ -237,7 +237,9 @@ def scoring_one(learner: Learner, address: str) -> Iterator[Scorer]:
     assert client.answer(GOOD).verdict == VERDICT_ACCEPTED
     with (
         rpc.connect(address) as channel,
-        Scorer(learner.ingest, channel, learner.metrics, episodes=BATCH, num_actions=3, max_lag=100, version=VERSION) as scorer,
+        Scorer(
+            learner.ingest, channel, learner.metrics, episodes=BATCH, num_actions=3, max_lag=100, version=VERSION
+        ) as scorer,
     ):
         yield scorer
 

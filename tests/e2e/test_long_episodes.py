@@ -80,14 +80,15 @@ def test_a_hundred_and_ninety_nine_strokes_in_lockstep(tmp_path: Path, reward: s
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("network", ["small", "paper"])
 def test_the_services_learn_from_unrolls(tmp_path: Path, network: str) -> None:
-    settings = {**SMALL, "num_actions": 23, "unroll": 6, "policy.network": network, "actor.batch": 8}
-    run = Launched(tmp_path / "runs", "--frames", "800", settings=settings)
+    settings = {**SMALL, "num_actions": 11, "unroll": 4, "policy.network": network, "actor.batch": 8}
+    run = Launched(tmp_path / "runs", "--frames", "300", settings=settings)
     try:
-        assert run.wait() == 0, run.text() + run.logs()
-        assert run.frames() >= 800
+        # The paper's network paints and learns some thirty times as slowly as the small one.
+        assert run.wait(540) == 0, run.text() + run.logs()
+        assert run.frames() >= 300
         programs = list((run.run.samples / "programs").glob("*.json"))
         assert programs
-        assert all(len(Program.load(file).actions) == 23 for file in programs)
+        assert all(len(Program.load(file).actions) == 11 for file in programs)
         assert run.objects("ending")[-1]["missing"] == []
     finally:
         run.end()

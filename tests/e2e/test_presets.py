@@ -11,6 +11,7 @@ from services.launcher.lockstep import Lockstep, deterministic
 from services.learner.run import Limits
 from spiral.config import load_config, preset_names
 from spiral.runs import Run
+from spiral.trajectories import even_unroll
 from tests.launched import Launched
 
 BATCHES = 2
@@ -31,7 +32,7 @@ def test_a_few_batches_move_every_weight_and_stay_finite(tmp_path: Path, preset:
         for _ in range(BATCHES):
             lockstep.step()
         record = lockstep.finish()
-    assert learner.frames == BATCHES * config.learner.batch * config.num_actions
+    assert learner.frames == BATCHES * config.learner.batch * even_unroll(config.num_actions, config.unroll)
     assert learner.updates == BATCHES * config.learner.reuse * config.learner.minibatches
     after = learner.policy.state_dict()
     assert all(weights.isfinite().all() for weights in after.values() if weights.is_floating_point())

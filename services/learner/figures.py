@@ -1,0 +1,44 @@
+"""What is told of a batch that was learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.learner.unrolls import Places
+from spiral.actions import ActionSpec
+from spiral.evaluation.targets import mse
+from spiral.strokes import painted
+from spiral.trajectories import Trajectory
+
+
+def reward_figure(rewards: NDArray[np.float32], where: Places, num_actions: int) -> float:
+    """Mean reward of an episode; an unroll's share of it is extended to all of it."""
+    return float(rewards.sum() / where.valid.sum() * num_actions)
+
+
+def border_figures(
+    scores: NDArray[np.float32],
+    terms: Mapping[str, NDArray[np.float32]],
+    where: Places,
+    ended: Trajectory | None,
+    spec: ActionSpec,
+) -> dict[str, Any]:
+    """Figures of the episodes that begin or end with a batch; of long ones not every batch has any.
+
+    ``scores`` and ``terms`` are ``[T + 1, B]``; ``ended`` are the episodes that end.
+    """
+    told: dict[str, Any] = {}
+    begins = where.first_step == 0
+    if begins.any():
+        told["score_first"] = float(scores[0, begins].mean())
+    if ended is not None:
+        told["score_final"] = float(scores[-1, where.ends].mean())
+        told["terms"] = {name: float(values[-1, where.ends].mean()) for name, values in terms.items()}
+        told["paint_share"] = float(painted(ended.actions, spec).mean())
+        if ended.targets is not None:
+            told["mse"] = float(mse(ended.observations[-1], ended.targets).mean())
+    return told
