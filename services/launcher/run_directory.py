@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from services.launcher.data_check import check_data
 from spiral.compatibility import changes
 from spiral.config import RunConfig, load_config
 from spiral.models import CONFIG, POLICY
@@ -69,12 +70,12 @@ class OpenRun:
 def open_run(request: Request, clock: Callable[[], float] = time.monotonic) -> OpenRun:
     """Make or find the run, lock it, and settle its configuration.
 
-    Raises ValueError with a sentence: wrong name, preset or setting, a change that the checkpoints can't follow,
+    Raises ValueError with a sentence: wrong name, preset, setting or data, a change that the checkpoints can't follow,
     a directory that is read-only, full or in use.
     """
     run = name_run(request.runs, request.name or _default_name(request))
     if not run.exists or request.fresh:
-        _new_config(request)  # a wrong word leaves no directory behind
+        check_data(_new_config(request))  # a wrong word and a wrong picture leave no directory behind
     elif request.model is not None:
         raise ValueError(
             f'--from: the run "{run.name}" has begun already; leave it out to go on, choose another name with --run, '

@@ -5,7 +5,7 @@ batch = data.train[rng.integers(len(data.train), size=64)]
 """
 
 from spiral.datasets.dataset import Dataset, DatasetMissingError, Progress, View
-from spiral.datasets.registry import Entry, catalogue, check, data_root, get, load
+from spiral.datasets.registry import Entry, catalogue, check, data_root, get, load, require
 
 __all__ = [
     "Dataset",
@@ -18,4 +18,5 @@ __all__ = [
     "data_root",
     "get",
     "load",
+    "require",
 ]

@@ -68,11 +68,17 @@ def load(name: str, size: int | tuple[int, int], colour: bool = False, root: Pat
     """
     height, width = (size, size) if isinstance(size, int) else size
     view = View(height, width, colour)
+    source = require(name, root)
+    return source.read(_folder(source, root), view, prepared_cache(data_root() if root is None else root))
+
+
+def require(name: str, root: Path | None = None) -> Source:
+    """The source of that name, whose files are there; nothing of them is read. Raises as `load` does."""
     source = find(name)
     folder = _folder(source, root)
     if (absent := source.missing(folder)) is not None:
         raise DatasetMissingError(_how_to_get(source, folder, absent))
-    return source.read(folder, view, prepared_cache(data_root() if root is None else root))
+    return source
 
 
 def _no_progress(file: str, done_bytes: int, total_bytes: int | None) -> None:

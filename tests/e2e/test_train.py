@@ -186,7 +186,7 @@ def test_a_disk_that_fills_up_holds_learning_up_no_more_than_it_must(launch: Lau
 
 
 @pytest.mark.slow
-def test_a_damaged_picture_ends_the_run_with_its_name(launch: Launch, tmp_path: Path) -> None:
+def test_a_damaged_picture_is_named_before_there_is_a_run(launch: Launch, tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()
     for n in range(20):
@@ -194,8 +194,8 @@ def test_a_damaged_picture_ends_the_run_with_its_name(launch: Launch, tmp_path: 
         picture.save(folder / f"{n:02d}.png")
     (folder / "07.png").write_bytes((folder / "07.png").read_bytes()[:40])
     run = launch(f"--set=data=folder:{folder}")
-    assert run.wait() == 1
-    assert "discriminator" in run.text()
+    assert run.wait() == 2
+    assert not run.run.path.exists()
     assert "1 of 20 pictures cannot be used" in run.text()
     assert "07.png" in run.text()
     assert_nothing_is_left(run)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from spiral.cli.main import main
 from spiral.config import load_config
@@ -105,6 +106,29 @@ def test_train_refuses_another_preset_or_a_change_that_the_checkpoints_cannot_fo
     assert 'made with preset "demo", not "mnist"' in refused(capsys, *common, "--preset", "mnist")
     assert "policy.width: 512 does not fit" in refused(capsys, *common, "--set", "policy.width=512")
     assert load_config(str(runs / "digits" / "config.yaml")) == load_config("demo")
+
+
+def test_train_refuses_pictures_that_cannot_be_learnt_from_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SPIRAL_DATA", str(tmp_path / "data"))
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    common = ("train", "--preset", "mnist", "--runs", str(tmp_path / "runs"))
+    assert "mnist is not in" in refused(capsys, *common)
+    own = (*common, "--set", f"data=folder:{mine}")
+    assert "0 PNG or JPEG pictures; at least 16 are needed" in refused(capsys, *own)
+    for number in range(20):
+        Image.new("L", (32, 32), number).save(mine / f"{number:02}.png")
+    for content, said in (
+        (Image.new("L", (40, 32)), "2 different sizes; most are 32×32, but 07.png is 40×32"),
+        (Image.new("L", (1, 1)), "07.png is 1×1 pixels; at least 8×8 are needed"),
+    ):
+        content.save(mine / "07.png")
+        assert said in refused(capsys, *own)
+    (mine / "07.png").write_text("a letter")
+    assert "1 of 20 pictures cannot be used: 07.png is not a readable picture" in refused(capsys, *own)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_train_refuses_a_folder_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
