@@ -114,27 +114,27 @@ def test_the_reference_of_digits_gives_the_figure_of_the_ending():
     assert found.fid.value == ending.lenet_fid
 
 
-@pytest.mark.parametrize("colour", [False, True])
-def test_the_error_after_each_stroke_is_that_of_the_program_cut_there(colour: bool):
-    engine = create("mypaint", {**SMALL_ENGINE, "colour": colour})
+@pytest.mark.parametrize("settings", [{"colour": False}, {"colour": True}, {"interface": "compound"}])
+def test_the_error_after_each_stroke_is_that_of_the_program_cut_there(settings: dict[str, object]):
+    settings = {**SMALL_ENGINE, **settings}
+    engine = create("mypaint", settings)
     rng = np.random.default_rng(2)
     actions = np.stack([rng.integers(0, size, (3, 6)) for size in engine.spec.sizes], axis=-1).astype(np.int32)
     actions[..., 0] = [[1, 0, 1, 1, 0, 1], [0, 0, 0, 0, 0, 0], [1, 1, 0, 0, 1, 0]]
     targets = rng.integers(0, 256, (3, *engine.observation_shape), dtype=np.uint8)
     found = errors_by_stroke(engine, actions, targets)
-    assert found.shape == (3, 5)  # blank, and at most four strokes
+    compound = settings.get("interface") == "compound"  # there the first flag only begins a stroke
+    assert found.shape == (3, 4 if compound else 5)
     for n, program in enumerate(actions):
-        cuts = [0, *(t + 1 for t, action in enumerate(program) if action[0] == 1)]
-        cuts += [cuts[-1]] * (5 - len(cuts))
+        cuts = [0, *[t + 1 for t, action in enumerate(program) if action[0] == 1][int(compound) :]]
+        cuts += [cuts[-1]] * (found.shape[1] - len(cuts))
         for k, cut in enumerate(cuts):
-            if cut == 0:
-                picture = np.full((1, *engine.observation_shape), 255, np.uint8)
-            else:
-                settings = {**SMALL_ENGINE, "colour": colour}
+            picture = np.full((1, *engine.observation_shape), 255, np.uint8)
+            if cut:
                 canvas = render(Program("mypaint", settings, program[:cut]))
                 factor = canvas.shape[1] // 32
-                picture = canvas.reshape(1, 32, factor, 32, factor, -1).mean(axis=(2, 4))
-                picture = (picture + 0.5).astype(np.uint8)
+                means = canvas.reshape(1, 32, factor, 32, factor, -1).mean(axis=(2, 4))
+                picture = (means + 0.5).astype(np.uint8)
             assert found[n, k] == pytest.approx(mse(picture, targets[n : n + 1])[0], abs=1e-9)
     curve = error_curve(engine, actions, targets, seed=0)
     assert [error.value for error in curve] == pytest.approx(found.mean(0))
