@@ -42,7 +42,8 @@ class Link:
         self._socket = socket
         self._monitor = socket.get_monitor_socket(EVENTS)
         self._clock = clock
-        self._established = False
+        self._refused = False
+        """Whether the connection that is being tried was refused, so that its end is none."""
         self._complained_at = -COMPLAINT_INTERVAL_S
         self._poller = zmq.asyncio.Poller()
         self._poller.register(socket, zmq.POLLIN)
@@ -69,9 +70,12 @@ class Link:
 
     def _has_ended(self, message: list[bytes]) -> bool:
         event = parse_monitor_message(message)["event"]
-        if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-            self._established = True
-        elif event in REFUSALS and self._clock() - self._complained_at >= COMPLAINT_INTERVAL_S:
+        if event == zmq.EVENT_DISCONNECTED:
+            # Not asked is whether it had succeeded: that may have been before the monitor was there.
+            ended, self._refused = not self._refused, False
+            return ended
+        self._refused = event in REFUSALS
+        if self._refused and self._clock() - self._complained_at >= COMPLAINT_INTERVAL_S:
             self._complained_at = self._clock()
             _log.warning("no connection to the learner: %s", REFUSALS[zmq.Event(event)])
-        return bool(event == zmq.EVENT_DISCONNECTED and self._established)
+        return False

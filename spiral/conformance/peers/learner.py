@@ -14,6 +14,7 @@ import grpc
 import zmq
 from google.protobuf.message import DecodeError
 
+from spiral.conformance.target import until
 from spiral.v1 import learner_pb2_grpc
 from spiral.v1.learner_pb2 import GetWeightsRequest, GetWeightsResponse, WeightsHeader
 from spiral.v1.trajectory_pb2 import (
@@ -153,8 +154,7 @@ class PlayedLearner:
     def hang_up(self) -> None:
         """End all connections, and listen again at the same address."""
         self._hung_up.set()
-        while self._hung_up.is_set():
-            time.sleep(POLL_MS / 1000)
+        until(lambda: not self._hung_up.is_set(), "the suite's own learner to listen again")
 
     def grant(self, count: int) -> None:
         """Give the newest connection credits, in a heartbeat."""
@@ -183,7 +183,7 @@ class PlayedLearner:
                 with self.lock:
                     self.credits.clear()
                     self._outbox.clear()
-                router = sockets.router(self.context, self.address)
+                router = self._again()
                 self._hung_up.clear()
             if router.socket.poll(POLL_MS):
                 peer, *frames = router.socket.recv_multipart()
@@ -196,6 +196,17 @@ class PlayedLearner:
                         self._outbox.append((peer, LearnerMessage(heartbeat=self._heartbeat())))
             self._send(router.socket)
         _close(router)
+
+    def _again(self) -> sockets.Router[zmq.Socket[bytes]]:
+        """Bind again; a port may be taken for a moment after its socket is gone."""
+        end = time.monotonic() + CLOSED_MS / 1000
+        while True:
+            try:
+                return sockets.router(self.context, self.address)
+            except ValueError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(POLL_MS / 1000)
 
     def _send(self, socket: zmq.Socket[bytes]) -> None:
         with self.lock:

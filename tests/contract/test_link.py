@@ -1,0 +1,35 @@
+"""The end of a connection to the learner is noticed, also of one that stood before anybody watched it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import zmq
+import zmq.asyncio
+
+from services.actor.link import Arrival, Link
+from spiral.wire import sockets
+from tests.processes import PATIENCE_S
+
+END = Arrival("end", [])
+
+
+def test_the_end_of_a_connection_that_stood_before_it_was_watched_is_noticed(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/d"
+
+    async def watch() -> Arrival | None:
+        with zmq.Context() as learners, zmq.asyncio.Context() as actors:
+            router = sockets.router(learners, address)
+            socket = sockets.dealer(actors, address)
+            await socket.send(b"hello")
+            assert await asyncio.to_thread(router.socket.poll, int(PATIENCE_S * 1000)), "the connection stands"
+            link = Link(socket, time.monotonic)
+            router.close()
+            try:
+                return await link.next(PATIENCE_S)
+            finally:
+                link.close()
+
+    assert asyncio.run(watch()) == END
