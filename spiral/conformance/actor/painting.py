@@ -71,9 +71,10 @@ def observations_are_what_the_renderer_showed(actor: ActorTarget) -> None:
 def episodes_differ(actor: ActorTarget) -> None:
     """Episodes differ: actions are drawn anew for each.
 
-    Takes four trajectories. No two may have the same actions, nor all episodes within one.
+    Takes four trajectories. No two of different sequences may have the same actions, nor all episodes within one.
     """
-    actions = [actor.read(delivered).actions for delivered in actor.more(4)]
+    painted = {delivered.header.sequence: delivered for delivered in actor.more(4)}
+    actions = [actor.read(delivered).actions for delivered in painted.values()]
     require(len({each.tobytes() for each in actions}) == len(actions), "two trajectories have the same actions")
     same = any(each.shape[1] > 1 and (each == each[:, :1]).all() for each in actions)
     require(not same, "all episodes of a trajectory have the same actions")

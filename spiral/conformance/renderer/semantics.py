@@ -61,7 +61,7 @@ def resetting_twice_is_resetting_once(renderer: RendererTarget) -> None:
     program = random_program(spec, 4, 2, seed=43)
     right = renderer.paint(program)
     with renderer.stream(2) as stream:
-        stream.step(random_program(spec, 1, 2, seed=44)[0])
+        stream.paint(random_program(spec, 1, 2, seed=44))
         first = stream.reset()
         frames = stream.paint(program)
     same(first, right[0], "the first blank observation")

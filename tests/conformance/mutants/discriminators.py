@@ -123,7 +123,6 @@ MUTANTS = (
             "bytes_that_do_not_fit_are_refused",
             "a_refused_batch_is_not_remembered",
             "a_batch_begins_with_a_header",
-            "a_message_above_the_limit_is_refused_cleanly",
             "a_chunk_has_at_most_1_mib",
         ),
         short_is_fine,
