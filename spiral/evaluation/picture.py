@@ -64,7 +64,7 @@ def _curve(axes: Axes, report: Report) -> None:
         strokes, [error.value for error in report.curve], marker="o" if len(strokes) <= 30 else None, markersize=3
     )
     axes.set_ylim(bottom=0)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     axes.set_title(f"error to the targets after k strokes ({report.curve[0].n:,} paintings)", fontsize=10)
     axes.set_xlabel("strokes", fontsize=9)
     axes.set_ylabel("mean squared error", fontsize=9)

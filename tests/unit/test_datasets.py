@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spiral.datasets import DatasetMissingError, View, catalogue, check, data_root, get, load, views
@@ -48,6 +48,7 @@ def tiny_mnist(folder: Path, *, labels: int = 20, compress: bool = False, seed: 
     return Mnist(files=(files[0], files[1], files[2], files[3]))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 @given(
     factor=st.integers(1, 4),
     shape=st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4), st.sampled_from([1, 3])),

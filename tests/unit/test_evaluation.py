@@ -85,6 +85,7 @@ def test_the_distance_agrees_with_scipy():
     assert frechet_distance(one, other) == pytest.approx(expected, rel=1e-9)
 
 
+@settings(deadline=None)
 @given(
     means=st.tuples(st.floats(-5, 5), st.floats(-5, 5)),
     deviations=st.tuples(st.floats(0, 4), st.floats(0, 4)),
