@@ -50,7 +50,16 @@ JUDGE = (
     "discriminator.updates_per_batch=2",
     "discriminator.replay=3",
 )
-RUN = ("actor.batch=4", "learner.batch=4", "policy.width=16", "num_actions=4", "learner.max_lag=8")
+RUN = (
+    "actor.batch=4",
+    "learner.batch=4",
+    "policy.width=16",
+    "num_actions=4",
+    "learner.reuse=1",
+    "learner.minibatches=2",
+    "learner.max_lag=16",
+    "learner.queue=8",
+)
 """Of learner and actor: small, and so that a few batches are learnt from before weights are too old."""
 
 

@@ -65,7 +65,7 @@ def a_duplicate_is_not_learnt_from(learner: LearnerTarget) -> None:
         frames = actor.frames(trajectory)
         accepted(actor.ship(frames), "a trajectory")
         _duplicate(actor.ship(frames), "the trajectory, sent again")
-        _until_scored(learner, actor, 26)
+        until_scored(learner, actor, 26)
     found = _times_scored(learner, trajectory.observations)
     require(found == 1, f"a trajectory that was sent twice was scored {found} times, but once is right")
 
@@ -172,7 +172,7 @@ def _duplicate(answer: Answer, what: str) -> None:
     )
 
 
-def _until_scored(learner: LearnerTarget, actor: PlayedActor, seed: int) -> None:
+def until_scored(learner: LearnerTarget, actor: PlayedActor, seed: int) -> None:
     """Ship a trajectory and others until it has been scored: so has what came before it."""
     last = learner.task.trajectory(seed)
     accepted(actor.ship(actor.frames(last)), "a trajectory")
