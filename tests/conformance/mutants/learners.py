@@ -123,10 +123,6 @@ def any_name(patch: Patch) -> None:
     patch.setattr(admission, "check_sender", lambda actor_id: None)
 
 
-def no_heartbeats(patch: Patch) -> None:
-    patch.setattr(Admission, "heartbeats", lambda self: [])
-
-
 def learns_the_old(patch: Patch) -> None:
     real = Scorer._collect
 
@@ -176,19 +172,6 @@ MUTANTS = (
         "learns from what is too old",
         ("trajectories_that_are_too_old_are_dropped",),
         learns_the_old,
-        quick=False,
-    ),
-    Mutant(
-        "learner",
-        "has no heartbeat",
-        (
-            "heartbeats_come_as_announced",
-            "each_trajectory_has_one_answer_of_its_own",
-            "credits_end_while_nothing_is_learnt",
-            "credits_end_with_the_next_hello",
-            "credits_of_one_who_leaves_go_to_others",
-        ),
-        no_heartbeats,
         quick=False,
     ),
 )
