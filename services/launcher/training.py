@@ -43,11 +43,12 @@ class Wishes:
     """Paintings judged at the end; 0: none."""
 
 
-def train_run(wishes: Wishes, stream: TextIO = sys.stdout) -> int:
+def train_run(wishes: Wishes, stream: TextIO | None = None) -> int:
     """Train, show it, and end with pictures: 0, or 1 where a service could not be kept alive or the disk not written.
 
     Raises ValueError with a sentence where the wishes can't be met.
     """
+    stream = stream or sys.stdout
     wanted = thread_counts.parse(wishes.threads)
     _check_computing(wishes)
     limits = Limits(None if wishes.minutes is None else wishes.minutes * 60, wishes.frames)

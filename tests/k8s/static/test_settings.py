@@ -29,6 +29,7 @@ SAMPLES = {
     "stream_life_s": "5.5",
     "watchdog_s": "6.5",
     "deadline_s": "7.5",
+    "precision": "fp32",
     "run_dir": "/var/lib/spiral/run",
     "limit_frames": "8",
     "limit_minutes": "9.5",
