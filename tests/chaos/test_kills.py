@@ -148,6 +148,7 @@ def test_updates_went_back_at_most_once_and_not_past_a_checkpoint(run: Launched)
     assert all(b > 0 for _, b in falls), "it resumed from a checkpoint"
 
 
+@pytest.mark.slow
 def test_a_frozen_renderer_holds_painting_up_but_ends_nothing(run: Launched) -> None:
     run.until(lambda: len(run.services()) == len(SERVICES), "four services")
     renderer = run.services()["renderer"]

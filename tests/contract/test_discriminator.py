@@ -313,6 +313,7 @@ def test_kill_9_costs_at_most_what_came_after_the_last_checkpoint(service: Servi
     assert ask(service, requests("1.2", observations(2))).version.number == 4
 
 
+@pytest.mark.slow
 def test_a_damaged_newest_checkpoint_falls_back_and_says_so(service: Service) -> None:
     for number in range(2):
         process = service.start()

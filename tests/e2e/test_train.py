@@ -136,6 +136,7 @@ def test_ctrl_c_before_anything_is_ready_ends_cleanly_and_says_what_is_missing(l
     assert "no checkpoint yet" in run.objects("ending")[-1]["missing"][0]
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_painting_and_once_more_cuts_the_ending_short(launch: Launch) -> None:
     run = launch()
     run.until_painting()
@@ -201,6 +202,7 @@ def test_a_damaged_picture_is_named_before_there_is_a_run(launch: Launch, tmp_pa
     assert_nothing_is_left(run)
 
 
+@pytest.mark.slow
 def test_a_run_in_a_deep_folder_finds_a_short_place_for_its_sockets(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 100)
     deep.mkdir()

@@ -65,6 +65,7 @@ def test_a_wrong_value_ends_pods_with_a_sentence_and_its_correction_runs(cluster
     assert total(cluster.pods("learner"), "spiral_learner_generation") > generation
 
 
+@pytest.mark.slow
 def test_deleting_the_base_keeps_the_checkpoints_and_the_next_apply_goes_on(cluster: Cluster) -> None:
     claim = cluster.claims.path("spiral", "state-learner-0")
     frames = learnt(cluster)
