@@ -72,7 +72,7 @@ def make_ending(run: Run, say: Callable[[str], None], judged: int) -> Ending:
         "the same draws over time": lambda: _strip(trained, run, folder),
     }
     if trained.config.preset == "demo" and BESIDE in shipped_models():
-        steps["this run beside hours of training"] = lambda: _beside_shipped(trained, folder)
+        steps[f"this run beside the model {BESIDE}"] = lambda: _beside_shipped(trained, folder)
     for what, make in steps.items():
         _attempt(ending, what, make)
     if judged and (trained.config.conditional or trained.config.data in DIGITS):
@@ -138,7 +138,7 @@ def _sheet(trained: Trained, folder: Path) -> Path:
 
 
 def _beside_shipped(trained: Trained, folder: Path) -> Path:
-    """The run's paintings next to those of the model that ships: where minutes and where hours lead."""
+    """The run's paintings next to those of the model that ships: where longer training leads."""
     model = find_model(BESIDE)
     canvases, _ = load_model(model).paint(SHEET, SEED)
     captions = {"this run": trained.paint(SHEET, SEED)[0], f"{read_card(model).frames / 1e6:.1f} M frames": canvases}

@@ -101,7 +101,7 @@ def _measure(opened: OpenRun, wanted: Mapping[str, int]) -> dict[str, int]:
 
 
 def _show_shipped(opened: OpenRun, display: Display) -> None:
-    """A demo begins with pictures: what hours of training have led to."""
+    """A demo begins with pictures: what longer training has led to."""
     if opened.config.preset != "demo":
         return
     try:
