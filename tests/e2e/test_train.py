@@ -76,6 +76,7 @@ def test_a_run_learns_to_its_limit_ends_with_pictures_and_is_resumed(
         "one painting, stroke by stroke",
         "learning curve",
         "the same draws over time",
+        "this run beside the model mnist",
     }
     for file in ending["files"].values():
         with Image.open(file) as picture:
@@ -123,7 +124,7 @@ def test_sigterm_ends_a_run_with_a_checkpoint_and_pictures(launch: Launch) -> No
     run.process.send_signal(signal.SIGTERM)
     assert run.wait() == 0, run.text() + run.logs()
     assert_nothing_is_left(run)
-    assert len(run.objects("ending")[-1]["files"]) == 4
+    assert len(run.objects("ending")[-1]["files"]) == 5
     assert load_trained(run.run).frames == run.frames()
 
 

@@ -26,7 +26,12 @@ def ending_of(run: Run) -> Ending:
 def test_what_is_there_is_shown_and_what_is_missing_is_named(run: Run) -> None:
     ending = ending_of(run)
     assert ending.frames == 64
-    assert set(ending.files) == {"painted next to real", "one painting, stroke by stroke", "learning curve"}
+    assert set(ending.files) == {
+        "painted next to real",
+        "one painting, stroke by stroke",
+        "learning curve",
+        "this run beside the model mnist",
+    }
     assert ending.missing == ["the same draws over time: no snapshot was written yet"]
     with Image.open(ending.files["painted next to real"]) as picture:
         assert picture.getextrema() != ((0, 0),)
