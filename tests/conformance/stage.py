@@ -26,6 +26,8 @@ LONG = {
     "it_comes_back_to_a_learner_that_is_stopping",
     "a_stream_that_is_lost_costs_its_episodes_alone",
     "damaged_weights_are_not_used",
+    # Twice in five rounds of the whole suite the first trajectories of the hosted actor were not seen; why is not known.
+    "sequences_count_from_1",
     # Many bytes each.
     "a_request_above_the_limit_is_refused_cleanly",
     "a_message_above_the_limit_is_refused_cleanly",
