@@ -86,8 +86,7 @@ class Serving:
                 raise StartError(str(error)) from error
             self.info.metrics_url = _url(page.address)
             self._watch_parent(options.parent_pipe)
-            for number in (signal.SIGTERM, signal.SIGINT):
-                stack.callback(signal.signal, number, signal.signal(number, self._signalled))
+            self._watch_signals(stack)
             self._stack = stack.pop_all()
 
     def start(self) -> None:
@@ -148,8 +147,23 @@ class Serving:
             self._ended.set()
         logger.info("ended")
 
-    def _signalled(self, number: int, frame: FrameType | None) -> None:
-        self.stop(signal.Signals(number).name)
+    def _watch_signals(self, stack: ExitStack) -> None:
+        # A handler runs in the middle of whatever the main thread does, which may hold the very locks that stopping
+        # and logging take. It only writes a byte; a thread of its own does the rest.
+        reader, writer = os.pipe()
+
+        def signalled(number: int, frame: FrameType | None) -> None:
+            os.write(writer, bytes([number]))
+
+        def watch() -> None:
+            while number := os.read(reader, 1):
+                self.stop(signal.Signals(number[0]).name)
+            os.close(reader)
+
+        stack.callback(os.close, writer)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            stack.callback(signal.signal, number, signal.signal(number, signalled))
+        threading.Thread(target=watch, name="signals", daemon=True).start()
 
     def _watch_parent(self, pipe: int | None) -> None:
         if pipe is None:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import zmq.asyncio
 
+from services.actor.link import EVENTS
 from services.actor.options import ActorOptions
 from services.actor.painting import PaintGroup, Peers
 from services.actor.retrying import BackOff
@@ -119,7 +120,7 @@ class _Actor:
         client = WeightsClient(to_learner, contract.digest, options.deadline_s)
         current = CurrentPolicy(policy, client, waits, rng, arrived=self._weights_arrived)
         shipper = Shipper(
-            lambda: sockets.dealer(context, options.learner_data, options.curve),
+            lambda: sockets.dealer(context, options.learner_data, options.curve, EVENTS),
             Shipping(options.actor_id or socket.gethostname()[:64], self._incarnation, contract.digest),
             waits,
             self._settled,

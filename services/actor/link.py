@@ -36,21 +36,21 @@ class Arrival:
 
 
 class Link:
-    """A DEALER and its monitor. Nothing is left open after :meth:`close`."""
+    """A DEALER that was opened with EVENTS monitored, and its monitor. Nothing is left open after :meth:`close`."""
 
     def __init__(self, socket: zmq.asyncio.Socket, clock: Callable[[], float]) -> None:
         self._socket = socket
-        self._monitor = socket.get_monitor_socket(EVENTS)
+        self._monitor = socket.get_monitor_socket()
         self._clock = clock
-        self._refused = False
-        """Whether the connection that is being tried was refused, so that its end is none."""
+        self._there = False
+        """Whether the two have shaken hands; the end of what never was is none."""
         self._complained_at = -COMPLAINT_INTERVAL_S
         self._poller = zmq.asyncio.Poller()
         self._poller.register(socket, zmq.POLLIN)
         self._poller.register(self._monitor, zmq.POLLIN)
 
     async def next(self, timeout_s: float) -> Arrival | None:
-        """The next thing to come, or None after ``timeout_s``; what was sent before the end comes before it."""
+        """The next thing to come, or None after ``timeout_s`` or less; what was sent before the end comes before it."""
         ready = dict(await self._poller.poll(int(timeout_s * 1000)))
         if self._socket in ready:
             return Arrival("message", await self._socket.recv_multipart())
@@ -70,12 +70,8 @@ class Link:
 
     def _has_ended(self, message: list[bytes]) -> bool:
         event = parse_monitor_message(message)["event"]
-        if event == zmq.EVENT_DISCONNECTED:
-            # Not asked is whether it had succeeded: that may have been before the monitor was there.
-            ended, self._refused = not self._refused, False
-            return ended
-        self._refused = event in REFUSALS
-        if self._refused and self._clock() - self._complained_at >= COMPLAINT_INTERVAL_S:
+        was_there, self._there = self._there, event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+        if event in REFUSALS and self._clock() - self._complained_at >= COMPLAINT_INTERVAL_S:
             self._complained_at = self._clock()
             _log.warning("no connection to the learner: %s", REFUSALS[zmq.Event(event)])
-        return False
+        return was_there and event == zmq.EVENT_DISCONNECTED

@@ -1,7 +1,8 @@
-"""How long to wait before another try."""
+"""When to try again what failed: how long to wait before, and not at all where the task is to end."""
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import grpc
@@ -27,3 +28,14 @@ class BackOff:
         """Seconds to wait now; the next wait is twice as long, up to a limit."""
         delay_s, self._delay_s = self._delay_s, min(2 * self._delay_s, LONGEST_S)
         return delay_s * self._rng.uniform(0.75, 1.25)
+
+
+def end_if_cancelled() -> None:
+    """Raise CancelledError where the task is to end; first thing to do with the error of a call.
+
+    gRPC swallows the cancellation of a task that awaits a call in the moment in which the call fails of itself, and
+    reports the failure alone. Who then tried again would go on for ever.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -15,7 +15,7 @@ import grpc.aio
 import numpy as np
 from numpy.typing import NDArray
 
-from services.actor.retrying import REFUSED, BackOff
+from services.actor.retrying import REFUSED, BackOff, end_if_cancelled
 from services.actor.waiting import Waits
 from spiral.actions import ActionSpec
 from spiral.config import EngineConfig
@@ -71,6 +71,7 @@ class Stream:
         self._watchdog_s = watchdog_s
         self.ends_at = ends_at
         """When it is to be retired, at the next episode border."""
+        self.closed = False
 
     async def reset(self) -> NDArray[np.uint8]:
         """Blank all canvases → ``[B, H, W, C]``. StreamLostError where no right answer comes in time."""
@@ -86,6 +87,7 @@ class Stream:
 
     def close(self) -> None:
         """Give the canvases up."""
+        self.closed = True
         self._call.cancel()
 
     async def _ask(self, request: RolloutRequest) -> RolloutResponse:
@@ -95,19 +97,21 @@ class Stream:
                 response = await self._call.read()
                 if isinstance(response, RolloutResponse):
                     return response
+                end_if_cancelled()
                 raise StreamLostError(f"the renderer ended the stream ({(await self._call.code()).name})")
         except TimeoutError as error:
             self.close()
+            end_if_cancelled()
             raise StreamLostError(f"no answer from the renderer within {self._watchdog_s:g} s") from error
         except grpc.aio.AioRpcError as error:
+            end_if_cancelled()
             raise StreamLostError(reason(error), error.code()) from error
         except asyncio.InvalidStateError as error:
+            end_if_cancelled()
             raise StreamLostError("the stream has ended") from error
         except asyncio.CancelledError as error:
             # gRPC reports a call that was cancelled underneath in the same way as a task that is.
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
+            end_if_cancelled()
             raise StreamLostError("the call was cancelled") from error
 
     def _observations(self, response: RolloutResponse) -> NDArray[np.uint8]:
@@ -162,6 +166,7 @@ class Renderers:
                     height, width, channels = answer.observation_shape
                     return EngineDescription(spec_from_proto(answer.action_spec), (height, width, channels))
                 except grpc.aio.AioRpcError as error:
+                    end_if_cancelled()
                     if error.code() in REFUSED:
                         raise ValueError(f"engine: the renderer refuses: {error.details()}") from error
                     await self._pause(back_off, reason(error))

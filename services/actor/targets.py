@@ -11,7 +11,7 @@ import grpc.aio
 import numpy as np
 from numpy.typing import NDArray
 
-from services.actor.retrying import REFUSED, BackOff
+from services.actor.retrying import REFUSED, BackOff, end_if_cancelled
 from services.actor.waiting import Waits
 from spiral.v1 import discriminator_pb2_grpc
 from spiral.v1.discriminator_pb2 import SampleTargetsRequest
@@ -50,6 +50,7 @@ class Targets:
                     answer = await self._stub.SampleTargets(SampleTargetsRequest(count=count), timeout=self._deadline_s)
                     return tensors.decode(answer.targets, "targets", np.uint8, (count, *self._observation_shape))
                 except grpc.aio.AioRpcError as error:
+                    end_if_cancelled()
                     if error.code() == grpc.StatusCode.UNIMPLEMENTED:
                         raise ValueError(
                             "discriminator: it has no targets (no capability sample-targets), which a conditional run "

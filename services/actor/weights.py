@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from services.actor.retrying import BackOff
+from services.actor.retrying import BackOff, end_if_cancelled
 from services.actor.shipping import ContractError
 from services.actor.waiting import Waits
 from spiral.policy import Policy
@@ -54,6 +54,7 @@ class WeightsClient:
         try:
             return await assemble(call)
         except grpc.aio.AioRpcError as error:
+            end_if_cancelled()
             if error.code() == grpc.StatusCode.FAILED_PRECONDITION:
                 raise ContractError(f"the learner refuses this actor: {error.details()}") from error
             raise WeightsError(reason(error)) from error

@@ -24,6 +24,7 @@ from spiral.conformance.wanted import Wanted
 from spiral.v1.discriminator_pb2_grpc import add_DiscriminatorServiceServicer_to_server
 from spiral.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
 from spiral.v1.renderer_pb2_grpc import add_RendererServiceServicer_to_server
+from spiral.versions import Version
 from spiral.wire.tls import Identity
 
 
@@ -123,6 +124,16 @@ def _actor(wanted: Wanted, common: dict[str, Any], folder: Path, stack: ExitStac
     renderer, to_renderer = play_renderer(address, common["identity"], stack)
     discriminator, to_discriminator = play_discriminator(address, common["identity"], stack)
     learner = PlayedLearner(stack.enter_context(zmq.Context()), wanted.learner_data or beside(address, "data"))
+    target = ActorTarget(
+        **common,
+        task=task,
+        renderer=renderer,
+        discriminator=discriminator,
+        learner=learner,
+        weights_file=wanted.weights.read_bytes() if wanted.weights else b"",
+    )
+    # Before anybody can ask: to an actor, paintings of a generation that its learner does not name are old ones.
+    target.publish(Version(1, 0))
     data = stack.enter_context(learner.listening())
     to_learner, _ = stack.enter_context(
         hosted(
@@ -131,14 +142,6 @@ def _actor(wanted: Wanted, common: dict[str, Any], folder: Path, stack: ExitStac
             common["identity"],
             lambda server: add_LearnerServiceServicer_to_server(learner.weights, server),
         )
-    )
-    target = ActorTarget(
-        **common,
-        task=task,
-        renderer=renderer,
-        discriminator=discriminator,
-        learner=learner,
-        weights_file=wanted.weights.read_bytes() if wanted.weights else b"",
     )
     return Scene(
         target,

@@ -78,9 +78,10 @@ def router(context: zmq.Context[S], address: str, keys: Keys | None = None) -> R
     return Router(socket, address if path else f"{address.rpartition(':')[0]}:{port}", lock)
 
 
-def dealer(context: zmq.Context[S], address: str, keys: Keys | None = None) -> S:
+def dealer(context: zmq.Context[S], address: str, keys: Keys | None = None, monitored: int = 0) -> S:
     """Connect an actor's end, encrypted with ``keys``; returns at once and connects, again and again, in the
-    background. ValueError where ``keys`` name more than one learner."""
+    background. ``get_monitor_socket()`` of what is returned tells of the events ``monitored``, from the first try on.
+    ValueError where ``keys`` name more than one learner."""
     socket = context.socket(zmq.DEALER)
     _prepare(socket)
     socket.set(zmq.SNDHWM, TRAJECTORIES)
@@ -89,6 +90,8 @@ def dealer(context: zmq.Context[S], address: str, keys: Keys | None = None) -> S
     socket.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
     if keys is not None:
         secure_client(socket, keys)
+    if monitored:
+        socket.get_monitor_socket(monitored)
     socket.connect(zmq_endpoint(address))
     return socket
 

@@ -115,8 +115,22 @@ def hosted_discriminator(folder: Path) -> Iterator[Target]:
 
 
 @contextmanager
+def running(target: Target, serving: Serving, loop: Callable[..., None], arguments: tuple[Any, ...]) -> Iterator[None]:
+    """A service whose loop has a thread of its own here, until the block ends."""
+    thread = threading.Thread(target=loop, args=arguments, name=target.service)
+    thread.start()
+    try:
+        target.start()
+        yield
+    finally:
+        target.close()
+        serving.stop()
+        thread.join()
+
+
+@contextmanager
 def hosted_learner(folder: Path) -> Iterator[Target]:
-    """A learner between the suite's renderer, discriminator and actors; its loop has a thread of its own here."""
+    """A learner between the suite's renderer, discriminator and actors."""
     wanted = Wanted("learner", f"unix:{folder}/l", learner_data=f"unix:{folder}/data", set=RUN)
     with set_up(wanted, wanted.target, folder) as scene:
         told = scene.environment
@@ -148,20 +162,13 @@ def hosted_learner(folder: Path) -> Iterator[Target]:
             )
             teller = learning_service.Teller(metrics, learning)
             arguments = (learning, options, serving, publisher, teller)
-            loop = threading.Thread(target=learning_service._train, args=arguments, name="learner")
-            loop.start()
-            try:
-                scene.target.start()
+            with running(scene.target, serving, learning_service._train, arguments):
                 yield scene.target
-            finally:
-                scene.target.close()
-                serving.stop()
-                loop.join()
 
 
 @contextmanager
 def hosted_actor(folder: Path) -> Iterator[Target]:
-    """An actor between the suite's renderer, discriminator and learner; its loop has a thread of its own here."""
+    """An actor between the suite's renderer, discriminator and learner."""
     wanted = Wanted("actor", f"unix:{folder}/a", set=RUN)
     with set_up(wanted, wanted.target, folder) as scene:
         assert isinstance(scene.target, ActorTarget)
@@ -182,15 +189,8 @@ def hosted_actor(folder: Path) -> Iterator[Target]:
         with Serving("actor", options, metrics) as serving:
             serving.start()
             arguments = (options, options.run_config(), 7, metrics, serving)
-            loop = threading.Thread(target=acting.run_until_stopped, args=arguments, name="actor")
-            loop.start()
-            try:
-                scene.target.start()
+            with running(scene.target, serving, acting.run_until_stopped, arguments):
                 yield scene.target
-            finally:
-                scene.target.close()
-                serving.stop()
-                loop.join()
 
 
 HOSTS: dict[Service, Callable[[Path], AbstractContextManager[Target]]] = {

@@ -26,8 +26,6 @@ LONG = {
     "it_comes_back_to_a_learner_that_is_stopping",
     "a_stream_that_is_lost_costs_its_episodes_alone",
     "damaged_weights_are_not_used",
-    # Twice in five rounds of the whole suite the hosted actor's first trajectories were not seen; why is not known.
-    "sequences_count_from_1",
     # Many bytes each.
     "a_request_above_the_limit_is_refused_cleanly",
     "a_message_above_the_limit_is_refused_cleanly",

@@ -174,8 +174,8 @@ def test_who_is_unknown_gets_in_neither_with_a_key_nor_without(
             zmq.Context() as context,
             gatekeeper(context, learner),
             sockets.router(context, "127.0.0.1:0", learner) as router,
-            sockets.dealer(context, router.address, own) as dealer,
-            dealer.get_monitor_socket(event) as monitor,
+            sockets.dealer(context, router.address, own, event) as dealer,
+            dealer.get_monitor_socket() as monitor,
         ):
             dealer.send(b"hello")
             assert monitor.poll(int(PATIENCE_S * 1000))

@@ -9,7 +9,7 @@ from pathlib import Path
 import zmq
 import zmq.asyncio
 
-from services.actor.link import Arrival, Link
+from services.actor.link import EVENTS, Arrival, Link
 from spiral.wire import sockets
 from tests.processes import PATIENCE_S
 
@@ -22,13 +22,16 @@ def test_the_end_of_a_connection_that_stood_before_it_was_watched_is_noticed(tmp
     async def watch() -> Arrival | None:
         with zmq.Context() as learners, zmq.asyncio.Context() as actors:
             router = sockets.router(learners, address)
-            socket = sockets.dealer(actors, address)
+            socket = sockets.dealer(actors, address, monitored=EVENTS)
             await socket.send(b"hello")
             assert await asyncio.to_thread(router.socket.poll, int(PATIENCE_S * 1000)), "the connection stands"
             link = Link(socket, time.monotonic)
             router.close()
             try:
-                return await link.next(PATIENCE_S)
+                async with asyncio.timeout(PATIENCE_S):
+                    while (arrival := await link.next(PATIENCE_S)) is None:
+                        pass
+                return arrival
             finally:
                 link.close()
 

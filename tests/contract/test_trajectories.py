@@ -17,6 +17,7 @@ import zmq.asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.actor.link import EVENTS
 from services.actor.shipper import Shipper
 from services.actor.shipping import Fate, Shipping
 from services.actor.waiting import Waits
@@ -311,7 +312,7 @@ class Actor:
         self.fates: list[Fate] = []
         info = Info("actor")
         self.shipper = Shipper(
-            lambda: sockets.dealer(context, address),
+            lambda: sockets.dealer(context, address, monitored=EVENTS),
             Shipping("a", incarnation, CONTRACT.digest),
             Waits(lambda peer, seconds: None, info.waiting),
             self.fates.append,

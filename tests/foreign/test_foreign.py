@@ -37,7 +37,6 @@ def script(name: str, log: Path, *arguments: str, **environment: str) -> Iterato
         process.wait()
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_example_of_the_guide_keeps_all_promises_of_a_discriminator(tmp_path: Path) -> None:
     report = tmp_path / "report.txt"
