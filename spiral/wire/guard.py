@@ -24,7 +24,7 @@ class StatusError(Exception):
         self.retry_after_ms = retry_after_ms
 
 
-class Guard(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic for the type checker only
+class Guard(grpc.ServerInterceptor):
     """ValueError becomes INVALID_ARGUMENT with its sentence, StatusError its status, anything else INTERNAL."""
 
     def __init__(self) -> None:

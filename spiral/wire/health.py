@@ -15,7 +15,7 @@ calls are answered."""
 TICK_LIMIT_S = 60.0
 
 
-class Health(health.HealthServicer):
+class Health(health.HealthServicer):  # type: ignore[misc]  # it comes without types
     """Health of a process: readiness by service, set; liveness by the clock of its main loop's last tick."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -34,7 +34,7 @@ class Server(grpc.Server):
         self,
         address: str,
         workers: int,
-        interceptors: Iterable[grpc.ServerInterceptor[Any, Any]] = (),
+        interceptors: Iterable[grpc.ServerInterceptor] = (),
         identity: Identity | None = None,
     ) -> None:
         """Bind to ``host:port`` (port 0: a free one) or ``unix:/path``, and answer with ``workers`` threads.
@@ -64,7 +64,7 @@ class Server(grpc.Server):
         self.address = address if path else f"{address.rpartition(':')[0]}:{port}"
         """Where it listens, with the real port."""
 
-    def add_generic_rpc_handlers(self, generic_rpc_handlers: Iterable[grpc.GenericRpcHandler[Any, Any]]) -> None:
+    def add_generic_rpc_handlers(self, generic_rpc_handlers: Iterable[grpc.GenericRpcHandler]) -> None:
         """Register a service; called by the generated ``add_…_to_server``."""
         handlers = tuple(generic_rpc_handlers)
         names = (h.service_name() for h in handlers if isinstance(h, grpc.ServiceRpcHandler))
