@@ -45,6 +45,16 @@ class Run:
         return self.path / "initial.safetensors"
 
     @property
+    def initial_discriminator_file(self) -> Path:
+        """Weights of that model's discriminator, where it came with one."""
+        return self.path / "initial-discriminator.safetensors"
+
+    @property
+    def initial_card_file(self) -> Path:
+        """That model's card: what was learnt before the run began."""
+        return self.path / "initial-card.yaml"
+
+    @property
     def engine_file(self) -> Path:
         """What the renderer said of its engine when the run began, JSON."""
         return self.path / "engine.json"

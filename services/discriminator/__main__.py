@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import torch
 
+from services.discriminator.beginning import begin
 from services.discriminator.judge import Judge, Update
 from services.discriminator.judging import build_judge
 from services.discriminator.measured import settle_precision
@@ -42,7 +43,7 @@ def serve(options: DiscriminatorOptions) -> int:
             observation_shape = _observation_shape(options, config)
             judge = _build(options, config, observation_shape, generation)
             store = CheckpointStore(directory, config.learner.keep)
-            log.info("generation %d, %s", generation, _resume(judge, store))
+            log.info("generation %d, %s", generation, _resume(judge, store, Run(options.run_dir)))
             meter = Meter(metrics, judge, config.learner.checkpoint_s)
             worker = _start_worker(options, config, judge, store, meter, serving)
             serving.on_end(worker.close)
@@ -97,11 +98,11 @@ def _build(
     )
 
 
-def _resume(judge: Judge, store: CheckpointStore) -> str:
+def _resume(judge: Judge, store: CheckpointStore, run: Run) -> str:
     """Continue from the newest checkpoint; in words, what was found."""
     found = store.latest()
     if found is None:
-        return "a new run: there is no checkpoint yet"
+        return "a new run with a model's discriminator" if begin(judge, run) else "a new run: no checkpoint yet"
     judge.restore(found.state)
     skipped = "".join(f"; skipped: {sentence}" for sentence in found.skipped)
     return f"resumed from {found.path} at {judge.version.number} updates{skipped}"

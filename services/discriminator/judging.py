@@ -231,19 +231,25 @@ class LearnedJudge:
             },
         )
 
+    def begin(self, weights: dict[str, Tensor]) -> None:
+        """Start with a network that has learnt elsewhere; ValueError where it is another one."""
+        self._load("the model's discriminator", weights)
+
+    def _load(self, what: str, weights: dict[str, Tensor]) -> None:
+        own = {name: list(value.shape) for name, value in self._network.state_dict().items()}
+        saved = {name: list(value.shape) for name, value in weights.items()}
+        if own != saved:
+            raise ValueError(
+                f"{what}: its network has the shapes {saved}, this run's has {own}; go on with its own configuration"
+            )
+        self._network.load_state_dict(weights)
+
     def restore(self, state: State) -> None:
         """Continue from ``state``; raises ValueError where it belongs to another network or kind of judge."""
         counters, tensors = state.counters, state.tensors
         if counters.get("kind") != "learned":
             raise ValueError(f'checkpoint: it is of a judge of kind "{counters.get("kind")}", this one is "learned"')
-        own = {name: list(value.shape) for name, value in self._network.state_dict().items()}
-        saved = {name: list(value.shape) for name, value in tensors["network"].items()}
-        if own != saved:
-            raise ValueError(
-                f"checkpoint: its network has the shapes {saved}, this run's has {own}; "
-                "resume with the run's own configuration"
-            )
-        self._network.load_state_dict(tensors["network"])
+        self._load("checkpoint", tensors["network"])
         unpack_optimiser(self._optimiser, tensors["optimiser"])
         self._replay = ReplayBuffer(self._config.replay)
         for n in range(sum(name.endswith(".paintings") for name in tensors["replay"])):

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from services.discriminator.beginning import begin
 from services.discriminator.judge import Judge
 from services.discriminator.judging import build_judge
 from services.learner.admission import slots
@@ -88,7 +89,9 @@ class Lockstep:
         self._batches = 0
         self.seconds: dict[str, float] = dict.fromkeys(("paint", "score", "learn"), 0.0)
         """Time spent so far in each stage."""
-        if self.learning.extra is not None:
+        if self.learning.extra is None:
+            begin(self._judge, run)
+        else:
             self._resume(self.learning.extra)
 
     def step(self) -> None:

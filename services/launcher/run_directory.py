@@ -17,7 +17,7 @@ import psutil
 from services.launcher.data_check import check_data
 from spiral.compatibility import changes
 from spiral.config import RunConfig, load_config
-from spiral.models import CONFIG, POLICY
+from spiral.models import CARD, CONFIG, POLICY, find_discriminator
 from spiral.runs import Run, name_run
 
 DEFAULT_PRESET = "demo"
@@ -98,7 +98,7 @@ def open_run(request: Request, clock: Callable[[], float] = time.monotonic) -> O
         report += changes
         check_space(run.path)
         if request.model is not None:
-            shutil.copyfile(request.model / POLICY, run.initial_file)
+            _begin_with(run, request.model)
         write(run.config_file, config.to_yaml())
         _forget_moments(run)
         return OpenRun(run, config, _machine(run), report, lock)
@@ -159,6 +159,14 @@ def write(path: Path, text: str) -> None:
     aside.replace(path)
 
 
+def _begin_with(run: Run, model: Path) -> None:
+    shutil.copyfile(model / POLICY, run.initial_file)
+    shutil.copyfile(model / CARD, run.initial_card_file)
+    discriminator = find_discriminator(model)
+    if discriminator is not None:
+        shutil.copyfile(discriminator, run.initial_discriminator_file)
+
+
 def _default_name(request: Request) -> str:
     """Name of the run: the model's, the preset's, or the file's without its ending."""
     if request.model is not None:
@@ -168,10 +176,10 @@ def _default_name(request: Request) -> str:
 
 
 def _new_config(request: Request) -> RunConfig:
-    """What a new run is to train with; a model's discriminator does not ship, so one learns alone at first."""
+    """What a new run is to train with; where a model comes without its discriminator, one learns alone at first."""
     if request.model is None:
         return load_config(request.preset or DEFAULT_PRESET, request.settings)
-    hold = f"learner.hold_batches={HOLD_BATCHES}"
+    hold = f"learner.hold_batches={0 if find_discriminator(request.model) else HOLD_BATCHES}"
     return load_config(str(request.model / CONFIG), [hold, *request.settings])
 
 

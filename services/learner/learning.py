@@ -68,6 +68,8 @@ class PolicyLearner:
         self.precision = FP32
         self.updates = 0
         self.frames = 0
+        self.frames_before = 0
+        """Frames that the model had learnt with which the run began."""
         self.held = 0
         """Batches that were not learnt from, at the start."""
         self.optimiser = make_optimiser(policy, config)
@@ -230,7 +232,7 @@ class PolicyLearner:
     def _entropy_share(self) -> float:
         """What is left of the entropy's weights: 1 at the start, falling linearly to the floor."""
         config = self.config
-        return 1 - (1 - config.entropy_floor) * min(1.0, self.frames / config.entropy_frames)
+        return 1 - (1 - config.entropy_floor) * min(1.0, (self.frames_before + self.frames) / config.entropy_frames)
 
     @torch.no_grad()
     def _follow(self, updates: int) -> None:

@@ -24,6 +24,7 @@ from services.learner.unrolls import finished, places
 from spiral.checkpoints import CheckpointStore, State
 from spiral.config import RunConfig
 from spiral.engines.description import EngineDescription
+from spiral.models import read_card_file
 from spiral.policy import build_policy
 from spiral.policy.weights import load_weights, parse_weights
 from spiral.replacing import replacing
@@ -104,6 +105,8 @@ class LearningRun:
         self._elapsed_before = 0.0
         self.extra: State | None = None
         """What the caller had saved with the checkpoint that was resumed."""
+        if run.initial_card_file.exists():
+            self.learner.frames_before = read_card_file(run.initial_card_file).frames
         self.resumed = self._resume()
         for folder in (run.samples, run.snapshots):
             folder.mkdir(parents=True, exist_ok=True)

@@ -50,6 +50,10 @@ def export(
     data: Annotated[str, typer.Option(help="What it learnt from, and the licence of that.")],
     method: Annotated[str, typer.Option(help="Whose method, and where it departs from the paper's.")] = "the preset's",
     limits: Annotated[str, typer.Option(help="What not to expect of it.")] = "not examined",
+    discriminator: Annotated[
+        Path | None,
+        typer.Option(help="Folder for its discriminator, to train on from (default: leave it out).", metavar="DIR"),
+    ] = None,
     runs: options.Runs = options.RUNS,
 ) -> None:
     """Make a model of a run's newest checkpoint, with the scores of its last `spiral eval`."""
@@ -58,5 +62,6 @@ def export(
     found = find_run(runs, run)
     from spiral.models import exporting  # noqa: PLC0415
 
-    card = exporting.export(found, out, summary=summary, method=method, data=data, limits=limits)
+    texts = {"summary": summary, "method": method, "data": data, "limits": limits}
+    card = exporting.export(found, out, **texts, discriminator=discriminator)
     typer.echo(f"{out}: {card.frames:,} learnt frames, {len(card.scores)} scores")

@@ -1,7 +1,9 @@
 """Trained models: a policy's averaged weights, the configuration that it learnt by, and a card that says what it is.
 
 A model is a folder of ``policy.safetensors``, ``config.yaml``, ``card.yaml`` and ``samples.png``. Those that ship with
-the package lie here, one folder each; ``spiral models export`` makes one of any run.
+the package lie here, one folder each; ``spiral models export`` makes one of any run. To train one on takes its
+``discriminator.safetensors`` (float16), too: in the model's folder, or in ``training/NAME`` of the repository, which
+keeps them out of the package.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from spiral.validation import sentence
 
 POLICY, CONFIG, CARD, SAMPLES = "policy.safetensors", "config.yaml", "card.yaml", "samples.png"
+DISCRIMINATOR = "discriminator.safetensors"
 
 
 class Card(BaseModel):
@@ -63,11 +66,23 @@ def find_model(name: str) -> Path:
     raise ValueError(f'model: "{name}" is neither a model that ships ({known}) nor a folder with a {CARD}')
 
 
+def find_discriminator(folder: Path) -> Path | None:
+    """The discriminator of the model in ``folder``; None where it has come without one."""
+    beside = Path(str(resources.files("spiral"))).parent / "training" / folder.name / DISCRIMINATOR
+    places = [folder / DISCRIMINATOR, *([beside] if shipped_models().get(folder.name) == folder else [])]
+    return next((place for place in places if place.is_file()), None)
+
+
 def read_card(folder: Path) -> Card:
-    """The card of a model's folder; ValueError with a sentence where it is damaged."""
+    """The card of a model's folder; errors as for :func:`read_card_file`."""
+    return read_card_file(folder / CARD)
+
+
+def read_card_file(path: Path) -> Card:
+    """A card; ValueError with a sentence where it is damaged."""
     try:
-        return Card.model_validate(yaml.safe_load((folder / CARD).read_text()))
+        return Card.model_validate(yaml.safe_load(path.read_text()))
     except ValidationError as error:
-        raise ValueError(f"{folder / CARD}: {sentence(error)}") from error
+        raise ValueError(f"{path}: {sentence(error)}") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"{folder / CARD}: it can't be read: {error}") from error
+        raise ValueError(f"{path}: it can't be read: {error}") from error

@@ -9,9 +9,11 @@ import shutil
 from pathlib import Path
 
 import yaml
+from safetensors.torch import save
 
 from spiral import pictures
-from spiral.models import CARD, CONFIG, POLICY, SAMPLES, Card
+from spiral.checkpoints import CheckpointError, read_latest
+from spiral.models import CARD, CONFIG, DISCRIMINATOR, POLICY, SAMPLES, Card, read_card_file
 from spiral.policy.weights import dump_weights
 from spiral.runs import Run
 from spiral.trained import load_trained, targets_for
@@ -20,23 +22,29 @@ SHOWN = 64
 """Pictures on the sheet of samples."""
 
 
-def export(run: Run, out: Path, *, summary: str, method: str, data: str, limits: str) -> Card:
+def export(
+    run: Run, out: Path, *, summary: str, method: str, data: str, limits: str, discriminator: Path | None = None
+) -> Card:
     """Write the model of a run's newest checkpoint to the folder ``out``, which appears as a whole.
 
-    Scores are those that the last ``spiral eval`` of the run found. Raises ValueError where the run has no checkpoint
-    or ``out`` exists.
+    Scores are those that the last ``spiral eval`` of the run found; frames and hours count those of the model that the
+    run began with, too. The run's discriminator goes to the folder ``discriminator``, where one is named. Raises
+    ValueError where the run has no checkpoint, or nothing of what is asked for, or ``out`` exists.
     """
     if out.exists():
         raise ValueError(f"out: {out} exists; name a new folder")
     trained = load_trained(run)
+    learnt = _discriminator(run) if discriminator else b""
+    before = read_card_file(run.initial_card_file) if run.initial_card_file.exists() else None
     history = run.history()
+    hours = history[-1]["seconds"] / 3600 if history else 0.0
     card = Card(
         summary=summary,
         method=method,
         data=data,
         preset=trained.config.preset or "none",
-        frames=trained.frames,
-        hours=round(history[-1]["seconds"] / 3600, 2) if history else 0.0,
+        frames=trained.frames + (before.frames if before else 0),
+        hours=round(hours + (before.hours if before else 0.0), 2),
         machine=_machine(run),
         scores=_scores(run),
         limits=limits,
@@ -56,7 +64,21 @@ def export(run: Run, out: Path, *, summary: str, method: str, data: str, limits:
     (aside / CARD).write_text(yaml.safe_dump(card.model_dump(), sort_keys=False, allow_unicode=True, width=110))
     pictures.save_png(sheet, aside / SAMPLES)
     os.replace(aside, out)
+    if discriminator:
+        discriminator.mkdir(parents=True, exist_ok=True)
+        (discriminator / DISCRIMINATOR).write_bytes(learnt)
     return card
+
+
+def _discriminator(run: Run) -> bytes:
+    """Weights of the run's discriminator, float16: half of what they need, and far finer than an update moves them."""
+    try:
+        found = read_latest(run.checkpoints("discriminator"))
+    except CheckpointError as error:
+        raise ValueError(str(error)) from error
+    if found is None or "network" not in found.state.tensors:
+        raise ValueError(f'discriminator: the run "{run.name}" has none that learns; leave --discriminator out')
+    return save({name: weights.half() for name, weights in found.state.tensors["network"].items()})
 
 
 def _scores(run: Run) -> dict[str, float]:

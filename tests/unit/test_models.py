@@ -6,8 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save
 
+from services.discriminator.beginning import begin
+from services.discriminator.judging import build_judge
+from spiral.checkpoints import read_latest
 from spiral.cli.main import main
+from spiral.config import load_config
+from spiral.datasets import Dataset
 from spiral.models import CARD, POLICY, find_model, read_card, shipped_models
 from spiral.runs import Run
 from spiral.trained import load_model, load_trained
@@ -83,3 +90,49 @@ def test_a_run_goes_on_from_a_model(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main([*words, "--run", "tuned", "--frames", "128"]) == 2
     assert "has begun already" in capsys.readouterr().err
     assert main([*words, "--preset", "demo"]) == 2
+
+
+def test_a_run_goes_on_with_the_models_own_discriminator(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It ships apart from the policy; frames and hours are those of all runs, one after another."""
+    words = ["train", "--in-process", "--runs", str(tmp_path), "--judge", "0"]
+    small = ["learner.batch=4", "actor.batch=4", "policy.width=16", "num_actions=2", "discriminator.channels=[4,8]"]
+    small = [word for setting in small for word in ("--set", setting)]
+    assert main([*words, "--run", "first", "--frames", "64", *small]) == 0
+    first = Run(tmp_path / "first")
+    model = tmp_path / "model"
+    assert main([*_export(first, model), "--discriminator", str(model)]) == 0
+
+    assert main([*words, "--run", "second", "--from", str(model), "--frames", "8", "--set=learner.batch=4"]) == 0
+    second = Run(tmp_path / "second")
+    assert second.config().learner.hold_batches == 0, "it needs no time to catch up"
+    before, after = (read_latest(run.checkpoints("discriminator")) for run in (first, second))
+    assert before is not None
+    assert after is not None
+    rate, updates = second.config().discriminator.learning_rate, after.state.counters["updates"]
+    for name, weights in before.state.tensors["network"].items():
+        half = weights.abs().max() * 2.0**-10
+        assert (after.state.tensors["network"][name] - weights).abs().max() <= 2 * rate * updates + half, name
+
+    again = tmp_path / "again"
+    assert main(_export(second, again)) == 0
+    assert read_card(again).frames == read_card(model).frames + load_trained(second).frames
+    capsys.readouterr()
+    untrained = make_trained_run(tmp_path / "untrained")
+    assert main([*_export(untrained, tmp_path / "none"), "--discriminator", str(tmp_path / "none")]) == 2
+    assert 'the run "tiny" has none that learns' in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_discriminator_of_another_network_is_refused(tmp_path: Path) -> None:
+    shape = (32, 32, 1)
+    pictures = np.zeros((4, *shape), np.uint8)
+    data = Dataset("blank", pictures, pictures, None, None, "made here", "none needed", "")
+    judge = build_judge(load_config("demo"), shape, data, seed=0)
+    run = Run(tmp_path)
+    assert not begin(judge, run)
+    run.initial_discriminator_file.write_bytes(save({"weight": torch.zeros(3)}))
+    with pytest.raises(ValueError, match="the model's discriminator: its network has the shapes"):
+        begin(judge, run)
+    run.initial_discriminator_file.write_bytes(b"something else")
+    with pytest.raises(ValueError, match="not a safetensors file"):
+        begin(judge, run)
