@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from spiral.datasets import Dataset, DatasetMissingError, load
 from spiral.datasets.views import resize, with_channels
+from spiral.evaluation.features import SIDE
 from spiral.evaluation.frechet import Gaussian, frechet_distance, gaussian_of
-from spiral.evaluation.lenet import CLASSES, SIDE, LeNet, features_and_probabilities, load_lenet
+from spiral.evaluation.lenet import CLASSES, LeNet, features_and_probabilities, load_lenet
 
 DIGITS = ("mnist", "mnist-sample")
 """Data sets of digits, for which the LeNet is a classifier too."""

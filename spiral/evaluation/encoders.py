@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiral.datasets.views import resize, with_channels
-from spiral.evaluation.colour import SIDE as COLOUR_SIDE
 from spiral.evaluation.colour import colour_features, load_colour_encoder
 from spiral.evaluation.digits import views_of_lenet
-from spiral.evaluation.lenet import SIDE as LENET_SIDE
+from spiral.evaluation.features import SIDE
 from spiral.evaluation.lenet import features_and_probabilities, load_lenet
 
 
@@ -46,7 +45,7 @@ def lenet_encoder() -> Encoder:
     def encode(images: NDArray[np.uint8]) -> Encoded:
         return Encoded(*features_and_probabilities(network, views_of_lenet(images)))
 
-    return Encoder("lenet", "LeNet", LENET_SIDE, False, encode)
+    return Encoder("lenet", "LeNet", SIDE, False, encode)
 
 
 def colour_encoder() -> Encoder:
@@ -56,7 +55,7 @@ def colour_encoder() -> Encoder:
     def encode(images: NDArray[np.uint8]) -> Encoded:
         return Encoded(colour_features(network, views_of_colour(images)), None)
 
-    return Encoder("colour", "colour encoder", COLOUR_SIDE, True, encode)
+    return Encoder("colour", "colour encoder", SIDE, True, encode)
 
 
 def encoder_for(channels: int, digits: bool) -> Encoder:
@@ -72,4 +71,4 @@ def views_of_colour(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         raise ValueError(
             f"pictures: {len(images)} of {images.shape[2]}×{images.shape[1]}; the colour encoder needs square ones"
         )
-    return resize(with_channels(images, 3), COLOUR_SIDE, COLOUR_SIDE)
+    return resize(with_channels(images, 3), SIDE, SIDE)

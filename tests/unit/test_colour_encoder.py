@@ -12,8 +12,9 @@ import torch
 
 from spiral.datasets import load
 from spiral.datasets.views import resize
-from spiral.evaluation.colour import FEATURES, ColourEncoder, colour_features, ink_of, load_colour_encoder
+from spiral.evaluation.colour import ColourEncoder, colour_features, load_colour_encoder
 from spiral.evaluation.colour.make import nt_xent, train
+from spiral.evaluation.features import FEATURES, ink_of
 from spiral.evaluation.frechet import frechet_distance, gaussian_of
 
 DATA = Path(os.environ.get("SPIRAL_DATA", "/nonexistent"))
@@ -44,16 +45,16 @@ def test_the_encoder_is_the_one_described_and_white_is_0():
     assert shapes == [(32, 3, 5, 5), (64, 32, 3, 3), (128, 64, 3, 3), (64, 2048)]
     images = np.full((1, 32, 32, 3), 255, np.uint8)
     images[0, 3, 4, 1] = 0
-    ink = ink_of(images)
+    ink = ink_of(images, 3)
     assert ink.sum() == ink[0, 1, 3, 4] == 1.0
     with pytest.raises(ValueError, match=r"sees uint8 \[N, 32, 32, 3\]"):
-        ink_of(np.zeros((1, 32, 32, 1), np.uint8))
+        ink_of(np.zeros((1, 32, 32, 1), np.uint8), 3)
 
 
 def test_damaged_weights_are_refused(tmp_path: Path):
     damaged = tmp_path / "colour.safetensors"
     damaged.write_bytes(b"not weights")
-    with pytest.raises(ValueError, match=r"colour\.safetensors: not the weights of the colour encoder"):
+    with pytest.raises(ValueError, match=r"colour\.safetensors: not the weights of ColourEncoder"):
         load_colour_encoder(damaged)
 
 

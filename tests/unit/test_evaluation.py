@@ -26,7 +26,8 @@ from spiral.evaluation import (
     mse,
 )
 from spiral.evaluation.digits import views_of_lenet
-from spiral.evaluation.lenet import LeNet, features_and_probabilities, ink_of, load_lenet
+from spiral.evaluation.features import ink_of
+from spiral.evaluation.lenet import LeNet, features_and_probabilities, load_lenet
 from spiral.evaluation.lenet.make import test_accuracy as accuracy_on_test
 from spiral.evaluation.lenet.make import train
 
@@ -148,17 +149,17 @@ def test_the_lenet_is_the_one_described():
 def test_white_paper_is_0_and_black_ink_is_1():
     images = np.full((1, 32, 32, 1), 255, np.uint8)
     images[0, 3, 4] = 0
-    ink = ink_of(images)
+    ink = ink_of(images, 1)
     assert ink.sum() == 1.0
     assert ink[0, 0, 3, 4] == 1.0
-    with pytest.raises(ValueError, match=r"LeNet sees uint8 \[N, 32, 32, 1\]"):
-        ink_of(np.zeros((1, 28, 28, 1), np.uint8))
+    with pytest.raises(ValueError, match=r"sees uint8 \[N, 32, 32, 1\]"):
+        ink_of(np.zeros((1, 28, 28, 1), np.uint8), 1)
 
 
 def test_damaged_weights_are_refused(tmp_path: Path):
     damaged = tmp_path / "lenet.safetensors"
     damaged.write_bytes(b"not weights")
-    with pytest.raises(ValueError, match=r"lenet\.safetensors: not the weights of the LeNet"):
+    with pytest.raises(ValueError, match=r"lenet\.safetensors: not the weights of LeNet"):
         load_lenet(damaged)
 
 

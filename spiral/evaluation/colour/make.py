@@ -23,7 +23,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from spiral.datasets import load
-from spiral.evaluation.colour import FEATURES, SIDE, WEIGHTS_FILE, ColourEncoder, colour_features, ink_of
+from spiral.evaluation.colour import CHANNELS, WEIGHTS_FILE, ColourEncoder, colour_features
+from spiral.evaluation.features import FEATURES, SIDE, ink_of
 
 SEED = 0
 SETS = ("emoji", "faces")
@@ -62,7 +63,7 @@ def train(pictures: NDArray[np.uint8], seed: int = SEED, updates: int = UPDATES,
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, updates)
     for update in range(updates):
         chosen = torch.randint(len(pictures), (batch,), generator=generator).numpy()
-        ink = ink_of(pictures[chosen])
+        ink = ink_of(pictures[chosen], CHANNELS)
         copies = torch.cat([disturbed(ink, generator), disturbed(ink, generator)])
         loss = nt_xent(head(network(copies)), TEMPERATURE)
         optimiser.zero_grad()

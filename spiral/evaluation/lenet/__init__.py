@@ -7,23 +7,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-SIDE = 32
-FEATURES = 64
+from spiral.evaluation.features import FEATURES, ink_in_batches, load_network
+
+CHANNELS = 1
 CLASSES = 10
 WEIGHTS_FILE = Path(__file__).with_name("lenet.safetensors")
-# Activations of 1,000 digits take 20 MB; larger batches are no faster on a CPU.
-_BATCH = 1000
 
 
 class LeNet(nn.Module):
     """Classifier of 32×32 grey digits.
 
     conv 5×5/2 16 → conv 3×3/2 32 → conv 3×3/2 64 → linear 64 → linear 10, ReLU after each but the last. The
-    convolutions pad by 2, 1, 1, so the maps are 16×16, 8×8 and 4×4. The input is the amount of ink,
-    (255 − pixel) / 255: 0 is white paper, 1 black ink, so that the zero padding of the convolutions is paper too.
+    convolutions pad by 2, 1, 1, so the maps are 16×16, 8×8 and 4×4. The input is ink (see
+    :func:`~spiral.evaluation.features.ink_of`): 0 is white paper, 1 black.
     """
 
     def __init__(self) -> None:
@@ -49,21 +47,9 @@ class LeNet(nn.Module):
         return logits
 
 
-def ink_of(images: NDArray[np.uint8]) -> Tensor:
-    """Turn uint8 [N, 32, 32, 1], ink dark on white, into the network's input: float32 [N, 1, 32, 32] in 0…1."""
-    if images.shape[1:] != (SIDE, SIDE, 1) or images.dtype != np.uint8:
-        raise ValueError(f"LeNet sees uint8 [N, {SIDE}, {SIDE}, 1]; this is {images.dtype} {list(images.shape)}")
-    return (255.0 - torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()) / 255.0
-
-
 def load_lenet(file: Path = WEIGHTS_FILE) -> LeNet:
-    """Load the shipped classifier, on the CPU, for inference. Raises ValueError if the file is missing or damaged."""
-    network = LeNet()
-    try:
-        network.load_state_dict(load_file(file))
-    except Exception as error:  # safetensors' own errors share no public base class
-        raise ValueError(f"{file}: not the weights of the LeNet ({error}); install the package again") from error
-    return network.eval().requires_grad_(False)
+    """Load the shipped classifier; ValueError where the file is missing or damaged."""
+    return load_network(LeNet(), file)
 
 
 def features_and_probabilities(
@@ -72,8 +58,8 @@ def features_and_probabilities(
     """Run the classifier over uint8 [N, 32, 32, 1]: features float64 [N, 64], class probabilities float64 [N, 10]."""
     features, probabilities = [], []
     with torch.inference_mode():
-        for start in range(0, len(images), _BATCH):
-            found = network.features(ink_of(images[start : start + _BATCH]))
+        for ink in ink_in_batches(images, CHANNELS):
+            found = network.features(ink)
             features.append(found.double().numpy())
             probabilities.append(network.logits(found).double().softmax(1).numpy())
     return np.concatenate(features), np.concatenate(probabilities)

@@ -18,7 +18,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from spiral.datasets import Dataset, load
-from spiral.evaluation.lenet import SIDE, WEIGHTS_FILE, LeNet, features_and_probabilities, ink_of
+from spiral.evaluation.features import SIDE, ink_of
+from spiral.evaluation.lenet import CHANNELS, WEIGHTS_FILE, LeNet, features_and_probabilities
 
 SEED = 0
 EPOCHS = 10
@@ -65,7 +66,7 @@ def train(data: Dataset, seed: int = SEED, epochs: int = EPOCHS) -> tuple[LeNet,
         for start in range(0, len(order) - BATCH + 1, BATCH):
             chosen = order[start : start + BATCH]
             down, across = rng.integers(-LARGEST_SHIFT, LARGEST_SHIFT + 1, size=2)
-            ink = torch.roll(ink_of(data.train[chosen]), (int(down), int(across)), (2, 3))
+            ink = torch.roll(ink_of(data.train[chosen], CHANNELS), (int(down), int(across)), (2, 3))
             loss = nn.functional.cross_entropy(network(ink), labels[chosen])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
