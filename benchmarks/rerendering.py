@@ -1,0 +1,85 @@
+"""Whether programs look the same at every size: ``python -m benchmarks.rerendering --out docs/pictures``.
+
+A shipped model's paintings (``pen``), and random ones with the soft brush (``dry_brush``), are painted again 4 and 8 times
+as large, averaged down by area to the size they were made at, and compared with what they were.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiral import pictures
+from spiral.engines import create
+from spiral.models import find_model
+from spiral.programs import Program, render
+from spiral.trained import load_model
+
+SCALES = (4, 8)
+"""256 and 512 pixels for a canvas of 64."""
+PAINTINGS, SHOWN = 64, 2
+SOFT = {"brush": "classic/dry_brush", "grid": 16, "brush_sizes": [2, 4, 8, 12, 24], "view": 32, "colour": True}
+"""That of the preset ``faces``."""
+
+
+def correlations(programs: Sequence[Program], scale: int) -> NDArray[np.float64]:
+    """Pearson's r of each program's picture with its enlargement, averaged down by area: [N]."""
+    found = []
+    for program in programs:
+        small, large = render(program)[-1].astype(np.float64), render(program, scale)[-1].astype(np.float64)
+        height, width, channels = small.shape
+        averaged = large.reshape(height, scale, width, scale, channels).mean((1, 3))
+        found.append(np.corrcoef(small.ravel(), averaged.ravel())[0, 1])
+    return np.array(found)
+
+
+def learnt(model: str) -> list[Program]:
+    """What a shipped model paints."""
+    trained = load_model(find_model(model))
+    _, actions = trained.paint(PAINTINGS, seed=1)
+    return [trained.program(painting) for painting in actions]
+
+
+def random_strokes(num_actions: int) -> list[Program]:
+    """Uniform actions with the soft brush, in colour."""
+    engine = create("mypaint", SOFT)
+    actions = np.random.default_rng(1).integers(0, engine.spec.sizes, (PAINTINGS, num_actions, len(engine.spec.sizes)))
+    return [Program("mypaint", SOFT, painting.astype(np.int32)) for painting in actions]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure both brushes, and draw what some look like."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/out"), help="folder of the picture")
+    out: Path = parser.parse_args(argv).out
+    result = {}
+    for brush, programs in {"pen": learnt("mnist"), "dry_brush": random_strokes(8)}.items():
+        for scale in SCALES:
+            r = correlations(programs, scale)
+            result[f"{brush}.x{scale}"] = {"mean": round(float(r.mean()), 4), "least": round(float(r.min()), 4)}
+        sizes = {
+            f"{scale * 64} pixels": np.stack([render(program, scale)[-1] for program in programs[:SHOWN]])
+            for scale in (1, *SCALES)
+        }
+        pictures.save_png(
+            pictures.strip({name: enlarged(images, 512) for name, images in sizes.items()}, scale=1),
+            out / f"rerendering-{brush}.png",
+        )
+    print(json.dumps(result, indent=1))
+    return 0
+
+
+def enlarged(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Repeat pixels until pictures are ``side`` wide, so that all sizes can be seen beside each other."""
+    factor = side // images.shape[1]
+    return images.repeat(factor, 1).repeat(factor, 2)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
