@@ -1,7 +1,7 @@
 """Whether programs look the same at every size: ``python -m benchmarks.rerendering --out docs/pictures``.
 
-A shipped model's paintings (``pen``), and random ones with the soft brush (``dry_brush``), are painted again 4 and 8 times
-as large, averaged down by area to the size they were made at, and compared with what they were.
+A shipped model's paintings (``pen``), and random ones with the soft brush (``dry_brush``), are painted again 4 and 8
+times as large, averaged down by area to the size they were made at, and compared with what they were.
 """
 
 from __future__ import annotations
