@@ -1,9 +1,8 @@
-"""What every engine offers, and how one is made from its name and settings."""
+"""What every engine offers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,12 +63,3 @@ class Engine(Protocol):
     def scaled(self, scale: int) -> Engine:
         """The same engine on a canvas ``scale`` times as large, whose strokes look the same."""
         ...
-
-
-def create(name: str, settings: Mapping[str, Any]) -> Engine:
-    """Make an engine by name; ValueError that names the known ones or the wrong setting."""
-    if name == "mypaint":
-        from spiral.engines.mypaint import MyPaint  # noqa: PLC0415  (other engines need no libmypaint)
-
-        return MyPaint.from_settings(settings)
-    raise ValueError(f'engine: "{name}" is unknown; known engines: mypaint')
