@@ -6,7 +6,6 @@ import asyncio
 import random
 import socket
 
-import grpc.aio
 import numpy as np
 import torch
 import zmq.asyncio
@@ -28,6 +27,7 @@ from spiral.policy import build_policy
 from spiral.serving import Serving
 from spiral.trajectories import TrajectoryContract, even_unroll
 from spiral.wire import rpc, sockets
+from spiral.wire.renewing import RenewedAsyncChannel
 
 BEAT_S = 1.0
 """How often the loop says that it lives and accounts for waits that go on."""
@@ -45,9 +45,9 @@ async def act(options: ActorOptions, config: RunConfig, incarnation: int, metric
     try:
         with zmq.asyncio.Context() as context:
             async with (
-                rpc.connect_async(options.renderer, options.identity) as to_renderer,
-                rpc.connect_async(options.learner, options.identity) as to_learner,
-                rpc.connect_async(options.discriminator, options.identity) as to_discriminator,
+                _channel(options, options.renderer) as to_renderer,
+                _channel(options, options.learner) as to_learner,
+                _channel(options, options.discriminator) as to_discriminator,
                 asyncio.TaskGroup() as tasks,
             ):
                 tasks.create_task(_beat(serving, waits))
@@ -56,6 +56,10 @@ async def act(options: ActorOptions, config: RunConfig, incarnation: int, metric
     except BaseExceptionGroup as group:
         # What one of them could not go on with ends all; it is the one to be told.
         raise group.exceptions[0] from group
+
+
+def _channel(options: ActorOptions, address: str) -> RenewedAsyncChannel:
+    return RenewedAsyncChannel(lambda: rpc.connect_async(address, options.identity))
 
 
 async def _beat(serving: Serving, waits: Waits) -> None:
@@ -89,9 +93,9 @@ class _Actor:
         self,
         tasks: asyncio.TaskGroup,
         context: zmq.asyncio.Context,
-        to_renderer: grpc.aio.Channel,
-        to_learner: grpc.aio.Channel,
-        to_discriminator: grpc.aio.Channel,
+        to_renderer: RenewedAsyncChannel,
+        to_learner: RenewedAsyncChannel,
+        to_discriminator: RenewedAsyncChannel,
     ) -> None:
         """Agree with the peers, then start everything that runs for ever in ``tasks``."""
         options, config, waits, rng = self._options, self._config, self._waits, self._rng
@@ -102,7 +106,6 @@ class _Actor:
             rng,
             stream_life_s=options.stream_life_s,
             watchdog_s=options.watchdog_s,
-            connect=lambda: rpc.connect_async(options.renderer, options.identity),
         )
         engine = await renderers.describe()
         shape, batch = engine.observation_shape, config.actor.batch

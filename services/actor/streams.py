@@ -31,14 +31,10 @@ from spiral.v1.renderer_pb2 import (
 from spiral.wire import tensors
 from spiral.wire.contract import settings_to_proto, spec_from_proto
 from spiral.wire.reasons import reason
-from spiral.wire.server import MAX_CONNECTION_AGE_GRACE_MS
+from spiral.wire.renewing import RenewedAsyncChannel
 
 LIFE_JITTER = 0.25
 """Share by which streams' lives differ, so that the groups of many actors don't all move at once."""
-
-RENEW_S = 30.0
-"""Without a renderer for so long a new connection is made: it asks DNS at once, where one that has failed often asks
-every two minutes at last. Well below the 90 s in which a new renderer is to have work."""
 
 _log = logging.getLogger(__name__)
 
@@ -127,32 +123,26 @@ class Renderers:
 
     def __init__(
         self,
-        channel: grpc.aio.Channel,
+        peer: RenewedAsyncChannel,
         engine: EngineConfig,
         waits: Waits,
         rng: random.Random,
         *,
         stream_life_s: float,
         watchdog_s: float,
-        connect: Callable[[], grpc.aio.Channel] | None = None,
-        renew_s: float = RENEW_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``connect`` makes a channel like ``channel``, for when no renderer was found for ``renew_s``; None: never."""
-        # The stub serves both kinds of channel; its annotations know only of the other one.
-        self._stub: Any = renderer_pb2_grpc.RendererServiceStub(channel)
+        self._peer = peer
         self._engine = settings_to_proto(engine.name, engine.settings)
         self._waits = waits
         self._rng = rng
         self._stream_life_s = stream_life_s
         self._watchdog_s = watchdog_s
-        self._channel = channel
-        self._connect = connect
-        self._renew_s = renew_s
         self._clock = clock
-        self._found_at = clock()
-        """When a renderer was last found, or looked for anew."""
-        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def _stub(self) -> Any:  # it serves both kinds of channel; its annotations know only of the other one
+        return renderer_pb2_grpc.RendererServiceStub(self._peer.channel)
 
     async def describe(self) -> EngineDescription:
         """Ask what the engine understands, until there is an answer; ValueError where the settings are wrong."""
@@ -162,7 +152,7 @@ class Renderers:
                 try:
                     request = DescribeEngineRequest(engine=self._engine)
                     answer = await self._stub.DescribeEngine(request, timeout=self._watchdog_s)
-                    self._found_at = self._clock()
+                    self._peer.answered()
                     height, width, channels = answer.observation_shape
                     return EngineDescription(spec_from_proto(answer.action_spec), (height, width, channels))
                 except grpc.aio.AioRpcError as error:
@@ -182,7 +172,7 @@ class Renderers:
                 )
                 try:
                     await stream.open(OpenCanvases(engine=self._engine, batch=batch))
-                    self._found_at = self._clock()
+                    self._peer.answered()
                     return stream
                 except StreamLostError as error:
                     if error.code in REFUSED:
@@ -192,19 +182,8 @@ class Renderers:
                     stream.close()
                     raise
 
-    def _renew(self, connect: Callable[[], grpc.aio.Channel]) -> None:
-        """Look for renderers anew; streams that live on the old connection may end in their own time."""
-        _log.info("no renderer for %.0f s: looking for one anew", self._clock() - self._found_at)
-        old, self._channel = self._channel, connect()
-        self._stub = renderer_pb2_grpc.RendererServiceStub(self._channel)
-        self._found_at = self._clock()
-        closing = asyncio.create_task(old.close(MAX_CONNECTION_AGE_GRACE_MS / 1000))
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
-
     async def _pause(self, back_off: BackOff, why: str) -> None:
-        if self._connect is not None and self._clock() - self._found_at >= self._renew_s:
-            self._renew(self._connect)
+        self._peer.failed()
         delay_s = back_off.next_s()
         _log.warning("no canvases from the renderer (%s); another try in %.1f s", why, delay_s)
         await asyncio.sleep(delay_s)

@@ -17,6 +17,7 @@ from spiral.v1 import discriminator_pb2_grpc
 from spiral.v1.discriminator_pb2 import SampleTargetsRequest
 from spiral.wire import tensors
 from spiral.wire.reasons import reason
+from spiral.wire.renewing import RenewedAsyncChannel
 
 _log = logging.getLogger(__name__)
 
@@ -26,13 +27,13 @@ class Targets:
 
     def __init__(
         self,
-        channel: grpc.aio.Channel,
+        peer: RenewedAsyncChannel,
         observation_shape: tuple[int, int, int],
         waits: Waits,
         rng: random.Random,
         deadline_s: float,
     ) -> None:
-        self._stub = discriminator_pb2_grpc.DiscriminatorServiceStub(channel)
+        self._peer = peer
         self._observation_shape = observation_shape
         self._waits = waits
         self._rng = rng
@@ -47,7 +48,9 @@ class Targets:
         with self._waits("discriminator", "targets"):
             while True:
                 try:
-                    answer = await self._stub.SampleTargets(SampleTargetsRequest(count=count), timeout=self._deadline_s)
+                    stub = discriminator_pb2_grpc.DiscriminatorServiceStub(self._peer.channel)
+                    answer = await stub.SampleTargets(SampleTargetsRequest(count=count), timeout=self._deadline_s)
+                    self._peer.answered()
                     return tensors.decode(answer.targets, "targets", np.uint8, (count, *self._observation_shape))
                 except grpc.aio.AioRpcError as error:
                     end_if_cancelled()
@@ -58,6 +61,7 @@ class Targets:
                         ) from error
                     if error.code() in REFUSED:
                         raise ValueError(f"targets: the discriminator refuses: {error.details()}") from error
+                    self._peer.failed()
                     delay_s = back_off.next_s()
                     _log.warning("no targets (%s); another try in %.1f s", reason(error), delay_s)
                     await asyncio.sleep(delay_s)

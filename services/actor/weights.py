@@ -24,6 +24,7 @@ from spiral.v1.learner_pb2 import GetWeightsRequest, GetWeightsResponse, Weights
 from spiral.versions import Version
 from spiral.wire.contract import version_from_proto, version_to_proto
 from spiral.wire.reasons import reason
+from spiral.wire.renewing import RenewedAsyncChannel
 
 MAX_WEIGHTS_BYTES = 1 << 30
 """Far above any policy of ours; a header that says more is an error, not a reason to fill the memory."""
@@ -38,9 +39,8 @@ class WeightsError(Exception):
 class WeightsClient:
     """Asks the learner for weights."""
 
-    def __init__(self, channel: grpc.aio.Channel, contract_digest: str, deadline_s: float) -> None:
-        # The stub serves both kinds of channel; its annotations know only of the other one.
-        self._stub: Any = learner_pb2_grpc.LearnerServiceStub(channel)
+    def __init__(self, peer: RenewedAsyncChannel, contract_digest: str, deadline_s: float) -> None:
+        self._peer = peer
         self._contract_digest = contract_digest
         self._deadline_s = deadline_s
 
@@ -50,13 +50,18 @@ class WeightsClient:
         Raises WeightsError where none could be had, ContractError where the learner learns another task.
         """
         request = GetWeightsRequest(if_newer_than=version_to_proto(version), contract_digest=self._contract_digest)
-        call = self._stub.GetWeights(request, timeout=self._deadline_s)
+        # The stub serves both kinds of channel; its annotations know only of the other one.
+        stub: Any = learner_pb2_grpc.LearnerServiceStub(self._peer.channel)
+        call = stub.GetWeights(request, timeout=self._deadline_s)
         try:
-            return await assemble(call)
+            newer = await assemble(call)
+            self._peer.answered()
+            return newer
         except grpc.aio.AioRpcError as error:
             end_if_cancelled()
             if error.code() == grpc.StatusCode.FAILED_PRECONDITION:
                 raise ContractError(f"the learner refuses this actor: {error.details()}") from error
+            self._peer.failed()
             raise WeightsError(reason(error)) from error
         finally:
             call.cancel()  # what is not read of a wrong answer is not to be sent

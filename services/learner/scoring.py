@@ -21,6 +21,7 @@ from spiral.v1.discriminator_pb2_grpc import DiscriminatorServiceStub
 from spiral.versions import Version
 from spiral.wire.edges import Service
 from spiral.wire.reasons import reason
+from spiral.wire.renewing import RenewedChannel
 from spiral.wire.scores import read_terms, score_requests
 
 DEADLINE_S = 60.0
@@ -56,7 +57,7 @@ class Scorer:
     def __init__(
         self,
         ingest: Ingest,
-        channel: grpc.Channel,
+        peer: RenewedChannel,
         metrics: Metrics,
         *,
         episodes: int,
@@ -67,8 +68,7 @@ class Scorer:
         self.waiting_for: Service = "actor"
         self.version = version
         """Newest weights, by which the age of trajectories is measured; kept up by the learner's loop."""
-        self._ingest, self._metrics = ingest, metrics
-        self._stub = DiscriminatorServiceStub(channel)
+        self._ingest, self._peer, self._metrics = ingest, peer, metrics
         self._episodes, self._num_actions, self._max_lag = episodes, num_actions, max_lag
         self._scored: queue.Queue[tuple[ScoredBatch, list[Arrived]]] = queue.Queue(maxsize=1)
         self._wanted = threading.Semaphore(1)
@@ -151,7 +151,8 @@ class Scorer:
         while not self._stop.is_set():
             start = time.perf_counter()
             requests = score_requests(batch_id, batch.observations, batch.targets, remember=True, ends=ends)
-            call = self._call = self._stub.Score.future(requests, timeout=DEADLINE_S)
+            stub = DiscriminatorServiceStub(self._peer.channel)
+            call = self._call = stub.Score.future(requests, timeout=DEADLINE_S)
             if self._stop.is_set():  # a moment too late for __exit__ to see this call
                 self._cancel()
             try:
@@ -166,9 +167,11 @@ class Scorer:
                     raise DiscriminatorError(f"discriminator: {details}") from error
                 if attempt == 0:
                     _log.warning("waiting for the discriminator: %s", details)
+                self._peer.failed()
                 self._stop.wait(RETRY_S[min(attempt, len(RETRY_S) - 1)])
                 attempt += 1
                 continue
+            self._peer.answered()
             self._metrics["spiral_learner_score_seconds"].observe(time.perf_counter() - start)
             return scored_batch(batch, oldest, newest, answer)
         return None

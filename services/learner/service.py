@@ -34,6 +34,7 @@ from spiral.wire import sockets
 from spiral.wire.contract import settings_to_proto, spec_from_proto
 from spiral.wire.curve import gatekeeper
 from spiral.wire.reasons import reason
+from spiral.wire.renewing import RenewedChannel
 from spiral.wire.rpc import connect
 from spiral.wire.tls import Identity
 
@@ -121,12 +122,12 @@ def _train(
     serving.info.contract_digest = contract.digest
     with (
         zmq.Context() as context,
-        connect(options.discriminator, options.identity) as channel,
+        RenewedChannel(lambda: connect(options.discriminator, options.identity)) as discriminator,
         gatekeeper(context, options.curve),
         Ingest(sockets.router(context, options.learner_data, options.curve), admission, teller.metrics) as ingest,
         Scorer(
             ingest,
-            channel,
+            discriminator,
             teller.metrics,
             episodes=settings.batch,
             num_actions=config.num_actions,
@@ -186,19 +187,19 @@ def describe_engine(config: RunConfig, address: str, identity: Identity | None, 
     """Ask a renderer what it can do; waits for one. ValueError where it refuses the settings."""
     request = DescribeEngineRequest(engine=settings_to_proto(config.engine.name, config.engine.settings))
     waiting_since = time.monotonic()
-    with connect(address, identity) as channel:
-        stub = RendererServiceStub(channel)
+    with RenewedChannel(lambda: connect(address, identity)) as renderer:
         while not serving.stopping.is_set():
             serving.tick()
             try:
                 with serving.info.waiting("renderer"):
-                    answer = stub.DescribeEngine(request, timeout=DESCRIBE_DEADLINE_S)
+                    answer = RendererServiceStub(renderer.channel).DescribeEngine(request, timeout=DESCRIBE_DEADLINE_S)
             except grpc.RpcError as error:
                 if error.code() == grpc.StatusCode.INVALID_ARGUMENT:
                     raise ValueError(f"engine.settings: {error.details()}") from error
                 if time.monotonic() - waiting_since >= SLOW_WAIT_S:
                     waiting_since = time.monotonic()
                     _log.warning("waiting for the renderer at %s: %s", address, reason(error))
+                renderer.failed()
                 serving.stopping.wait(DESCRIBE_PAUSE_S)
                 continue
             height, width, channels = answer.observation_shape

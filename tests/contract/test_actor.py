@@ -38,6 +38,7 @@ from spiral.v1 import info_pb2, info_pb2_grpc, learner_pb2_grpc
 from spiral.versions import Version
 from spiral.wire import rpc, sockets
 from spiral.wire.guard import Guard
+from spiral.wire.renewing import RenewedAsyncChannel
 from spiral.wire.server import Server
 from tests.judging_data import SHAPE, discriminator
 from tests.processes import PATIENCE_S, start, until
@@ -285,9 +286,9 @@ def test_canvases_that_the_renderer_refuses_are_an_error_and_not_tried_again(loo
     loop.renderer()
 
     async def open_too_many() -> None:
-        async with rpc.connect_async(f"unix:{loop.folder}/r") as channel:
+        async with RenewedAsyncChannel(lambda: rpc.connect_async(f"unix:{loop.folder}/r")) as peer:
             renderers = Renderers(
-                channel, loop.config.engine, WAITS, random.Random(0), stream_life_s=60.0, watchdog_s=PATIENCE_S
+                peer, loop.config.engine, WAITS, random.Random(0), stream_life_s=60.0, watchdog_s=PATIENCE_S
             )
             await renderers.open(5000, loop.contract.observation_shape)
 
@@ -297,8 +298,8 @@ def test_canvases_that_the_renderer_refuses_are_an_error_and_not_tried_again(loo
 
 def test_targets_that_the_discriminator_refuses_are_an_error_and_not_tried_again(tmp_path: Path) -> None:
     async def draw_too_many() -> None:
-        async with rpc.connect_async(f"unix:{tmp_path}/j") as channel:
-            await Targets(channel, SHAPE, WAITS, random.Random(0), PATIENCE_S).draw(5000)
+        async with RenewedAsyncChannel(lambda: rpc.connect_async(f"unix:{tmp_path}/j")) as peer:
+            await Targets(peer, SHAPE, WAITS, random.Random(0), PATIENCE_S).draw(5000)
 
     with (
         discriminator(f"unix:{tmp_path}/j"),

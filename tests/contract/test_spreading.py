@@ -7,7 +7,6 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 
-import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2_grpc
 
@@ -18,12 +17,12 @@ from services.renderer.streams import Streams
 from spiral.config import load_config
 from spiral.metrics import new_metrics
 from spiral.v1.renderer_pb2_grpc import add_RendererServiceServicer_to_server
-from spiral.wire import rpc
 from spiral.wire.guard import Guard
 from spiral.wire.health import Health
+from spiral.wire.renewing import RenewedAsyncChannel
 from spiral.wire.server import Server
-from tests.k8s.cluster.nameserver import NameServer
-from tests.processes import PATIENCE_S, free_port
+from tests.names import Name
+from tests.processes import PATIENCE_S
 
 SHAPE = (32, 32, 1)
 NEW_RENDERER_S = 90.0
@@ -34,61 +33,48 @@ WAITS = Waits(lambda peer, seconds: None, lambda peer: nullcontext())
 
 
 class Town:
-    """Renderers on loopback addresses of their own, and the name server that knows those that are there."""
+    """Renderers on loopback addresses of their own, and a name that leads to those that are there."""
 
     def __init__(self) -> None:
-        self.port, self.names_port = free_port(), free_port()
+        self.name = Name()
         self.open: dict[str, Streams] = {}
-        self.connected = 0
         self._servers: dict[str, Server] = {}
-        self._names = NameServer("127.0.0.1", lambda name: sorted(self.open), self.names_port)
 
     def add(self, address: str) -> None:
         """Start a renderer."""
-        server, streams, health = Server(f"{address}:{self.port}", 20, [Guard()]), Streams(16), Health()
+        server, streams, health = Server(f"{address}:{self.name.port}", 20, [Guard()]), Streams(16), Health()
         servicer = Renderer(streams, 1, new_metrics("renderer"), PATIENCE_S, draining=lambda: False)
         add_RendererServiceServicer_to_server(servicer, server)
         health_pb2_grpc.add_HealthServicer_to_server(health, server)
         server.start()
         health.serve(server.service_names)
         self._servers[address], self.open[address] = server, streams
+        self.name.lead(address)
 
     def end(self, address: str) -> None:
         """End a renderer, without waiting for anybody."""
+        self.name.hosts.discard(address)
         del self.open[address]
         self._servers.pop(address).close(0)
-
-    def connect(self) -> grpc.aio.Channel:
-        """A channel with the settings that one to a name has."""
-        self.connected += 1
-        options = rpc.client_options(f"dns:///renderer:{self.port}")
-        return grpc.aio.insecure_channel(f"dns://127.0.0.1:{self.names_port}/renderer:{self.port}", options)
-
-    def renderers(self, channel: grpc.aio.Channel, **more: float) -> Renderers:
-        """The actor's end."""
-        return Renderers(
-            channel,
-            load_config("demo").engine,
-            WAITS,
-            random.Random(0),
-            stream_life_s=60.0,
-            watchdog_s=PATIENCE_S,
-            connect=self.connect,
-            **more,
-        )
 
     def close(self) -> None:
         """End them all."""
         for address in list(self.open):
             self.end(address)
-        self._names.close()
+
+
+def renderers_at(peer: RenewedAsyncChannel) -> Renderers:
+    """The actor's end."""
+    engine = load_config("demo").engine
+    return Renderers(peer, engine, WAITS, random.Random(0), stream_life_s=60.0, watchdog_s=PATIENCE_S)
 
 
 @pytest.fixture
 def town() -> Iterator[Town]:
     town = Town()
-    yield town
-    town.close()
+    with town.name:
+        yield town
+        town.close()
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -103,8 +89,8 @@ def test_streams_spread_over_all_that_are_there_and_pass_on_to_those_that_are_le
         town.add(address)
 
     async def open_many() -> None:
-        async with town.connect() as channel:
-            renderers = town.renderers(channel)
+        async with RenewedAsyncChannel(town.name.connect_async) as peer:
+            renderers = renderers_at(peer)
             # The first connection to stand gets the first streams; they spread when all are connected.
             spread = False
             while not spread:
@@ -129,8 +115,8 @@ def test_a_renderer_that_is_added_gets_streams_in_time(town: Town) -> None:
     town.add("127.0.1.1")
 
     async def open_again_and_again() -> None:
-        async with town.connect() as channel:
-            renderers = town.renderers(channel)
+        async with RenewedAsyncChannel(town.name.connect_async) as peer:
+            renderers = renderers_at(peer)
             stream = await renderers.open(2, SHAPE)
             town.add("127.0.1.2")
             async with asyncio.timeout(NEW_RENDERER_S - LONGEST_LIFE_S):
@@ -144,9 +130,9 @@ def test_a_renderer_that_is_added_gets_streams_in_time(town: Town) -> None:
 
 def test_who_finds_nobody_for_long_looks_anew_and_finds_who_comes_then(town: Town) -> None:
     async def open_one() -> None:
-        async with town.connect() as channel:
-            opening = asyncio.create_task(town.renderers(channel, renew_s=0.5).open(2, SHAPE))
-            await until(lambda: town.connected >= 3)
+        async with RenewedAsyncChannel(town.name.connect_async, renew_s=0.5) as peer:
+            opening = asyncio.create_task(renderers_at(peer).open(2, SHAPE))
+            await until(lambda: town.name.connected >= 3)
             town.add("127.0.1.1")
             stream = await asyncio.wait_for(opening, PATIENCE_S)
             await stream.reset()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 import zmq
@@ -38,7 +39,9 @@ from spiral.v1.trajectory_pb2 import (
 from spiral.versions import Version
 from spiral.wire import rpc, sockets
 from spiral.wire.info import Info
+from spiral.wire.renewing import RENEW_S, RenewedChannel
 from tests.judging_data import discriminator
+from tests.names import Name
 from tests.processes import until
 from tests.trajectory_messages import (
     BATCH,
@@ -231,15 +234,15 @@ def test_what_was_accepted_and_not_used_is_counted_at_the_end(address: str) -> N
 
 
 @contextmanager
-def scoring_one(learner: Learner, address: str) -> Iterator[Scorer]:
-    """A scorer that has one batch for the discriminator at ``address``."""
+def scoring_one(learner: Learner, connect: Callable[[], grpc.Channel], renew_s: float = RENEW_S) -> Iterator[Scorer]:
+    """A scorer that has one batch for the discriminator that ``connect`` leads to."""
     client = learner.client()
     client.ask(hello())
     assert client.answer(GOOD).verdict == VERDICT_ACCEPTED
     with (
-        rpc.connect(address) as channel,
+        RenewedChannel(connect, renew_s) as peer,
         Scorer(
-            learner.ingest, channel, learner.metrics, episodes=BATCH, num_actions=3, max_lag=100, version=VERSION
+            learner.ingest, peer, learner.metrics, episodes=BATCH, num_actions=3, max_lag=100, version=VERSION
         ) as scorer,
     ):
         yield scorer
@@ -248,7 +251,10 @@ def scoring_one(learner: Learner, address: str) -> Iterator[Scorer]:
 def test_a_stop_does_not_wait_for_scores(learner: Learner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scoring, "DEADLINE_S", 3600.0)
     judging = f"unix:{tmp_path}/j"
-    with discriminator(judging, CONTRACT.observation_shape, working=False) as asked, scoring_one(learner, judging):
+    with (
+        discriminator(judging, CONTRACT.observation_shape, working=False) as asked,
+        scoring_one(learner, lambda: rpc.connect(judging)),
+    ):
         assert asked.wait(30.0)
 
 
@@ -258,10 +264,17 @@ def test_a_batch_that_the_discriminator_does_not_take_is_an_error_and_not_tried_
     judging = f"unix:{tmp_path}/j"
     with (
         discriminator(judging, CONTRACT.observation_shape, max_batch_bytes=100),
-        scoring_one(learner, judging) as scorer,
+        scoring_one(learner, lambda: rpc.connect(judging)) as scorer,
         pytest.raises(ValueError, match="it refuses the batch: observations: the batch has 128 bytes, at most 100"),
     ):
         until(lambda: scorer.take(0.1), "the error")
+
+
+def test_a_discriminator_whose_name_led_nowhere_for_long_is_asked_when_it_is_there(learner: Learner) -> None:
+    with Name() as name, scoring_one(learner, name.connect, renew_s=0.5):
+        until(lambda: name.connected > 3, "the name to be asked for anew, again and again")
+        with discriminator(name.lead(), CONTRACT.observation_shape, working=False) as asked:
+            assert asked.wait(30.0)
 
 
 def test_credits_of_an_actor_that_ends_go_to_who_waits(address: str) -> None:

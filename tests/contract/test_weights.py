@@ -27,6 +27,7 @@ from spiral.wire import rpc
 from spiral.wire.contract import version_to_proto
 from spiral.wire.guard import Guard
 from spiral.wire.info import Info
+from spiral.wire.renewing import RenewedAsyncChannel
 from spiral.wire.server import Server
 from tests.trajectory_messages import SPEC
 
@@ -60,8 +61,8 @@ def address(publisher: WeightsPublisher, tmp_path: Path) -> Iterator[str]:
 
 def ask(address: str, question: Callable[[WeightsClient], Awaitable[T]], digest: str = "digest") -> T:
     async def main() -> T:
-        async with rpc.connect_async(address) as channel:
-            return await question(WeightsClient(channel, digest, deadline_s=30.0))
+        async with RenewedAsyncChannel(lambda: rpc.connect_async(address)) as learner:
+            return await question(WeightsClient(learner, digest, deadline_s=30.0))
 
     return asyncio.run(main())
 

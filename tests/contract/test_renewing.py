@@ -1,0 +1,112 @@
+"""Peers that no name leads to for long: who asks for them makes its channel anew, and finds who comes then."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+import pytest
+from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+
+from services.actor.targets import Targets
+from services.actor.waiting import Waits
+from services.actor.weights import WeightsClient, WeightsError
+from services.learner.publisher import LearnerServicer, WeightsPublisher
+from spiral.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
+from spiral.versions import Version
+from spiral.wire.guard import Guard
+from spiral.wire.health import Health
+from spiral.wire.renewing import RenewedAsyncChannel
+from spiral.wire.server import Server
+from tests.judging_data import SHAPE, discriminator
+from tests.names import Name
+from tests.processes import PATIENCE_S
+
+RENEW_S = 0.5
+RENEWALS = 3
+VERSION, WEIGHTS = Version(1, 1), b"weights"
+WAITS = Waits(lambda peer, seconds: None, lambda peer: nullcontext())
+
+
+@pytest.fixture
+def name() -> Iterator[Name]:
+    with Name() as name:
+        yield name
+
+
+@contextmanager
+def learner(address: str) -> Iterator[Health]:
+    """Weights at ``address``, and its health."""
+    publisher, health, server = WeightsPublisher("digest"), Health(), Server(address, 4, [Guard()])
+    publisher.publish(VERSION, WEIGHTS)
+    add_LearnerServiceServicer_to_server(LearnerServicer(publisher), server)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    server.start()
+    health.serve(server.service_names)
+    yield health
+    server.close(0)
+
+
+def test_weights_are_had_from_a_learner_that_came_late(name: Name) -> None:
+    async def fetch() -> tuple[Version, bytes] | None:
+        async with RenewedAsyncChannel(name.connect_async, RENEW_S) as peer:
+            client = WeightsClient(peer, "digest", PATIENCE_S)
+            while name.connected <= RENEWALS:
+                with pytest.raises(WeightsError):
+                    await client.newer_than(Version())
+                await asyncio.sleep(0.01)
+            with learner(name.lead()):
+                while True:
+                    try:
+                        return await client.newer_than(Version())
+                    except WeightsError:
+                        await asyncio.sleep(0.01)
+
+    assert asyncio.run(asyncio.wait_for(fetch(), PATIENCE_S)) == (VERSION, WEIGHTS)
+
+
+def test_targets_are_had_from_a_discriminator_that_came_late(name: Name) -> None:
+    async def draw() -> tuple[int, ...]:
+        async with RenewedAsyncChannel(name.connect_async, RENEW_S) as peer:
+            drawing = asyncio.create_task(Targets(peer, SHAPE, WAITS, random.Random(0), PATIENCE_S).draw(3))
+            while name.connected <= RENEWALS:
+                await asyncio.sleep(0.01)
+            with discriminator(name.lead(), conditional=True):
+                return (await drawing).shape
+
+    assert asyncio.run(asyncio.wait_for(draw(), PATIENCE_S)) == (3, *SHAPE)
+
+
+def test_a_stream_lives_on_when_calls_take_a_new_channel(name: Name) -> None:
+    async def watch() -> None:
+        with learner(name.lead()) as health:
+            async with RenewedAsyncChannel(name.connect_async, renew_s=0.0) as peer:
+                old = peer.channel
+                stream = health_pb2_grpc.HealthStub(old).Watch(HealthCheckRequest())
+                assert (await stream.read()).status == HealthCheckResponse.SERVING
+                peer.failed()
+                assert peer.channel is not old
+                answer = await health_pb2_grpc.HealthStub(peer.channel).Check(HealthCheckRequest())
+                assert answer.status == HealthCheckResponse.SERVING
+                health.set("", HealthCheckResponse.NOT_SERVING)
+                assert (await stream.read()).status == HealthCheckResponse.NOT_SERVING
+
+    asyncio.run(asyncio.wait_for(watch(), PATIENCE_S))
+
+
+def test_failures_apart_from_each_other_renew_nothing(name: Name) -> None:
+    async def fail_now_and_then() -> None:
+        async with RenewedAsyncChannel(name.connect_async, RENEW_S) as peer:
+            peer.failed()
+            await asyncio.sleep(RENEW_S)
+            peer.answered()
+            peer.failed()
+            assert name.connected == 1
+            await asyncio.sleep(RENEW_S)
+            peer.failed()
+            assert name.connected == 2
+
+    asyncio.run(fail_now_and_then())
