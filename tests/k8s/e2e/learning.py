@@ -11,6 +11,8 @@ from tests.k8s.cluster.cluster import Cluster
 from tests.k8s.cluster.pod import Pod
 from tests.k8s.cluster.scrape import total
 
+NEW_RENDERER_S = 90.0
+"""Time within which a new renderer receives streams, as promised."""
 WORKLOADS = ("renderer", "actor", "learner", "discriminator")
 
 
@@ -29,6 +31,16 @@ def until_learning(cluster: Cluster) -> None:
     cluster.until(lambda: cluster.ready(*WORKLOADS), "all four to become ready")
     before = learnt(cluster)
     cluster.until(lambda: learnt(cluster) > before, "frames to be learnt")
+
+
+def renderers(cluster: Cluster) -> list[Pod]:
+    """Those that are not on their way out."""
+    return [pod for pod in cluster.pods("renderer") if not pod.deleted]
+
+
+def all_paint(cluster: Cluster) -> bool:
+    """Whether every renderer has painted since its start."""
+    return all(total([pod], "spiral_renderer_frames_total") > 0 for pod in renderers(cluster))
 
 
 def waiting_for(pod: Pod) -> Sequence[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.k8s.cluster.cluster import Cluster
 from tests.k8s.cluster.scrape import total
-from tests.k8s.e2e.learning import WORKLOADS, generation, until_learning
+from tests.k8s.e2e.learning import NEW_RENDERER_S, WORKLOADS, all_paint, generation, until_learning
 from tests.k8s.e2e.manifests_of_the_project import SMALL, project, single, with_run
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
@@ -58,12 +58,7 @@ def test_a_learner_that_is_killed_goes_on_from_its_checkpoint(learning: Cluster)
 def test_renderers_come_and_go_under_load(learning: Cluster) -> None:
     learning.scale("renderer", 3)
     learning.until(lambda: learning.ready("renderer"), "three renderers")
-
-    def painting() -> bool:
-        pods = [pod for pod in learning.pods("renderer") if not pod.deleted]
-        return all(total([pod], "spiral_renderer_frames_total") > 0 for pod in pods)
-
-    learning.until(painting, "every renderer to have painted")
+    learning.until(lambda: all_paint(learning), "every renderer to have painted", patience_s=NEW_RENDERER_S)
     learning.scale("renderer", 1)
     learning.until(lambda: learning.ready("renderer"), "one renderer")
     until_learning(learning)

@@ -11,15 +11,13 @@ import pytest
 from tests.k8s.cluster.cluster import Cluster
 from tests.k8s.cluster.pod import Pod
 from tests.k8s.cluster.scrape import total
-from tests.k8s.e2e.learning import learnt, until_learning, waiting_for
+from tests.k8s.e2e.learning import NEW_RENDERER_S, all_paint, learnt, renderers, until_learning, waiting_for
 from tests.k8s.e2e.manifests_of_the_project import SMALL, project, single, with_environment, with_run
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 
 BATCH, GROUPS = 16, 2
 """Canvases of a stream in ``SMALL``, and streams of the one actor."""
-NEW_RENDERER_S = 90.0
-"""Time within which a new renderer receives streams, as promised."""
 QUESTIONS = 8
 """Of the actor and others for names, two at a time and every half minute at most: a minute or so."""
 PAUSE = "waiting for the renderer"
@@ -53,15 +51,6 @@ def lost(cluster: Cluster, **labels: str) -> float:
 
 def streams(*pods: Pod) -> float:
     return total(pods, "spiral_renderer_streams")
-
-
-def renderers(cluster: Cluster) -> list[Pod]:
-    return [pod for pod in cluster.pods("renderer") if not pod.deleted]
-
-
-def all_paint(cluster: Cluster) -> bool:
-    """Whether every renderer has painted since its start."""
-    return all(total([pod], "spiral_renderer_frames_total") > 0 for pod in renderers(cluster))
 
 
 def test_new_renderers_receive_streams_and_those_that_go_in_order_lose_nothing(learning: Cluster) -> None:
