@@ -22,6 +22,8 @@ class Sandbox:
     name: str
     address: str
     process: subprocess.Popen[bytes]
+    link: str
+    """The node's end of its interface."""
 
     def command(self, argv: list[str]) -> list[str]:
         """``argv``, to be run in the sandbox; it ends when its parent does."""
@@ -29,9 +31,10 @@ class Sandbox:
         return ["setpriv", "--pdeathsig=KILL", *enter, *argv]
 
     def close(self) -> None:
-        """End it; the kernel takes the interface with it."""
+        """End it, with its interface: left to itself that stays for minutes where a socket had more to say."""
         self.process.kill()
         self.process.wait()
+        subprocess.run(["ip", "link", "del", self.link], capture_output=True, check=False)  # it may be gone by itself
 
 
 class Network:
@@ -57,9 +60,8 @@ class Network:
             start_new_session=True,
         )
         _wait_for_namespace(process)
-        sandbox = Sandbox(name, address, process)
-        # By the process, because the kernel takes the interface of a pod that ended only a while later.
         link = f"sk{self._number}p{process.pid}"
+        sandbox = Sandbox(name, address, process, link)
         run("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", str(process.pid))
         run("ip", "link", "set", link, "master", self._bridge, "up")
         inside = f"hostname {name[:63]}; ip link set lo up; ip addr add {address}/16 dev eth0; ip link set eth0 up"
