@@ -8,14 +8,15 @@ import pytest
 
 from tests.k8s.cluster.cluster import Cluster
 from tests.k8s.e2e.learning import NEW_RENDERER_S, all_paint, until_learning
-from tests.k8s.e2e.manifests_of_the_project import SMALL, project, single, with_run
+from tests.k8s.e2e.manifests_of_the_project import SMALL, project, with_run
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_new_renderer_paints_in_time(cluster: Cluster) -> None:
-    """It becomes known when connections end by age, and used when a stream has lived its life."""
-    cluster.apply(single(with_run(project(), SMALL)))
+    """It is known when a connection has ended by age; of the streams that are opened from then on, half are its own."""
+    cluster.apply(with_run(project(), SMALL))
+    cluster.scale("renderer", 1)
     until_learning(cluster)
     cluster.scale("renderer", 2)
     cluster.until(lambda: cluster.ready("renderer"), "two renderers")
