@@ -1,4 +1,4 @@
-"""What befalls pods in a cluster: deleted, killed, scaled, drained, without names. The run goes on by itself."""
+"""What befalls pods in a cluster: deleted, killed, drained, without names. The run goes on by itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from tests.k8s.cluster.cluster import Cluster
 from tests.k8s.cluster.scrape import total
-from tests.k8s.e2e.learning import NEW_RENDERER_S, WORKLOADS, all_paint, generation, until_learning
+from tests.k8s.e2e.learning import WORKLOADS, generation, until_learning
 from tests.k8s.e2e.manifests_of_the_project import SMALL, project, single, with_run
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
@@ -53,16 +53,6 @@ def test_a_learner_that_is_killed_goes_on_from_its_checkpoint(learning: Cluster)
     assert learning.pod("learner") is pod, "the container is restarted, not the pod"
     assert generation(learning) == before + 1
     assert total(learning.pods("learner"), "spiral_learner_frames_total") > 0
-
-
-def test_renderers_come_and_go_under_load(learning: Cluster) -> None:
-    learning.scale("renderer", 3)
-    learning.until(lambda: learning.ready("renderer"), "three renderers")
-    learning.until(lambda: all_paint(learning), "every renderer to have painted", patience_s=NEW_RENDERER_S)
-    learning.scale("renderer", 1)
-    learning.until(lambda: learning.ready("renderer"), "one renderer")
-    until_learning(learning)
-    assert learning.pod("actor").restarts == 0
 
 
 def test_an_actor_that_starts_while_no_name_resolves_paints_when_names_are_back(learning: Cluster) -> None:

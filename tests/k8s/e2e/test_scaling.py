@@ -58,8 +58,8 @@ def test_new_renderers_receive_streams_and_those_that_go_in_order_lose_nothing(l
         learning.scale("renderer", 3)
         learning.until(lambda: learning.ready("renderer"), "three renderers")
         learning.until(lambda: all_paint(learning), "every renderer to have painted", patience_s=NEW_RENDERER_S)
-        learning.scale("renderer", 2)
-        learning.until(lambda: learning.ready("renderer"), "two renderers")
+        learning.scale("renderer", 1)
+        learning.until(lambda: learning.ready("renderer"), "one renderer")
         frames = painted(learning)
         learning.until(lambda: painted(learning) > frames, "painting to go on")
     assert lost(learning) == 0, "a renderer that is asked to end lets the episodes on it end"
@@ -67,6 +67,8 @@ def test_new_renderers_receive_streams_and_those_that_go_in_order_lose_nothing(l
 
 
 def test_a_renderer_that_is_killed_costs_the_episodes_on_it_and_they_are_counted(learning: Cluster) -> None:
+    learning.scale("renderer", 2)
+    learning.until(lambda: learning.ready("renderer") and all_paint(learning), "two that paint")
     with no_pause(learning):
         counted = False
         while not counted:  # a group may be between two episodes at that moment, but not again and again
