@@ -29,6 +29,13 @@ def until_learning(cluster: Cluster) -> None:
     cluster.until(lambda: learnt(cluster) > before, "frames to be learnt")
 
 
+@pytest.fixture
+def applied(cluster: Cluster) -> None:
+    """The default is applied and learning; nothing is done where it is so already."""
+    cluster.apply(project())
+    until_learning(cluster)
+
+
 def test_the_default_becomes_ready_and_learns(cluster: Cluster) -> None:
     changes = cluster.apply(project())
     assert set(changes.values()) == {"created"}
@@ -36,6 +43,7 @@ def test_the_default_becomes_ready_and_learns(cluster: Cluster) -> None:
     assert all(pod.restarts == 0 for pod in cluster.pods())
 
 
+@pytest.mark.usefixtures("applied")
 def test_a_second_apply_changes_nothing(cluster: Cluster) -> None:
     before = starts(cluster)
     changes = cluster.apply(project())
@@ -45,6 +53,7 @@ def test_a_second_apply_changes_nothing(cluster: Cluster) -> None:
     assert starts(cluster) == before
 
 
+@pytest.mark.usefixtures("applied")
 def test_a_wrong_value_ends_pods_with_a_sentence_and_its_correction_runs(cluster: Cluster) -> None:
     generation = total(cluster.pods("learner"), "spiral_learner_generation")
     cluster.apply(with_run(project(), setting("learner.reuse", "twice")))
@@ -66,6 +75,7 @@ def test_a_wrong_value_ends_pods_with_a_sentence_and_its_correction_runs(cluster
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("applied")
 def test_deleting_the_base_keeps_the_checkpoints_and_the_next_apply_goes_on(cluster: Cluster) -> None:
     claim = cluster.claims.path("spiral", "state-learner-0")
     frames = learnt(cluster)
@@ -78,8 +88,10 @@ def test_deleting_the_base_keeps_the_checkpoints_and_the_next_apply_goes_on(clus
     assert "resumed" in cluster.log("learner")
 
 
+@pytest.mark.usefixtures("applied")
 def test_deleting_the_namespace_takes_the_checkpoints_too(cluster: Cluster) -> None:
     claim = cluster.claims.path("spiral", "state-learner-0")
+    assert claim.exists()
     cluster.delete(project())
     cluster.until(lambda: not cluster.pods(), "all pods to end")
     assert not claim.exists()
