@@ -26,7 +26,10 @@ def test_the_manifests_are_in_good_form() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "services").glob("*/Dockerfile")), ids=lambda path: path.parent.name)
+DOCKERFILES = sorted((*ROOT.glob("services/*/Dockerfile"), *ROOT.glob("tests/foreign/*/Dockerfile")))
+
+
+@pytest.mark.parametrize("file", DOCKERFILES, ids=lambda path: path.parent.name)
 def test_the_dockerfiles_are_in_good_form(file: Path) -> None:
     hadolint = shutil.which("hadolint", path=SEARCHED)
     if hadolint is None:
