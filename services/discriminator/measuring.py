@@ -24,15 +24,16 @@ class Meter:
         metrics["spiral_discriminator_run_updates"].set_function(lambda: judge.version.number)
         metrics["spiral_discriminator_debt"].set_function(lambda: judge.debt)
 
-    def scored(self, scores: Scores, seconds: float, remember: bool) -> None:
-        """A batch was scored, which took ``seconds`` in all; a repeated answer counts for nothing."""
+    def scored(self, scores: Scores, seconds: float, remembered: int) -> None:
+        """A batch was scored, which took ``seconds`` in all, and ``remembered`` of its paintings were kept; a repeated
+        answer counts for nothing."""
         if scores.repeated:
             return
         frames, batch = next(iter(scores.terms.values())).shape
         own_s = seconds - sum(update.seconds for update in scores.updates)
         self._metrics["spiral_discriminator_score_seconds"].observe(own_s)
         self._metrics["spiral_discriminator_scored_frames_total"].inc(frames * batch)
-        self._metrics["spiral_discriminator_remembered_total"].inc(batch if remember else 0)
+        self._metrics["spiral_discriminator_remembered_total"].inc(remembered)
         score, deviation = self._metrics["spiral_discriminator_score"], self._metrics["spiral_discriminator_deviation"]
         for kind, statistics in (("real", scores.real), ("painted", scores.painted)):
             score.labels(kind=kind).set(statistics.mean)

@@ -71,11 +71,12 @@ class Discriminator(discriminator_pb2_grpc.DiscriminatorServiceServicer):
             _fill([array for array in (observations, targets) if array is not None], requests)
 
         ends = _ends(header, observations.shape[1])
+        ending = observations.shape[1] if ends is None else int(ends.sum())
 
         def score(judge: Judge) -> Scores:
             start = time.perf_counter()
             scores = judge.score(header.batch_id, observations, targets, header.remember, ends)
-            self._meter.scored(scores, time.perf_counter() - start, header.remember)
+            self._meter.scored(scores, time.perf_counter() - start, ending if header.remember else 0)
             return scores
 
         return _response(self._ask(score, context))

@@ -23,9 +23,9 @@ MODULES: dict[Service, tuple[str, ...]] = {
         "burden",
         "draining",
     ),
-    "actor": ("painting", "shipping", "burden"),
-    "learner": ("weights", "greeting", "trajectories", "delivery", "learning", "burden"),
-    "discriminator": ("headers", "scoring", "remembering", "sampling", "interruption", "sizes"),
+    "actor": ("painting", "unrolls", "shipping", "burden"),
+    "learner": ("weights", "greeting", "trajectories", "delivery", "learning", "unrolls", "burden"),
+    "discriminator": ("headers", "scoring", "remembering", "endings", "sampling", "interruption", "sizes"),
 }
 """Which modules of ``spiral.conformance`` hold the cases of a service, beside those of every service."""
 

@@ -61,11 +61,13 @@ RUN = (
     "learner.queue=8",
 )
 """Of learner and actor: small, and so that a few batches are learnt from before weights are too old."""
+CUT = ("num_actions=5", "unroll=2", "policy.network=paper", "policy.noise=3")
+"""On top of it: episodes in unrolls of 2, 2 and 1 actions, painted by a policy with a memory."""
 
 
 @contextmanager
-def hosted_renderer(folder: Path) -> Iterator[Target]:
-    """A renderer with three places."""
+def hosted_renderer(folder: Path, settings: tuple[str, ...] = ()) -> Iterator[Target]:
+    """A renderer with three places; ``settings`` are nothing to it."""
     options = RendererOptions(listen=f"unix:{folder}/r", max_streams=MAX_STREAMS, log_level="error", grace_s=0)
     metrics = new_metrics("renderer")
     rest: dict[str, Any] = {"capabilities": ("render",), "max_streams": MAX_STREAMS, "workers": MAX_STREAMS + 8}
@@ -80,11 +82,11 @@ def hosted_renderer(folder: Path) -> Iterator[Target]:
 
 
 @contextmanager
-def hosted_discriminator(folder: Path) -> Iterator[Target]:
+def hosted_discriminator(folder: Path, settings: tuple[str, ...] = ()) -> Iterator[Target]:
     """A discriminator that learns, on pictures of noise."""
     drawn = np.random.default_rng(0).integers(128, 256, (200, *SHAPE), dtype=np.uint8)
     data = Dataset("light", drawn[:150], drawn[150:], None, None, "made here", "none needed", "")
-    judge = build_judge(load_config("demo", JUDGE), SHAPE, data, seed=0, generation=1)
+    judge = build_judge(load_config("demo", (*JUDGE, *settings)), SHAPE, data, seed=0, generation=1)
     options = ServiceOptions(listen=f"unix:{folder}/d", log_level="error", grace_s=0)
     metrics = new_metrics("discriminator")
     with Serving("discriminator", options, metrics, capabilities=("sample-targets",)) as serving:
@@ -129,9 +131,10 @@ def running(target: Target, serving: Serving, loop: Callable[..., None], argumen
 
 
 @contextmanager
-def hosted_learner(folder: Path) -> Iterator[Target]:
+def hosted_learner(folder: Path, settings: tuple[str, ...] = ()) -> Iterator[Target]:
     """A learner between the suite's renderer, discriminator and actors."""
-    wanted = Wanted("learner", f"unix:{folder}/l", learner_data=f"unix:{folder}/data", set=RUN)
+    chosen = (*RUN, *settings)
+    wanted = Wanted("learner", f"unix:{folder}/l", learner_data=f"unix:{folder}/data", set=chosen)
     with set_up(wanted, wanted.target, folder) as scene:
         told = scene.environment
         options = LearnerOptions(
@@ -140,7 +143,7 @@ def hosted_learner(folder: Path) -> Iterator[Target]:
             renderer=told["SPIRAL_RENDERER"],
             discriminator=told["SPIRAL_DISCRIMINATOR"],
             run_dir=Path(told["SPIRAL_RUN_DIR"]),
-            set=RUN,
+            set=chosen,
             log_level="error",
             grace_s=0,
         )
@@ -167,9 +170,10 @@ def hosted_learner(folder: Path) -> Iterator[Target]:
 
 
 @contextmanager
-def hosted_actor(folder: Path) -> Iterator[Target]:
+def hosted_actor(folder: Path, settings: tuple[str, ...] = ()) -> Iterator[Target]:
     """An actor between the suite's renderer, discriminator and learner."""
-    wanted = Wanted("actor", f"unix:{folder}/a", set=RUN)
+    chosen = (*RUN, *settings)
+    wanted = Wanted("actor", f"unix:{folder}/a", set=chosen)
     with set_up(wanted, wanted.target, folder) as scene:
         assert isinstance(scene.target, ActorTarget)
         told = scene.environment
@@ -179,7 +183,7 @@ def hosted_actor(folder: Path) -> Iterator[Target]:
             learner_data=told["SPIRAL_LEARNER_DATA"],
             renderer=told["SPIRAL_RENDERER"],
             discriminator=told["SPIRAL_DISCRIMINATOR"],
-            set=RUN,
+            set=chosen,
             actor_id="hosted",
             log_level="error",
             grace_s=0,
@@ -193,7 +197,7 @@ def hosted_actor(folder: Path) -> Iterator[Target]:
                 yield scene.target
 
 
-HOSTS: dict[Service, Callable[[Path], AbstractContextManager[Target]]] = {
+HOSTS: dict[Service, Callable[[Path, tuple[str, ...]], AbstractContextManager[Target]]] = {
     "renderer": hosted_renderer,
     "discriminator": hosted_discriminator,
     "learner": hosted_learner,

@@ -34,24 +34,33 @@ LONG = {
 """Cases that `make test` leaves to `make test-all`."""
 
 
+OF_CUT = {
+    "a_long_episode_comes_in_unrolls",
+    "the_memory_lasts_from_unroll_to_unroll",
+    "unrolls_that_are_cut_wrongly_are_refused",
+    "episodes_that_end_are_told_from_those_that_go_on",
+}
+"""Cases about episodes that are cut into unrolls."""
+
+
 class Stage:
-    """Hosts a service until another one, or a fresh one, is asked for."""
+    """Hosts a service until another one, another run of it, or a fresh one, is asked for."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._stack = ExitStack()
-        self._living: tuple[Service, Target] | None = None
+        self._living: tuple[Service, tuple[str, ...], Target] | None = None
         self._count = 0
 
-    def target(self, service: Service, fresh: bool = False) -> Target:
-        """The target of a service; another one's is ended."""
-        if self._living is None or self._living[0] != service or fresh:
+    def target(self, service: Service, settings: tuple[str, ...] = (), fresh: bool = False) -> Target:
+        """The target of a service in a run with ``settings``; another one's is ended."""
+        if self._living is None or self._living[:2] != (service, settings) or fresh:
             self.close()
             self._count += 1
             folder = self._folder / str(self._count)
             folder.mkdir()
-            self._living = service, self._stack.enter_context(HOSTS[service](folder))
-        return self._living[1]
+            self._living = service, settings, self._stack.enter_context(HOSTS[service](folder, settings))
+        return self._living[2]
 
     def close(self) -> None:
         """End what lives."""

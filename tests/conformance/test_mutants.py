@@ -49,7 +49,7 @@ def test_its_case_finds_it_and_a_quick_core_does_not(
     mutant: Mutant, stage: Stage, monkeypatch: pytest.MonkeyPatch, found: list[tuple[str, str, str]]
 ) -> None:
     cases = {each.name: each for each in cases_of(mutant.service)}
-    target = stage.target(mutant.service)
+    target = stage.target(mutant.service, mutant.settings)
     # What must come and does not is not waited for as long as on a stranger's busy machine.
     monkeypatch.setattr(suite, "PATIENCE_S", 1.5)
     mutant.apply(monkeypatch)
@@ -67,7 +67,7 @@ def test_exactly_the_cases_of_its_promise_find_it(
     mutant: Mutant, stage: Stage, monkeypatch: pytest.MonkeyPatch, found: list[tuple[str, str, str]]
 ) -> None:
     mutant.apply(monkeypatch)
-    target = stage.target(mutant.service, fresh=True)
+    target = stage.target(mutant.service, mutant.settings, fresh=True)
     cases = [each for each in cases_of(mutant.service) if each.name not in LONG or each.name in mutant.caught_by]
     results = [run_case(each, target) for each in cases]
     failed = {result.case.name: result.why for result in results if result.outcome == "failed"}

@@ -29,7 +29,7 @@ def it_paints_as_fast_as_credits_allow(actor: ActorTarget) -> None:
             time.sleep(0.05)
         delivered = learner.delivered[since:]
         took = time.monotonic() - start
-        frames = sum(actor.batch_of(each) * actor.task.contract.num_actions for each in delivered)
+        frames = sum(actor.batch_of(each) * actor.task.contract.length for each in delivered)
         median, tail = np.percentile([each.header.duration_s for each in delivered], (50, 99)) * 1000
         actor.measurements.append(
             {

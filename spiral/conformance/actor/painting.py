@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from spiral.conformance.actor.subject import ActorTarget, uniform
+from spiral.conformance.actor.subject import ActorTarget, check_painted, uniform
 from spiral.conformance.case import Skip, case, require
-from spiral.conformance.peers.squares import SPEC, blank, paint
+from spiral.conformance.peers.squares import SPEC
 from spiral.conformance.target import until
 from spiral.versions import Version
 from spiral.wire.contract import version_from_proto
@@ -53,18 +53,10 @@ def observations_are_what_the_renderer_showed(actor: ActorTarget) -> None:
     """Observations are what the renderer showed for the actions.
 
     Takes three trajectories and paints their actions with the suite's own engine. The first observation must be the
-    blank canvas, and each later one what the actions up to it paint.
+    blank canvas (in an unroll what the ``earlier`` actions paint), and each later one what the actions up to it paint.
     """
     for delivered in actor.more(3):
-        trajectory = actor.read(delivered)
-        canvases = blank(trajectory.batch)
-        require((trajectory.observations[0] == canvases).all(), "the first observation is not the blank canvas")
-        for step, actions in enumerate(trajectory.actions):
-            canvases = paint(canvases, actions)
-            require(
-                (trajectory.observations[step + 1] == canvases).all(),
-                f"observation {step + 1} is not what the actions paint",
-            )
+        check_painted(actor.read(delivered), actor.task.contract.num_actions)
 
 
 @case("actor", "semantics")
@@ -90,7 +82,7 @@ def zeroed_weights_make_it_uniform(actor: ActorTarget) -> None:
     """
     delivered = actor.by(actor.publish(actor.next_version(), zeroed=True))
     trajectory = actor.read(delivered)
-    right = uniform(actor.task, trajectory.actions)
+    right = uniform(actor.task, trajectory)
     worst = float(np.abs(trajectory.behaviour_log_prob - right).max())
     require(worst <= 1e-4, f"a log-probability is {worst:.4f} from the uniform one, though all weights are 0")
 
@@ -151,13 +143,7 @@ def a_stream_that_is_lost_costs_its_episodes_alone(actor: ActorTarget) -> None:
         # Streams live for some time, so the actor has to be made to open others: its present ones are lost by restart
         # or age; either way, what matters is that what comes is whole.
         for delivered in actor.more(4):
-            trajectory = actor.read(delivered)
-            canvases = blank(trajectory.batch)
-            for step, actions in enumerate(trajectory.actions):
-                canvases = paint(canvases, actions)
-                require(
-                    (trajectory.observations[step + 1] == canvases).all(), "a trajectory of a lost stream is not whole"
-                )
+            check_painted(actor.read(delivered), actor.task.contract.num_actions)
         until(lambda: played.lost > lost, "a stream that can be lost", 90.0)
         actor.more(2)
     finally:

@@ -10,6 +10,7 @@ from spiral.conformance.case import Failure, Skip, require
 from spiral.conformance.peers.discriminator import PlayedDiscriminator
 from spiral.conformance.peers.learner import Delivered, PlayedLearner
 from spiral.conformance.peers.renderer import PlayedRenderer
+from spiral.conformance.peers.squares import blank, paint
 from spiral.conformance.peers.task import Task
 from spiral.conformance.target import Target, until
 from spiral.trajectories import Trajectory
@@ -53,18 +54,10 @@ class ActorTarget(Target):
             if zeroed:
                 raise Skip("the weights were given in a file, so the suite can't make others")
             return self.weights_file
-        import torch  # noqa: PLC0415  (no other case needs it)
+        from spiral.policy.weights import dump_weights  # noqa: PLC0415  (imports torch)
 
-        from spiral.policy import build_policy  # noqa: PLC0415
-        from spiral.policy.weights import dump_weights  # noqa: PLC0415
-
-        contract, config = self.task.contract, self.task.config
-        torch.manual_seed(0)
-        policy = build_policy(
-            config.policy, contract.spec, contract.observation_shape, config.num_actions, config.conditional
-        )
-        state = policy.state_dict()
-        return dump_weights({name: torch.zeros_like(value) for name, value in state.items()} if zeroed else state)
+        state = self.task.policy().state_dict()
+        return dump_weights({name: value * 0 for name, value in state.items()} if zeroed else state)
 
     def more(self, count: int, since: int | None = None, timeout_s: float | None = None) -> list[Delivered]:
         """Wait until ``count`` more trajectories have come than ``since``; those."""
@@ -105,7 +98,12 @@ class ActorTarget(Target):
             }
         except ValueError as error:
             raise Failure(str(error)) from error
-        return Trajectory(**arrays)  # type: ignore[arg-type]  # names and types are the contract's
+        trajectory = Trajectory(**arrays)  # type: ignore[arg-type]  # names and types are the contract's
+        if (start := trajectory.first_step) is not None:
+            num_actions, length = self.task.contract.num_actions, self.task.contract.length
+            right = (start >= 0) & (start < num_actions) & (start % length == 0)
+            require(right.all(), f"first_step {start.tolist()} of episodes of {num_actions} actions cut after {length}")
+        return trajectory
 
     def batch_of(self, delivered: Delivered) -> int:
         """B, as the first tensor says; Failure where it says nothing."""
@@ -116,11 +114,31 @@ class ActorTarget(Target):
         return int(shapes[0][1])
 
 
-def uniform(task: Task, actions: np.ndarray) -> np.ndarray:
-    """Joint log-probability [T, B] of actions [T, B, K] under a policy that prefers nothing."""
+def uniform(task: Task, trajectory: Trajectory) -> np.ndarray:
+    """Joint log-probability [T, B] of its actions under a policy that prefers nothing; 0 of what fills up an unroll."""
     spec = task.contract.spec
-    log_prob: np.ndarray = -(spec.mask(actions) * np.log(spec.sizes)).sum(-1)
-    return log_prob
+    log_prob: np.ndarray = -(spec.mask(trajectory.actions) * np.log(spec.sizes)).sum(-1)
+    return np.where(steps_of(trajectory) < task.contract.num_actions, log_prob, 0)
+
+
+def steps_of(trajectory: Trajectory) -> np.ndarray:
+    """Actions [T, B] of the episode before each of its actions."""
+    first_step = np.zeros(trajectory.batch, np.int32) if trajectory.first_step is None else trajectory.first_step
+    steps: np.ndarray = first_step + np.arange(len(trajectory.actions))[:, None]
+    return steps
+
+
+def check_painted(trajectory: Trajectory, num_actions: int) -> None:
+    """Fail unless the observations are what the actions paint, those before an unroll's included."""
+    canvases = [blank(trajectory.batch)]
+    for actions in trajectory.program(num_actions):
+        canvases.append(paint(canvases[-1], actions))
+    first_step = steps_of(trajectory)[0]
+    seen = np.minimum(first_step + np.arange(len(trajectory.observations))[:, None], num_actions)
+    right = np.stack(canvases)[seen, np.arange(trajectory.batch)]
+    for number, (found, wanted) in enumerate(zip(trajectory.observations, right, strict=True)):
+        what = "what the actions paint" if number or first_step.any() else "the blank canvas"
+        require((found == wanted).all(), f"observation {number} is not {what}")
 
 
 def _pair(version: object) -> tuple[int, int]:

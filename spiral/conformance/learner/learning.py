@@ -37,7 +37,7 @@ def what_is_scored_is_what_was_sent(learner: LearnerTarget) -> None:
 
     Ships trajectories until the pictures of the first have been scored. Each call must have had an id of 1 to 128
     bytes, uint8 observations [F, B, H, W, C] with F = T + 1, exactly their bytes in chunks of at most 1 MiB,
-    ``remember`` true, and targets in a conditional run alone.
+    ``remember`` true, targets in a conditional run alone, and no episode that goes on unless the run's are cut.
     """
     task = learner.task
     with learner.welcomed() as actor:
@@ -47,9 +47,11 @@ def what_is_scored_is_what_was_sent(learner: LearnerTarget) -> None:
     for asked in learner.discriminator.asked:
         header = asked.header
         frames = header.observations.shape[0]
-        require(frames == task.contract.num_actions + 1, f"{frames} frames for {task.contract.num_actions} actions")
+        require(frames == task.contract.length + 1, f"{frames} frames for {task.contract.length} actions")
         require(header.remember, "remember is false, so that the discriminator learns nothing")
         require(header.HasField("targets") == task.contract.conditional, "targets belong to a conditional run alone")
+        whole = asked.ends == list(range(header.observations.shape[1]))
+        require(whole or task.contract.cut, f"endings are {asked.ends}, but episodes that are not cut all end")
 
 
 @case("learner", "semantics")

@@ -33,6 +33,19 @@ class Asked:
     chunks: tuple[int, ...]
     """Sizes of the messages that carried it."""
 
+    @property
+    def ends(self) -> list[int]:
+        """Which of its episodes end, as the header says it."""
+        if self.header.HasField("endings"):
+            return list(self.header.endings.episodes)
+        return list(range(self.header.observations.shape[1]))
+
+    def places_of(self, episode: NDArray[np.uint8]) -> list[int]:
+        """Where in the batch the pictures of an episode [F, H, W, C] are."""
+        shape = tuple(self.header.observations.shape)
+        scored = np.frombuffer(self.data[: int(np.prod(shape))], np.uint8).reshape(shape)
+        return np.flatnonzero((scored == episode[:, np.newaxis]).all(axis=(0, 2, 3, 4))).tolist()
+
 
 class PlayedDiscriminator(discriminator_pb2_grpc.DiscriminatorServiceServicer):
     """Scores by ink, remembers what it was asked, and can be held, or told to fail."""

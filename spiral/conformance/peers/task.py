@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spiral.config import RunConfig, load_config
+from spiral.conformance.case import Skip
 from spiral.conformance.peers.squares import SHAPE, SPEC, blank, paint
-from spiral.trajectories import Trajectory, TrajectoryContract
+from spiral.conformance.peers.unrolls import cut
+from spiral.trajectories import Trajectory, TrajectoryContract, even_unroll
 from spiral.v1.trajectory_pb2 import TrajectoryHeader
 from spiral.versions import Version
 from spiral.wire import tensors
 from spiral.wire.contract import version_to_proto
+
+if TYPE_CHECKING:
+    from spiral.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +30,43 @@ class Task:
     name: str
     settings: tuple[str, ...]
     config: RunConfig
+    memory: int = 0
+    """Numbers that the run's policy keeps between two unrolls of an episode."""
 
     @classmethod
     def load(cls, name: str, settings: Sequence[str]) -> Task:
         """From a preset or a file and single settings; ValueError with a sentence."""
-        config = load_config(name, settings)
-        if config.num_actions > config.unroll:
-            raise ValueError(
-                f"num_actions: episodes of {config.num_actions} actions come in several messages of {config.unroll} "
-                f"(unroll), and the suite plays whole ones; --set num_actions={config.unroll} is right"
-            )
-        return cls(name, tuple(settings), config)
+        task = cls(name, tuple(settings), load_config(name, settings))
+        return replace(task, memory=task.policy().state_size) if task.contract.cut else task
 
     @property
     def contract(self) -> TrajectoryContract:
         """Shapes of the run's trajectories."""
         config = self.config
-        return TrajectoryContract(SPEC, SHAPE, config.num_actions, config.conditional, config.policy.noise)
+        return TrajectoryContract(
+            SPEC,
+            SHAPE,
+            config.num_actions,
+            config.conditional,
+            config.policy.noise,
+            even_unroll(config.num_actions, config.unroll),
+            self.memory,
+        )
+
+    def needs_cut(self) -> None:
+        """Skip in a run whose episodes come whole."""
+        if not self.contract.cut:
+            raise Skip("the run's episodes are not cut; --set num_actions=5 --set unroll=2 would do")
+
+    def policy(self) -> Policy:
+        """The run's policy, with the same weights every time."""
+        import torch  # noqa: PLC0415  (few runs and cases need it)
+
+        from spiral.policy import build_policy  # noqa: PLC0415
+
+        config = self.config
+        torch.manual_seed(0)
+        return build_policy(config.policy, SPEC, SHAPE, config.num_actions, config.conditional).eval()
 
     @property
     def batch(self) -> int:
@@ -51,22 +77,30 @@ class Task:
         """How a target is told of the run."""
         return {"SPIRAL_CONFIG": self.name, "SPIRAL_SET": json.dumps(self.settings)}
 
-    def trajectory(self, seed: int) -> Trajectory:
-        """Random actions, what they paint, and their probability under a policy that prefers nothing."""
+    def trajectory(self, seed: int, first_step: Sequence[int] = ()) -> Trajectory:
+        """Random actions, what they paint, and their probability under a policy that prefers nothing.
+
+        Where episodes are cut, unrolls that begin after ``first_step`` [B] actions; empty: with the episodes.
+        """
         rng, contract = np.random.default_rng(seed), self.contract
         T, B = contract.num_actions, self.batch
         actions = rng.integers(0, SPEC.sizes, (T, B, len(SPEC))).astype(np.int32)
+        actions[0, :, 0] = 1  # two episodes that paint nothing would look alike
         frames = [blank(B)]
         for each in actions:
             frames.append(paint(frames[-1], each))
         log_prob = -(SPEC.mask(actions) * np.log(SPEC.sizes)).sum(-1)
-        return Trajectory(
+        whole = Trajectory(
             np.stack(frames),
             actions,
             log_prob.astype(np.float32),
             rng.normal(size=(B, contract.noise)).astype(np.float32) if contract.noise else None,
             rng.integers(0, 256, (B, *SHAPE), np.uint8) if contract.conditional else None,
         )
+        if not contract.cut:
+            return whole
+        state = rng.normal(size=(B, self.memory)).astype(np.float32) if self.memory else None
+        return cut(whole, contract.length, np.array(first_step or [0] * B, np.int32), state)
 
 
 def header_of(

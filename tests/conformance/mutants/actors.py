@@ -16,6 +16,7 @@ from services.actor.shipping import Shipping
 from spiral.painting import Painter
 from spiral.trajectories import Trajectory
 from spiral.v1.trajectory_pb2 import TrajectoryHeader
+from tests.conformance.hosted import CUT
 from tests.conformance.mutants.mutant import Mutant
 
 Patch = pytest.MonkeyPatch
@@ -136,6 +137,22 @@ def needs_no_credit(patch: Patch) -> None:
     patch.setattr(Shipper, "credit", credit)
 
 
+def repeats_the_last(patch: Patch) -> None:
+    real = Painter.trajectory
+
+    def trajectory(self: Any) -> Trajectory:
+        length = self._step - self._start
+        painted = real(self)
+        painted.actions[length:] = painted.actions[length - 1]
+        return painted
+
+    patch.setattr(Painter, "trajectory", trajectory)
+
+
+def forgets(patch: Patch) -> None:
+    changed_trajectories(patch, lambda t: {"state": None if t.state is None else np.zeros_like(t.state)})
+
+
 OBSERVED = ("observations_are_what_the_renderer_showed", "a_stream_that_is_lost_costs_its_episodes_alone")
 CONTRACT = ("trajectories_are_what_the_contract_says",)
 MUTANTS = (
@@ -159,5 +176,7 @@ MUTANTS = (
         ("what_an_older_generation_painted_is_dropped",),
         keeps_old_generations,
     ),
+    Mutant("actor", "fills unrolls up with actions", ("a_long_episode_comes_in_unrolls",), repeats_the_last, CUT),
+    Mutant("actor", "forgets between unrolls", ("the_memory_lasts_from_unroll_to_unroll",), forgets, CUT),
     Mutant("actor", "ships without a credit", ("nothing_is_sent_without_a_credit",), needs_no_credit, quick=False),
 )

@@ -67,8 +67,8 @@ def same_targets(patch: Patch) -> None:
 def counts_all(patch: Patch) -> None:
     real = Meter.scored
 
-    def scored(self: Any, scores: Any, seconds: float, remember: bool, *rest: Any) -> None:
-        real(self, scores, seconds, True, *rest)
+    def scored(self: Any, scores: Any, seconds: float, remembered: int) -> None:
+        real(self, scores, seconds, remembered or next(iter(scores.terms.values())).shape[1])
 
     patch.setattr(Meter, "scored", scored)
 
@@ -86,6 +86,25 @@ def short_is_fine(patch: Patch) -> None:
 
 def large_chunks(patch: Patch) -> None:
     patch.setattr(servicer, "MAX_CHUNK_BYTES", 1 << 30)
+
+
+def all_end(patch: Patch) -> None:
+    """Checks endings and heeds none."""
+    real = servicer._ends
+
+    def ends(header: Any, batch: int) -> None:
+        real(header, batch)
+
+    patch.setattr(servicer, "_ends", ends)
+
+
+def any_endings(patch: Patch) -> None:
+    def ends(header: Any, batch: int) -> Any:
+        if not header.HasField("endings"):
+            return None
+        return np.isin(np.arange(batch), list(header.endings.episodes))
+
+    patch.setattr(servicer, "_ends", ends)
 
 
 MUTANTS = (
@@ -127,5 +146,12 @@ MUTANTS = (
         ),
         short_is_fine,
     ),
+    Mutant(
+        "discriminator",
+        "remembers pictures that are not finished",
+        ("episodes_that_go_on_are_not_remembered",),
+        all_end,
+    ),
+    Mutant("discriminator", "takes endings that are none", ("endings_are_rising_positions",), any_endings),
     Mutant("discriminator", "takes chunks of any size", ("a_chunk_has_at_most_1_mib",), large_chunks),
 )

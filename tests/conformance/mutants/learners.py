@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from services.learner import admission, publisher, scoring
@@ -12,10 +14,12 @@ from services.learner.admission import Admission
 from services.learner.duplicates import AcceptedSequences
 from services.learner.publisher import WeightsPublisher
 from services.learner.scoring import Scorer
+from spiral.trajectories import last_start
 from spiral.v1.discriminator_pb2 import ScoreRequest
 from spiral.v1.learner_pb2 import GetWeightsResponse
 from spiral.v1.trajectory_pb2 import TrajectoryHeader
 from spiral.versions import Version
+from tests.conformance.hosted import CUT
 from tests.conformance.mutants.mutant import Mutant
 
 Patch = pytest.MonkeyPatch
@@ -133,6 +137,26 @@ def learns_the_old(patch: Patch) -> None:
     patch.setattr(Scorer, "_collect", collect)
 
 
+def begins_anywhere(patch: Patch) -> None:
+    """Takes every first_step for that of the unroll in which it lies."""
+    real = admission.view
+
+    def view(header: Any, frames: Any, contract: Any, batch: int) -> Any:
+        unroll = real(header, frames, contract, batch)
+        if unroll.first_step is None:
+            return unroll
+        last = last_start(contract.num_actions, contract.length)
+        nearest = np.clip(unroll.first_step // contract.length * contract.length, 0, last)
+        return dataclasses.replace(unroll, first_step=nearest.astype(np.int32))
+
+    patch.setattr(admission, "view", view)
+
+
+def all_end(patch: Patch) -> None:
+    real = scoring.score_requests
+    patch.setattr(scoring, "score_requests", lambda *arguments, **rest: real(*arguments, **(rest | {"ends": None})))
+
+
 MUTANTS = (
     Mutant(
         "learner",
@@ -165,6 +189,20 @@ MUTANTS = (
     Mutant("learner", "answers without a sequence", ("each_trajectory_has_one_answer_of_its_own",), answers_nobody),
     Mutant("learner", "gives all batches one id", ("batches_have_ids_of_their_own",), one_id),
     Mutant("learner", "lets the discriminator learn nothing", ("what_is_scored_is_what_was_sent",), remembers_nothing),
+    Mutant(
+        "learner",
+        "takes unrolls that begin anywhere",
+        ("unrolls_that_are_cut_wrongly_are_refused",),
+        begins_anywhere,
+        CUT,
+    ),
+    Mutant(
+        "learner",
+        "lets episodes end with each unroll",
+        ("episodes_that_end_are_told_from_those_that_go_on",),
+        all_end,
+        CUT,
+    ),
     Mutant("learner", "takes in actors of another contract", ("another_digest_is_turned_away",), any_digest),
     Mutant("learner", "takes in actors without a name", ("an_actor_has_a_name_of_1_to_128_bytes",), any_name),
     Mutant(

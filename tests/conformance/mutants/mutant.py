@@ -21,5 +21,7 @@ class Mutant:
     """The case that it is for, and those of the same promise that see it too; no other may fail."""
     apply: Callable[[pytest.MonkeyPatch], object]
     """Breaks our service for as long as the patch holds, also one that runs already."""
+    settings: tuple[str, ...] = ()
+    """Of the run in which it is found, on top of the usual ones."""
     quick: bool = True
     """Found within a second or two by its case."""
