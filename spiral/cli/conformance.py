@@ -19,6 +19,13 @@ def conformance(
     tls_ca: Annotated[Path | None, typer.Option(help="Authority of its certificate, PEM.", metavar="F")] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Own certificate, PEM.", metavar="F")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Own key, PEM.", metavar="F")] = None,
+    curve_key: Annotated[
+        Path | None,
+        typer.Option(help="Own key file for CURVE towards a learner or an actor (default: plaintext).", metavar="F"),
+    ] = None,
+    curve_peers: Annotated[
+        Path | None, typer.Option(help="Public key of the learner, or those of the actors.", metavar="F")
+    ] = None,
     level: Annotated[
         Literal["core", "extended"], typer.Option(help="core: what the loop needs; extended: what is optional, too.")
     ] = "core",
@@ -66,6 +73,8 @@ def conformance(
         tls_ca,
         tls_cert,
         tls_key,
+        curve_key,
+        curve_peers,
         level,
         load,
         engine=engine,

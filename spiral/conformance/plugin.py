@@ -8,6 +8,7 @@ Each case is one test item; a skip is pytest's skip. Without ``--conformance`` t
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,17 +19,24 @@ if TYPE_CHECKING:
     from spiral.conformance.case import Case
     from spiral.conformance.target import Target
 
-OPTIONS = {
+TEXTS = {
     "target": "address of the service",
     "command": "command that starts it, with its address in SPIRAL_LISTEN",
     "metrics": "URL of its metrics page (default: GetInfo's)",
     "drain-command": "shell command that asks it to end",
-    "tls-ca": "authority, PEM",
-    "tls-cert": "own certificate, PEM",
-    "tls-key": "own key, PEM",
     "engine": "engine to paint with (default: GetInfo's first)",
     "settings": "its settings as JSON",
     "observation-shape": "HxWxC of the pictures (default: as SampleTargets shows them)",
+    "config": "run of a learner or an actor: a preset or a YAML file (default: demo)",
+    "learner-data": "where a learner takes trajectories (default: told in SPIRAL_LEARNER_DATA)",
+}
+FILES = {
+    "tls-ca": "authority, PEM",
+    "tls-cert": "own certificate, PEM",
+    "tls-key": "own key, PEM",
+    "curve-key": "own key file for CURVE towards a learner or an actor",
+    "curve-peers": "public key of the learner, or those of the actors",
+    "weights": "weights for an actor of another policy, safetensors",
 }
 
 
@@ -37,8 +45,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("conformance", "conformance of a service with the protocol")
     group.addoption("--conformance", choices=SERVICES, help="which service is under test")
     group.addoption("--conformance-level", choices=("core", "extended"), default="core", help="up to which level")
-    for name, text in OPTIONS.items():
+    group.addoption("--conformance-set", action="append", default=[], help="single settings of the run, key=value")
+    for name, text in TEXTS.items():
         group.addoption(f"--conformance-{name}", default="", help=text)
+    for name, text in FILES.items():
+        group.addoption(f"--conformance-{name}", type=Path, help=text)
 
 
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -84,10 +95,9 @@ def _target(config: pytest.Config) -> Target:
     from spiral.conformance.wanted import Wanted  # noqa: PLC0415
 
     if TARGET not in config.stash:
-        given: dict[str, Any] = {name: config.getoption(f"--conformance-{name}") for name in OPTIONS}
-        wanted: Any = {
-            name.replace("-", "_"): value or (None if "tls" in name else "") for name, value in given.items()
-        }
+        given = {name: config.getoption(f"--conformance-{name}") for name in (*TEXTS, *FILES)}
+        wanted: dict[str, Any] = {name.replace("-", "_"): value for name, value in given.items() if value}
+        wanted["set"] = tuple(config.getoption("--conformance-set"))
         service, level = config.getoption("--conformance"), config.getoption("--conformance-level")
         stack = config.stash[STACK] = ExitStack()
         config.stash[TARGET] = stack.enter_context(opened(Wanted(service, level=level, **wanted)))

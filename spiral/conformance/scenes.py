@@ -25,6 +25,7 @@ from spiral.v1.discriminator_pb2_grpc import add_DiscriminatorServiceServicer_to
 from spiral.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
 from spiral.v1.renderer_pb2_grpc import add_RendererServiceServicer_to_server
 from spiral.versions import Version
+from spiral.wire.curve import Keys, gatekeeper
 from spiral.wire.tls import Identity
 
 
@@ -40,7 +41,7 @@ class Scene:
 @contextmanager
 def set_up(wanted: Wanted, address: str, folder: Path) -> Iterator[Scene]:
     """Listen where the target needs somebody to listen; ``folder`` is the suite's own."""
-    identity = wanted.identity()
+    identity, keys = wanted.identity(), wanted.keys()
     common: dict[str, Any] = {
         "service": wanted.service,
         "address": address,
@@ -56,9 +57,9 @@ def set_up(wanted: Wanted, address: str, folder: Path) -> Iterator[Scene]:
         elif wanted.service == "discriminator":
             yield Scene(DiscriminatorTarget(**common, observation_shape=wanted.shape()), {"SPIRAL_LISTEN": address})
         elif wanted.service == "learner":
-            yield _learner(wanted, common, folder, stack)
+            yield _learner(wanted, common, keys, folder, stack)
         else:
-            yield _actor(wanted, common, folder, stack)
+            yield _actor(wanted, common, keys, folder, stack)
 
 
 def play_renderer(address: str, identity: Identity | None, stack: ExitStack) -> tuple[PlayedRenderer, str]:
@@ -93,11 +94,13 @@ def play_discriminator(address: str, identity: Identity | None, stack: ExitStack
     return played, place
 
 
-def _learner(wanted: Wanted, common: dict[str, Any], folder: Path, stack: ExitStack) -> Scene:
+def _learner(wanted: Wanted, common: dict[str, Any], keys: Keys | None, folder: Path, stack: ExitStack) -> Scene:
     task, address = _task(wanted, common), str(common["address"])
     renderer, to_renderer = play_renderer(address, common["identity"], stack)
     discriminator, to_discriminator = play_discriminator(address, common["identity"], stack)
     data = wanted.learner_data or f"unix:{folder}/data"
+    if keys is not None:
+        _ = keys.server  # several are a mistake of the user's, not of the target's
     target = LearnerTarget(
         **common,
         data_address=data,
@@ -105,6 +108,7 @@ def _learner(wanted: Wanted, common: dict[str, Any], folder: Path, stack: ExitSt
         renderer=renderer,
         discriminator=discriminator,
         context=stack.enter_context(zmq.Context()),
+        keys=keys,
     )
     return Scene(
         target,
@@ -119,11 +123,13 @@ def _learner(wanted: Wanted, common: dict[str, Any], folder: Path, stack: ExitSt
     )
 
 
-def _actor(wanted: Wanted, common: dict[str, Any], folder: Path, stack: ExitStack) -> Scene:
+def _actor(wanted: Wanted, common: dict[str, Any], keys: Keys | None, folder: Path, stack: ExitStack) -> Scene:
     task, address = _task(wanted, common), str(common["address"])
     renderer, to_renderer = play_renderer(address, common["identity"], stack)
     discriminator, to_discriminator = play_discriminator(address, common["identity"], stack)
-    learner = PlayedLearner(stack.enter_context(zmq.Context()), wanted.learner_data or beside(address, "data"))
+    context = stack.enter_context(zmq.Context())
+    stack.enter_context(gatekeeper(context, keys))
+    learner = PlayedLearner(context, wanted.learner_data or beside(address, "data"), keys)
     target = ActorTarget(
         **common,
         task=task,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spiral.conformance.case import Level
+from spiral.wire.curve import Keys
 from spiral.wire.edges import Service
 from spiral.wire.tls import Identity
 
@@ -22,6 +23,8 @@ class Wanted:
     tls_ca: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    curve_key: Path | None = None
+    curve_peers: Path | None = None
     level: Level = "core"
     load: bool = False
     engine: str = ""
@@ -40,6 +43,14 @@ class Wanted:
         if self.tls_ca is None or self.tls_cert is None or self.tls_key is None:
             raise ValueError("--tls-ca, --tls-cert, --tls-key: all three or none are right")
         return Identity.load(self.tls_ca, self.tls_cert, self.tls_key)
+
+    def keys(self) -> Keys | None:
+        """For CURVE on the trajectories' edge; ValueError where only one of the two is named."""
+        if self.curve_key is None and self.curve_peers is None:
+            return None
+        if self.curve_key is None or self.curve_peers is None:
+            raise ValueError("--curve-key, --curve-peers: both or neither are right")
+        return Keys.load(self.curve_key, self.curve_peers)
 
     def shape(self) -> tuple[int, int, int] | None:
         """Pictures (H, W, C); None where they are not told. ValueError where they make no sense."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -63,6 +63,14 @@ RUN = (
 """Of learner and actor: small, and so that a few batches are learnt from before weights are too old."""
 CUT = ("num_actions=5", "unroll=2", "policy.network=paper", "policy.noise=3")
 """On top of it: episodes in unrolls of 2, 2 and 1 actions, painted by a policy with a memory."""
+
+
+def curve_of(certificates: Path | None, service: Literal["learner", "actor"]) -> dict[str, Any]:
+    """The options of CURVE of one end of the trajectories; none without certificates."""
+    if certificates is None:
+        return {}
+    own, peer = certificates / service, "actor" if service == "learner" else "learner"
+    return {"curve_key": own / "curve.key_secret", "curve_peers": own / f"{peer}.key"}
 
 
 @contextmanager
@@ -131,10 +139,11 @@ def running(target: Target, serving: Serving, loop: Callable[..., None], argumen
 
 
 @contextmanager
-def hosted_learner(folder: Path, settings: tuple[str, ...] = ()) -> Iterator[Target]:
-    """A learner between the suite's renderer, discriminator and actors."""
-    chosen = (*RUN, *settings)
-    wanted = Wanted("learner", f"unix:{folder}/l", learner_data=f"unix:{folder}/data", set=chosen)
+def hosted_learner(folder: Path, settings: tuple[str, ...] = (), certificates: Path | None = None) -> Iterator[Target]:
+    """A learner between the suite's renderer, discriminator and actors; with CURVE where there are certificates."""
+    chosen, data = (*RUN, *settings), f"unix:{folder}/data"
+    curve = curve_of(certificates, "actor")
+    wanted = Wanted("learner", f"unix:{folder}/l", learner_data=data, set=chosen, **curve)
     with set_up(wanted, wanted.target, folder) as scene:
         told = scene.environment
         options = LearnerOptions(
@@ -146,6 +155,7 @@ def hosted_learner(folder: Path, settings: tuple[str, ...] = ()) -> Iterator[Tar
             set=chosen,
             log_level="error",
             grace_s=0,
+            **curve_of(certificates, "learner"),
         )
         config, run, metrics = options.run_config(), Run(options.run_dir), new_metrics("learner")
         run.path.mkdir(parents=True)
@@ -170,10 +180,10 @@ def hosted_learner(folder: Path, settings: tuple[str, ...] = ()) -> Iterator[Tar
 
 
 @contextmanager
-def hosted_actor(folder: Path, settings: tuple[str, ...] = ()) -> Iterator[Target]:
-    """An actor between the suite's renderer, discriminator and learner."""
+def hosted_actor(folder: Path, settings: tuple[str, ...] = (), certificates: Path | None = None) -> Iterator[Target]:
+    """An actor between the suite's renderer, discriminator and learner; with CURVE where there are certificates."""
     chosen = (*RUN, *settings)
-    wanted = Wanted("actor", f"unix:{folder}/a", set=chosen)
+    wanted = Wanted("actor", f"unix:{folder}/a", set=chosen, **curve_of(certificates, "learner"))
     with set_up(wanted, wanted.target, folder) as scene:
         assert isinstance(scene.target, ActorTarget)
         told = scene.environment
@@ -188,6 +198,7 @@ def hosted_actor(folder: Path, settings: tuple[str, ...] = ()) -> Iterator[Targe
             log_level="error",
             grace_s=0,
             stream_life_s=0.5,
+            **curve_of(certificates, "actor"),
         )
         metrics = new_metrics("actor")
         with Serving("actor", options, metrics) as serving:

@@ -25,6 +25,7 @@ from tests.conformance.hosted import ENGINE_SETTINGS, hosted_renderer
         ([], "--target: an address is right"),
         (["--target=nowhere"], '"nowhere" is no address'),
         (["--target=127.0.0.1:1", "--tls-ca=ca.crt"], "all three or none"),
+        (["--target=127.0.0.1:1", "--curve-key=learner.key_secret"], "both or neither"),
         (["--command=no-such-program"], "no-such-program can't be started"),
         (["--command='"], "is no command line"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -13,15 +14,17 @@ import pytest
 from spiral.cli.main import main
 from spiral.wire.certificates import write_set
 from spiral.wire.edges import SERVICES, Service
-from tests.conformance.hosted import RUN
+from tests.conformance.hosted import CUT, RUN
+from tests.conformance.stage import OF_CUT
 from tests.processes import free_port
 
-SKIPPED: dict[Service, set[str]] = {
-    "renderer": set(),
-    "actor": {"targets_come_from_the_discriminator"},
-    "learner": set(),
-    "discriminator": set(),
+SKIPPED: dict[str, set[str]] = {
+    "unix": {"strangers_are_not_heard", *OF_CUT},
+    "tcp": {"strangers_are_not_heard", *OF_CUT},
+    "tls": OF_CUT,
+    "unrolls": {"strangers_are_not_heard"},
 }
+"""Beside targets, of which the run has none."""
 TARGET: dict[Service, list[str]] = {
     "renderer": ["--max-streams=4"],
     "actor": ["--stream-life-s=1"],
@@ -49,28 +52,45 @@ SUITE: dict[Service, list[str]] = {
 }
 
 
+PEER: dict[Service, Service] = {"actor": "learner", "learner": "actor"}
+"""The other end of the trajectories, which are encrypted with TLS."""
+
+
+def _curve(certificates: Path, service: Service) -> list[str]:
+    own = certificates / service
+    return [f"--curve-key={own}/curve.key_secret", f"--curve-peers={own}/{PEER[service]}.key"]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("kind", ["unix", "tcp", "tls"])
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize(
+    ("service", "kind"),
+    [*itertools.product(SERVICES, ("unix", "tcp", "tls")), ("learner", "unrolls"), ("actor", "unrolls")],
+)
 def test_ours_passes(service: Service, kind: str, tmp_path: Path) -> None:
-    address = f"unix:{tmp_path}/t" if kind == "unix" else f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{free_port()}" if kind in {"tcp", "tls"} else f"unix:{tmp_path}/t"
     command = [sys.executable, "-m", f"services.{service}", *TARGET[service]]
     suite = [f"--target={address}", "--level=extended", "--load", *SUITE[service]]
     if service == "discriminator":
         command.append(f"--run-dir={tmp_path}/run")
-    if service == "learner" and kind != "unix":
+    if kind == "unrolls":
+        suite += [f"--set={setting}" for setting in CUT]
+    if service == "learner" and kind in {"tcp", "tls"}:
         suite.append(f"--learner-data=127.0.0.1:{free_port()}")
     if kind == "tls":
         write_set(tmp_path / "certs", [], datetime.timedelta(days=1), datetime.datetime.now(datetime.UTC))
         for option, file in (("ca", "ca.crt"), ("cert", "tls.crt"), ("key", "tls.key")):
             command.append(f"--tls-{option}={tmp_path}/certs/{service}/{file}")
             suite.append(f"--tls-{option}={tmp_path}/certs/learner/{file}")
+        if service in PEER:
+            command += _curve(tmp_path / "certs", service)
+            suite += _curve(tmp_path / "certs", PEER[service])
     suite += [f"--command={' '.join(command)}", f"--report={tmp_path}/r.json", f"--junit={tmp_path}/r.xml"]
     assert main(["conformance", service, *suite]) == 0
     report = json.loads((tmp_path / "r.json").read_text())
     outcomes = {case["name"]: case["outcome"] for case in report["cases"]}
-    assert {name for name, outcome in outcomes.items() if outcome != "passed"} == SKIPPED[service]
+    skipped = (SKIPPED[kind] | {"targets_come_from_the_discriminator"}) & set(outcomes)
+    assert {name for name, outcome in outcomes.items() if outcome != "passed"} == skipped
     assert all(value for row in report["measurements"] for name, value in row.items() if name.endswith("_per_s"))
     suites = ElementTree.parse(tmp_path / "r.xml").getroot()
     assert (suites.get("failures"), suites.get("tests")) == ("0", str(len(outcomes)))

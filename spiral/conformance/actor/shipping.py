@@ -7,6 +7,7 @@ import time
 from spiral.conformance.actor.subject import ActorTarget
 from spiral.conformance.case import case, require
 from spiral.conformance.every.identity import UNKNOWN_FIELD
+from spiral.conformance.peers.learner import Delivered
 from spiral.conformance.process import END_S
 from spiral.conformance.target import until
 from spiral.v1.trajectory_pb2 import (
@@ -92,22 +93,18 @@ def nothing_is_sent_without_a_credit(actor: ActorTarget) -> None:
 def what_is_unanswered_is_sent_again(actor: ActorTarget) -> None:
     """What is unanswered when the connection ends is sent again, against new credits.
 
-    Answers nothing until a trajectory has come, ends the connection, and listens again. Hello must come on a new
-    connection, with the same id and incarnation, and then the unanswered trajectory with the same sequence and bytes.
+    Answers nothing until the credits are used up, ends the connection, and listens again. Hello must come on a new
+    connection, with the same id and incarnation, and then the first unanswered trajectory with the same sequence and
+    bytes.
     """
     learner = actor.learner
-    since, greetings = len(learner.delivered), len(learner.greeted)
-    with learner.unanswering():
-        unanswered = actor.more(1, since)[0] if any(learner.credits.values()) else None
-    since = len(learner.delivered)
+    greetings = len(learner.greeted)
+    unanswered = _unanswered(actor)
     learner.hang_up()
-    until(lambda: len(learner.greeted) > greetings, "Hello on a new connection")
+    (again,) = _after_hello(actor, greetings, 1)
     before, after = learner.greeted[greetings - 1].hello, learner.greeted[greetings].hello
     require(after == before, "Hello says something else on a new connection of the same process")
-    again = actor.more(1, since)[0]
-    require(
-        unanswered is None or again.frames == unanswered.frames, "the unanswered trajectory did not come again first"
-    )
+    require(again.frames == unanswered[0].frames, "the unanswered trajectory did not come again first")
     actor.more(2)
 
 
@@ -115,19 +112,15 @@ def what_is_unanswered_is_sent_again(actor: ActorTarget) -> None:
 def what_an_older_generation_painted_is_dropped(actor: ActorTarget) -> None:
     """What an older generation's weights painted is dropped, unanswered or not.
 
-    Answers nothing until a trajectory has come, ends the connection, and is back with the next generation and its
+    Answers nothing until the credits are used up, ends the connection, and is back with the next generation and its
     weights. Every trajectory that comes after Hello must be of that generation.
     """
     learner = actor.learner
-    with learner.unanswering():
-        if any(learner.credits.values()):
-            actor.more(1)
+    _unanswered(actor)
     greetings, newest = len(learner.greeted), actor.next_version()
     version = actor.publish(Version(newest.generation + 1, 0))
-    since = len(learner.delivered)
     learner.hang_up()
-    until(lambda: len(learner.greeted) > greetings, "Hello on a new connection")
-    for each in actor.more(3, since):
+    for each in _after_hello(actor, greetings, 3):
         for name in ("oldest_version", "newest_version"):
             found = getattr(each.header, name).generation
             require(found == version.generation, f"{name} is of generation {found}, the learner's is {version}")
@@ -217,3 +210,26 @@ def it_ends_with_0_in_time(actor: ActorTarget) -> None:
         since = len(actor.learner.delivered)
         time.sleep(0.2)
         require(len(actor.learner.delivered) == since, "trajectories came after its end")
+
+
+def _unanswered(actor: ActorTarget) -> list[Delivered]:
+    """Answer nothing until the actor has used up its credits; what it has sent against them, at least one."""
+    learner = actor.learner
+    with learner.unanswering():
+        since = len(learner.delivered)
+        learner.grant(1)
+        until(lambda: not any(learner.credits.values()), "the actor to use up its credits")
+        return learner.delivered[since:]
+
+
+def _after_hello(actor: ActorTarget, greetings: int, count: int) -> list[Delivered]:
+    """Wait for ``count`` trajectories on connections whose Hello came after the first ``greetings``; those."""
+    learner = actor.learner
+    until(lambda: len(learner.greeted) > greetings, "Hello on a new connection")
+
+    def came() -> list[Delivered]:
+        peers = {greeted.peer for greeted in learner.greeted[greetings:]}
+        found = [delivered for delivered in learner.delivered if delivered.peer in peers]
+        return found[:count] if len(found) >= count else []
+
+    return until(came, f"{count} trajectories on a new connection")

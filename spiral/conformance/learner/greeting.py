@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from spiral.conformance.case import case, require
+import zmq
+
+from spiral.conformance.case import Skip, case, require
 from spiral.conformance.every.identity import UNKNOWN_FIELD
 from spiral.conformance.learner.subject import LearnerTarget, accepted, refused
+from spiral.conformance.peers.actor import PlayedActor
 from spiral.v1.trajectory_pb2 import (
     REASON_DIGEST,
     REASON_MALFORMED,
@@ -15,8 +18,12 @@ from spiral.v1.trajectory_pb2 import (
     Refused,
 )
 from spiral.v1.version_pb2 import Version
+from spiral.wire import sockets
+from spiral.wire.curve import Keys
 
 HEARTBEATS = 3
+QUIET_S = 2.0
+"""So long nothing may come for one who is not believed; a handshake takes a hundredth of it."""
 
 
 @case("learner", "semantics")
@@ -103,6 +110,25 @@ def a_trajectory_needs_a_hello(learner: LearnerTarget) -> None:
         accepted(actor.ship(frames), "the trajectory after hello")
         for change in ({"actor_id": "somebody else"}, {"incarnation": actor.incarnation + 2}):
             refused(actor.ask(actor.frames(trajectory, **change)), REASON_NO_HELLO, f"another {next(iter(change))}")
+
+
+@case("learner", "validation", "extended")
+def strangers_are_not_heard(learner: LearnerTarget) -> None:
+    """Where the trajectories are encrypted, an actor without a key that the learner believes is not heard.
+
+    Says Hello in plaintext, and with a CURVE key made for the occasion. Nothing may come for 2 s, while an actor with
+    the right key is taken in. Skipped without ``--curve-key``.
+    """
+    if learner.keys is None:
+        raise Skip("--curve-key was not given, so the trajectories are in plaintext")
+    made_up = Keys(*zmq.curve_keypair(), learner.keys.peers)
+    for what, keys in (("in plaintext", None), ("with an unknown key", made_up)):
+        with sockets.dealer(learner.context, learner.data_address, keys) as socket:
+            stranger = PlayedActor(socket, learner.task)
+            hello = Hello(actor_id="stranger", incarnation=1, contract_digest=learner.task.contract.digest)
+            stranger.send([ActorMessage(hello=hello).SerializeToString()])
+            with learner.welcomed():
+                require(stranger.next(QUIET_S) is None, f"a stranger {what} was answered")
 
 
 @case("learner", "compatibility")

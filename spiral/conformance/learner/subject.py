@@ -21,6 +21,7 @@ from spiral.v1.trajectory_pb2 import VERDICT_ACCEPTED, Answer, Reason, Verdict
 from spiral.versions import Version
 from spiral.wire import sockets
 from spiral.wire.contract import version_from_proto
+from spiral.wire.curve import Keys
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,6 +34,8 @@ class LearnerTarget(Target):
     renderer: PlayedRenderer
     discriminator: PlayedDiscriminator
     context: zmq.Context[zmq.Socket[bytes]]
+    keys: Keys | None = None
+    """For CURVE on the trajectories' edge."""
 
     def await_serving(self) -> None:
         """Wait until health says SERVING and there are weights: it may ask for its engine in between."""
@@ -64,7 +67,8 @@ class LearnerTarget(Target):
     @contextmanager
     def actor(self, actor_id: str = "", incarnation: int = 0) -> Iterator[PlayedActor]:
         """An actor on a connection of its own, which has not said hello."""
-        actor = PlayedActor(sockets.dealer(self.context, self.data_address), self.task, actor_id, incarnation)
+        socket = sockets.dealer(self.context, self.data_address, self.keys)
+        actor = PlayedActor(socket, self.task, actor_id, incarnation)
         try:
             yield actor
         finally:

@@ -31,6 +31,7 @@ from spiral.v1.trajectory_pb2 import (
 from spiral.versions import Version
 from spiral.wire import sockets
 from spiral.wire.contract import version_from_proto, version_to_proto
+from spiral.wire.curve import Keys
 from spiral.wire.guard import StatusError
 from spiral.wire.rpc import MAX_CHUNK_BYTES
 
@@ -104,6 +105,8 @@ class PlayedLearner:
 
     context: zmq.Context[zmq.Socket[bytes]]
     address: str
+    keys: Keys | None = None
+    """For CURVE."""
     weights: PlayedWeights = field(default_factory=PlayedWeights)
     lock: threading.RLock = field(default_factory=threading.RLock)
     greeted: list[Greeted] = field(default_factory=list)
@@ -130,7 +133,7 @@ class PlayedLearner:
     @contextmanager
     def listening(self) -> Iterator[str]:
         """Listen for this block; the address with the real port."""
-        router = sockets.router(self.context, self.address)
+        router = sockets.router(self.context, self.address, self.keys)
         self.address = router.address
         thread = threading.Thread(target=self._run, args=(router,), name="played-learner", daemon=True)
         thread.start()
@@ -202,7 +205,7 @@ class PlayedLearner:
         end = time.monotonic() + CLOSED_MS / 1000
         while True:
             try:
-                return sockets.router(self.context, self.address)
+                return sockets.router(self.context, self.address, self.keys)
             except ValueError:
                 if time.monotonic() > end:
                     raise
