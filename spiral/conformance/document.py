@@ -27,6 +27,26 @@ training loop needs. *Extended* is what is optional in the protocol: a case for 
 claims it. `--load` measures at growing concurrency besides. In pytest: `pytest -p spiral.conformance.plugin
 --conformance renderer --conformance-target ADDRESS`.
 
+A learner and an actor need peers, which the suite plays: it listens first, and starts the target with what it has to
+know, or prints that:
+
+| variable | for | what |
+|---|---|---|
+| `SPIRAL_LISTEN` | both | its own gRPC address |
+| `SPIRAL_RENDERER`, `SPIRAL_DISCRIMINATOR` | both | gRPC addresses of the suite's |
+| `SPIRAL_LEARNER` | actor | gRPC address where the suite serves weights |
+| `SPIRAL_LEARNER_DATA` | both | where trajectories go: `host:port` is ZeroMQ's `tcp://`, `unix:/path` its `ipc://` |
+| `SPIRAL_RUN_DIR` | learner | a folder of its own, which is kept over restarts |
+| `SPIRAL_CONFIG` | both | the run: the name of a preset or a YAML file |
+| `SPIRAL_SET` | both | single settings on top of it, a JSON list of `key=value` |
+
+The run is the suite's `--config` and `--set`; a preset is a file in `spiral/presets`, keys that are not in it have the
+defaults of `spiral/config.py`. The wire depends on `num_actions`, `unroll`, `conditional`, `actor.batch` and
+`policy.noise`, the rest on the learner's own ways. Cases about episodes that are cut into unrolls need a run with such:
+`--set num_actions=5 --set unroll=2`. The suite's renderer has an engine of its own for any name, 32×32 grey pixels.
+An actor whose policy is not ours takes its weights from `--weights`. With `--curve-key` and `--curve-peers` the suite's
+end of the trajectories is encrypted, with keys as `spiral certs` writes them; the target gets its own by its own means.
+
 Within a service the cases run in the order of this page; the one that ends the target is the last.
 """
 
