@@ -66,6 +66,8 @@ class Symmetry(discriminator_pb2_grpc.DiscriminatorServiceServicer, info_pb2_grp
         check(len(shape) == 5 and min(shape) > 0 and shape[2:] == SHAPE, "observations", f"[F, B, {SHAPE}] is right")
         check((size := math.prod(shape)) <= 64 << 20, "observations", f"{size} bytes; 64 MiB are the most")
         check(not header.HasField("targets"), "targets", "symmetry needs none")
+        ends = list(header.endings.episodes)  # which episodes end is nothing to one who remembers none
+        check(ends == sorted({*ends} & {*range(shape[1])}), "endings", "rising positions below B are right")
         data = bytearray()
         for request in requests:
             check(request.WhichOneof("request") == "chunk", "header", "it comes once, and chunks after it")
