@@ -9,6 +9,7 @@ import pytest
 from spiral.conformance.case import case
 from spiral.conformance.catalogue import cases_of
 from spiral.conformance.document import document
+from spiral.conformance.every.exposition import NAMES
 from spiral.wire.edges import SERVICES
 
 PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
@@ -16,6 +17,10 @@ PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
 
 def test_the_page_is_current() -> None:
     assert PAGE.read_text() == document(), "python -m spiral.conformance.document > docs/conformance.md"
+
+
+def test_the_page_names_the_metrics_that_have_to_be_there() -> None:
+    assert [name for names in NAMES.values() for name in names if f"``{name}``" not in PAGE.read_text()] == []
 
 
 @pytest.mark.parametrize("service", SERVICES)
