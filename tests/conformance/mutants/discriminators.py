@@ -134,7 +134,12 @@ MUTANTS = (
     Mutant("discriminator", "counts its versions down", ("versions_never_go_back",), counts_down),
     Mutant("discriminator", "draws both splits from one", ("targets_come_from_the_declared_split",), one_split),
     Mutant("discriminator", "hands out the same targets each time", ("targets_vary",), same_targets),
-    Mutant("discriminator", "counts what it does not remember", ("remembered_pictures_are_counted_once",), counts_all),
+    Mutant(
+        "discriminator",
+        "counts what it does not remember",
+        ("remembered_pictures_are_counted_once", "episodes_that_go_on_are_not_remembered"),
+        counts_all,
+    ),
     Mutant(
         "discriminator",
         "takes too few and too many bytes",
