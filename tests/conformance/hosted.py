@@ -61,8 +61,8 @@ RUN = (
     "learner.queue=8",
 )
 """Of learner and actor: small, and so that a few batches are learnt from before weights are too old."""
-CUT = ("num_actions=5", "unroll=2", "policy.network=paper", "policy.noise=3")
-"""On top of it: episodes in unrolls of 2, 2 and 1 actions, painted by a policy with a memory."""
+CUT = ("num_actions=5", "unroll=2", "policy.network=paper", "policy.noise=3", "conditional=true")
+"""On top of it: episodes in unrolls of 2, 2 and 1 actions, with targets, painted by a policy with a memory."""
 
 
 def curve_of(certificates: Path | None, service: Literal["learner", "actor"]) -> dict[str, Any]:
