@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+from functools import partial
 from typing import Any
 
 import grpc
@@ -12,8 +13,8 @@ import grpc
 from spiral.conformance.case import case, refused, require
 from spiral.conformance.every.identity import UNKNOWN_FIELD
 from spiral.conformance.learner.subject import LearnerTarget
-from spiral.conformance.target import DEADLINE_S
-from spiral.v1.learner_pb2 import GetWeightsRequest
+from spiral.conformance.target import DEADLINE_S, until
+from spiral.v1.learner_pb2 import GetWeightsRequest, GetWeightsResponse
 from spiral.versions import Version
 from spiral.wire.contract import version_from_proto, version_to_proto
 from spiral.wire.rpc import MAX_CHUNK_BYTES
@@ -75,16 +76,28 @@ def weights_are_a_safetensors_file(learner: LearnerTarget) -> None:
 def only_newer_weights_are_sent(learner: LearnerTarget) -> None:
     """Weights that the asker has are not sent again.
 
-    Calls ``GetWeights`` with ``if_newer_than`` at the served version, at a later number, and at a later generation:
-    one header with ``modified`` false must come, and nothing else. With an earlier generation the weights must come.
+    Calls ``GetWeights`` with ``if_newer_than`` at the served version, at a later number, and at a later generation,
+    while nothing is learnt: one header with ``modified`` false must come, and nothing else. With an earlier generation
+    the weights must come.
     """
-    version = version_from_proto(learner.weights()[0].header.version)
-    for held in (version, Version(version.generation, version.number + 1), Version(version.generation + 1, 0)):
-        answers = learner.weights(GetWeightsRequest(if_newer_than=version_to_proto(held)))
-        require(
-            len(answers) == 1 and not answers[0].header.modified,
-            f"{len(answers)} messages for one who has {held}, but a header with modified false is right",
-        )
+
+    def answered(generations: int, numbers: int) -> tuple[Version, list[GetWeightsResponse]] | None:
+        """To one who has a version so much later; None where a batch that was under way has moved on to a newer one."""
+        version = learner.version
+        later = Version(version.generation + generations, version.number + numbers)
+        answers = learner.weights(GetWeightsRequest(if_newer_than=version_to_proto(later)))
+        return (later, answers) if version_from_proto(answers[0].header.version) <= later else None
+
+    with learner.held():
+        for generations, numbers in ((0, 0), (0, 1), (1, 0)):
+            found = until(partial(answered, generations, numbers), "weights that stand still")
+            assert found is not None
+            later, answers = found
+            require(
+                len(answers) == 1 and not answers[0].header.modified,
+                f"{len(answers)} messages for one who has {later}, but a header with modified false is right",
+            )
+    version = learner.version
     earlier = Version(version.generation - 1, version.number + 1)
     answers = learner.weights(GetWeightsRequest(if_newer_than=version_to_proto(earlier)))
     require(answers[0].header.modified and len(answers) > 1, f"no weights for one who has {earlier}, which is older")
@@ -97,12 +110,15 @@ def one_version_has_the_same_bytes_for_all(learner: LearnerTarget) -> None:
     Calls ``GetWeights`` twice over two connections while nothing is learnt. Both must be equal.
     """
     with learner.held(), learner.connection() as other:
-        first = learner.weights()
         stub = type(learner.stub)(other)
-        second = list(stub.GetWeights(GetWeightsRequest(), timeout=DEADLINE_S))
-        if second[0].header.version != first[0].header.version:  # a batch that was under way
-            first, second = (learner.weights() for _ in range(2))
-    require(first == second, "two callers got different bytes of one version")
+
+        def twice() -> tuple[list[GetWeightsResponse], list[GetWeightsResponse]] | None:
+            """Both; None where a batch that was under way came between them."""
+            both = learner.weights(), list(stub.GetWeights(GetWeightsRequest(), timeout=DEADLINE_S))
+            return both if both[0][0].header.version == both[1][0].header.version else None
+
+        both = until(twice, "weights that stand still")
+    require(both is not None and both[0] == both[1], "two callers got different bytes of one version")
 
 
 @case("learner", "validation")
