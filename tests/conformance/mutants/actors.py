@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from services.actor import shipping, weights
-from services.actor.shipper import Shipper
 from services.actor.shipping import Shipping
 from spiral.painting import Painter
 from spiral.trajectories import Trajectory
-from spiral.v1.trajectory_pb2 import TrajectoryHeader
+from spiral.v1.trajectory_pb2 import LearnerMessage, TrajectoryHeader
 from tests.conformance.hosted import CUT
 from tests.conformance.mutants.mutant import Mutant
 
@@ -122,19 +120,15 @@ def keeps_old_generations(patch: Patch) -> None:
     patch.setattr(Shipping, "_drop_old_generations", lambda self, decision: None)
 
 
-def needs_no_credit(patch: Patch) -> None:
-    real = Shipping._send
+def counts_twice(patch: Patch) -> None:
+    real = Shipping.receive
 
-    def send(self: Any, decision: Any) -> Any:
-        self.credits = max(1, self.credits)
-        return real(self, decision)
+    def receive(self: Any, message: LearnerMessage, now: float) -> Any:
+        if message.HasField("heartbeat"):
+            message.heartbeat.credits *= 2
+        return real(self, message, now)
 
-    @asynccontextmanager
-    async def credit(self: Any) -> AsyncIterator[None]:
-        yield
-
-    patch.setattr(Shipping, "_send", send)
-    patch.setattr(Shipper, "credit", credit)
+    patch.setattr(Shipping, "receive", receive)
 
 
 def repeats_the_last(patch: Patch) -> None:
@@ -178,5 +172,5 @@ MUTANTS = (
     ),
     Mutant("actor", "fills unrolls up with actions", ("a_long_episode_comes_in_unrolls",), repeats_the_last, CUT),
     Mutant("actor", "forgets between unrolls", ("the_memory_lasts_from_unroll_to_unroll",), forgets, CUT),
-    Mutant("actor", "ships without a credit", ("nothing_is_sent_without_a_credit",), needs_no_credit, quick=False),
+    Mutant("actor", "counts some credits twice", ("nothing_is_sent_without_a_credit",), counts_twice, quick=False),
 )
