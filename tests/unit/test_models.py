@@ -15,7 +15,7 @@ from spiral.checkpoints import read_latest
 from spiral.cli.main import main
 from spiral.config import load_config
 from spiral.datasets import Dataset
-from spiral.models import CARD, POLICY, find_model, read_card, shipped_models
+from spiral.models import CARD, POLICY, find_discriminator, find_model, read_card, shipped_models
 from spiral.runs import Run
 from spiral.trained import load_model, load_trained
 from tests.trained_run import make_trained_run
@@ -123,11 +123,28 @@ def test_a_run_goes_on_with_the_models_own_discriminator(tmp_path: Path, capsys:
     assert not (tmp_path / "none").exists()
 
 
+def _blank(shape: tuple[int, int, int]) -> Dataset:
+    pictures = np.zeros((4, *shape), np.uint8)
+    return Dataset("blank", pictures, pictures, None, None, "made here", "none needed", "")
+
+
+def test_the_discriminators_in_the_repository_fit_their_models(tmp_path: Path) -> None:
+    kept = {path.name for path in (Path(__file__).parents[2] / "training").iterdir() if path.is_dir()}
+    assert kept, "there are some"
+    for name in kept:
+        folder, run = find_model(name), Run(tmp_path / name)
+        discriminator = find_discriminator(folder)
+        assert discriminator is not None
+        run.path.mkdir()
+        run.initial_discriminator_file.write_bytes(discriminator.read_bytes())
+        model = load_model(folder)
+        shape = model.engine.observation_shape
+        assert begin(build_judge(model.config, shape, _blank(shape), seed=0), run), name
+
+
 def test_a_discriminator_of_another_network_is_refused(tmp_path: Path) -> None:
     shape = (32, 32, 1)
-    pictures = np.zeros((4, *shape), np.uint8)
-    data = Dataset("blank", pictures, pictures, None, None, "made here", "none needed", "")
-    judge = build_judge(load_config("demo"), shape, data, seed=0)
+    judge = build_judge(load_config("demo"), shape, _blank(shape), seed=0)
     run = Run(tmp_path)
     assert not begin(judge, run)
     run.initial_discriminator_file.write_bytes(save({"weight": torch.zeros(3)}))
