@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +70,10 @@ class Trained:
         """The run's data set in the view's size; ValueError where it is not on this machine."""
         height, width, channels = self.engine.observation_shape
         return load(self.config.data, (height, width), colour=channels == 3)
+
+    def before(self, data: str) -> Trained:
+        """The same, before pictures of another set than it learnt from: its targets, and what it is compared with."""
+        return replace(self, config=self.config.model_copy(update={"data": data}))
 
     def with_snapshot(self, path: Path) -> Trained:
         """The same with the weights of a snapshot file; ValueError where it is of another network."""

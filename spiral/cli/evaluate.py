@@ -29,11 +29,19 @@ def evaluate(
         typer.Option(max=100_000, help="Paintings to judge, at least 65; 4,096 make figures that compare."),
     ] = 4096,
     seed: options.Seed = 0,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Another data set than it learnt from, for targets and comparison (default: its own).",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             help="Folder for evaluation.json and evaluation.png (default: evaluation/ in the run's folder, "
-            "or NAME-evaluation here for a model).",
+            "or NAME-evaluation here for a model; with --data its name is added).",
             metavar="DIR",
             show_default=False,
         ),
@@ -71,7 +79,8 @@ def evaluate(
     if inception_weights is not None and not inception:
         raise ValueError("--inception-weights: it is for --inception, which is not asked for; leave it out or add that")
     name = Path(run or model or "").name
-    folder = out or (runs / name / "evaluation" if model is None else Path(f"{name}-evaluation"))
+    what = "evaluation" if data is None else f"evaluation-{Path(data).name}"
+    folder = out or (runs / name / what if model is None else Path(f"{name}-{what}"))
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"out: {folder} is a file; name a folder")
     # Read when numpy is imported. The matrices are small: a second thread gains nothing, and beside busy processes the
@@ -88,6 +97,8 @@ def evaluate(
     where = choose_device(device)
     network = Inception.load(where, inception_weights) if inception else None
     trained.policy.to(where)
+    if data is not None:
+        name, trained = f"{name} before {data}", trained.before(data)
     report = evaluate_run(name, trained, num, seed, network)
     text = json.dumps(report.as_dict(), indent=1, ensure_ascii=False) + "\n"
     try:
@@ -96,7 +107,7 @@ def evaluate(
             aside.write_text(text, encoding="utf-8")
         if run is not None:
             # Read when matplotlib is imported; its list of fonts would go to the home directory otherwise.
-            os.environ.setdefault("MPLCONFIGDIR", str(runs / name / "matplotlib"))
+            os.environ.setdefault("MPLCONFIGDIR", str(runs / run / "matplotlib"))
         save_report_picture(folder / "evaluation.png", report)
     except OSError as error:
         raise ValueError(f"out: {folder} can't be written: {error.strerror or error}") from error

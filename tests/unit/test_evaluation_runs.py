@@ -215,6 +215,19 @@ def test_eval_of_a_run_with_targets_measures_the_reproduction_and_says_what_it_c
     assert (out / "evaluation.png").is_file()
 
 
+@pytest.mark.timeout(600)
+def test_eval_before_another_data_set_takes_its_targets_from_there(tmp_path: Path) -> None:
+    runs, white = tmp_path / "runs", tmp_path / "white"
+    make_trained_run(runs, "after", "faces-reconstruct", [f"data=folder:{drawings(tmp_path / 'drawings', 60)}"])
+    white.mkdir()
+    for number in range(60):
+        Image.new("RGB", (32, 32), (255, 255, 255 - number % 2)).save(white / f"{number:03}.png")
+    assert main(["eval", "--run=after", f"--runs={runs}", "--num=65", f"--data=folder:{white}", "--device=cpu"]) == 0
+    found = json.loads((runs / "after" / "evaluation-white" / "evaluation.json").read_text())
+    assert found["figures"]["blank_mse"]["value"] < 1e-5, "its targets are all but white"
+    assert found["run"] == f"after before folder:{white}"
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
