@@ -3,7 +3,6 @@
 import math
 import os
 import signal
-import threading
 from concurrent import futures
 
 import grpc
@@ -16,44 +15,14 @@ SHAPE = tuple(map(int, os.environ.get("SPIRAL_OBSERVATION_SHAPE", "32x32x1").spl
 SERVICES = ("", "spiral.v1.DiscriminatorService", "spiral.v1.InfoService")
 
 
-class Calls:
-    """Those under way. At the end a new one is refused and these are waited for: gRPC's own stop cancels a call that
-    comes while it closes."""
-
-    def __init__(self):
-        self.changed, self.under_way, self.ending = threading.Condition(), 0, False
-
-    def __enter__(self):
-        with self.changed:
-            self.under_way += 1
-
-    def __exit__(self, *exception):
-        with self.changed:
-            self.under_way -= 1
-            self.changed.notify_all()
-
-    def wait(self, seconds):
-        with self.changed:
-            self.changed.wait_for(lambda: not self.under_way, seconds)
-
-
 class Symmetry(discriminator_pb2_grpc.DiscriminatorServiceServicer, info_pb2_grpc.InfoServiceServicer):
     """It keeps nothing, so a repeated batch has the same scores by itself, and all are by one version: none."""
-
-    def __init__(self):
-        self.calls = Calls()
 
     def GetInfo(self, request, context):  # noqa: N802  # the name in protos/
         who = {"service": "discriminator", "implementation": "symmetry", "implementation_version": "1"}
         return info_pb2.GetInfoResponse(**who, protocol_major=1, max_message_bytes=4 << 20)
 
     def Score(self, requests, context):  # noqa: N802
-        with self.calls:
-            if self.calls.ending:
-                context.abort(grpc.StatusCode.UNAVAILABLE, "symmetry is going down")
-            return self.score(requests, context)
-
-    def score(self, requests, context):
         def check(right, field, sentence):
             if not right:
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{field}: {sentence}")
@@ -84,9 +53,8 @@ class Symmetry(discriminator_pb2_grpc.DiscriminatorServiceServicer, info_pb2_grp
 
 if __name__ == "__main__":
     server = grpc.server(futures.ThreadPoolExecutor(64), options=[("grpc.so_reuseport", 0)])
-    symmetry = Symmetry()
-    discriminator_pb2_grpc.add_DiscriminatorServiceServicer_to_server(symmetry, server)
-    info_pb2_grpc.add_InfoServiceServicer_to_server(symmetry, server)
+    discriminator_pb2_grpc.add_DiscriminatorServiceServicer_to_server(Symmetry(), server)
+    info_pb2_grpc.add_InfoServiceServicer_to_server(Symmetry(), server)
     status = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(status, server)
     for name in SERVICES:
@@ -95,7 +63,7 @@ if __name__ == "__main__":
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     server.start()
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
-    symmetry.calls.ending = True
+    # First it takes no calls, then it says so: one that came in between would be cancelled.
+    ended = server.stop(grace=10)
     status.enter_graceful_shutdown()
-    symmetry.calls.wait(10)
-    server.stop(grace=None).wait()
+    ended.wait()
