@@ -60,7 +60,8 @@ class Painter:
         self._blank = blank.copy()
         self._record(blank)
         self._targets = targets
-        self._seen_targets = None if targets is None else self.policy.see(self._tensor(targets))
+        # Copied, once an episode: torch warns of arrays that can't be written to, as those from the wire are.
+        self._seen_targets = None if targets is None else self.policy.see(self._tensor(targets.copy()))
         self._noise = (
             torch.randn(B, self.policy.noise, generator=self._generator).numpy() if self.policy.noise else None
         )
