@@ -28,15 +28,12 @@ SOFT = {"brush": "classic/dry_brush", "grid": 16, "brush_sizes": [2, 4, 8, 12, 2
 """That of the preset ``celeba``."""
 
 
-def correlations(programs: Sequence[Program], scale: int) -> NDArray[np.float64]:
-    """Pearson's r of each program's picture with its enlargement, averaged down by area: [N]."""
-    found = []
-    for program in programs:
-        small, large = render(program)[-1].astype(np.float64), render(program, scale)[-1].astype(np.float64)
-        height, width, channels = small.shape
-        averaged = large.reshape(height, scale, width, scale, channels).mean((1, 3))
-        found.append(np.corrcoef(small.ravel(), averaged.ravel())[0, 1])
-    return np.array(found)
+def correlations(small: NDArray[np.uint8], large: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Pearson's r of each picture [N, H, W, C] with its enlargement, averaged down by area: [N]."""
+    count, height, width, channels = small.shape
+    scale = large.shape[1] // height
+    averaged = large.astype(np.float64).reshape(count, height, scale, width, scale, channels).mean((2, 4))
+    return np.array([np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(small, averaged, strict=True)])
 
 
 def learnt(model: str) -> list[Program]:
@@ -60,17 +57,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     out: Path = parser.parse_args(argv).out
     result = {}
     for brush, programs in {"pen": learnt("mnist"), "dry_brush": random_strokes(8)}.items():
+        painted = {scale: np.stack([render(program, scale)[-1] for program in programs]) for scale in (1, *SCALES)}
         for scale in SCALES:
-            r = correlations(programs, scale)
+            r = correlations(painted[1], painted[scale])
             result[f"{brush}.x{scale}"] = {"mean": round(float(r.mean()), 4), "least": round(float(r.min()), 4)}
-        sizes = {
-            f"{scale * 64} pixels": np.stack([render(program, scale)[-1] for program in programs[:SHOWN]])
-            for scale in (1, *SCALES)
-        }
-        pictures.save_png(
-            pictures.strip({name: enlarged(images, 512) for name, images in sizes.items()}, scale=1),
-            out / f"rerendering-{brush}.png",
-        )
+        sizes = {f"{scale * 64} pixels": enlarged(images[:SHOWN], 512) for scale, images in painted.items()}
+        pictures.save_png(pictures.strip(sizes, scale=1), out / f"rerendering-{brush}.png")
     print(json.dumps(result, indent=1))
     return 0
 

@@ -90,21 +90,19 @@ class PaintGroup:
     def _retire_when_old(self, stream: Stream | None) -> asyncio.TimerHandle:
         """Give an old stream up while its canvases wait for nothing but a credit: a renderer that is to end waits for
         its streams, and a credit may be long in coming."""
-
-        def retire() -> None:
-            if stream is not None and not self._under_way:
-                _log.debug("retired a stream")
-                stream.close()
-
         life_s = stream.ends_at - self._clock() if stream is not None else 0.0
-        return asyncio.get_running_loop().call_later(max(life_s, 0.0), retire)
+        return asyncio.get_running_loop().call_later(max(life_s, 0.0), self._retire, stream)
+
+    def _retire(self, stream: Stream | None) -> None:
+        """Give a stream up, though not in the middle of an episode: its canvases are on the stream."""
+        if stream is not None and not stream.closed and not self._under_way:
+            _log.debug("retired a stream")
+            stream.close()
 
     async def _paint_and_ship(self, stream: Stream | None) -> Stream | None:
         """One trajectory, on ``stream`` if it may be used any longer; the stream for the next, None if it was lost."""
-        # Not in the middle of an episode: its canvases are on the stream.
-        if stream is not None and not stream.closed and self._clock() >= stream.ends_at and not self._under_way:
-            _log.debug("retired a stream")
-            stream.close()
+        if stream is not None and self._clock() >= stream.ends_at:
+            self._retire(stream)
         if stream is None or stream.closed:
             stream = await self._peers.renderers.open(self._batch, self._contract.observation_shape)
         try:

@@ -88,26 +88,28 @@ class Stream:
 
     async def _ask(self, request: RolloutRequest) -> RolloutResponse:
         try:
+            return await self._exchange(request)
+        except StreamLostError:
+            end_if_cancelled()
+            raise
+
+    async def _exchange(self, request: RolloutRequest) -> RolloutResponse:
+        try:
             async with asyncio.timeout(self._watchdog_s):
                 await self._call.write(request)
                 response = await self._call.read()
                 if isinstance(response, RolloutResponse):
                     return response
-                end_if_cancelled()
                 raise StreamLostError(f"the renderer ended the stream ({(await self._call.code()).name})")
         except TimeoutError as error:
             self.close()
-            end_if_cancelled()
             raise StreamLostError(f"no answer from the renderer within {self._watchdog_s:g} s") from error
         except grpc.aio.AioRpcError as error:
-            end_if_cancelled()
             raise StreamLostError(reason(error), error.code()) from error
         except asyncio.InvalidStateError as error:
-            end_if_cancelled()
             raise StreamLostError("the stream has ended") from error
         except asyncio.CancelledError as error:
             # gRPC reports a call that was cancelled underneath in the same way as a task that is.
-            end_if_cancelled()
             raise StreamLostError("the call was cancelled") from error
 
     def _observations(self, response: RolloutResponse) -> NDArray[np.uint8]:
