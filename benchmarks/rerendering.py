@@ -61,6 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for scale in SCALES:
             r = correlations(painted[1], painted[scale])
             result[f"{brush}.x{scale}"] = {"mean": round(float(r.mean()), 4), "least": round(float(r.min()), 4)}
+        ink = {scale: 255 - float(images.mean()) for scale, images in painted.items()}
+        result[f"{brush}.ink"] = {"small over largest": round(ink[1] / ink[SCALES[-1]], 3)}
         sizes = {f"{scale * 64} pixels": enlarged(images[:SHOWN], 512) for scale, images in painted.items()}
         pictures.save_png(pictures.strip(sizes, scale=1), out / f"rerendering-{brush}.png")
     print(json.dumps(result, indent=1))
