@@ -71,7 +71,7 @@ def export(
 
 
 def _discriminator(run: Run) -> bytes:
-    """Weights of the run's discriminator, float16: half of what they need, and far finer than an update moves them."""
+    """Weights of the run's discriminator as a safetensors file, float16 to keep the repository small."""
     try:
         found = read_latest(run.checkpoints("discriminator"))
     except CheckpointError as error:
