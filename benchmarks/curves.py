@@ -1,0 +1,92 @@
+"""Learning curves of several runs in one picture, by what was changed between them.
+
+``python -m benchmarks.curves mse "l2=l2-0 l2-1 l2-2" "learned=learned-0 learned-1" --out docs/pictures/l2.png``: a line
+for each group is the mean of its runs, the band from the least to the most of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from spiral.replacing import replacing
+from spiral.runs import Run
+
+POINTS = 60
+"""Points of a curve; each is the mean of what a run recorded up to there since the one before."""
+
+
+def curve(run: Run, measure: str, edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Means of ``measure`` between the frames ``edges`` [P + 1]: [P], NaN where the run recorded nothing."""
+    points = [(record["frames"], record[measure]) for record in run.history() if measure in record]
+    if not points:
+        raise ValueError(f'{run.history_file}: it records no "{measure}"; `spiral train` writes it where it is known')
+    frames, values = np.array(points, np.float64).T
+    place = np.digitize(frames, edges, right=True) - 1
+    return np.array([values[place == p].mean() if (place == p).any() else np.nan for p in range(len(edges) - 1)])
+
+
+def groups_of(arguments: Sequence[str], runs: Path) -> dict[str, list[Run]]:
+    """``NAME=RUN RUN …`` of each argument."""
+    groups = {}
+    for argument in arguments:
+        name, _, members = argument.partition("=")
+        if not members.split():
+            raise ValueError(f'{argument}: there is no run in it; "NAME=RUN RUN …" is right')
+        groups[name] = [Run(runs / member) for member in members.split()]
+    return groups
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Draw the curves and print where each run ended."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("measure", help="a number of history.jsonl, for example mse")
+    parser.add_argument("groups", nargs="+", metavar="NAME=RUN RUN …")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs (default: runs)")
+    parser.add_argument("--frames", type=int, help="up to so many learnt frames (default: as far as the shortest run)")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/out/curves.png"), help="the picture")
+    arguments = parser.parse_args(argv)
+    try:
+        groups = groups_of(arguments.groups, arguments.runs)
+        members = [run for group in groups.values() for run in group]
+        last = arguments.frames or min(run.history()[-1]["frames"] for run in members if run.history())
+        edges = np.linspace(0, last, POINTS + 1)
+        curves = {
+            name: np.stack([curve(run, arguments.measure, edges) for run in runs]) for name, runs in groups.items()
+        }
+    except ValueError as error:
+        parser.error(str(error))
+    _draw(arguments.out, arguments.measure, edges[1:], curves)
+    for name, lines in curves.items():
+        print(json.dumps({"group": name, "frames": last, "last tenth": np.nanmean(lines[:, -6:], 1).round(4).tolist()}))
+    return 0
+
+
+def _draw(path: Path, measure: str, frames: NDArray[np.float64], curves: dict[str, NDArray[np.float64]]) -> None:
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for name, lines in curves.items():
+        (line,) = axes.plot(frames, np.nanmean(lines, 0), label=f"{name} ({len(lines)})", linewidth=1.4)
+        axes.fill_between(frames, np.nanmin(lines, 0), np.nanmax(lines, 0), alpha=0.2, color=line.get_color())
+    axes.set_xlabel("learnt frames")
+    axes.set_ylabel(measure)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as aside:
+        figure.savefig(aside, format="png", dpi=100)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

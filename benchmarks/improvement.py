@@ -1,0 +1,106 @@
+"""Which strokes of a long episode improve the score: ``python -m benchmarks.improvement RUN RUN --out picture.png``.
+
+Paintings of each run are made stroke by stroke and scored by the run's own discriminator. Where every stroke has learnt
+to paint, the score rises all along the episode; where only the last ones have, it rises at its end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from services.discriminator.network import build_network, to_input
+from services.discriminator.objectives import build_objective
+from spiral.checkpoints import read_latest
+from spiral.machine import usable_cores
+from spiral.replacing import replacing
+from spiral.runs import Run
+from spiral.trained import load_trained
+
+PAINTINGS = 256
+TENTHS = 10
+
+
+def scores_by_stroke(run: Run) -> NDArray[np.float32]:
+    """Scores of the blank canvas and after each of the ``T`` strokes: [T + 1, PAINTINGS]."""
+    trained = load_trained(run)
+    checkpoint = read_latest(run.checkpoints("discriminator"))
+    if checkpoint is None or "network" not in checkpoint.state.tensors:
+        raise ValueError(f"{run.path}: it has no discriminator that has learnt; train with one")
+    config = trained.config
+    judge = build_network(
+        trained.engine.observation_shape,
+        config.discriminator.channels,
+        False,
+        config.seed,
+        build_objective(config.discriminator).prepare,
+    )
+    judge.load_state_dict(checkpoint.state.tensors["network"])
+    judge.eval()
+    _, actions = trained.paint(PAINTINGS, seed=1)
+    canvases = trained.engine.open(PAINTINGS, usable_cores())
+    frames = [canvases.reset(np.zeros(PAINTINGS, np.int64)).copy()]
+    with torch.inference_mode():
+        scores = [judge(to_input(frames[0], torch.device("cpu"))).numpy()]
+        for stroke in actions.transpose(1, 0, 2):
+            painted = canvases.step(np.ascontiguousarray(stroke))
+            scores.append(judge(to_input(painted, torch.device("cpu"))).numpy())
+    canvases.close()
+    return np.stack(scores)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the share of the score's improvement in each tenth of the episode, and draw the score by stroke."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="+", metavar="RUN")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs (default: runs)")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/out/improvement.png"), help="the picture")
+    arguments = parser.parse_args(argv)
+    try:
+        scores = {name: scores_by_stroke(Run(arguments.runs / name)).mean(1) for name in arguments.names}
+    except ValueError as error:
+        parser.error(str(error))
+    for name, mean in scores.items():
+        ends = mean[np.linspace(0, len(mean) - 1, TENTHS + 1).round().astype(int)]
+        shares = np.diff(ends.astype(np.float64)) / float(mean[-1] - mean[0])
+        print(
+            json.dumps(
+                {
+                    "run": name,
+                    "blank": round(float(mean[0]), 3),
+                    "final": round(float(mean[-1]), 3),
+                    "share of each tenth": shares.round(3).tolist(),
+                }
+            )
+        )
+    _draw(arguments.out, scores)
+    return 0
+
+
+def _draw(path: Path, scores: dict[str, NDArray[np.float32]]) -> None:
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for name, mean in scores.items():
+        axes.plot((mean - mean[0]) / (mean[-1] - mean[0]), label=name, linewidth=1.4)
+    axes.set_xlabel("strokes")
+    axes.set_ylabel("share of the score's improvement so far")
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as aside:
+        figure.savefig(aside, format="png", dpi=100)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
