@@ -105,6 +105,10 @@ class LearnerConfig(Section):
     """``deviation``: rewards are divided by the running deviation of the scores and cut to ±10."""
     learning_rate: float = Field(1e-4, gt=0)
     """Step size of the optimiser."""
+    learning_rate_floor: float = Field(1.0, ge=0, le=1)
+    """Share of the learning rate that is left after ``learning_rate_frames``; 1: it stays as it is."""
+    learning_rate_frames: int = Field(1_000_000, ge=1)
+    """Learned frames over which the learning rate falls, linearly."""
     optimiser: Literal["adam", "rmsprop"] = "adam"
     """Adam (0.9, 0.999, ε 1e-8) or RMSProp (0.99, ε 0.1)."""
     value_cost: float = Field(0.5, ge=0)

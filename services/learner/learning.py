@@ -199,12 +199,16 @@ class PolicyLearner:
             rho = log_rho.exp().clamp(max=config.rho_bar) if corrected else torch.ones_like(log_rho)
             policy_loss = policy_gradient_loss(judged.log_prob, returns.advantages, rho)
         critic_loss = value_loss(judged.value, returns.targets)
-        bonus = entropy_bonus(judged.entropy, self._entropy_costs * self._entropy_share())
+        bonus = entropy_bonus(
+            judged.entropy, self._entropy_costs * self._left(config.entropy_floor, config.entropy_frames)
+        )
         losses = {"policy": policy_loss, "value": critic_loss}
         total = policy_loss + config.value_cost * critic_loss - bonus
         if finals is not None:
             losses["hindsight"] = self._hindsight_loss(inputs, actions, finals, cut)
             total = total + config.hindsight * losses["hindsight"]
+        for group in self.optimiser.param_groups:
+            group["lr"] = config.learning_rate * self._left(config.learning_rate_floor, config.learning_rate_frames)
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         norm = clip_gradient(list(self.policy.parameters()), config.gradient_clip)
@@ -229,10 +233,9 @@ class PolicyLearner:
         with self.precision.autocast():
             return self.policy.judge(inputs, actions, state)
 
-    def _entropy_share(self) -> float:
-        """What is left of the entropy's weights: 1 at the start, falling linearly to the floor."""
-        config = self.config
-        return 1 - (1 - config.entropy_floor) * min(1.0, (self.frames_before + self.frames) / config.entropy_frames)
+    def _left(self, floor: float, frames: int) -> float:
+        """What is left of a weight that falls linearly from 1 to ``floor`` over so many learned frames."""
+        return 1 - (1 - floor) * min(1.0, (self.frames_before + self.frames) / frames)
 
     @torch.no_grad()
     def _follow(self, updates: int) -> None:

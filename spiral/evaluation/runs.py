@@ -80,7 +80,7 @@ def evaluate_run(name: str, trained: Trained, num: int, seed: int, inception: In
         left_out.append(f"distances to real pictures: {error}")
     if inception is not None:
         figures.append(inception.figure(views, data.test, seed))
-    beside = encoded_data.test if targets is None else targets.pictures
+    beside = drawn(encoded_data.test, seed) if targets is None else targets.pictures
     figures += _diversity(views, beside, "targets" if conditional else "real pictures", seed)
     histogram: tuple[int, ...] = ()
     if digits and encoded.probabilities is not None:
@@ -102,6 +102,11 @@ def evaluate_run(name: str, trained: Trained, num: int, seed: int, inception: In
         histogram=histogram,
         left_out=tuple(left_out),
     )
+
+
+def drawn(pictures: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
+    """The pictures in another order: some sets come class by class, and the first ones then are all of one."""
+    return pictures[np.random.default_rng(seed).permutation(len(pictures))]
 
 
 def _distances(reference: Reference, encoded: Encoded, seed: int) -> list[Figure]:

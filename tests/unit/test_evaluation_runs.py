@@ -22,6 +22,7 @@ from spiral.evaluation.reference import Reference
 from spiral.evaluation.report import rounded
 from spiral.evaluation.reproduction import error_curve, reproduction
 from spiral.evaluation.resampling import Measured, weights_of
+from spiral.evaluation.runs import drawn
 from spiral.evaluation.stroke_curve import errors_by_stroke
 from spiral.evaluation.targets import mse
 from spiral.judgement import judge
@@ -171,6 +172,13 @@ def test_pictures_that_the_colour_encoder_cannot_take_are_refused():
     with pytest.raises(ValueError, match=r"uint8 \[5, 32, 32, 2\]"):
         views_of_colour(np.zeros((5, 32, 32, 2), np.uint8))
     assert views_of_colour(np.zeros((5, 64, 64, 1), np.uint8)).shape == (5, 32, 32, 3)
+
+
+def test_real_pictures_of_a_set_in_the_order_of_its_classes_are_of_all_of_them() -> None:
+    classes = np.repeat(np.arange(10, dtype=np.uint8), 200).reshape(-1, 1, 1, 1)
+    shown = drawn(classes, seed=0)
+    assert set(shown[:48].ravel()) == set(range(10))
+    np.testing.assert_array_equal(np.sort(shown, 0), classes)
 
 
 @pytest.mark.timeout(600)

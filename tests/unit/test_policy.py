@@ -305,11 +305,33 @@ def test_hindsight_makes_an_episode_likelier_for_its_own_picture():
     assert learner.take_progress().losses["hindsight"] > 0
 
 
-def test_the_entropy_costs_fall_to_their_floor():
-    policy = policy_of("small", spec=spec_of(), view=(32, 32, 1))
-    config = LearnerConfig(entropy_floor=0.1, entropy_frames=100)
-    learner = PolicyLearner(policy, config, seed=0)
+def test_weights_fall_to_their_floor():
+    learner = PolicyLearner(policy_of("small", spec=spec_of(), view=(32, 32, 1)), LearnerConfig(), seed=0)
     shares = []
     for learner.frames in (0, 50, 100, 1000):
-        shares.append(learner._entropy_share())
+        shares.append(learner._left(0.1, 100))
     assert shares == pytest.approx([1.0, 0.55, 0.1, 0.1])
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "rmsprop"])
+def test_the_learning_rate_falls_with_the_frames_also_after_a_resume(optimiser):
+    view = (32, 32, 1)
+    painter = Painter(policy_of("small", spec=spec_of(), view=view), 4, torch.Generator().manual_seed(0))
+    painter.begin(np.full((4, *view), 255, np.uint8))
+    while not painter.done:
+        painter.act()
+        painter.observe(np.zeros((4, *view), np.uint8))
+    trajectory = painter.trajectory()
+    rewards = np.zeros(trajectory.actions.shape[:2], np.float32)
+    config = LearnerConfig(
+        learning_rate=0.01, learning_rate_floor=0.25, learning_rate_frames=1000, optimiser=optimiser, hold_batches=0
+    )
+    learner = PolicyLearner(policy_of("small", spec=spec_of(), view=view), config, seed=0)
+    learner.frames = 500
+    learner.learn(trajectory, rewards)
+    assert learner.optimiser.param_groups[0]["lr"] == pytest.approx(0.01 * 0.625)
+    resumed = PolicyLearner(policy_of("small", spec=spec_of(), view=view), config, seed=0)
+    resumed.restore(learner.state())
+    resumed.frames = 2000
+    resumed.learn(trajectory, rewards)
+    assert resumed.optimiser.param_groups[0]["lr"] == pytest.approx(0.0025)
