@@ -6,10 +6,9 @@ import secrets
 import sys
 from collections.abc import Sequence
 
-import torch
-
 from services.actor.acting import run_until_stopped
 from services.actor.options import ActorOptions
+from spiral.computing import compute_with
 from spiral.metrics import new_metrics
 from spiral.options import StartError, run
 from spiral.serving import Serving
@@ -17,7 +16,7 @@ from spiral.serving import Serving
 
 def serve(options: ActorOptions) -> int:
     """Paint until SIGTERM; the exit code. StartError where something doesn't fit."""
-    torch.set_num_threads(options.threads)
+    compute_with(options.threads)
     try:
         config = options.run_config()
         metrics = new_metrics("actor")

@@ -7,8 +7,6 @@ import sys
 import time
 from collections.abc import Sequence
 
-import torch
-
 from services.discriminator.beginning import begin
 from services.discriminator.judge import Judge, Update
 from services.discriminator.judging import build_judge
@@ -18,6 +16,7 @@ from services.discriminator.options import DiscriminatorOptions
 from services.discriminator.servicer import Discriminator
 from services.discriminator.worker import Worker
 from spiral.checkpoints import CheckpointError, CheckpointStore, raise_generation
+from spiral.computing import compute_with
 from spiral.config import RunConfig
 from spiral.datasets import load
 from spiral.devices import choose_device
@@ -33,7 +32,7 @@ log = logging.getLogger(__name__)
 
 def serve(options: DiscriminatorOptions) -> int:
     """Serve until told to stop; 1 where the judge failed or could not write its last checkpoint."""
-    torch.set_num_threads(options.threads)
+    compute_with(options.threads)
     try:
         config = options.run_config()
         directory = Run(options.run_dir).checkpoints("discriminator")

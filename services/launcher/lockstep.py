@@ -25,6 +25,7 @@ from services.learner.run import LearningRun, Limits, ScoredBatch
 from services.learner.unrolls import places
 from spiral import datasets
 from spiral.checkpoints import CheckpointError, CheckpointStore, State, raise_generation
+from spiral.computing import compute_with
 from spiral.config import RunConfig
 from spiral.engines import Canvases, create
 from spiral.engines.description import EngineDescription
@@ -188,12 +189,13 @@ def run_lockstep(
 
 @contextmanager
 def deterministic(threads: int) -> Iterator[None]:
-    """Deterministic algorithms on ``threads`` threads as long as the block lasts."""
+    """Deterministic algorithms on ``threads`` threads as long as the block lasts, computing as the services do."""
     before = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
     torch.use_deterministic_algorithms(True)
-    torch.set_num_threads(threads)
+    compute_with(threads)
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before[0])
         torch.set_num_threads(before[1])
+        torch.set_flush_denormal(False)

@@ -6,7 +6,6 @@ import logging
 import time
 
 import grpc
-import torch
 import zmq
 
 from services.learner.admission import Admission
@@ -18,6 +17,7 @@ from services.learner.run import LearningRun, Limits, ScoredBatch
 from services.learner.scoring import DiscriminatorError, Scorer
 from services.learner.telling import Teller
 from spiral.checkpoints import CheckpointError, raise_generation
+from spiral.computing import compute_with
 from spiral.config import RunConfig
 from spiral.devices import choose_device
 from spiral.engines.description import EngineDescription
@@ -55,7 +55,7 @@ class StoppedError(Exception):
 
 def serve(options: LearnerOptions) -> int:
     """Run until a signal or the limit; 0, or 1 where it had to give up."""
-    torch.set_num_threads(options.threads)
+    compute_with(options.threads)
     try:
         config = options.run_config()
         device = choose_device(options.device)
