@@ -1,0 +1,46 @@
+"""How torch computes in a process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import Thread
+
+import pytest
+import torch
+
+from services.launcher.lockstep import deterministic
+from spiral.computing import compute_with
+
+
+@pytest.fixture
+def _as_before() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
+
+
+def tiny() -> float:
+    """1e-39, a denormal number, computed."""
+    return float((torch.full((64,), 1e-30) * 1e-9)[0])
+
+
+@pytest.mark.usefixtures("_as_before")
+def test_numbers_below_1e_38_count_as_0_also_in_threads_begun_later():
+    assert tiny() > 0
+    compute_with(1)
+    found = [tiny()]
+    thread = Thread(target=lambda: found.append(tiny()))
+    thread.start()
+    thread.join(60)
+    assert found == [0, 0]
+    assert torch.get_num_threads() == 1
+
+
+@pytest.mark.usefixtures("_as_before")
+def test_lockstep_computes_likewise_and_leaves_the_process_as_it_was():
+    threads = torch.get_num_threads()
+    with deterministic(1):
+        assert tiny() == 0
+    assert tiny() > 0
+    assert torch.get_num_threads() == threads
