@@ -13,11 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from spiral.replacing import replacing
+from benchmarks.plots import save_lines
 from spiral.runs import Run
 
 POINTS = 60
@@ -64,28 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         }
     except ValueError as error:
         parser.error(str(error))
-    _draw(arguments.out, arguments.measure, edges[1:], curves)
+    named = {f"{name} ({len(rows)})": rows for name, rows in curves.items()}
+    save_lines(arguments.out, named, edges[1:], "learnt frames", arguments.measure)
     for name, lines in curves.items():
         print(json.dumps({"group": name, "frames": last, "last tenth": np.nanmean(lines[:, -6:], 1).round(4).tolist()}))
     return 0
-
-
-def _draw(path: Path, measure: str, frames: NDArray[np.float64], curves: dict[str, NDArray[np.float64]]) -> None:
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for name, lines in curves.items():
-        (line,) = axes.plot(frames, np.nanmean(lines, 0), label=f"{name} ({len(lines)})", linewidth=1.4)
-        axes.fill_between(frames, np.nanmin(lines, 0), np.nanmax(lines, 0), alpha=0.2, color=line.get_color())
-    axes.set_xlabel("learnt frames")
-    axes.set_ylabel(measure)
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as aside:
-        figure.savefig(aside, format="png", dpi=100)
 
 
 if __name__ == "__main__":

@@ -14,15 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from benchmarks.plots import save_lines
 from services.discriminator.network import build_network, to_input
 from services.discriminator.objectives import build_objective
 from spiral.checkpoints import read_latest
 from spiral.machine import usable_cores
-from spiral.replacing import replacing
 from spiral.runs import Run
 from spiral.trained import load_trained
 
@@ -67,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         scores = {name: scores_by_stroke(Run(arguments.runs / name)).mean(1) for name in arguments.names}
+        if len(lengths := {len(mean) - 1 for mean in scores.values()}) > 1:
+            raise ValueError(f"the runs have {sorted(lengths)} strokes; runs of as many can be compared")
     except ValueError as error:
         parser.error(str(error))
     for name, mean in scores.items():
@@ -82,24 +82,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 }
             )
         )
-    _draw(arguments.out, scores)
+    shares_so_far = {name: ((mean - mean[0]) / (mean[-1] - mean[0]))[np.newaxis] for name, mean in scores.items()}
+    strokes = np.arange(lengths.pop() + 1)
+    save_lines(arguments.out, shares_so_far, strokes, "strokes", "share of the score's improvement so far")
     return 0
-
-
-def _draw(path: Path, scores: dict[str, NDArray[np.float32]]) -> None:
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for name, mean in scores.items():
-        axes.plot((mean - mean[0]) / (mean[-1] - mean[0]), label=name, linewidth=1.4)
-    axes.set_xlabel("strokes")
-    axes.set_ylabel("share of the score's improvement so far")
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as aside:
-        figure.savefig(aside, format="png", dpi=100)
 
 
 if __name__ == "__main__":
