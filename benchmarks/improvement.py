@@ -35,6 +35,8 @@ def scores_by_stroke(run: Run) -> NDArray[np.float32]:
     if checkpoint is None or "network" not in checkpoint.state.tensors:
         raise ValueError(f"{run.path}: it has no discriminator that has learnt; train with one")
     config = trained.config
+    if config.conditional:
+        raise ValueError(f"{run.path}: it paints after targets; this compares runs that paint from nothing")
     judge = build_network(
         trained.engine.observation_shape,
         config.discriminator.channels,
@@ -83,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         )
     shares_so_far = {name: ((mean - mean[0]) / (mean[-1] - mean[0]))[np.newaxis] for name, mean in scores.items()}
-    strokes = np.arange(lengths.pop() + 1)
+    strokes = np.arange(lengths.pop() + 1.0)
     save_lines(arguments.out, shares_so_far, strokes, "strokes", "share of the score's improvement so far")
     return 0
 
