@@ -21,9 +21,9 @@ def save_lines(
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for name, rows in lines.items():
-        (line,) = axes.plot(x, np.nanmean(rows, 0), label=name, linewidth=1.4)
+        (line,) = axes.plot(x, np.mean(rows, 0), label=name, linewidth=1.4)
         if len(rows) > 1:
-            axes.fill_between(x, np.nanmin(rows, 0), np.nanmax(rows, 0), alpha=0.2, color=line.get_color())
+            axes.fill_between(x, np.min(rows, 0), np.max(rows, 0), alpha=0.2, color=line.get_color())
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     axes.xaxis.set_major_formatter("{x:,.0f}")
