@@ -71,7 +71,7 @@ class LearnerConfig(Section):
     max_lag: int = Field(200, ge=1)
     """Oldest weights that a trajectory may have been painted with, updates before the present; older ones are
     dropped."""
-    off_policy: Literal["vtrace", "clip", "none"] = "vtrace"
+    off_policy: Literal["vtrace", "clip", "decoupled", "none"] = "vtrace"
     """Correction for the difference between the weights that painted and those that learn."""
     rho_bar: float = Field(1.0, gt=0)
     """V-trace: truncation of the importance weights in the temporal differences."""

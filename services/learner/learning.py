@@ -15,7 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from services.learner.losses import clipped_surrogate_loss, entropy_bonus, policy_gradient_loss, value_loss
+from services.learner.losses import (
+    clipped_surrogate_loss,
+    decoupled_surrogate_loss,
+    entropy_bonus,
+    policy_gradient_loss,
+    value_loss,
+)
 from services.learner.returns import vtrace
 from services.learner.unrolls import Cut, cut_of, last_actions
 from spiral.checkpoints import State, pack_optimiser, unpack_optimiser
@@ -99,12 +105,14 @@ class PolicyLearner:
         paid = self._tensor(rewards)
         cut = None if batch.first_step is None else cut_of(batch, self.policy)
         finals = self.policy.see(self._tensor(batch.observations[-1])) if self.config.hindsight else None
+        proximal = self._proximal(inputs, actions, cut) if self.config.off_policy == "decoupled" else behaviour
         before = self.updates
         for episodes in self._minibatches(batch.batch):
             update = self._update(
                 take(inputs, episodes),
                 actions[:, episodes],
                 behaviour[:, episodes],
+                proximal[:, episodes],
                 paid[:, episodes],
                 None if finals is None else finals[episodes],
                 None if cut is None else cut.take(episodes),
@@ -172,6 +180,7 @@ class PolicyLearner:
         inputs: Inputs,
         actions: Tensor,
         behaviour: Tensor,
+        proximal: Tensor,
         rewards: Tensor,
         finals: Tensor | None,
         cut: Cut | None,
@@ -195,6 +204,10 @@ class PolicyLearner:
         )
         if config.off_policy == "clip":
             policy_loss = clipped_surrogate_loss(judged.log_prob, behaviour, returns.advantages, config.clip)
+        elif config.off_policy == "decoupled":
+            policy_loss = decoupled_surrogate_loss(
+                judged.log_prob, proximal, behaviour, returns.advantages, config.clip, config.rho_bar
+            )
         else:
             rho = log_rho.exp().clamp(max=config.rho_bar) if corrected else torch.ones_like(log_rho)
             policy_loss = policy_gradient_loss(judged.log_prob, returns.advantages, rho)
@@ -227,6 +240,12 @@ class PolicyLearner:
         inputs = replace(inputs, target=finals)
         log_prob = self._judge(inputs, actions, cut).log_prob
         return -(log_prob if cut is None else log_prob * cut.valid).mean()
+
+    @torch.no_grad()
+    def _proximal(self, inputs: Inputs, actions: Tensor, cut: Cut | None) -> Tensor:
+        """Log-probabilities of a batch by the policy as it is before the batch's first update: ``[T, B]``."""
+        judged = self._judge(inputs, actions, cut)
+        return judged.log_prob if cut is None else cut.apply(judged)[0].log_prob
 
     def _judge(self, inputs: Inputs, actions: Tensor, cut: Cut | None) -> Judged:
         state = self.policy.initial_state(actions.shape[1]) if cut is None else cut.state

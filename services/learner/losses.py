@@ -18,6 +18,20 @@ def clipped_surrogate_loss(log_prob: Tensor, behaviour_log_prob: Tensor, advanta
     return -torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages).mean()
 
 
+def decoupled_surrogate_loss(
+    log_prob: Tensor, proximal_log_prob: Tensor, behaviour_log_prob: Tensor, advantages: Tensor, clip: float, bar: float
+) -> Tensor:
+    """−min(π_p/μ, bar) · min(r A, clip(r, 1 − ε, 1 + ε) A) with r = π/π_p (Hilton et al. 2022, equation 3).
+
+    π_p is the policy before the batch's first update. An old batch then may still move it by ε, while against μ most of
+    it would be beyond the clip from the start.
+    """
+    weight = (proximal_log_prob - behaviour_log_prob).exp().clamp(max=bar)
+    ratio = (log_prob - proximal_log_prob).exp()
+    advantages = advantages.detach()
+    return -(weight * torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)).mean()
+
+
 def value_loss(values: Tensor, targets: Tensor) -> Tensor:
     """½ (v − V)²."""
     return 0.5 * (targets.detach() - values).square().mean()

@@ -7,11 +7,17 @@ import math
 import numpy as np
 import torch
 
-from services.learner.losses import clipped_surrogate_loss, entropy_bonus, policy_gradient_loss, value_loss
+from services.learner.losses import (
+    clipped_surrogate_loss,
+    decoupled_surrogate_loss,
+    entropy_bonus,
+    policy_gradient_loss,
+    value_loss,
+)
 
 rng = np.random.default_rng(1)
 T, B, K = 4, 3, 2
-log_prob, behaviour, advantages, values, targets = (rng.normal(-1, 0.5, (T, B)) for _ in range(5))
+log_prob, behaviour, advantages, values, targets, proximal = (rng.normal(-1, 0.5, (T, B)) for _ in range(6))
 weights = rng.uniform(0, 1, (T, B))
 entropy = rng.uniform(0, 2, (T, B, K))
 
@@ -52,6 +58,28 @@ def test_clipped_surrogate_has_no_gradient_beyond_the_clip():
     clipped_surrogate_loss(beyond, torch.zeros(1, 1), torch.ones(1, 1), 0.2).backward()
     assert beyond.grad is not None
     assert beyond.grad.item() == 0
+
+
+def test_decoupled_surrogate_clips_about_the_proximal_policy_and_weighs_by_its_ratio():
+    total = 0.0
+    for t in range(T):
+        for b in range(B):
+            weight = min(math.exp(proximal[t, b] - behaviour[t, b]), 1.1)
+            ratio = math.exp(log_prob[t, b] - proximal[t, b])
+            clipped = min(max(ratio, 0.8), 1.2)
+            total -= weight * min(ratio * advantages[t, b], clipped * advantages[t, b])
+    found = decoupled_surrogate_loss(
+        tensor(log_prob), tensor(proximal), tensor(behaviour), tensor(advantages), 0.2, 1.1
+    )
+    assert math.isclose(found.item(), total / (T * B), rel_tol=1e-6)
+
+
+def test_decoupled_surrogate_of_a_fresh_batch_is_the_clipped_one():
+    fresh = decoupled_surrogate_loss(
+        tensor(log_prob), tensor(behaviour), tensor(behaviour), tensor(advantages), 0.2, 1.0
+    )
+    clipped = clipped_surrogate_loss(tensor(log_prob), tensor(behaviour), tensor(advantages), 0.2)
+    assert math.isclose(fresh.item(), clipped.item(), rel_tol=1e-6)
 
 
 def test_value_loss_is_half_the_square():
