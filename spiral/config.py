@@ -72,9 +72,10 @@ class LearnerConfig(Section):
     """Oldest weights that a trajectory may have been painted with, updates before the present; older ones are
     dropped."""
     off_policy: Literal["vtrace", "clip", "decoupled", "none"] = "vtrace"
-    """Correction for the difference between the weights that painted and those that learn."""
+    """Correction for the difference between the weights that painted and those that learn: importance weights, or a
+    surrogate clipped about the weights that painted (``clip``) or about those before the batch (``decoupled``)."""
     rho_bar: float = Field(1.0, gt=0)
-    """V-trace: truncation of the importance weights in the temporal differences."""
+    """Truncation of the importance weights: in V-trace's temporal differences, and of ``decoupled``."""
     c_bar: float = Field(1.0, gt=0)
     """V-trace: truncation of the importance weights in the trace."""
     clip: float = Field(0.2, gt=0, lt=1)
