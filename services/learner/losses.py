@@ -21,7 +21,7 @@ def clipped_surrogate_loss(log_prob: Tensor, behaviour_log_prob: Tensor, advanta
 def decoupled_surrogate_loss(
     log_prob: Tensor, proximal_log_prob: Tensor, behaviour_log_prob: Tensor, advantages: Tensor, clip: float, bar: float
 ) -> Tensor:
-    """−min(π_p/μ, bar) · min(r A, clip(r, 1 − ε, 1 + ε) A) with r = π/π_p (Hilton et al. 2022, equation 3).
+    """−min(π_p/μ, bar) · min(r A, clip(r, 1 − ε, 1 + ε) A) with r = π/π_p (Hilton et al. 2022, decoupled PPO).
 
     π_p is the policy before the batch's first update. An old batch then may still move it by ε, while against μ most of
     it would be beyond the clip from the start.

@@ -198,7 +198,7 @@ def learnt_from(batch: Trajectory, rewards: np.ndarray, **settings: object) -> P
     return learner
 
 
-@pytest.mark.parametrize("off_policy", ["vtrace", "clip"])
+@pytest.mark.parametrize("off_policy", ["vtrace", "clip", "decoupled"])
 def test_what_fills_up_an_unroll_is_not_learnt_from(off_policy: str) -> None:
     batch = join(paint_episode(make_policy(), U))
     where = places(batch, T)
