@@ -15,6 +15,7 @@ from spiral.computing import compute_with
 @pytest.fixture
 def _as_before() -> Iterator[None]:
     threads = torch.get_num_threads()
+    torch.set_flush_denormal(False)
     yield
     torch.set_num_threads(threads)
     torch.set_flush_denormal(False)
