@@ -22,12 +22,17 @@ POINTS = 50
 """Points of a curve; each is the mean of what a run recorded up to there since the one before."""
 
 
-def curve(run: Run, measure: str, edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Means of ``measure`` between the frames ``edges`` [P + 1]: [P]; a straight line where nothing was recorded."""
+def recorded(run: Run, measure: str) -> NDArray[np.float64]:
+    """Learnt frames and ``measure`` at each: [2, N], oldest first; ValueError where the run has none."""
     points = [(record["frames"], record[measure]) for record in run.history() if measure in record]
     if not points:
         raise ValueError(f'{run.history_file}: it records no "{measure}"; `spiral train` writes it where it is known')
-    frames, values = np.array(points, np.float64).T
+    return np.array(points, np.float64).T
+
+
+def curve(points: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Means of ``points`` [2, N] between the frames ``edges`` [P + 1]: [P]; a straight line where there are none."""
+    frames, values = points
     place = np.digitize(frames, edges, right=True) - 1
     there = np.unique(place[(place >= 0) & (place < len(edges) - 1)])
     means: NDArray[np.float64] = np.array([values[place == p].mean() for p in there])
@@ -56,14 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         groups = groups_of(arguments.groups, arguments.runs)
-        members = [run for group in groups.values() for run in group]
-        last = arguments.frames or min(run.history()[-1]["frames"] for run in members if run.history())
-        edges = np.linspace(0, last, POINTS + 1)
-        curves = {
-            name: np.stack([curve(run, arguments.measure, edges) for run in runs]) for name, runs in groups.items()
-        }
+        found = {name: [recorded(run, arguments.measure) for run in runs] for name, runs in groups.items()}
     except ValueError as error:
         parser.error(str(error))
+    last = arguments.frames or int(min(points[0, -1] for group in found.values() for points in group))
+    edges = np.linspace(0, last, POINTS + 1)
+    curves = {name: np.stack([curve(points, edges) for points in group]) for name, group in found.items()}
     named = {f"{name} ({len(rows)})": rows for name, rows in curves.items()}
     save_lines(arguments.out, named, edges[1:], "learnt frames", arguments.measure)
     for name, lines in curves.items():

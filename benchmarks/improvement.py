@@ -20,6 +20,7 @@ from benchmarks.plots import save_lines
 from services.discriminator.network import build_network, to_input
 from services.discriminator.objectives import build_objective
 from spiral.checkpoints import read_latest
+from spiral.evaluation.stroke_curve import views_by_action
 from spiral.machine import usable_cores
 from spiral.runs import Run
 from spiral.trained import load_trained
@@ -31,12 +32,12 @@ TENTHS = 10
 def scores_by_stroke(run: Run) -> NDArray[np.float32]:
     """Scores of the blank canvas and after each of the ``T`` strokes: [T + 1, PAINTINGS]."""
     trained = load_trained(run)
-    checkpoint = read_latest(run.checkpoints("discriminator"))
-    if checkpoint is None or "network" not in checkpoint.state.tensors:
-        raise ValueError(f"{run.path}: it has no discriminator that has learnt; train with one")
     config = trained.config
     if config.conditional:
         raise ValueError(f"{run.path}: it paints after targets; this compares runs that paint from nothing")
+    checkpoint = read_latest(run.checkpoints("discriminator"))
+    if checkpoint is None or "network" not in checkpoint.state.tensors:
+        raise ValueError(f"{run.path}: it has no discriminator that has learnt; train with one")
     judge = build_network(
         trained.engine.observation_shape,
         config.discriminator.channels,
@@ -47,15 +48,9 @@ def scores_by_stroke(run: Run) -> NDArray[np.float32]:
     judge.load_state_dict(checkpoint.state.tensors["network"])
     judge.eval()
     _, actions = trained.paint(PAINTINGS, seed=1)
-    canvases = trained.engine.open(PAINTINGS, usable_cores())
-    frames = [canvases.reset(np.zeros(PAINTINGS, np.int64)).copy()]
+    views = views_by_action(trained.engine, actions, usable_cores())
     with torch.inference_mode():
-        scores = [judge(to_input(frames[0], torch.device("cpu"))).numpy()]
-        for stroke in actions.transpose(1, 0, 2):
-            painted = canvases.step(np.ascontiguousarray(stroke))
-            scores.append(judge(to_input(painted, torch.device("cpu"))).numpy())
-    canvases.close()
-    return np.stack(scores)
+        return np.stack([judge(to_input(view, torch.device("cpu"))).numpy() for view in views])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,27 +61,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("benchmarks/out/improvement.png"), help="the picture")
     arguments = parser.parse_args(argv)
     try:
-        scores = {name: scores_by_stroke(Run(arguments.runs / name)).mean(1) for name in arguments.names}
+        scores = {name: scores_by_stroke(Run(arguments.runs / name)).mean(1, np.float64) for name in arguments.names}
         if len(lengths := {len(mean) - 1 for mean in scores.values()}) > 1:
             raise ValueError(f"the runs have {sorted(lengths)} strokes; runs of as many can be compared")
     except ValueError as error:
         parser.error(str(error))
-    for name, mean in scores.items():
-        ends = mean[np.linspace(0, len(mean) - 1, TENTHS + 1).round().astype(int)]
-        shares = np.diff(ends.astype(np.float64)) / float(mean[-1] - mean[0])
-        print(
-            json.dumps(
-                {
-                    "run": name,
-                    "blank": round(float(mean[0]), 3),
-                    "final": round(float(mean[-1]), 3),
-                    "share of each tenth": shares.round(3).tolist(),
-                }
-            )
-        )
-    shares_so_far = {name: ((mean - mean[0]) / (mean[-1] - mean[0]))[np.newaxis] for name, mean in scores.items()}
+    improved = {name: (mean - mean[0]) / (mean[-1] - mean[0]) for name, mean in scores.items()}
     strokes = np.arange(lengths.pop() + 1.0)
-    save_lines(arguments.out, shares_so_far, strokes, "strokes", "share of the score's improvement so far")
+    ends = np.linspace(0, len(strokes) - 1, TENTHS + 1).round().astype(int)
+    for name, mean in scores.items():
+        found = {"blank": round(mean[0], 3), "final": round(mean[-1], 3)}
+        print(
+            json.dumps({"run": name, **found, "share of each tenth": np.diff(improved[name][ends]).round(3).tolist()})
+        )
+    lines = {name: share[np.newaxis] for name, share in improved.items()}
+    save_lines(arguments.out, lines, strokes, "strokes", "share of the score's improvement so far")
     return 0
 
 

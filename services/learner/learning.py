@@ -106,6 +106,9 @@ class PolicyLearner:
         cut = None if batch.first_step is None else cut_of(batch, self.policy)
         finals = self.policy.see(self._tensor(batch.observations[-1])) if self.config.hindsight else None
         proximal = self._proximal(inputs, actions, cut) if self.config.off_policy == "decoupled" else behaviour
+        left = self._left(self.config.learning_rate_floor, self.config.learning_rate_frames)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.config.learning_rate * left
         before = self.updates
         for episodes in self._minibatches(batch.batch):
             update = self._update(
@@ -220,8 +223,6 @@ class PolicyLearner:
         if finals is not None:
             losses["hindsight"] = self._hindsight_loss(inputs, actions, finals, cut)
             total = total + config.hindsight * losses["hindsight"]
-        for group in self.optimiser.param_groups:
-            group["lr"] = config.learning_rate * self._left(config.learning_rate_floor, config.learning_rate_frames)
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         norm = clip_gradient(list(self.policy.parameters()), config.gradient_clip)
@@ -244,8 +245,7 @@ class PolicyLearner:
     @torch.no_grad()
     def _proximal(self, inputs: Inputs, actions: Tensor, cut: Cut | None) -> Tensor:
         """Log-probabilities of a batch by the policy as it is before the batch's first update: ``[T, B]``."""
-        judged = self._judge(inputs, actions, cut)
-        return judged.log_prob if cut is None else cut.apply(judged)[0].log_prob
+        return self._judge(inputs, actions, cut).log_prob
 
     def _judge(self, inputs: Inputs, actions: Tensor, cut: Cut | None) -> Judged:
         state = self.policy.initial_state(actions.shape[1]) if cut is None else cut.state

@@ -13,9 +13,7 @@ def policy_gradient_loss(log_prob: Tensor, advantages: Tensor, weights: Tensor) 
 
 def clipped_surrogate_loss(log_prob: Tensor, behaviour_log_prob: Tensor, advantages: Tensor, clip: float) -> Tensor:
     """−min(r A, clip(r, 1 − ε, 1 + ε) A) with r = π/μ (Schulman et al. 2017, equation 7)."""
-    ratio = (log_prob - behaviour_log_prob).exp()
-    advantages = advantages.detach()
-    return -torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages).mean()
+    return -_surrogate(log_prob, behaviour_log_prob, advantages, clip).mean()
 
 
 def decoupled_surrogate_loss(
@@ -27,9 +25,13 @@ def decoupled_surrogate_loss(
     it would be beyond the clip from the start.
     """
     weight = (proximal_log_prob - behaviour_log_prob).exp().clamp(max=bar)
-    ratio = (log_prob - proximal_log_prob).exp()
+    return -(weight * _surrogate(log_prob, proximal_log_prob, advantages, clip)).mean()
+
+
+def _surrogate(log_prob: Tensor, anchor_log_prob: Tensor, advantages: Tensor, clip: float) -> Tensor:
+    ratio = (log_prob - anchor_log_prob).exp()
     advantages = advantages.detach()
-    return -(weight * torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)).mean()
+    return torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
 
 
 def value_loss(values: Tensor, targets: Tensor) -> Tensor:

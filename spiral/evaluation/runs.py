@@ -80,7 +80,7 @@ def evaluate_run(name: str, trained: Trained, num: int, seed: int, inception: In
         left_out.append(f"distances to real pictures: {error}")
     if inception is not None:
         figures.append(inception.figure(views, data.test, seed))
-    beside = drawn(encoded_data.test, seed) if targets is None else targets.pictures
+    beside = drawn(encoded_data.test, _COMPARED, seed) if targets is None else targets.pictures
     figures += _diversity(views, beside, "targets" if conditional else "real pictures", seed)
     histogram: tuple[int, ...] = ()
     if digits and encoded.probabilities is not None:
@@ -104,9 +104,9 @@ def evaluate_run(name: str, trained: Trained, num: int, seed: int, inception: In
     )
 
 
-def drawn(pictures: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
-    """The pictures in another order: some sets come class by class, and the first ones then are all of one."""
-    return pictures[np.random.default_rng(seed).permutation(len(pictures))]
+def drawn(pictures: NDArray[np.uint8], most: int, seed: int) -> NDArray[np.uint8]:
+    """At most so many of the pictures, from all over the set: some come class by class, the first ones all of one."""
+    return pictures[np.random.default_rng(seed).permutation(len(pictures))[:most]]
 
 
 def _distances(reference: Reference, encoded: Encoded, seed: int) -> list[Figure]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,8 +32,8 @@ def errors_by_stroke(
         )
     errors = np.concatenate(
         [
-            _errors_by_action(engine, actions[start : start + _BATCH], targets[start : start + _BATCH], threads)
-            for start in range(0, len(actions), _BATCH)
+            np.stack([mse(view, targets[batch]) for view in views_by_action(engine, actions[batch], threads)], axis=1)
+            for batch in (slice(start, start + _BATCH) for start in range(0, len(actions), _BATCH))
         ]
     )
     strokes = _ends(actions, engine.spec)
@@ -51,14 +53,12 @@ def _ends(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.bool_]:
     return ends & (ends.cumsum(-1) > 1) if is_compound(spec) else ends
 
 
-def _errors_by_action(
-    engine: Engine, actions: NDArray[np.int32], targets: NDArray[np.uint8], threads: int
-) -> NDArray[np.float64]:
-    """[n, T, K] → [n, T + 1]."""
+def views_by_action(engine: Engine, actions: NDArray[np.int32], threads: int = 1) -> Iterator[NDArray[np.uint8]]:
+    """Replay actions [N, T, K]: the view of blank paper and after each action, ``T + 1`` times uint8 [N, H, W, C]."""
     canvases = engine.open(len(actions), threads)
     try:
-        errors = [mse(canvases.reset(np.zeros(len(actions), np.int64)), targets)]
-        errors += [mse(canvases.step(np.ascontiguousarray(step)), targets) for step in actions.swapaxes(0, 1)]
+        yield canvases.reset(np.zeros(len(actions), np.int64))
+        for step in actions.swapaxes(0, 1):
+            yield canvases.step(np.ascontiguousarray(step))
     finally:
         canvases.close()
-    return np.stack(errors, axis=1)

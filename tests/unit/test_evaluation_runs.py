@@ -176,7 +176,7 @@ def test_pictures_that_the_colour_encoder_cannot_take_are_refused():
 
 def test_real_pictures_of_a_set_in_the_order_of_its_classes_are_of_all_of_them() -> None:
     classes = np.repeat(np.arange(10, dtype=np.uint8), 200).reshape(-1, 1, 1, 1)
-    shown = drawn(classes, seed=0)
+    shown = drawn(classes, len(classes), seed=0)
     assert set(shown[:48].ravel()) == set(range(10))
     np.testing.assert_array_equal(np.sort(shown, 0), classes)
 
