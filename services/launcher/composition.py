@@ -16,6 +16,8 @@ STAGES: tuple[tuple[str, ...], ...] = (("actor", "renderer"), ("learner",), ("di
 """Order of stopping: first those that bring new work, then the learner, which may still ask for scores."""
 GRACE_S = {"actor": 10.0, "renderer": 10.0, "learner": 60.0, "discriminator": 60.0}
 """Time to stop; learner and discriminator write a checkpoint, and a slow disk is not to cost it."""
+NICENESS = {"actor": 5, "renderer": 5, "learner": 0, "discriminator": 5}
+"""Where there are fewer cores than threads the learner goes first: the others work ahead of it, and it for nobody."""
 
 PLAINTEXT = tuple(f"SPIRAL_{name}" for name in ("TLS_CA", "TLS_CERT", "TLS_KEY", "CURVE_KEY", "CURVE_PEERS"))
 """Variables of the options that encrypt."""
@@ -83,7 +85,7 @@ def compose(
         environment = {"GRPC_VERBOSITY": "ERROR", "OMP_NUM_THREADS": str(threads[name]), "PYTHONUNBUFFERED": "1"}
         # What encrypts services elsewhere is not meant for this user's own sockets, which the launcher talks to too.
         environment |= dict.fromkeys(PLAINTEXT, "")
-        command = Command(name, argv, run.logs / f"{name}.log", environment, (parent_pipe, lock))
+        command = Command(name, argv, run.logs / f"{name}.log", environment, (parent_pipe, lock), NICENESS[name])
         return Service(command, GRACE_S[name], ends_run=name == "learner" and limit != Limit())
 
     return [[service(name) for name in stage] for stage in STAGES]

@@ -23,6 +23,8 @@ class Command:
     """Set on top of the launcher's own environment."""
     inherit: Sequence[int] = ()
     """File descriptors that stay open in the child."""
+    niceness: int = 0
+    """How much further back than the launcher it stands where processes want more cores than there are, 0 … 19."""
 
 
 class Process:
@@ -44,6 +46,10 @@ class Process:
                 pass_fds=tuple(command.inherit),
                 start_new_session=True,
             )
+        if command.niceness:
+            # Before it has threads, which inherit it. Linux stops at 19 by itself.
+            with suppress(ProcessLookupError):
+                os.setpriority(os.PRIO_PROCESS, self.pid, os.getpriority(os.PRIO_PROCESS, 0) + command.niceness)
 
     @property
     def pid(self) -> int:

@@ -250,6 +250,14 @@ def test_a_child_has_its_own_session_and_inherits_only_what_it_is_given(tmp_path
         assert f"'{kept.fileno()}'" not in text
 
 
+def test_a_child_with_a_niceness_stands_back(tmp_path: Path) -> None:
+    own = psutil.Process().nice()
+    for niceness in (0, 1):
+        process = Process(Command("x", [sys.executable, "-c", SLEEPER], tmp_path / "log", niceness=niceness))
+        assert psutil.Process(process.pid).nice() == min(own + niceness, 19)
+        process.kill()
+
+
 def test_exit_codes_in_words() -> None:
     assert describe_exit(-9) == "was ended by SIGKILL"
     assert describe_exit(3) == "exited with code 3"
