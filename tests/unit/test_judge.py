@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import nn
 
-from services.discriminator import network as network_module
 from services.discriminator.distances import DISTANCES
 from services.discriminator.judge import Judge, Scores
 from services.discriminator.judging import LearnedJudge, build_judge
@@ -316,104 +315,12 @@ def test_targets_come_from_the_split_that_is_asked_for_and_change_nothing() -> N
     assert_same(ask(judge, CONFIGS["r1"], 0), ask(undisturbed, CONFIGS["r1"], 0))
 
 
-@pytest.mark.parametrize("count", [0, 4097])
-def test_a_count_of_targets_out_of_range_is_a_sentence(count: int) -> None:
-    with pytest.raises(ValueError, match=f"count: {count} is outside 1…4096"):
-        judge_of(CONFIGS["r1"]).sample_targets(count, test=False)
-
-
-BAD = {
-    "batch_id: it has 0 bytes": ("", observations(0), None),
-    "batch_id: it has 129 bytes": ("x" * 129, observations(0), None),
-    "observations: float32": ("a", observations(0).astype(np.float32), None),
-    r"observations: uint8 \[3, 6, 16, 16\]": ("a", observations(0)[..., 0], None),
-    "pictures of 16 × 16 × 1 is right": ("a", observations(0, shape=(16, 8, 1)), None),
-    "0 frames of 6 episodes": ("a", observations(0)[:0], None),
-    "targets: this run has none": ("a", observations(0), targets(0)),
-}
-
-
-@pytest.mark.parametrize("message", BAD)
-def test_a_bad_batch_is_a_sentence_that_names_the_field(message: str) -> None:
-    judge = judge_of(CONFIGS["r1"])
-    with pytest.raises(ValueError, match=message):
-        judge.score(*BAD[message], remember=True)
-    assert judge.version.number == 0
-
-
-@pytest.mark.parametrize(
-    ("wanted", "message"),
-    [
-        (None, "targets: they are missing"),
-        (targets(0, batch=5), r"targets: uint8 \[5, 16, 16, 1\] don't fit 6 episodes"),
-    ],
-)
-@pytest.mark.parametrize("name", ["conditional", "l2"])
-def test_bad_targets_are_a_sentence(name: str, wanted: np.ndarray | None, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        judge_of(CONFIGS[name]).score("a", observations(0), wanted, remember=True)
-
-
-def test_an_id_that_was_another_batchs_is_refused() -> None:
-    judge = judge_of(CONFIGS["r1"])
-    judge.score("a", observations(0), None, remember=True)
-    with pytest.raises(ValueError, match=r'batch_id: "a" was given to a batch of \[F, B\] = \[3, 6\] before'):
-        judge.score("a", observations(0, frames=2), None, remember=True)
-
-
-def test_a_state_of_another_network_or_kind_is_refused() -> None:
-    other = judge_of(config("discriminator.channels=[4,4]"))
-    with pytest.raises(ValueError, match="checkpoint: its network has the shapes"):
-        judge_of(CONFIGS["r1"]).restore(other.state())
-    with pytest.raises(ValueError, match='of kind "l2", this one is "learned"'):
-        judge_of(CONFIGS["conditional"]).restore(judge_of(CONFIGS["l2"]).state())
-    with pytest.raises(ValueError, match='of kind "learned", this one is "l2"'):
-        judge_of(CONFIGS["l2"]).restore(judge_of(CONFIGS["conditional"]).state())
-
-
-def test_data_of_another_size_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"data: the pictures of light are \[16, 16, 1\]"):
-        build_judge(CONFIGS["r1"], (32, 32, 1), dataset(), seed=0)
-
-
 def test_building_leaves_the_global_generator_alone() -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
     ask(judge_of(CONFIGS["wgan-gp"]), CONFIGS["wgan-gp"], 0)
     assert torch.equal(torch.rand(3), expected)
-
-
-@pytest.mark.parametrize(
-    "shape", [(16, 16, 1), (20, 20, 3), (25, 25, 1), (32, 32, 3), (48, 48, 1), (64, 64, 3), (64, 32, 1)]
-)
-@pytest.mark.parametrize("conditional", [False, True])
-def test_any_view_fits(shape: tuple[int, int, int], conditional: bool) -> None:
-    network = build_network(shape, (2, 2, 2, 2), conditional, seed=0)
-    pictures = to_input(observations(0, frames=1, batch=3, shape=shape)[0], torch.device("cpu"))
-    assert network(pictures, pictures if conditional else None).shape == (3,)
-
-
-def test_the_recipes_network_has_42_thousand_parameters() -> None:
-    network = build_network((32, 32, 1), (16, 32, 64), conditional=False, seed=0)
-    assert sum(parameter.numel() for parameter in network.parameters()) == 42_353
-
-
-def test_pixels_go_from_minus_one_to_one() -> None:
-    pixels = to_input(np.array([0, 51, 255], dtype=np.uint8).reshape(3, 1, 1, 1), torch.device("cpu"))
-    assert pixels.dtype == torch.float32
-    torch.testing.assert_close(pixels.reshape(-1), torch.tensor([-1.0, -0.6, 1.0]))
-
-
-def test_a_view_too_small_for_the_convolutions_is_a_sentence() -> None:
-    with pytest.raises(ValueError, match=r"5 convolutions, each of which halves .* 16×16 pixels; at most 4 fit"):
-        Critic((16, 16, 1), (4, 4, 4, 4, 4), conditional=False)
-
-
-def test_the_initialisation_can_be_chosen() -> None:
-    network = build_network((32, 32, 1), (64, 64), conditional=False, seed=0, initialise=network_module.dcgan)
-    assert float(network.convolutions[1].weight.detach().std()) == pytest.approx(0.02, rel=0.05)
-    assert not network.convolutions[1].bias.any()
 
 
 @pytest.mark.parametrize("name", ["r1", "conditional", "l2"])
