@@ -9,6 +9,7 @@ from pathlib import Path
 
 from services.launcher.processes import Command
 from services.launcher.supervision import Service
+from spiral.limits import Limits
 from spiral.runs import Run
 from spiral.wire.edges import SERVICES
 
@@ -21,14 +22,6 @@ NICENESS = {"actor": 5, "renderer": 5, "learner": 0, "discriminator": 5}
 
 PLAINTEXT = tuple(f"SPIRAL_{name}" for name in ("TLS_CA", "TLS_CERT", "TLS_KEY", "CURVE_KEY", "CURVE_PEERS"))
 """Variables of the options that encrypt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """When the learner is to end the run; both None: when it is told to."""
-
-    minutes: float | None = None
-    frames: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +41,7 @@ def compose(
     run: Run,
     folder: Path,
     threads: Mapping[str, int],
-    limit: Limit,
+    limits: Limits,
     parent_pipe: int,
     lock: int,
     computing: Computing,
@@ -66,7 +59,7 @@ def compose(
         # The actor that uses its streams stops at the same moment: there is nobody to wait for.
         "renderer": ["--grace-s=2"],
         "actor": [*run_options, "--grace-s=2"],
-        "learner": [*run_options, *trains, "--at-limit=exit", *_limits(limit)],
+        "learner": [*run_options, *trains, "--at-limit=exit", *_limits(limits)],
         "discriminator": [*run_options, *trains],
     }
 
@@ -86,15 +79,15 @@ def compose(
         # What encrypts services elsewhere is not meant for this user's own sockets, which the launcher talks to too.
         environment |= dict.fromkeys(PLAINTEXT, "")
         command = Command(name, argv, run.logs / f"{name}.log", environment, (parent_pipe, lock), NICENESS[name])
-        return Service(command, GRACE_S[name], ends_run=name == "learner" and limit != Limit())
+        return Service(command, GRACE_S[name], ends_run=name == "learner" and limits != Limits())
 
     return [[service(name) for name in stage] for stage in STAGES]
 
 
-def _limits(limit: Limit) -> list[str]:
+def _limits(limits: Limits) -> list[str]:
     options = []
-    if limit.minutes is not None:
-        options.append(f"--limit-minutes={limit.minutes}")
-    if limit.frames is not None:
-        options.append(f"--limit-frames={limit.frames}")
+    if limits.minutes is not None:
+        options.append(f"--limit-minutes={limits.minutes}")
+    if limits.frames is not None:
+        options.append(f"--limit-frames={limits.frames}")
     return options

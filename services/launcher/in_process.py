@@ -7,11 +7,11 @@ from typing import Any
 
 from services.launcher.display import Display
 from services.launcher.lockstep import run_lockstep
-from services.launcher.progress import Limits, from_record
+from services.launcher.progress import from_record
 from services.launcher.run_directory import OpenRun
 from services.launcher.signals import StopSignals
-from services.learner.run import Limits as LearnerLimits
 from spiral.checkpoints import CheckpointError
+from spiral.limits import Limits
 
 
 def run_in_process(
@@ -25,12 +25,11 @@ def run_in_process(
     def show(record: Mapping[str, Any]) -> None:
         display.show(from_record(record, limits))
 
-    minutes = None if limits.seconds is None else limits.seconds / 60
     try:
         found = run_lockstep(
             opened.config,
             opened.run,
-            LearnerLimits(limits.frames, minutes),
+            limits,
             threads=threads["in-process"],
             stopping=stop.event,
             on_record=show,

@@ -21,7 +21,7 @@ from services.discriminator.judge import Judge
 from services.discriminator.judging import build_judge
 from services.learner.admission import slots
 from services.learner.batches import join
-from services.learner.run import LearningRun, Limits, ScoredBatch
+from services.learner.run import LearningRun, ScoredBatch
 from services.learner.unrolls import places
 from spiral import datasets
 from spiral.checkpoints import CheckpointError, CheckpointStore, State, raise_generation
@@ -29,6 +29,7 @@ from spiral.computing import compute_with
 from spiral.config import RunConfig
 from spiral.engines import Canvases, create
 from spiral.engines.description import EngineDescription
+from spiral.limits import Limits
 from spiral.painting import Painter
 from spiral.runs import Run
 from spiral.trajectories import Trajectory

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from services.launcher.scrape import Reading, Readings
+from spiral.limits import Limits
 from spiral.readings import Page
 
 RATE_WINDOW_S = 15.0
@@ -60,25 +61,6 @@ class Progress:
         return {key: _rounded(value) for key, value in asdict(self).items() if value not in (None, "", {}, ())}
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When a run ends; both None: when it is stopped."""
-
-    seconds: float | None = None
-    """Of training, since this start."""
-    frames: int | None = None
-    """Learnt over the whole run."""
-
-    def left(self, seconds: float, frames: int, frames_per_s: float | None) -> tuple[float | None, float | None]:
-        """Seconds left and the share done, 0 to 1."""
-        if self.seconds is not None:
-            return max(0.0, self.seconds - seconds), min(1.0, seconds / self.seconds)
-        if self.frames is not None:
-            left = (self.frames - frames) / frames_per_s if frames_per_s else None
-            return left, min(1.0, frames / self.frames)
-        return None, None
-
-
 class Tracker:
     """Makes progress out of readings of the services, remembering as much as rates need."""
 
@@ -104,13 +86,12 @@ class Tracker:
         frames = learner.page.value("spiral_learner_run_frames")
         self._frames = int(frames or self._frames)
         fps = self._rate("learner", "spiral_learner_frames_total")
-        left, share = self._limits.left(seconds, self._frames, fps)
         lag = [learner.page.value("spiral_learner_policy_lag", stat=stat) for stat in ("min", "mean", "max")]
         held_up = learner.page.by_label("spiral_learner_bottleneck", "service")
         return Progress(
             seconds=seconds,
-            seconds_left=left,
-            share_done=share,
+            seconds_left=self._limits.seconds_left(seconds, self._frames, fps),
+            share_done=_share(self._limits, seconds, self._frames),
             frames=self._frames,
             frames_per_s=fps,
             painted_per_s=self._rate("actor", "spiral_actor_frames_total"),
@@ -156,11 +137,10 @@ class Tracker:
 def from_record(record: Mapping[str, Any], limits: Limits) -> Progress:
     """Progress of an in-process run from a record of its learning curve (the keys of ``history.jsonl``)."""
     seconds, frames, fps = float(record.get("seconds", 0.0)), int(record.get("frames", 0)), record.get("fps")
-    left, share = limits.left(seconds, frames, fps)
     return Progress(
         seconds=seconds,
-        seconds_left=left,
-        share_done=share,
+        seconds_left=limits.seconds_left(seconds, frames, fps),
+        share_done=_share(limits, seconds, frames),
         frames=frames,
         frames_per_s=fps,
         updates=int(record.get("updates", 0)),
@@ -168,6 +148,12 @@ def from_record(record: Mapping[str, Any], limits: Limits) -> Progress:
         score_painted=record.get("score_painted"),
         entropy=record.get("entropy") or {},
     )
+
+
+def _share(limits: Limits, seconds: float, frames: int) -> float | None:
+    """What is done as it is shown: no more than all of it, though the last batch goes a little beyond."""
+    done = limits.done(seconds, frames)
+    return None if done is None else min(1.0, done)
 
 
 def _page(readings: Readings, service: str) -> Page:

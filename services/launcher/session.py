@@ -9,16 +9,17 @@ from contextlib import contextmanager, suppress
 
 import psutil
 
-from services.launcher.composition import Computing, Limit, addresses, compose
+from services.launcher.composition import Computing, addresses, compose
 from services.launcher.display import Display
 from services.launcher.health import HealthChecks
-from services.launcher.progress import Limits, ServiceProgress, Tracker
+from services.launcher.progress import ServiceProgress, Tracker
 from services.launcher.run_directory import OpenRun
 from services.launcher.scrape import Scraper
 from services.launcher.signals import StopSignals
 from services.launcher.sockets import socket_directory
 from services.launcher.supervision import ServiceFailedError, Supervisor, Watched
 from services.launcher.writable import WritableCheck
+from spiral.limits import Limits
 
 STEP_S = 0.25
 """As often as the display is drawn."""
@@ -35,10 +36,9 @@ def run_services(
     computing: Computing,
 ) -> str:
     """Run the four services until the limit or a stop signal; the text of what went wrong, empty where nothing did."""
-    limit = Limit(None if limits.seconds is None else limits.seconds / 60, limits.frames)
     with socket_directory(opened.run.path) as folder, _pipe() as parent_pipe:
         health = HealthChecks(addresses(folder), time.monotonic)
-        stages = compose(opened.run, folder, threads, limit, parent_pipe, opened.lock, computing)
+        stages = compose(opened.run, folder, threads, limits, parent_pipe, opened.lock, computing)
         supervisor = Supervisor(stages, health, time.monotonic, display.say)
         tracker = Tracker(limits, opened.config.actor.groups)
         checkpoint_s = opened.config.learner.checkpoint_s

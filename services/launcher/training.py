@@ -13,11 +13,11 @@ from typing import TextIO
 from services.launcher import threads as thread_counts
 from services.launcher.composition import Computing
 from services.launcher.display import Display, open_display
-from services.launcher.progress import Limits
 from services.launcher.run_directory import OpenRun, Request, open_run
 from services.launcher.session import run_services
 from services.launcher.shipped import paint_in_process
 from services.launcher.signals import StopSignals
+from spiral.limits import Limits
 from spiral.machine import usable_cores
 
 
@@ -51,7 +51,7 @@ def train_run(wishes: Wishes, stream: TextIO | None = None) -> int:
     stream = stream or sys.stdout
     wanted = thread_counts.parse(wishes.threads)
     _check_computing(wishes)
-    limits = Limits(None if wishes.minutes is None else wishes.minutes * 60, wishes.frames)
+    limits = Limits(wishes.frames, wishes.minutes)
     with StopSignals() as stop:
         opened = open_run(Request(wishes.runs, wishes.preset, wishes.name, wishes.settings, wishes.fresh, wishes.model))
         try:

@@ -24,6 +24,7 @@ from services.learner.unrolls import finished, places
 from spiral.checkpoints import CheckpointStore, State
 from spiral.config import RunConfig
 from spiral.engines.description import EngineDescription
+from spiral.limits import Limits
 from spiral.models import read_card_file
 from spiral.policy import build_policy
 from spiral.policy.weights import load_weights, parse_weights
@@ -64,16 +65,6 @@ class Lag:
     def mean(self) -> float:
         """The middle between both."""
         return (self.least + self.most) / 2
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When a run is over; None: never."""
-
-    frames: int | None = None
-    """Frames learnt over the whole run."""
-    minutes: float | None = None
-    """Time since this start."""
 
 
 class LearningRun:
@@ -153,10 +144,7 @@ class LearningRun:
     @property
     def done(self) -> float:
         """Share of the limit that is reached: 1 or more at the end, 0 without a limit."""
-        frames, minutes = self.limits.frames, self.limits.minutes
-        by_frames = self.learner.frames / frames if frames else 0.0
-        by_time = (self._clock() - self._started) / 60 / minutes if minutes else 0.0
-        return max(by_frames, by_time)
+        return self.limits.done(self._clock() - self._started, self.learner.frames) or 0.0
 
     def learn(self, batch: ScoredBatch) -> None:
         """Turn scores into rewards and learn from them."""

@@ -13,7 +13,7 @@ from services.learner.ingest import Ingest
 from services.learner.measured import learning_step
 from services.learner.options import LearnerOptions
 from services.learner.publisher import LearnerServicer, WeightsPublisher
-from services.learner.run import LearningRun, Limits, ScoredBatch
+from services.learner.run import LearningRun, ScoredBatch
 from services.learner.scoring import DiscriminatorError, Scorer
 from services.learner.telling import Teller
 from spiral.checkpoints import CheckpointError, raise_generation
@@ -21,6 +21,7 @@ from spiral.computing import compute_with
 from spiral.config import RunConfig
 from spiral.devices import choose_device
 from spiral.engines.description import EngineDescription
+from spiral.limits import Limits
 from spiral.metrics import new_metrics
 from spiral.options import StartError, refuse
 from spiral.policy.weights import dump_weights

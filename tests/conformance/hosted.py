@@ -32,6 +32,7 @@ from spiral.conformance.scenes import set_up
 from spiral.conformance.target import Target
 from spiral.conformance.wanted import Wanted
 from spiral.datasets import Dataset
+from spiral.limits import Limits
 from spiral.metrics import new_metrics
 from spiral.options import ServiceOptions
 from spiral.runs import Run
@@ -170,7 +171,7 @@ def hosted_learner(folder: Path, settings: tuple[str, ...] = (), certificates: P
                 run,
                 generation,
                 lambda: learning_service.describe_engine(config, options.renderer, None, serving),
-                learning_service.Limits(),
+                Limits(),
                 time.monotonic,
             )
             teller = learning_service.Teller(metrics, learning)

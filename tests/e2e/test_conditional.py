@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from services.launcher.lockstep import Lockstep, deterministic
-from services.learner.run import Limits
 from spiral.checkpoints import read_latest
 from spiral.config import load_config
 from spiral.evaluation import mse
+from spiral.limits import Limits
 from spiral.metrics import new_metrics
 from spiral.runs import Run
 from tests.launched import SMALL, Launched

@@ -16,9 +16,9 @@ import torch
 from PIL import Image
 
 from services.launcher.lockstep import Lockstep, deterministic, run_lockstep
-from services.learner.run import Limits
 from spiral.checkpoints import CheckpointError, CheckpointStore
 from spiral.config import RunConfig, load_config
+from spiral.limits import Limits
 from spiral.runs import Run
 
 SMALL = ["actor.batch=16", "learner.batch=16", "policy.width=32", "discriminator.channels=[4, 8]", "num_actions=3"]

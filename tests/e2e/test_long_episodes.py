@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from services.launcher.lockstep import Lockstep, deterministic, run_lockstep
-from services.learner.run import Limits
 from spiral.config import load_config
+from spiral.limits import Limits
 from spiral.programs import Program, render
 from spiral.runs import Run
 from tests.launched import SMALL, Launched

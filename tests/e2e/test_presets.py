@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from services.launcher.lockstep import Lockstep, deterministic
-from services.learner.run import Limits
 from spiral.config import load_config, preset_names
+from spiral.limits import Limits
 from spiral.runs import Run
 from spiral.trajectories import even_unroll
 from tests.launched import Launched

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from services.learner.run import LearningRun, Limits
+from services.learner.run import LearningRun
 from spiral import checkpoints
 from spiral.checkpoints import (
     CheckpointError,
@@ -27,6 +27,7 @@ from spiral.checkpoints import (
 from spiral.config import load_config
 from spiral.engines import create
 from spiral.engines.description import EngineDescription
+from spiral.limits import Limits
 from spiral.runs import Run
 from spiral.trained import load_trained
 

@@ -17,10 +17,11 @@ from services.discriminator.network import build_network
 from services.discriminator.objectives import Pictures, build_objective
 from services.learner.learning import PolicyLearner
 from services.learner.measured import learning_step
-from services.learner.run import LearningRun, Limits
+from services.learner.run import LearningRun
 from spiral.config import RunConfig, load_config
 from spiral.engines import create
 from spiral.engines.description import EngineDescription
+from spiral.limits import Limits
 from spiral.policy import build_policy
 from spiral.policy.categorical import log_prob_and_entropy
 from spiral.precision import FP32, MARGIN, Precision, Step, settle

@@ -15,8 +15,9 @@ import pytest
 from rich.console import Console
 
 from services.launcher.display import LineDisplay, LiveDisplay, clock, sparkline
-from services.launcher.progress import Limits, Progress, ServiceProgress, Tracker, from_record
+from services.launcher.progress import Progress, ServiceProgress, Tracker, from_record
 from services.launcher.scrape import Reading, Readings, parse_page, read
+from spiral.limits import Limits
 from spiral.metrics import MetricsPage, new_metrics
 from spiral.v1.info_pb2_grpc import add_InfoServiceServicer_to_server
 from spiral.wire import rpc

@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 
 from services.launcher.lockstep import Lockstep, deterministic
-from services.learner.run import Limits
 from spiral.cli.main import main
 from spiral.config import load_config
 from spiral.datasets import load
 from spiral.evaluation import mse
+from spiral.limits import Limits
 from spiral.programs import Program, render
 from spiral.reconstruction import read_target
 from spiral.runs import Run
