@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,28 +17,21 @@ import zmq.asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.actor.link import EVENTS
-from services.actor.shipper import Shipper
-from services.actor.shipping import Fate, Shipping
-from services.actor.waiting import Waits
 from services.learner import scoring
-from services.learner.admission import Admission
 from services.learner.ingest import Ingest
 from services.learner.scoring import Scorer
-from spiral.metrics import Metrics, new_metrics
+from spiral.metrics import new_metrics
 from spiral.v1.trajectory_pb2 import (
     REASON_NO_HELLO,
     REASON_STOPPING,
     VERDICT_ACCEPTED,
     VERDICT_REFUSED,
-    Answer,
-    LearnerMessage,
     Reason,
 )
 from spiral.versions import Version
 from spiral.wire import rpc, sockets
-from spiral.wire.info import Info
 from spiral.wire.renewing import RENEW_S, RenewedChannel
+from tests.ingests import Client, Learner, learning
 from tests.judging_data import discriminator
 from tests.names import Name
 from tests.processes import until
@@ -57,66 +49,6 @@ from tests.trajectory_messages import (
 )
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_MS = 30_000
-NEVER_S = 3600.0
-"""Interval of heartbeats for tests in which something else has to make the learner speak."""
-
-
-class Client:
-    """An actor that says what the test tells it to."""
-
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str) -> None:
-        self.socket = sockets.dealer(context, address)
-
-    def ask(self, frames: Sequence[bytes | memoryview]) -> LearnerMessage:
-        """Send, and read the next message."""
-        self.socket.send_multipart(frames)
-        return self.read()
-
-    def read(self) -> LearnerMessage:
-        """The next message; fails where none comes."""
-        assert self.socket.poll(PATIENCE_MS), "no message from the learner"
-        return LearnerMessage.FromString(self.socket.recv())
-
-    def answer(self, frames: Sequence[bytes | memoryview]) -> Answer:
-        """Send, and read the answer; heartbeats in between are skipped."""
-        message = self.ask(frames)
-        while message.HasField("heartbeat"):
-            message = self.read()
-        return message.answer
-
-
-class Learner:
-    """An ingest on an address, with its metrics."""
-
-    def __init__(self, ingest: Ingest, metrics: Metrics, client: Callable[[], Client]) -> None:
-        self.ingest = ingest
-        self.metrics = metrics
-        self.client = client
-
-    def count(self, name: str, **labels: str) -> float:
-        """Value of a metric."""
-        value = self.metrics.registry.get_sample_value(name, labels)
-        assert value is not None
-        return value
-
-
-@contextmanager
-def learning(address: str, admission: Admission | None = None, heartbeat_s: float = NEVER_S) -> Iterator[Learner]:
-    metrics = new_metrics("learner")
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    clients: list[Client] = []
-
-    def client() -> Client:
-        clients.append(Client(context, address))
-        return clients[-1]
-
-    router = sockets.router(context, address)
-    with Ingest(router, admission or make_admission(), metrics, heartbeat_s=heartbeat_s) as ingest:
-        yield Learner(ingest, metrics, client)
-        for each in clients:
-            each.socket.close()
-    context.term()
 
 
 @pytest.fixture
@@ -316,86 +248,6 @@ def test_credits_of_a_frozen_actor_come_back(address: str, monkeypatch: pytest.M
         finally:
             holder.kill()
             holder.communicate()
-
-
-class Actor:
-    """The actor's real end, and what became of its trajectories."""
-
-    def __init__(self, context: zmq.asyncio.Context, address: str, incarnation: int = 7) -> None:
-        self.fates: list[Fate] = []
-        info = Info("actor")
-        self.shipper = Shipper(
-            lambda: sockets.dealer(context, address, monitored=EVENTS),
-            Shipping("a", incarnation, CONTRACT.digest),
-            Waits(lambda peer, seconds: None, info.waiting),
-            self.fates.append,
-        )
-
-    async def ship(self, version: Version = VERSION) -> None:
-        """Ship a trajectory."""
-        await self.shipper.ship(make_trajectory(), version, version, 0.5)
-
-    async def settled(self, count: int) -> list[Fate]:
-        """The fates, once there are ``count``."""
-        async with asyncio.timeout(30):
-            while len(self.fates) < count:
-                await asyncio.sleep(0.01)
-        return self.fates
-
-
-def run_actor(address: str, story: Callable[[Actor], object], incarnation: int = 7) -> None:
-    async def main() -> None:
-        with zmq.asyncio.Context() as context:
-            actor = Actor(context, address, incarnation)
-            running = asyncio.create_task(actor.shipper.run())
-            try:
-                await story(actor)  # type: ignore[misc]
-            finally:
-                running.cancel()
-                await asyncio.gather(running, return_exceptions=True)
-
-    asyncio.run(main())
-
-
-def admission_of(version: Version) -> Admission:
-    return Admission(
-        CONTRACT, version, batch=BATCH, learner_batch=BATCH, queue=4, queue_bytes=1 << 20, credits_per_actor=2
-    )
-
-
-def test_an_actor_ships_to_a_learner_that_comes_later_and_to_its_successor(address: str) -> None:
-    async def story(actor: Actor) -> None:
-        early = asyncio.create_task(actor.ship())
-        with learning(address) as learner:
-            await early
-            assert await actor.settled(1) == ["accepted"]
-            assert await asyncio.to_thread(learner.ingest.take, 30.0) is not None
-        successor = Version(4, 10)
-        with learning(address, admission_of(successor)) as learner:
-            # The end of the connection was noticed: the actor has said hello to it, and does not even send what the
-            # old generation painted.
-            await actor.ship()
-            assert await actor.settled(2) == ["accepted", "dropped"]
-            assert learner.count("spiral_learner_refused_total", reason="no_hello") == 0
-            await actor.ship(successor)
-            assert (await actor.settled(3))[-1] == "accepted"
-            arrived = await asyncio.to_thread(learner.ingest.take, 30.0)
-            assert arrived is not None
-            assert arrived.oldest_version == successor
-
-    run_actor(address, story)
-
-
-def test_a_learner_takes_an_actor_that_was_restarted(learner: Learner, address: str) -> None:
-    async def story(actor: Actor) -> None:
-        await actor.ship()
-        await actor.settled(1)
-
-    for incarnation in (1, 2, 3):
-        run_actor(address, story, incarnation)
-        arrived = learner.ingest.take(30.0)
-        assert arrived is not None, "the same sequence of another incarnation is no duplicate"
-        arrived.release()
 
 
 def test_who_did_not_say_hello_on_this_connection_is_unknown(learner: Learner) -> None:

@@ -1,0 +1,112 @@
+"""Trajectories over real sockets, both ends ours: the actor's shipper before learners that come and are replaced."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import zmq.asyncio
+
+from services.actor.link import EVENTS
+from services.actor.shipper import Shipper
+from services.actor.shipping import Fate, Shipping
+from services.actor.waiting import Waits
+from services.learner.admission import Admission
+from spiral.versions import Version
+from spiral.wire import sockets
+from spiral.wire.info import Info
+from tests.ingests import Learner, learning
+from tests.trajectory_messages import BATCH, CONTRACT, VERSION, make_trajectory
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> str:
+    return f"unix:{tmp_path}/data"
+
+
+@pytest.fixture
+def learner(address: str) -> Iterator[Learner]:
+    with learning(address) as learner:
+        yield learner
+
+
+class Actor:
+    """The actor's real end, and what became of its trajectories."""
+
+    def __init__(self, context: zmq.asyncio.Context, address: str, incarnation: int = 7) -> None:
+        self.fates: list[Fate] = []
+        info = Info("actor")
+        self.shipper = Shipper(
+            lambda: sockets.dealer(context, address, monitored=EVENTS),
+            Shipping("a", incarnation, CONTRACT.digest),
+            Waits(lambda peer, seconds: None, info.waiting),
+            self.fates.append,
+        )
+
+    async def ship(self, version: Version = VERSION) -> None:
+        """Ship a trajectory."""
+        await self.shipper.ship(make_trajectory(), version, version, 0.5)
+
+    async def settled(self, count: int) -> list[Fate]:
+        """The fates, once there are ``count``."""
+        async with asyncio.timeout(30):
+            while len(self.fates) < count:
+                await asyncio.sleep(0.01)
+        return self.fates
+
+
+def run_actor(address: str, story: Callable[[Actor], object], incarnation: int = 7) -> None:
+    async def main() -> None:
+        with zmq.asyncio.Context() as context:
+            actor = Actor(context, address, incarnation)
+            running = asyncio.create_task(actor.shipper.run())
+            try:
+                await story(actor)  # type: ignore[misc]
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+def admission_of(version: Version) -> Admission:
+    return Admission(
+        CONTRACT, version, batch=BATCH, learner_batch=BATCH, queue=4, queue_bytes=1 << 20, credits_per_actor=2
+    )
+
+
+def test_an_actor_ships_to_a_learner_that_comes_later_and_to_its_successor(address: str) -> None:
+    async def story(actor: Actor) -> None:
+        early = asyncio.create_task(actor.ship())
+        with learning(address) as learner:
+            await early
+            assert await actor.settled(1) == ["accepted"]
+            assert await asyncio.to_thread(learner.ingest.take, 30.0) is not None
+        successor = Version(4, 10)
+        with learning(address, admission_of(successor)) as learner:
+            # The end of the connection was noticed: the actor has said hello to it, and does not even send what the
+            # old generation painted.
+            await actor.ship()
+            assert await actor.settled(2) == ["accepted", "dropped"]
+            assert learner.count("spiral_learner_refused_total", reason="no_hello") == 0
+            await actor.ship(successor)
+            assert (await actor.settled(3))[-1] == "accepted"
+            arrived = await asyncio.to_thread(learner.ingest.take, 30.0)
+            assert arrived is not None
+            assert arrived.oldest_version == successor
+
+    run_actor(address, story)
+
+
+def test_a_learner_takes_an_actor_that_was_restarted(learner: Learner, address: str) -> None:
+    async def story(actor: Actor) -> None:
+        await actor.ship()
+        await actor.settled(1)
+
+    for incarnation in (1, 2, 3):
+        run_actor(address, story, incarnation)
+        arrived = learner.ingest.take(30.0)
+        assert arrived is not None, "the same sequence of another incarnation is no duplicate"
+        arrived.release()
