@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
-import pytest
 import zmq.asyncio
 
 from services.actor.link import EVENTS
@@ -19,17 +17,6 @@ from spiral.wire import sockets
 from spiral.wire.info import Info
 from tests.ingests import Learner, learning
 from tests.trajectory_messages import BATCH, CONTRACT, VERSION, make_trajectory
-
-
-@pytest.fixture
-def address(tmp_path: Path) -> str:
-    return f"unix:{tmp_path}/data"
-
-
-@pytest.fixture
-def learner(address: str) -> Iterator[Learner]:
-    with learning(address) as learner:
-        yield learner
 
 
 class Actor:

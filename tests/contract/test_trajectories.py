@@ -51,17 +51,6 @@ from tests.trajectory_messages import (
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def address(tmp_path: Path) -> str:
-    return f"unix:{tmp_path}/data"
-
-
-@pytest.fixture
-def learner(address: str) -> Iterator[Learner]:
-    with learning(address) as learner:
-        yield learner
-
-
 def test_a_trajectory_arrives_as_it_was_sent_without_a_copy(learner: Learner) -> None:
     client = learner.client()
     assert client.ask(hello()).welcome.credits == 2
