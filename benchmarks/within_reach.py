@@ -17,6 +17,7 @@ from spiral import datasets
 from spiral.actions import ActionSpec
 from spiral.config import load_config
 from spiral.engines import Canvases, create
+from spiral.evaluation import mse
 
 TARGETS, TRIES_AT_ONCE = 48, 8
 WHOLE, NEAR = 0.3, 0.6
@@ -45,12 +46,12 @@ def changed(
     return programs
 
 
-def painted(canvases: Canvases, programs: NDArray[np.int32]) -> NDArray[np.float32]:
-    """What programs ``[T, N, K]`` paint, in the agent's view: ``[N, H, W, C]``, pixels from 0 to 1."""
+def painted(canvases: Canvases, programs: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """What programs ``[T, N, K]`` paint, in the agent's view: ``[N, H, W, C]``."""
     frames = canvases.reset(np.zeros(programs.shape[1], np.int64))
     for actions in programs:
         frames = canvases.step(actions)
-    return frames.astype(np.float32) / 255
+    return frames
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,15 +68,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     height, width, channels = engine.observation_shape
     test = datasets.load(config.data, (height, width), channels == 3).test
     rng = np.random.default_rng(0)
-    targets = test[rng.permutation(len(test))[:TARGETS]].astype(np.float32) / 255
+    targets = test[rng.permutation(len(test))[:TARGETS]]
+    wanted = targets.repeat(TRIES_AT_ONCE, 0)
     canvases = engine.open(TARGETS * TRIES_AT_ONCE)
     best = rng.integers(0, engine.spec.sizes, (config.num_actions, TARGETS, len(engine.spec))).astype(np.int32)
     least = np.full(TARGETS, np.inf)
-    print(f"blank paper: {np.square(1 - targets).mean():.4f}")
+    print(f"blank paper: {mse(np.full_like(targets, 255), targets).mean():.4f}")
     for round_ in range(1, arguments.rounds + 1):
         tries = changed(best.repeat(TRIES_AT_ONCE, 1), engine.spec, config.policy.moves == "first", rng)
-        differences = painted(canvases, tries).reshape(TARGETS, TRIES_AT_ONCE, -1) - targets.reshape(TARGETS, 1, -1)
-        errors = np.square(differences).mean(2)
+        errors = mse(painted(canvases, tries), wanted).reshape(TARGETS, TRIES_AT_ONCE)
         better = errors.min(1) < least
         chosen = (np.arange(TARGETS) * TRIES_AT_ONCE + errors.argmin(1))[better]
         best[:, better], least[better] = tries[:, chosen], errors.min(1)[better]

@@ -254,8 +254,10 @@ def test_a_child_with_a_niceness_stands_back(tmp_path: Path) -> None:
     own = psutil.Process().nice()
     for niceness in (0, 1):
         process = Process(Command("x", [sys.executable, "-c", SLEEPER], tmp_path / "log", niceness=niceness))
-        assert psutil.Process(process.pid).nice() == min(own + niceness, 19)
-        process.kill()
+        try:
+            assert psutil.Process(process.pid).nice() == min(own + niceness, 19)
+        finally:
+            process.kill()
 
 
 def test_exit_codes_in_words() -> None:
