@@ -37,7 +37,7 @@ class PolicyConfig(Section):
     """The agent's network."""
 
     network: Literal["small", "paper"] = "small"
-    """``small``: for CPUs, pooled view and two layers; ``paper``: spiral.md §4.1–4.2."""
+    """``small``: for CPUs, pooled view and two layers; ``paper``: docs/method.md, 5."""
     width: int = Field(256, ge=16, le=4096)
     """Width of ``small``, units."""
     pooled_size: int = Field(16, ge=4, le=64)
@@ -65,9 +65,10 @@ class LearnerConfig(Section):
     batch: int = Field(64, ge=1)
     """Episodes of a batch."""
     queue: int = Field(2, ge=1)
-    """Trajectory messages under way to the learner or waiting there; the fewer, the fresher."""
+    """Trajectory messages that may be under way to the learner or wait there, the fewer, the fresher. It allows more as
+    long as it waits for paintings while actors wait for it."""
     queue_bytes: int = Field(1 << 30, ge=1 << 20)
-    """Bytes of trajectories that may wait for the learner."""
+    """Bytes of trajectories that may be under way to the learner or wait there, however many."""
     max_lag: int = Field(200, ge=1)
     """Oldest weights that a trajectory may have been painted with, updates before the present; older ones are
     dropped."""
@@ -142,7 +143,8 @@ class DiscriminatorConfig(Section):
     kind: Literal["learned", "l2"] = "learned"
     """``learned``: a network trained against the painter; ``l2``: the distance to the target."""
     objective: Literal["wgan-gp", "r1", "spectral-norm"] = "wgan-gp"
-    """What the network is trained for: spiral.md §1.2, the logistic loss with R1, or with normalised layers (§1.6)."""
+    """What the network is trained for (docs/method.md, 1, 3 and 6): Wasserstein, or the logistic loss with R1 or with
+    normalised layers."""
     complement: Literal["none", "halves", "random"] = "none"
     """Conditional runs: judge part of each painting beside the rest of its target, one half or random cells (§1.8)."""
     terms: tuple[Literal["l2", "colour-emd"], ...] = ()
@@ -201,7 +203,7 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _batches_fit(self) -> RunConfig:
-        """Refuse sizes with which the loop would stand still (architecture §5.6)."""
+        """Refuse sizes with which the loop would stand still (docs/architecture.md)."""
         if self.learner.batch % self.actor.batch:
             raise ValueError(
                 f"actor.batch: {self.actor.batch} does not divide learner.batch {self.learner.batch}; "

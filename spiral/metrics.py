@@ -100,6 +100,7 @@ CATALOGUE: tuple[Metric, ...] = (
     _metric("spiral_learner_run_updates", "gauge", "updates", "Updates of the policy over the whole run."),
     _metric("spiral_learner_generation", "gauge", "generation", "How often the learner was started on this run."),
     _metric("spiral_learner_queue_messages", "gauge", "messages", "Trajectories that wait to be learnt from."),
+    _metric("spiral_learner_slots", "gauge", "messages", "Trajectories that may be under way to it or wait there."),
     _metric("spiral_learner_queue_bytes", "gauge", "bytes", "Memory of the trajectories that wait."),
     _metric(
         "spiral_learner_trajectories_total",

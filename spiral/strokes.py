@@ -1,7 +1,7 @@
 """What strokes a list of actions makes: which actions paint, where strokes begin, how long they are.
 
 Two action interfaces are known, by their components. With ``end`` each action is a stroke of its own, from where the
-pen is, by ``control`` where there is one; or a move, for which not every component counts (spiral.md §3.2). With
+pen is, by ``control`` where there is one; or a move, for which not every component counts (docs/method.md, 4). With
 ``control`` alone a stroke has several places: flag 1 begins it, each flag 0 adds one (§3.6).
 """
 
@@ -46,7 +46,7 @@ def lengths(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.float32]
     A curve's is that of CHORDS chords along it; that of a compound stroke is its places' distance.
     """
     place = _places(actions, spec, "control" if is_compound(spec) else "end")
-    # The pen starts in the top left corner (spiral.md §3.1).
+    # The pen starts in the top left corner (docs/method.md, 4).
     before = np.concatenate([np.zeros_like(place[:1]), place[:-1]])
     if is_compound(spec) or "control" not in spec.names:
         length = _distance(before, place)

@@ -183,7 +183,7 @@ class LearnedJudge:
         return Update(float(loss.total.detach()), self._clock() - start, terms)
 
     def _pictures(self, painted: Remembered) -> Pictures:
-        """In a conditional run the data are one point, the target itself (spiral.md §1.5)."""
+        """In a conditional run the data are one point, the target itself (docs/method.md, 2)."""
         paintings = to_input(painted.paintings, self._device)
         if painted.targets is None:
             real = draw(self._dataset.train, len(painted), self._generator)

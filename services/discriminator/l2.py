@@ -1,4 +1,4 @@
-"""A judge that learns nothing: the distance to the target (spiral.md §1.5, §9-A10)."""
+"""A judge that learns nothing: the distance to the target (docs/method.md, 2)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Complement masks: what is judged of a painting, and what the judge sees of the target instead.
 
 With the whole target twice in every real pair, a critic need only compare pixel with pixel. Beside the masked painting
-it therefore sees only what the mask hides of the target (Mellor et al. 2019, complement discriminator; spiral.md §1.8).
+it therefore sees only what the mask hides of the target (Mellor et al. 2019; docs/method.md, 3).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The network that judges: a small DCGAN-like stack of convolutions without normalisation (spiral.md §4.5)."""
+"""The network that judges: a small DCGAN-like stack of convolutions without normalisation (docs/method.md, 5)."""
 
 from __future__ import annotations
 

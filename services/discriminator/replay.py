@@ -24,7 +24,7 @@ class Remembered:
 
 
 class ReplayBuffer:
-    """The last ``capacity`` batches; every picture in it is equally likely to be drawn (spiral.md §2.2)."""
+    """The last ``capacity`` batches; every picture in it is equally likely to be drawn (docs/method.md, 6)."""
 
     def __init__(self, capacity: int) -> None:
         """``capacity`` in batches, at least 1: 1 keeps the newest batch only."""

@@ -19,9 +19,9 @@ import torch
 from services.discriminator.beginning import begin
 from services.discriminator.judge import Judge
 from services.discriminator.judging import build_judge
-from services.learner.admission import slots
 from services.learner.batches import join
 from services.learner.run import LearningRun, ScoredBatch
+from services.learner.slots import fewest_slots
 from services.learner.unrolls import places
 from spiral import datasets
 from spiral.checkpoints import CheckpointError, CheckpointStore, State, raise_generation
@@ -72,7 +72,7 @@ class Lockstep:
             generation=raise_generation(run.checkpoints("discriminator")),
         )
         contract, groups = self.learning.contract, config.learner.batch // config.actor.batch
-        slots(  # what would be too much for the services' queue is too much here too
+        fewest_slots(  # what would be too much for the services' queue is too much here too
             contract,
             batch=config.actor.batch,
             learner_batch=config.learner.batch,

@@ -2,7 +2,8 @@
 
 It owns no socket, no thread and no clock: what happened goes in, what to send comes out. A slot of the queue is in one
 of three states: *free*, *outstanding* (a credit for it is with an actor), or *queued* (a trajectory is in it). A credit
-is granted only for a free slot, so that what is accepted always has a place.
+is granted only for a free slot, so that what is accepted always has a place. How many slots there are follows need
+(:class:`~services.learner.slots.Slots`).
 
 Free slots go, one at a time, to the actor with the fewest credits, and among equals to the one that was granted one
 longest ago. Whoever has none is told at once.
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from services.learner.duplicates import AcceptedSequences
+from services.learner.slots import Slots
 from services.learner.validation import (
     MAX_HEADER_BYTES,
     RefusedError,
@@ -82,20 +84,6 @@ class Decision:
     admitted: Admitted | None = None
 
 
-def slots(contract: TrajectoryContract, *, batch: int, learner_batch: int, queue: int, queue_bytes: int) -> int:
-    """Trajectories of ``batch`` episodes that may wait; ValueError where they never fill a learner's batch."""
-    size, needed = contract.nbytes(batch), -(-learner_batch // batch)
-    room = min(queue, queue_bytes // size)
-    if room < needed:
-        shorter = f", or unroll < {contract.length}" if queue >= needed and contract.length > 1 else ""
-        raise ValueError(
-            f"learner.queue: {queue} messages or learner.queue_bytes: {queue_bytes} bytes hold {room} trajectories of "
-            f"{batch} episodes and {contract.length} actions ({size} bytes); a batch of {learner_batch} episodes needs "
-            f"{needed}: learner.queue ≥ {needed} and learner.queue_bytes ≥ {needed * size}{shorter}"
-        )
-    return room
-
-
 class Admission:
     """Decides who may send, and what is accepted.
 
@@ -121,7 +109,7 @@ class Admission:
         self.message_bytes = contract.nbytes(batch)
         """Bytes of a trajectory in the queue."""
         self.max_message_bytes = self.message_bytes + MAX_HEADER_BYTES
-        self.slots = slots(contract, batch=batch, learner_batch=learner_batch, queue=queue, queue_bytes=queue_bytes)
+        self.slots = Slots(contract, batch=batch, learner_batch=learner_batch, queue=queue, queue_bytes=queue_bytes)
         if credits_per_actor < 1:
             raise ValueError(
                 f"credits_per_actor: {credits_per_actor}; without a credit nobody sends; at least 1 is right"
@@ -142,7 +130,7 @@ class Admission:
     @property
     def free(self) -> int:
         """Slots that are neither queued nor promised."""
-        return self.slots - self.queued - self.outstanding
+        return self.slots.count - self.queued - self.outstanding
 
     @property
     def actors(self) -> int:
@@ -178,6 +166,16 @@ class Admission:
             raise ValueError("a slot was freed that held no trajectory")
         self.queued -= 1
         return self._granted()[0]
+
+    def starved(self) -> list[Reply]:
+        """The learner waits for trajectories: one slot more, where some actor waits for a credit."""
+        waiting = any(peer.credits < self._credits_per_actor for peer in self._peers.values())
+        self.slots.starved(self.queued, wanted=waiting and self.free <= 0)
+        return self._granted()[0]
+
+    def fed(self) -> None:
+        """The learner found its next batch ready: where more than that lies waiting for long, a slot goes."""
+        self.slots.fed(self.queued)
 
     def forget(self, peer: bytes) -> list[Reply]:
         """Take back the credits of a peer whose connection has ended."""

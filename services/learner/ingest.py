@@ -63,8 +63,8 @@ class Ingest:
             batch.add(arrived.trajectory)
             arrived.release()
 
-    The thread owns socket and state machine; take, set_version, stop and release are for the learner's. Leaving the
-    block closes the socket and counts what was not released as dropped.
+    The thread owns socket and state machine; take, tell, set_version, stop and release are for the learner's. Leaving
+    the block closes the socket and counts what was not released as dropped.
     """
 
     def __init__(
@@ -84,6 +84,7 @@ class Ingest:
         self._clock = clock
         self._arrived: queue.SimpleQueue[Arrived] = queue.SimpleQueue()
         self._freed: deque[None] = deque()
+        self._waited: deque[bool] = deque()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._closing = False
         self._failure: BaseException | None = None
@@ -137,8 +138,16 @@ class Ingest:
         """Refuse whatever still comes; the refusals say that the learner is stopping."""
         self._admission.stopping = True
 
+    def tell(self, waited: bool) -> None:
+        """The learner had to wait for trajectories, or found its next batch ready: what slots follow."""
+        self._waited.append(waited)
+        self._wake_up()
+
     def _free_slot(self) -> None:
         self._freed.append(None)
+        self._wake_up()
+
+    def _wake_up(self) -> None:
         if not self._closing:
             os.eventfd_write(self._wake, 1)
 
@@ -161,6 +170,11 @@ class Ingest:
             while self._freed:
                 self._freed.popleft()
                 self._send(self._admission.free_slot())
+            while self._waited:
+                if self._waited.popleft():
+                    self._send(self._admission.starved())
+                else:
+                    self._admission.fed()
             if self._socket in events:
                 self._receive()
             if self._clock() >= next_heartbeat:
@@ -169,6 +183,7 @@ class Ingest:
             queued = self._admission.queued
             self._metrics["spiral_learner_queue_messages"].set(queued)
             self._metrics["spiral_learner_queue_bytes"].set(queued * self._admission.message_bytes)
+            self._metrics["spiral_learner_slots"].set(self._admission.slots.count)
             self._metrics["spiral_learner_actors"].set(self._admission.actors)
 
     def _receive(self) -> None:

@@ -92,6 +92,9 @@ class Scorer:
 
         DiscriminatorError where the discriminator went wrong, ValueError where the batch is not one for it.
         """
+        ready, waiting_for = not self._scored.empty(), self.waiting_for
+        if ready or waiting_for == "actor":
+            self._ingest.tell(waited=not ready)
         try:
             scored, arrived = self._scored.get(timeout=timeout_s)
         except queue.Empty:

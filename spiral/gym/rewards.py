@@ -41,7 +41,7 @@ class Reward(Protocol):
 
 
 class Distance:
-    """The decrease of ‖x − target‖₂ / √(HWC), pixels from 0 to 1: an episode sums up to at most 1 (spiral.md §1.5)."""
+    """The decrease of ‖x − target‖₂ / √(HWC), pixels from 0 to 1: at most 1 in all (docs/method.md, 2)."""
 
     def __init__(self, canvases: MyPaintCanvases, shape: tuple[int, int, int, int]) -> None:
         """Of what ``canvases`` show, ``shape`` ``[B, H, W, C]``."""

@@ -81,7 +81,7 @@ class Policy(nn.Module, ABC):
     counts: Tensor
     needed: Tensor
     blind: bool = False
-    """Whether its own painting is kept from it (spiral.md §1.5); the target is not."""
+    """Whether its own painting is kept from it (docs/method.md, 2); the target is not."""
     only_first_moves: bool = False
     """Whether every action but the first has to paint."""
 

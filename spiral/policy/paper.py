@@ -150,7 +150,7 @@ class ResidualBlock(nn.Module):
 
 
 class PlaceDecoder(nn.Module):
-    """256 features → a map of 4×4 → logits of ``side``² places, row by row (spiral.md §4.2)."""
+    """256 features → a map of 4×4 → logits of ``side``² places, row by row (docs/method.md, 5)."""
 
     def __init__(self, side: int) -> None:
         super().__init__()

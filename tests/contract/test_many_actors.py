@@ -100,7 +100,7 @@ def learning(folder: Path, *settings: str) -> Iterator[Learner]:
 def test_sixty_four_actors_are_served_in_turn_and_nobody_is_refused(tmp_path: Path) -> None:
     address, metrics = f"unix:{tmp_path}/data", new_metrics("learner")
     admission = make_admission(queue=1000, queue_bytes=SLOTS * CONTRACT.nbytes(2), credits_per_actor=CREDITS)
-    assert admission.slots == SLOTS, "it is the bytes that bound the queue here"
+    assert admission.slots.count == SLOTS, "it is the bytes that bound the queue here"
     with zmq.Context() as context, Ingest(sockets.router(context, address), admission, metrics) as ingest:
         with stand_ins(address, CONTRACT, make_trajectory()) as actors:
             actors.add(ACTORS)

@@ -86,7 +86,7 @@ def trajectory(data: bytes, contract: TrajectoryContract = CONTRACT) -> None:
     decision = admission.receive(b"peer", [memoryview(part) for part in split(data)])
     own = [message for peer, message in decision.replies if peer == b"peer"]
     assert len(own) == 1, decision
-    assert admission.queued + admission.outstanding <= admission.slots
+    assert admission.queued + admission.outstanding <= admission.slots.count
     assert (decision.admitted is not None) == (admission.queued == 1)
 
 

@@ -136,7 +136,7 @@ def test_legacy_move_starts_the_next_stroke_on_the_diagonal() -> None:
     [(0, 2, 0.022), (1, 4, 0.054), (2, 10, 0.100), (3, 15, 0.208), (4, 29, 0.303), (5, 32, 0.518)],
 )
 def test_dry_brush_lays_as_much_ink_as_measured(size: int, dark_rows: int, mean_ink: float) -> None:
-    """spiral.md §3.4: a horizontal stroke of 48 pixels at pressure 0.5."""
+    """docs/method.md, 4: a horizontal stroke of 48 pixels at pressure 0.5."""
     engine = make(brush="classic/dry_brush", brush_sizes=[1, 2, 4, 8, 12, 24])
     picture = paint(
         engine, [action(engine, 0, 16, 4), action(engine, 1, 16, 28, size=size, pressure=4, control=16 * 32 + 16)]
@@ -159,7 +159,7 @@ def test_dry_brush_lays_ink_in_proportion_to_pressure() -> None:
 
 @pytest.mark.parametrize(("brush", "difference"), list(zip(BRUSHES, (5, 5, 2, 1), strict=True)))
 def test_a_larger_canvas_shows_the_same_strokes(brush: str, difference: float) -> None:
-    """spiral.md §3.5: 512 pixels averaged down to 64."""
+    """docs/method.md, 4: 512 pixels averaged down to 64."""
     engine = make(brush=brush)
     larger = engine.scaled(4).scaled(2)
     assert larger.canvas_shape == (512, 512, 1)

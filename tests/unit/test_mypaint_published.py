@@ -2,7 +2,7 @@
 
 Nothing is shared with the engine: libmypaint is called through ctypes, one canvas and one call at a time, on the
 library's own surface; a brush is parsed from its file for each episode; pixels are converted with NumPy. Facts from
-google-deepmind/spiral: spiral.md §3.2 to §3.4.
+google-deepmind/spiral: docs/method.md, 4.
 """
 
 from __future__ import annotations

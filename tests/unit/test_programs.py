@@ -56,7 +56,7 @@ def test_the_picture_is_the_canvas_at_any_scale(settings: dict[str, Any], shape:
 
 
 def test_a_picture_of_512_pixels_averages_to_that_of_64() -> None:
-    """spiral.md §10, item 11."""
+    """docs/method.md, 4: sizes grow with the canvas."""
     for seed in range(4):
         made = program(4, seed)
         small = render(made)[0].astype(float)

@@ -17,7 +17,7 @@ class Pictures:
     """What one update learns from. All are float32 [N, C, H, W] in −1…1; N is the same for all."""
 
     real: Tensor
-    """Pictures of the data set; in a conditional run the targets themselves (spiral.md §1.5)."""
+    """Pictures of the data set; in a conditional run the targets themselves (docs/method.md, 2)."""
     painted: Tensor
     """Remembered paintings."""
     target: Tensor | None = None

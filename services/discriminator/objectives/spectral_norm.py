@@ -1,6 +1,6 @@
 """Non-saturating logistic loss with spectral normalisation (Goodfellow et al. 2014; Miyato et al. 2018).
 
-What SPIRAL++ uses (Mellor et al. 2019; spiral.md §1.6): no penalty, instead every layer is divided by its largest
+What SPIRAL++ uses (Mellor et al. 2019; docs/method.md, 3): no penalty, instead every layer is divided by its largest
 singular value, which bounds how fast the score can change.
 """
 

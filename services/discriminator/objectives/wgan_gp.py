@@ -1,4 +1,4 @@
-"""Wasserstein critic with gradient penalty (Gulrajani et al. 2017; spiral.md §1.2, §9-A3)."""
+"""Wasserstein critic with gradient penalty (Gulrajani et al. 2017; docs/method.md, 1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine ``mypaint``: libmypaint's brushes, as the published SPIRAL environment uses them (spiral.md §3)."""
+"""The engine ``mypaint``: libmypaint's brushes, as the published SPIRAL environment uses them (docs/method.md, 4)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_THREADS = 256
 def action_spec(settings: MyPaintSettings) -> ActionSpec:
     """Components in sampling order, and those that count with flag 0.
 
-    ``curve``: flag 0 moves to ``end``, 1 paints (spiral.md §3.2.2). ``compound``: flag 0 adds the place ``control`` to
+    ``curve``: flag 0 moves to ``end``, 1 paints (docs/method.md, 4). ``compound``: flag 0 adds the place ``control`` to
     the stroke, 1 paints that stroke and begins the next one there, with the action's ink (§3.6).
     """
     places = settings.grid**2
@@ -87,7 +87,7 @@ class MyPaint(Engine):
         return MyPaintCanvases(self._brush, self._native_settings, self.spec, batch, threads)
 
     def scaled(self, scale: int) -> MyPaint:
-        """The same engine on a canvas ``scale`` times as large, whose strokes look the same (spiral.md §3.5).
+        """The same engine on a canvas ``scale`` times as large, whose strokes look the same (docs/method.md, 4).
 
         Observations grow too, unless ``view`` is set. ValueError where canvas or brush become too large.
         """

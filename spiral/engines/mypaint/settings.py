@@ -29,7 +29,7 @@ class MyPaintSettings(BaseModel):
     """Radii to choose from, pixels. A single one leaves no choice: the component ``size`` is gone."""
     interface: Literal["curve", "compound"] = "curve"
     """What an action is. ``curve``: one quadratic Bézier curve, or a move; ``compound``: a place for a cubic spline,
-    which is painted once the next stroke begins (spiral.md §3.6)."""
+    which is painted once the next stroke begins (docs/method.md, 3)."""
     grid: int = Field(32, ge=4, le=64)
     """Places per row and per column of ``end`` and ``control``; on a canvas that is not square they stretch."""
     canvas: Side | tuple[Side, Side] = 64

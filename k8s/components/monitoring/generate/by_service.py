@@ -182,7 +182,14 @@ def _learner(board: Dashboard) -> Dashboard:
             )
         )
         .with_panel(
-            chart("Trajectories that wait", [Line(f"max({of('spiral_learner_queue_messages')})", "messages")], low=0)
+            chart(
+                "Trajectories that wait, and that may",
+                [
+                    Line(f"max({of('spiral_learner_queue_messages')})", "wait"),
+                    Line(f"max({of('spiral_learner_slots')})", "may wait or be under way"),
+                ],
+                low=0,
+            )
         )
         .with_panel(
             chart(

@@ -1,4 +1,4 @@
-// The surface and the brush, and what every action interface does with them: spiral.md §3.2 and §3.3.
+// The surface and the brush, and what every action interface does with them: docs/method.md, 4.
 #include "canvas.h"
 
 #include <stdlib.h>

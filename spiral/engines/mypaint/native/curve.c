@@ -1,4 +1,4 @@
-// The published environment (google-deepmind/spiral), action for action: spiral.md §3.2 and §3.3.
+// The published environment (google-deepmind/spiral), action for action: docs/method.md, 4.
 #include "curve.h"
 
 static void paint(Canvas *canvas, const Settings *s, const int32_t *action, Place end) {

@@ -1,4 +1,4 @@
-// Un-premultiplies with rounding, then 15 to 8 bits with rounding: the published read-out (spiral.md §3.2.4).
+// Un-premultiplies with rounding, then 15 to 8 bits with rounding: the published read-out (docs/method.md, 4).
 #include "readout.h"
 
 #include <string.h>

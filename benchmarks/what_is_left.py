@@ -1,0 +1,98 @@
+"""What keeps a model from its bar: ``python -m benchmarks.what_is_left mnist``.
+
+The same draws are painted and measured again with one fault mended at a time. From nothing, on digits: equal shares of
+the ten digits, stronger ink. After a target: more decided choices (logits over a temperature), the best of several
+paintings. What helps most is what learning still has to find.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spiral.evaluation import frechet_distance, mse
+from spiral.evaluation.digits import real_digits
+from spiral.evaluation.encoders import lenet_encoder
+from spiral.evaluation.frechet import gaussian_of, weighted_gaussian
+from spiral.evaluation.lenet import CLASSES
+from spiral.evaluation.runs import Targets
+from spiral.models import find_model
+from spiral.trained import Trained, load_model
+
+INK = (1.1, 1.2)
+"""Factors on what is not white."""
+TEMPERATURES = (1.0, 0.5, 0.1)
+BEST_OF = 16
+
+
+def stronger(canvases: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
+    """Pictures with so many times their ink, cut off at black."""
+    return (255 - ((255.0 - canvases) * factor).clip(0, 255)).round().astype(np.uint8)
+
+
+def from_nothing(trained: Trained, num: int) -> dict[str, float]:
+    """LeNet-FID as painted and with each fault mended, and the sure and largest shares of the digits."""
+    encoder = lenet_encoder()
+    real = gaussian_of(encoder.encode(real_digits().test).features)
+    canvases, _ = trained.paint(num, 0)
+    encoded = encoder.encode(canvases)
+    if encoded.probabilities is None:
+        raise ValueError("the LeNet sees no digits")
+    digits = encoded.probabilities.argmax(1)
+    shares = np.bincount(digits, minlength=CLASSES) / num
+    equal = weighted_gaussian(encoded.features, (1 / CLASSES / shares)[digits])
+    found = {
+        "as painted": frechet_distance(gaussian_of(encoded.features), real),
+        "equal shares of the digits": frechet_distance(equal, real),
+    }
+    for factor in INK:
+        inked = gaussian_of(encoder.encode(stronger(canvases, factor)).features)
+        found[f"ink × {factor}"] = frechet_distance(inked, real)
+    found["share of paintings with a digit at 0.9 or more"] = float((encoded.probabilities.max(1) >= 0.9).mean())
+    found["largest share of a digit"] = float(shares.max())
+    return found
+
+
+def after_targets(trained: Trained, num: int) -> dict[str, float]:
+    """Error to unseen targets, drawn as the policy draws, more decidedly, and the best of several."""
+    targets = Targets.of(trained.data(), num, 0).pictures
+    logits = trained.policy.logits
+    found = {}
+    for temperature in TEMPERATURES:
+
+        def decided(k: int, features: Tensor, over: float = temperature) -> Tensor:
+            return logits(k, features) / over
+
+        trained.policy.logits = decided  # type: ignore[method-assign]
+        found[f"logits over {temperature}"] = float(errors(trained, targets, 0).mean())
+    trained.policy.logits = logits  # type: ignore[method-assign]
+    tries = np.stack([errors(trained, targets, seed) for seed in range(BEST_OF)])
+    found[f"the best of {BEST_OF}"] = float(tries.min(0).mean())
+    return found
+
+
+def errors(trained: Trained, targets: NDArray[np.uint8], seed: int) -> NDArray[np.float64]:
+    """Mean squared error [N] of one painting of each target, in the agent's view."""
+    return mse(trained.view(trained.paint(len(targets), seed, targets)[0]), targets)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure a model that ships, or one in a folder."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", help="name, or folder")
+    parser.add_argument("--num", type=int, default=4096, help="paintings (default 4,096)")
+    given = parser.parse_args(argv)
+    trained = load_model(find_model(given.model))
+    found = after_targets(trained, given.num) if trained.config.conditional else from_nothing(trained, given.num)
+    print(json.dumps({name: round(value, 4) for name, value in found.items()}, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

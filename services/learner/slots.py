@@ -1,0 +1,56 @@
+"""How many trajectories may be under way to the learner or wait there.
+
+Painting takes time, so a fast learner needs many under way; a slow one would only let them grow old. Nobody can know
+which it is beforehand, so the number follows: one more each time that the learner waits while an actor waits for a
+credit, one less where for some batches more than the next one lay waiting.
+"""
+
+from __future__ import annotations
+
+from spiral.trajectories import TrajectoryContract
+
+PATIENCE = 8
+"""Batches in a row for which too much has to lie waiting before a slot goes."""
+
+
+def fewest_slots(contract: TrajectoryContract, *, batch: int, learner_batch: int, queue: int, queue_bytes: int) -> int:
+    """Trajectories of ``batch`` episodes that may wait; ValueError where they never fill a learner's batch."""
+    size, needed = contract.nbytes(batch), -(-learner_batch // batch)
+    room = min(queue, queue_bytes // size)
+    if room < needed:
+        shorter = f", or unroll < {contract.length}" if queue >= needed and contract.length > 1 else ""
+        raise ValueError(
+            f"learner.queue: {queue} messages or learner.queue_bytes: {queue_bytes} bytes hold {room} trajectories of "
+            f"{batch} episodes and {contract.length} actions ({size} bytes); a batch of {learner_batch} episodes needs "
+            f"{needed}: learner.queue ≥ {needed} and learner.queue_bytes ≥ {needed * size}{shorter}"
+        )
+    return room
+
+
+class Slots:
+    """The number of slots: ``learner.queue`` at least, and what ``learner.queue_bytes`` hold at most."""
+
+    def __init__(
+        self, contract: TrajectoryContract, *, batch: int, learner_batch: int, queue: int, queue_bytes: int
+    ) -> None:
+        """Raises ValueError where a learner's batch could never be filled."""
+        self.count = self._fewest = fewest_slots(
+            contract, batch=batch, learner_batch=learner_batch, queue=queue, queue_bytes=queue_bytes
+        )
+        self._most = queue_bytes // contract.nbytes(batch)
+        self._next = -(-learner_batch // batch)
+        """Trajectories of the batch that is collected next."""
+        self._too_many = 0
+
+    def starved(self, queued: int, wanted: bool) -> None:
+        """The learner waits; ``wanted``: an actor waits for a credit and no slot is free."""
+        self._too_many = 0
+        if wanted and queued < self._next:  # else its batch has just come
+            self.count = min(self.count + 1, self._most)
+
+    def fed(self, queued: int) -> None:
+        """The learner did not wait, and ``queued`` trajectories lie there still."""
+        self._too_many = self._too_many + 1 if queued > self._next else 0
+        if self._too_many == PATIENCE:
+            self._too_many = 0
+            self.count = max(self.count - 1, self._fewest)
