@@ -14,7 +14,7 @@ class Returns(NamedTuple):
     targets: Tensor
     """``[T, B]``: v_s, what the value function should say."""
     advantages: Tensor
-    """``[T, B]``: r_s + γ v_{s+1} − V(x_s), not yet weighted by ρ_s."""
+    """``[T, B]``: r_s + γ (V(x_{s+1}) + λ (v_{s+1} − V(x_{s+1}))) − V(x_s), not yet weighted by ρ_s."""
 
 
 @torch.no_grad()

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from spiral.trained import Trained
 
 MOST = 1_000_000
+SHEET = 64
+"""Pictures of a contact sheet."""
 _NUMBER = re.compile(r"[0-9]{5,}")
 
 
@@ -38,7 +40,8 @@ def paint(
     """Paint with a model, or with the averaged weights of a run's newest checkpoint.
 
     The pictures are the canvases, not the views that the agent sees. Their programs go to a folder beside them:
-    samples.npz has samples.programs/. What an earlier painting left there is replaced.
+    samples.npz has samples.programs/. Beside a folder there is a sheet of the first 64, samples/ has samples.png. What
+    an earlier painting left there is replaced.
     """
     programs = out.with_suffix(".programs") if out.suffix == ".npz" else out.with_name(f"{out.name}.programs")
     _check(out)
@@ -53,7 +56,8 @@ def paint(
     images, actions = trained.paint(num, seed, targets_for(trained, num, seed))
     _write_images(out, images)
     _write_programs(programs, trained, actions, seed)
-    typer.echo(f"{num} pictures of {trained.frames:,} learnt frames: {out}, programs: {programs}")
+    sheet = _write_sheet(out, images)
+    typer.echo(f"{num} pictures of {trained.frames:,} learnt frames: {out}{sheet}, programs: {programs}")
 
 
 def _check(out: Path) -> None:
@@ -85,6 +89,17 @@ def _write_images(out: Path, images: NDArray[np.uint8]) -> None:
             numpy.savez_compressed(file, images=images)
     except OSError as error:
         raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
+
+
+def _write_sheet(out: Path, images: NDArray[np.uint8]) -> str:
+    """The first pictures on one sheet, beside their folder; what to say of it."""
+    if out.suffix == ".npz":
+        return ""
+    from spiral.pictures import contact_sheet, save_png  # noqa: PLC0415
+
+    sheet = out.with_name(f"{out.name}.png")
+    save_png(contact_sheet(images[:SHEET]), sheet)
+    return f", a sheet of them: {sheet}"
 
 
 def _write_programs(folder: Path, trained: Trained, actions: NDArray[np.int32], seed: int) -> None:

@@ -1,7 +1,6 @@
 """A network for CPUs: the view averaged to a few pixels, two layers, and one layer for each component.
 
-About 0.7 M parameters on a 16×16 grid. On digits it learns as much per frame as a convolutional
-network at a third of the cost (docs/results.md).
+About 0.7 M parameters on a 16×16 grid.
 """
 
 from __future__ import annotations

@@ -31,7 +31,9 @@ def test_a_smaller_painting_leaves_nothing_of_a_larger_one_and_touches_nothing_e
     assert names(out) == ["00000.png", "00001.png", "mine.png"]
     assert names(programs) == ["00000.json", "00001.json"]
     assert [(folder / names(folder)[0]).read_bytes() for folder in (out, programs)] != first
-    assert names(tmp_path) == ["digits", "digits.programs", "runs"]
+    assert names(tmp_path) == ["digits", "digits.png", "digits.programs", "runs"]
+    with Image.open(tmp_path / "digits.png") as sheet:
+        assert sheet.width > 2 * 64, "both pictures are on it, beside each other"
 
 
 def test_what_was_painted_stays_where_the_next_painting_fails(
@@ -40,7 +42,8 @@ def test_what_was_painted_stays_where_the_next_painting_fails(
     make_trained_run(tmp_path / "runs")
     command = ["paint", "--runs", str(tmp_path / "runs"), "--run", "tiny", "--out", str(tmp_path / "digits")]
     assert main([*command, "--num", "2"]) == 0
-    before = [path.read_bytes() for path in sorted((tmp_path / "digits").iterdir())]
+    before = [path.read_bytes() for path in sorted(tmp_path.glob("digits*/*"))]
+    sheet = (tmp_path / "digits.png").read_bytes()
     save = Image.Image.save
 
     def fail_at_the_second(image: Image.Image, path: Path) -> None:
@@ -51,5 +54,6 @@ def test_what_was_painted_stays_where_the_next_painting_fails(
     monkeypatch.setattr(Image.Image, "save", fail_at_the_second)
     assert main([*command, "--num", "3", "--seed", "5"]) == 2
     assert "can't be written: No space left on device" in capsys.readouterr().err
-    assert [path.read_bytes() for path in sorted((tmp_path / "digits").iterdir())] == before
-    assert names(tmp_path) == ["digits", "digits.programs", "runs"]
+    assert [path.read_bytes() for path in sorted(tmp_path.glob("digits*/*"))] == before
+    assert (tmp_path / "digits.png").read_bytes() == sheet
+    assert names(tmp_path) == ["digits", "digits.png", "digits.programs", "runs"]
