@@ -87,7 +87,8 @@ class Decision:
 class Admission:
     """Decides who may send, and what is accepted.
 
-    ``batch``: episodes of a trajectory message; ``credits_per_actor``: most credits an actor holds at a time.
+    ``batch``: episodes of a trajectory message; ``credits_per_actor``: most credits an actor holds at a time;
+    ``fresh_batches``: see :class:`~services.learner.slots.Slots`.
     Raises ValueError where a learner's batch could never be filled.
     """
 
@@ -101,6 +102,7 @@ class Admission:
         queue: int,
         queue_bytes: int,
         credits_per_actor: int,
+        fresh_batches: int | None = None,
     ) -> None:
         self.contract = contract
         self.digest = contract.digest
@@ -109,7 +111,14 @@ class Admission:
         self.message_bytes = contract.nbytes(batch)
         """Bytes of a trajectory in the queue."""
         self.max_message_bytes = self.message_bytes + MAX_HEADER_BYTES
-        self.slots = Slots(contract, batch=batch, learner_batch=learner_batch, queue=queue, queue_bytes=queue_bytes)
+        self.slots = Slots(
+            contract,
+            batch=batch,
+            learner_batch=learner_batch,
+            queue=queue,
+            queue_bytes=queue_bytes,
+            fresh_batches=fresh_batches,
+        )
         if credits_per_actor < 1:
             raise ValueError(
                 f"credits_per_actor: {credits_per_actor}; without a credit nobody sends; at least 1 is right"
@@ -136,6 +145,11 @@ class Admission:
     def actors(self) -> int:
         """Actors that said hello and are still there."""
         return len(self._peers)
+
+    @property
+    def most_actors(self) -> float:
+        """Actors that could have all their credits at a time."""
+        return self.slots.most / self._credits_per_actor
 
     def receive(self, peer: bytes, frames: Sequence[memoryview]) -> Decision:
         """Decide about a message of ``peer``; never raises, whatever the frames hold."""

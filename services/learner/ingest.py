@@ -114,6 +114,11 @@ class Ingest:
         """Actors that are connected and in agreement."""
         return self._admission.actors
 
+    @property
+    def most_actors(self) -> float:
+        """Actors that could paint all the time, were the queue at its largest."""
+        return self._admission.most_actors
+
     def take(self, timeout_s: float) -> Arrived | None:
         """The trajectory that waited longest, or None after ``timeout_s`` without one.
 

@@ -118,6 +118,8 @@ def _train(
         queue=settings.queue,
         queue_bytes=settings.queue_bytes,
         credits_per_actor=config.actor.groups,
+        # Half of the age at which they would be thrown away.
+        fresh_batches=settings.max_lag // (2 * settings.reuse * settings.minibatches),
     )
     publisher.contract_digest = contract.digest
     serving.info.contract_digest = contract.digest
@@ -148,13 +150,13 @@ def _train(
                 learning.learn(batch)
                 teller.learnt(time.perf_counter() - start)
             try:
-                teller.recorded(learning.write_due(teller.waits), ingest.actors, ingest.painted_s)
+                teller.recorded(learning.write_due(teller.waits), ingest.actors, ingest.painted_s, ingest.most_actors)
                 if learning.checkpoint_due:
                     learning.save()
             except (OSError, CheckpointError) as error:
                 _log.error("not written down, the run goes on: %s", error)
         ingest.stop()
-        teller.recorded(learning.finish(), ingest.actors, ingest.painted_s)
+        teller.recorded(learning.finish(), ingest.actors, ingest.painted_s, ingest.most_actors)
     return 0
 
 

@@ -28,25 +28,37 @@ def fewest_slots(contract: TrajectoryContract, *, batch: int, learner_batch: int
 
 
 class Slots:
-    """The number of slots: ``learner.queue`` at least, and what ``learner.queue_bytes`` hold at most."""
+    """The number of slots: ``learner.queue`` at least, and at most what ``learner.queue_bytes`` hold."""
 
     def __init__(
-        self, contract: TrajectoryContract, *, batch: int, learner_batch: int, queue: int, queue_bytes: int
+        self,
+        contract: TrajectoryContract,
+        *,
+        batch: int,
+        learner_batch: int,
+        queue: int,
+        queue_bytes: int,
+        fresh_batches: int | None = None,
     ) -> None:
-        """Raises ValueError where a learner's batch could never be filled."""
+        """``fresh_batches``: so many may be under way before they grow too old; None: no matter.
+
+        Raises ValueError where a learner's batch could never be filled.
+        """
         self.count = self._fewest = fewest_slots(
             contract, batch=batch, learner_batch=learner_batch, queue=queue, queue_bytes=queue_bytes
         )
-        self._most = queue_bytes // contract.nbytes(batch)
         self._next = -(-learner_batch // batch)
         """Trajectories of the batch that is collected next."""
+        self.most = queue_bytes // contract.nbytes(batch)
+        if fresh_batches is not None:
+            self.most = max(self._fewest, min(self.most, fresh_batches * self._next))
         self._too_many = 0
 
     def starved(self, queued: int, wanted: bool) -> None:
         """The learner waits; ``wanted``: an actor waits for a credit and no slot is free."""
         self._too_many = 0
         if wanted and queued < self._next:  # else its batch has just come
-            self.count = min(self.count + 1, self._most)
+            self.count = min(self.count + 1, self.most)
 
     def fed(self, queued: int) -> None:
         """The learner did not wait, and ``queued`` trajectories lie there still."""

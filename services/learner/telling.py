@@ -21,8 +21,8 @@ MOST_IDLE = 0.9
 _log = logging.getLogger(__name__)
 
 
-def demand(actors: int, painting: float, starved: float) -> float:
-    """How many actors the learner could feed on, 1 or more.
+def demand(actors: int, painting: float, starved: float, most: float) -> float:
+    """How many actors the learner could feed on, 1 to ``most``, for whose paintings it has places.
 
     ``actors`` are there, of which ``painting`` would do, were they to paint all the time: those who wait for a credit
     do not. ``starved`` is the share of its time that the learner waits for trajectories.
@@ -31,7 +31,7 @@ def demand(actors: int, painting: float, starved: float) -> float:
     # Whom it waits for is at work, whatever has arrived: long episodes come seldom.
     at_work = max(starved * actors, min(painting, actors))
     # Where these keep it busy for a share s of its time, 1/s as many would keep it busy altogether.
-    return max(1.0, at_work / (1 - starved))
+    return max(1.0, min(at_work / (1 - starved), most))
 
 
 class Teller:
@@ -77,10 +77,13 @@ class Teller:
         lag.labels(stat="mean").set(learning.lag.mean)
         lag.labels(stat="max").set(learning.lag.most)
 
-    def recorded(self, record: Mapping[str, Any] | None, actors: int, painted_s: float) -> None:
+    def recorded(
+        self, record: Mapping[str, Any] | None, actors: int, painted_s: float, most_actors: float = math.inf
+    ) -> None:
         """Take over what was written into the history, if anything was.
 
         ``actors`` are there at present; painting what has arrived since the start took ``painted_s``, group by group.
+        More than ``most_actors`` would wait for credits, however long the learner waits.
         """
         if record is None:
             return
@@ -97,16 +100,16 @@ class Teller:
                 metrics["spiral_learner_score"].labels(kind=kind).set(score)
         painting = (painted_s - self._painted_s) / max(record["seconds"] - self._told_s, 1e-9)
         self._told_s, self._painted_s = record["seconds"], painted_s
-        self._judge(record["waits"], actors, painting / self._learning.config.actor.groups)
+        self._judge(record["waits"], actors, painting / self._learning.config.actor.groups, most_actors)
         self.waits.clear()
 
-    def _judge(self, shares: Mapping[str, float], actors: int, painting: float) -> None:
+    def _judge(self, shares: Mapping[str, float], actors: int, painting: float, most_actors: float) -> None:
         """Name the bottleneck: the peer that the learner waits for most of the time, or itself."""
         slowest = max(shares, key=lambda peer: shares[peer]) if sum(shares.values()) > 0.5 else "learner"
         for service in SERVICES:
             self.metrics["spiral_learner_bottleneck"].labels(service=service).set(service == slowest)
         starved = shares.get("actor", 0.0)
-        self.metrics["spiral_learner_actor_demand"].set(demand(actors, painting, starved))
+        self.metrics["spiral_learner_actor_demand"].set(demand(actors, painting, starved, most_actors))
 
     def _count(self) -> None:
         """Raise the counters; a resumed run's begin at 0, or rates would take the whole run for one leap."""

@@ -36,6 +36,17 @@ def test_one_actor_that_paints_all_it_can_changes_nothing() -> None:
     assert admission.slots.count == QUEUE
 
 
+def test_no_more_are_under_way_than_stay_fresh() -> None:
+    admission = make_admission(queue=QUEUE, fresh_batches=3)
+    for peer in (b"a", b"b", b"c"):
+        admission.receive(peer, hello(actor_id=peer.decode()))
+    for _ in range(9):
+        admission.starved()
+    assert admission.outstanding == 3
+    assert admission.most_actors == 1.5, "two credits each"
+    assert make_admission(queue=QUEUE, fresh_batches=0).slots.most == QUEUE, "what was asked for is there in any case"
+
+
 def test_what_lies_waiting_for_long_is_too_much() -> None:
     slots = make_slots()
     slots.starved(0, wanted=True)
