@@ -37,7 +37,7 @@ def stronger(canvases: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
 
 
 def from_nothing(trained: Trained, num: int) -> dict[str, float]:
-    """LeNet-FID as painted and with each fault mended, and the sure and largest shares of the digits."""
+    """LeNet-FID as painted and with each fault mended; the share of clear digits, and that of the commonest one."""
     encoder = lenet_encoder()
     real = gaussian_of(encoder.encode(real_digits().test).features)
     canvases, _ = trained.paint(num, 0)
