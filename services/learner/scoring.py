@@ -92,8 +92,8 @@ class Scorer:
 
         DiscriminatorError where the discriminator went wrong, ValueError where the batch is not one for it.
         """
-        ready, waiting_for = not self._scored.empty(), self.waiting_for
-        if ready or waiting_for == "actor":
+        ready = not self._scored.empty()
+        if ready or self.waiting_for == "actor":
             self._ingest.tell(waited=not ready)
         try:
             scored, arrived = self._scored.get(timeout=timeout_s)
