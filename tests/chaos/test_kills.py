@@ -87,6 +87,11 @@ def address_of(run: Launched, service: str) -> str:
     return listen.removeprefix("--listen=")
 
 
+def pids(run: Launched) -> dict[str, int]:
+    """Process by service, as seen in one look: in the next a service may be gone."""
+    return {name: process.pid for name, process in run.services().items()}
+
+
 def generation(run: Launched, service: str) -> int:
     return int((run.run.checkpoints(service) / "generation").read_text())
 
@@ -117,15 +122,15 @@ def kill_and_recover(run: Launched, listener: Listener, service: str) -> None:
     run.until(lambda: checkpoint_exists(run) and updates_on_disk(run) > 0, "a checkpoint of both")
     before, versions = run.frames(), listener.newest()
     victim = run.services()[service]
-    others = {name: process.pid for name, process in run.services().items() if name != service}
+    others = {name: pid for name, pid in pids(run).items() if name != service}
     born = {name: generation(run, name) for name in ("learner", "discriminator")}
     saved = updates_on_disk(run)
     victim.kill()
-    run.until(lambda: service in run.services() and run.services()[service].pid != victim.pid, f"another {service}")
+    run.until(lambda: pids(run).get(service, victim.pid) != victim.pid, f"another {service}")
     lines = len(run.run.history())
     run.until(lambda: len(run.run.history()) >= lines + 2, "two more records of the learning curve")
     run.until_frames(before + 1)
-    assert {name: run.services()[name].pid for name in others} == others, "the others stay as they are"
+    assert {name: pid for name, pid in pids(run).items() if name != service} == others, "the others stay as they are"
     for name, number in born.items():
         assert generation(run, name) == number + (name == service)
     if service == "learner":
