@@ -7,7 +7,7 @@ component's value is chosen. That is what keeps behaviour and learner log-probab
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,6 +117,10 @@ class Policy(nn.Module, ABC):
         like = self.initial_state(len(packed))
         parts = torch.split(packed, [part[0].numel() for part in like], 1)
         return tuple(part.view_as(shape) for part, shape in zip(parts, like, strict=True))
+
+    def for_this_length(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Weights of the same network for programs of another length, made to fit ``num_actions``."""
+        return state
 
     @abstractmethod
     def see(self, pictures: Tensor) -> Tensor:

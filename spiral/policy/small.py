@@ -6,6 +6,7 @@ About 0.7 M parameters on a 16×16 grid.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import pairwise
 
 import torch
@@ -47,6 +48,14 @@ class SmallPolicy(Policy):
         self.chosen = nn.ModuleList(nn.Embedding(size, width) for size in spec.sizes[:-1])
         for module in [*self.previous, self.step, *self.chosen]:
             nn.init.normal_(module.weight, std=1 / math.sqrt(width))
+
+    def for_this_length(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Steps beyond the last that is known begin as that one."""
+        known = state.get("step.weight")
+        if known is None or not known.numel():
+            return state
+        more = known[-1:].repeat(max(0, self.num_actions - len(known)), *[1] * (known.dim() - 1))
+        return {**state, "step.weight": torch.cat([known, more])[: self.num_actions]}
 
     def see(self, pictures: Tensor) -> Tensor:
         """Averaged to few pixels, as ink in 0 … 1 (white is 0, so a blank page is silent): float32 ``[…, pixels]``."""

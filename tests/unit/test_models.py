@@ -115,6 +115,10 @@ def test_a_run_goes_on_with_the_models_own_discriminator(tmp_path: Path, capsys:
         half = weights.abs().max() * 2.0**-10
         assert (after.state.tensors["network"][name] - weights).abs().max() <= 2 * rate * updates + half, name
 
+    assert main([*words, "--run", "longer", "--from", str(model), "--frames", "12", "--set=num_actions=3"]) == 0
+    _, programs = load_trained(Run(tmp_path / "longer")).paint(2, seed=0)
+    assert programs.shape[1] == 3, "programs may become longer"
+
     again = tmp_path / "again"
     assert main(_export(second, again)) == 0
     assert read_card(again).frames == read_card(model).frames + load_trained(second).frames
