@@ -37,11 +37,9 @@ class PolicyConfig(Section):
     """The agent's network."""
 
     network: Literal["small", "paper"] = "small"
-    """``small``: for CPUs, pooled view and plain layers; ``paper``: docs/method.md, 5."""
+    """``small``: for CPUs, pooled view and two layers; ``paper``: docs/method.md, 5."""
     width: int = Field(256, ge=16, le=4096)
     """Width of ``small``, units."""
-    layers: int = Field(2, ge=2, le=16)
-    """Layers of ``small`` below its heads."""
     pooled_size: int = Field(16, ge=4, le=64)
     """Side to which ``small`` averages the view, pixels."""
     noise: int = Field(0, ge=0, le=256)

@@ -27,7 +27,6 @@ def build_policy(
             observation_shape,
             num_actions,
             width=config.width,
-            layers=config.layers,
             pooled_size=config.pooled_size,
             noise=config.noise,
             conditional=conditional,

@@ -1,6 +1,6 @@
-"""A network for CPUs: the view averaged to a few pixels, two layers or more, and one layer for each component.
+"""A network for CPUs: the view averaged to a few pixels, two layers, and one layer for each component.
 
-About 0.7 M parameters with two layers on a 16×16 grid.
+About 0.7 M parameters on a 16×16 grid.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from spiral.policy.interface import Inputs, Policy, State
 
 
 class SmallPolicy(Policy):
-    """Pooled view and embeddings of pen, step and last flag → layers → autoregressive heads."""
+    """Pooled view and embeddings of pen, step and last flag → two layers → autoregressive heads."""
 
     def __init__(
         self,
@@ -26,7 +26,6 @@ class SmallPolicy(Policy):
         num_actions: int,
         *,
         width: int,
-        layers: int,
         pooled_size: int,
         noise: int,
         conditional: bool,
@@ -47,7 +46,6 @@ class SmallPolicy(Policy):
         self.heads = nn.ModuleList(nn.Linear(width, size) for size in spec.sizes)
         self.steps = nn.ModuleList(nn.Linear(width, width) for _ in pairwise(spec.sizes))
         self.chosen = nn.ModuleList(nn.Embedding(size, width) for size in spec.sizes[:-1])
-        self.deeper = nn.ModuleList(nn.Linear(width, width) for _ in range(layers - 2))
         for module in [*self.previous, self.step, *self.chosen]:
             nn.init.normal_(module.weight, std=1 / math.sqrt(width))
 
@@ -81,8 +79,7 @@ class SmallPolicy(Policy):
         if self.noise_in is not None and inputs.noise is not None:
             features = features + self.noise_in(inputs.noise)
         features = features.relu()
-        for layer in (self.residual, *self.deeper):
-            features = features + layer(features).relu()
+        features = features + self.residual(features).relu()
         return features, self.value(features).squeeze(-1), state
 
     def logits(self, k: int, features: Tensor) -> Tensor:
