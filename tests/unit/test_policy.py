@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -15,49 +13,8 @@ from spiral.painting import Painter
 from spiral.policy import Inputs, Policy, build_policy
 from spiral.policy.categorical import log_prob_and_entropy
 from spiral.policy.paper import FEATURES
-from spiral.policy.weights import dump_weights, load_weights, parse_weights
 from spiral.trajectories import Trajectory
-
-
-def spec_of(grid: int = 8, sizes: int = 4, colour: bool = False) -> ActionSpec:
-    components = [
-        Component("flag", 2, "choice"),
-        Component("end", grid**2, "grid"),
-        Component("control", grid**2, "grid"),
-        Component("size", sizes, "choice"),
-        Component("pressure", 10, "choice"),
-        *(Component(name, 20, "choice") for name in ("red", "green", "blue") if colour),
-    ]
-    K = len(components)
-    return ActionSpec(tuple(components), ((True, True, *[False] * (K - 2)), (True,) * K))
-
-
-def policy_of(network: str, *, spec: ActionSpec, view: tuple[int, int, int], conditional: bool = False) -> Policy:
-    torch.manual_seed(0)
-    config = PolicyConfig(network=network, noise=10)
-    return build_policy(config, spec, view, num_actions=5, conditional=conditional)
-
-
-def roll_out(policy: Policy, view: tuple[int, int, int], conditional: bool, B: int = 6):
-    """Sampled actions, their log-probabilities and the inputs they were drawn from, on random pictures."""
-    generator = torch.Generator().manual_seed(1)
-    T, K = policy.num_actions, len(policy.spec)
-    observations = policy.see(torch.randint(0, 256, (T, B, *view), generator=generator).byte())
-    noise = torch.randn(B, 10, generator=generator)
-    target = policy.see(torch.randint(0, 256, (B, *view), generator=generator).byte()) if conditional else None
-    previous, state = torch.zeros(1, B, K, dtype=torch.long), policy.initial_state(B)
-    actions, log_probs = [], []
-    with torch.inference_mode():
-        for t in range(T):
-            sampled = policy.act(
-                Inputs(observations[t : t + 1], previous, torch.tensor([t]), noise, target), state, generator
-            )
-            previous, state = sampled.actions.unsqueeze(0), sampled.state
-            actions.append(sampled.actions)
-            log_probs.append(sampled.log_prob)
-    taken = torch.stack(actions)
-    before = torch.cat([torch.zeros_like(taken[:1]), taken[:-1]])
-    return taken, torch.stack(log_probs), Inputs(observations, before, torch.arange(T), noise, target)
+from tests.policies import policy_of, roll_out, spec_of
 
 
 @pytest.mark.parametrize(
@@ -183,44 +140,6 @@ def test_memory_reaches_from_the_first_step_to_the_last():
     assert not torch.equal(one, two)
 
 
-def test_weights_travel_and_others_are_refused():
-    view = (32, 32, 1)
-    policy, other = (policy_of("small", spec=spec_of(), view=view) for _ in range(2))
-    with torch.no_grad():
-        policy.value.bias.fill_(3.5)
-    load_weights(other, parse_weights(dump_weights(policy.state_dict())))
-    assert other.value.bias.item() == 3.5
-    with pytest.raises(ValueError, match="of another network"):
-        load_weights(policy_of("small", spec=spec_of(grid=4), view=view), policy.state_dict())
-    with pytest.raises(ValueError, match="not a safetensors file"):
-        parse_weights(b"\x00" * 20)
-
-
-@pytest.mark.parametrize("network", ["small", "paper"])
-@pytest.mark.parametrize("length", [1, 3, 8])
-def test_weights_paint_programs_of_another_length(network, length):
-    """The steps that both have are judged alike, and those beyond as the last that was known."""
-    view = (32, 32, 1)
-    known = policy_of(network, spec=spec_of(), view=view)
-    torch.manual_seed(1)
-    other = build_policy(PolicyConfig(network=network, noise=10), spec_of(), view, length, conditional=False)
-    load_weights(other, other.for_this_length(known.state_dict()))
-    actions, _, inputs = roll_out(other, view, conditional=False)
-    one = other.judge(inputs, actions, other.initial_state(6)).log_prob
-    clamped = Inputs(
-        inputs.seen, inputs.previous_action, inputs.step.clamp(max=known.num_actions - 1), inputs.noise, inputs.target
-    )
-    two = known.judge(clamped, actions, known.initial_state(6)).log_prob
-    torch.testing.assert_close(one, two)
-
-
-def test_weights_without_steps_are_refused_whatever_the_length():
-    policy = policy_of("small", spec=spec_of(), view=(32, 32, 1))
-    for broken in ({}, {"step.weight": torch.zeros(0, 256)}, {"step.weight": torch.zeros(3)}):
-        with pytest.raises(ValueError, match="of another network"):
-            load_weights(policy, policy.for_this_length(broken))
-
-
 @pytest.mark.parametrize(
     ("view", "grid", "message"),
     [((32, 64, 1), 8, "square view"), ((48, 48, 1), 8, "48 is not 8 times"), ((64, 64, 1), 5, "5 is not 4 times")],
@@ -301,33 +220,6 @@ def test_only_the_first_action_may_move():
     assert (judged.entropy[0, :, 0] > 0).all()
     (judged.log_prob.sum() + judged.entropy.sum()).backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in policy.parameters())
-
-
-def test_hindsight_makes_an_episode_likelier_for_its_own_picture():
-    """Without any reward, the actions become likelier where their own final picture is the target."""
-    policy = policy_of("small", spec=spec_of(), view=(32, 32, 1), conditional=True)
-    painter = Painter(policy, 16, torch.Generator().manual_seed(0))
-    draw = np.random.default_rng(0)
-    pictures = draw.integers(0, 256, (7, 16, 32, 32, 1), dtype=np.uint8)
-    painter.begin(pictures[0], pictures[6])
-    while not painter.done:
-        painter.act()
-        painter.observe(pictures[1])
-    trajectory = painter.trajectory()
-    learner = PolicyLearner(
-        policy, LearnerConfig(hindsight=1.0, entropy_cost=0, value_cost=0, learning_rate=0.003), seed=0
-    )
-    actions = torch.from_numpy(trajectory.actions).long()
-
-    def log_prob(target: np.ndarray) -> float:
-        inputs = replace(learner._inputs(trajectory, actions), target=policy.see(torch.from_numpy(target)))
-        return policy.judge(inputs, actions, ()).log_prob.mean().item()
-
-    before = log_prob(trajectory.observations[-1])
-    for _ in range(20):
-        learner.learn(trajectory, np.zeros(trajectory.actions.shape[:2], np.float32))
-    assert log_prob(trajectory.observations[-1]) > before + 1
-    assert learner.take_progress().losses["hindsight"] > 0
 
 
 def test_weights_fall_to_their_floor():

@@ -1,0 +1,50 @@
+"""Policies for engines of the tests' own, and rollouts of them."""
+
+from __future__ import annotations
+
+import torch
+
+from spiral.actions import ActionSpec, Component
+from spiral.config import PolicyConfig
+from spiral.policy import Inputs, Policy, build_policy
+
+
+def spec_of(grid: int = 8, sizes: int = 4, colour: bool = False) -> ActionSpec:
+    components = [
+        Component("flag", 2, "choice"),
+        Component("end", grid**2, "grid"),
+        Component("control", grid**2, "grid"),
+        Component("size", sizes, "choice"),
+        Component("pressure", 10, "choice"),
+        *(Component(name, 20, "choice") for name in ("red", "green", "blue") if colour),
+    ]
+    K = len(components)
+    return ActionSpec(tuple(components), ((True, True, *[False] * (K - 2)), (True,) * K))
+
+
+def policy_of(network: str, *, spec: ActionSpec, view: tuple[int, int, int], conditional: bool = False) -> Policy:
+    torch.manual_seed(0)
+    config = PolicyConfig(network=network, noise=10)
+    return build_policy(config, spec, view, num_actions=5, conditional=conditional)
+
+
+def roll_out(policy: Policy, view: tuple[int, int, int], conditional: bool, B: int = 6):
+    """Sampled actions, their log-probabilities and the inputs they were drawn from, on random pictures."""
+    generator = torch.Generator().manual_seed(1)
+    T, K = policy.num_actions, len(policy.spec)
+    observations = policy.see(torch.randint(0, 256, (T, B, *view), generator=generator).byte())
+    noise = torch.randn(B, 10, generator=generator)
+    target = policy.see(torch.randint(0, 256, (B, *view), generator=generator).byte()) if conditional else None
+    previous, state = torch.zeros(1, B, K, dtype=torch.long), policy.initial_state(B)
+    actions, log_probs = [], []
+    with torch.inference_mode():
+        for t in range(T):
+            sampled = policy.act(
+                Inputs(observations[t : t + 1], previous, torch.tensor([t]), noise, target), state, generator
+            )
+            previous, state = sampled.actions.unsqueeze(0), sampled.state
+            actions.append(sampled.actions)
+            log_probs.append(sampled.log_prob)
+    taken = torch.stack(actions)
+    before = torch.cat([torch.zeros_like(taken[:1]), taken[:-1]])
+    return taken, torch.stack(log_probs), Inputs(observations, before, torch.arange(T), noise, target)

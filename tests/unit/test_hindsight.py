@@ -1,0 +1,74 @@
+"""Every finished episode is a perfect example of how to paint its own final picture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from services.learner.learning import PolicyLearner
+from services.learner.unrolls import cut_of
+from spiral.config import LearnerConfig
+from spiral.painting import Painter
+from spiral.policy import Policy
+from spiral.trajectories import Trajectory
+from tests.policies import policy_of, spec_of
+
+B = 16
+
+
+def painted(policy: Policy, unroll: int | None = None) -> Trajectory:
+    """Episodes on canvases that show noise, after targets that are noise; or their first unroll."""
+    painter = Painter(policy, B, torch.Generator().manual_seed(0), unroll)
+    pictures = np.random.default_rng(0).integers(0, 256, (3, B, 32, 32, 1), dtype=np.uint8)
+    painter.begin(pictures[0], pictures[2])
+    while not painter.full:
+        painter.act()
+        painter.observe(pictures[1])
+    return painter.trajectory()
+
+
+def test_hindsight_makes_an_episode_likelier_for_its_own_picture():
+    """Without any reward, the actions become likelier where their own final picture is the target."""
+    policy = policy_of("small", spec=spec_of(), view=(32, 32, 1), conditional=True)
+    trajectory = painted(policy)
+    learner = PolicyLearner(
+        policy, LearnerConfig(hindsight=1.0, entropy_cost=0, value_cost=0, learning_rate=0.003), seed=0
+    )
+    actions = torch.from_numpy(trajectory.actions).long()
+
+    def log_prob(target: np.ndarray) -> float:
+        inputs = replace(learner._inputs(trajectory, actions), target=policy.see(torch.from_numpy(target)))
+        return policy.judge(inputs, actions, ()).log_prob.mean().item()
+
+    before = log_prob(trajectory.observations[-1])
+    for _ in range(20):
+        learner.learn(trajectory, np.zeros(trajectory.actions.shape[:2], np.float32))
+    assert log_prob(trajectory.observations[-1]) > before + 1
+    assert learner.take_progress().losses["hindsight"] > 0
+
+
+@pytest.mark.parametrize("network", ["small", "paper"])
+@pytest.mark.parametrize("unroll", [None, 3])
+def test_one_pass_judges_an_episode_after_its_target_and_after_its_own_picture(network: str, unroll: int | None):
+    policy = policy_of(network, spec=spec_of(), view=(32, 32, 1), conditional=True)
+    trajectory = painted(policy, unroll)
+    learner = PolicyLearner(policy, LearnerConfig(hindsight=1.0), seed=0)
+    actions = torch.from_numpy(trajectory.actions).long()
+    inputs, finals = learner._inputs(trajectory, actions), policy.see(torch.from_numpy(trajectory.observations[-1]))
+    cut = None if unroll is None else cut_of(trajectory, policy)
+    with torch.inference_mode():
+        judged, imagined = learner._judge_twice(inputs, actions, finals, cut)
+        state = policy.initial_state(B) if cut is None else cut.state
+        apart = policy.judge(inputs, actions, state)
+        after_itself = policy.judge(replace(inputs, target=finals), actions, state)
+    for one, other in (
+        (judged.log_prob, apart.log_prob),
+        (judged.entropy, apart.entropy),
+        (judged.value, apart.value),
+        (imagined, after_itself.log_prob),
+    ):
+        torch.testing.assert_close(one, other)
+    assert not torch.allclose(imagined, judged.log_prob)
