@@ -28,7 +28,9 @@ def policy_of(network: str, *, spec: ActionSpec, view: tuple[int, int, int], con
     return build_policy(config, spec, view, num_actions=5, conditional=conditional)
 
 
-def roll_out(policy: Policy, view: tuple[int, int, int], conditional: bool, B: int = 6):
+def roll_out(
+    policy: Policy, view: tuple[int, int, int], conditional: bool, B: int = 6
+) -> tuple[torch.Tensor, torch.Tensor, Inputs]:
     """Sampled actions, their log-probabilities and the inputs they were drawn from, on random pictures."""
     generator = torch.Generator().manual_seed(1)
     T, K = policy.num_actions, len(policy.spec)
