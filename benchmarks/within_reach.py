@@ -24,9 +24,7 @@ WHOLE, NEAR = 0.3, 0.6
 """Share of the changes that make an action anew, and of those of one place that go to a neighbouring one."""
 
 
-def changed(
-    programs: NDArray[np.int32], spec: ActionSpec, only_first_moves: bool, rng: np.random.Generator
-) -> NDArray[np.int32]:
+def changed(programs: NDArray[np.int32], spec: ActionSpec, moves: str, rng: np.random.Generator) -> NDArray[np.int32]:
     """Each program ``[T, N, K]`` with one action, or one component of one action, drawn anew."""
     programs = programs.copy()
     T, N, K = programs.shape
@@ -41,8 +39,10 @@ def changed(
     one = np.arange(K) == rng.integers(1, K, (N, 1))
     whole = rng.random((N, 1)) < WHOLE
     programs[action, everyone] = np.where(whole, anew, np.where(one, moved, old))
-    if only_first_moves:
+    if moves != "free":
         programs[1:, :, 0] = 1
+    if moves == "alternate":
+        programs[::2, :, 0] = 0
     return programs
 
 
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     least = np.full(TARGETS, np.inf)
     print(f"blank paper: {mse(np.full_like(targets, 255), targets).mean():.4f}")
     for round_ in range(1, arguments.rounds + 1):
-        tries = changed(best.repeat(TRIES_AT_ONCE, 1), engine.spec, config.policy.moves == "first", rng)
+        tries = changed(best.repeat(TRIES_AT_ONCE, 1), engine.spec, config.policy.moves, rng)
         errors = mse(painted(canvases, tries), wanted).reshape(TARGETS, TRIES_AT_ONCE)
         better = errors.min(1) < least
         chosen = (np.arange(TARGETS) * TRIES_AT_ONCE + errors.argmin(1))[better]

@@ -46,8 +46,9 @@ class PolicyConfig(Section):
     """Length of the noise vector drawn once an episode; 0: none."""
     blind: bool = False
     """Keep its own painting from it, at every step; what else it sees stays (§1.5)."""
-    moves: Literal["free", "first"] = "free"
-    """Which actions may move the pen without painting: any, or the first of an episode alone."""
+    moves: Literal["free", "first", "alternate"] = "free"
+    """Which actions may move the pen without painting: any; the first of an episode alone, so that all strokes are
+    joined; or every second one has to, so that each stroke begins where it likes."""
 
 
 class ActorConfig(Section):

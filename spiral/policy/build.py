@@ -32,10 +32,10 @@ def build_policy(
             conditional=conditional,
         )
     policy.blind = config.blind
-    policy.only_first_moves = config.moves == "first"
-    if policy.only_first_moves and is_compound(spec):
+    policy.moves = config.moves
+    if policy.moves != "free" and is_compound(spec):
         raise ValueError(
-            'policy.moves: "first" keeps actions from moving the pen without painting; in this engine\'s interface, '
-            'compound, no action paints by itself; "free" is right'
+            f'policy.moves: "{policy.moves}" says which actions move the pen without painting; in this engine\'s '
+            'interface, compound, no action paints by itself; "free" is right'
         )
     return policy

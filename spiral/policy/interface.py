@@ -82,8 +82,8 @@ class Policy(nn.Module, ABC):
     needed: Tensor
     blind: bool = False
     """Whether its own painting is kept from it (docs/method.md, 2); the target is not."""
-    only_first_moves: bool = False
-    """Whether every action but the first has to paint."""
+    moves: str = "free"
+    """Which actions may move the pen without painting: ``policy.moves`` of the configuration."""
 
     def __init__(self, spec: ActionSpec, num_actions: int, noise: int, conditional: bool) -> None:
         super().__init__()
@@ -217,16 +217,17 @@ class Policy(nn.Module, ABC):
                 features = self.advance(k, features, chosen)
 
     def _forbidden(self, inputs: Inputs, T: int) -> Tensor | None:
-        """Flags that do not paint, after the first action: bool ``[T · B, flags]``; None where all are free.
+        """Flags that can't be chosen, by ``moves``: bool ``[T · B, flags]``; None where all are free.
 
         Painting is what every component counts for.
         """
-        if not self.only_first_moves or not len(self.spec.counts):
+        if self.moves == "free" or not len(self.spec.counts):
             return None
-        B = inputs.previous_action.shape[1]
+        steps = inputs.steps[:T].expand(T, inputs.previous_action.shape[1]).reshape(-1, 1)
         moving = (self.counts == 0).any(-1)
-        later = (inputs.steps[:T] > 0).expand(T, B)
-        return (later.unsqueeze(-1) & moving).view(T * B, -1)
+        if self.moves == "first":
+            return (steps > 0) & moving
+        return torch.where(steps % 2 == 0, ~moving, moving)
 
     def mask(self, actions: Tensor) -> Tensor:
         """Which components count: ``[N, K]`` → float32 ``[N, K]``."""

@@ -210,7 +210,7 @@ def test_heads_of_moves_are_spared_without_a_difference(network):
 def test_only_the_first_action_may_move():
     view = (32, 32, 1)
     policy = policy_of("small", spec=spec_of(), view=view)
-    policy.only_first_moves = True
+    policy.moves = "first"
     actions, sampled, inputs = roll_out(policy, view, conditional=False, B=64)
     assert (actions[0, :, 0] == 0).any()
     assert (actions[1:, :, 0] == 1).all()
@@ -218,6 +218,20 @@ def test_only_the_first_action_may_move():
     torch.testing.assert_close(judged.log_prob, sampled, atol=1e-5, rtol=0)
     assert (judged.entropy[1:, :, 0] == 0).all()
     assert (judged.entropy[0, :, 0] > 0).all()
+    (judged.log_prob.sum() + judged.entropy.sum()).backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in policy.parameters())
+
+
+def test_every_second_action_moves():
+    view = (32, 32, 1)
+    policy = policy_of("small", spec=spec_of(), view=view)
+    policy.moves = "alternate"
+    actions, sampled, inputs = roll_out(policy, view, conditional=False, B=64)
+    assert (actions[::2, :, 0] == 0).all()
+    assert (actions[1::2, :, 0] == 1).all()
+    judged = policy.judge(inputs, actions, ())
+    torch.testing.assert_close(judged.log_prob, sampled, atol=1e-5, rtol=0)
+    assert (judged.entropy[..., 0] == 0).all()
     (judged.log_prob.sum() + judged.entropy.sum()).backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in policy.parameters())
 
