@@ -45,7 +45,7 @@ class PolicyConfig(Section):
     noise: int = Field(0, ge=0, le=256)
     """Length of the noise vector drawn once an episode; 0: none."""
     blind: bool = False
-    """Keep its own painting from it, at every step; what else it sees stays (§1.5)."""
+    """Keep its own painting from it, at every step; what else it sees stays (docs/method.md, 2)."""
     moves: Literal["free", "first", "alternate"] = "free"
     """Which actions may move the pen without painting: any; the first of an episode alone, so that all strokes are
     joined; or every second one has to, so that each stroke begins where it likes."""
@@ -147,10 +147,11 @@ class DiscriminatorConfig(Section):
     """What the network is trained for (docs/method.md, 1, 3 and 6): Wasserstein, or the logistic loss with R1 or with
     normalised layers."""
     complement: Literal["none", "halves", "random"] = "none"
-    """Conditional runs: judge part of each painting beside the rest of its target, one half or random cells (§1.8)."""
+    """Conditional runs: judge part of each painting beside the rest of its target, one half or random cells
+    (docs/method.md, 3)."""
     terms: tuple[Literal["l2", "colour-emd"], ...] = ()
     """Conditional runs: distances to the target that are answered beside the judge's own score, for ``learner.terms``;
-    ``colour-emd`` is the earth-mover distance of the colour histograms (§1.4)."""
+    ``colour-emd`` is the earth-mover distance of the colour histograms (docs/method.md, 2)."""
     channels: tuple[int, ...] = (64, 128, 256, 512)
     """Output channels of the convolutions, each of which halves the picture."""
     learning_rate: float = Field(1e-4, gt=0)

@@ -167,7 +167,12 @@ CATALOGUE: tuple[Metric, ...] = (
         "Time between checkpoints that is asked for: learner.checkpoint_s.",
     ),
     _metric("spiral_learner_term", "gauge", "score", "Mean of each score term over a batch's final pictures.", term=()),
-    _metric("spiral_learner_actor_demand", "gauge", "actors", "How many actors it could feed on at its present speed."),
+    _metric(
+        "spiral_learner_actor_demand",
+        "gauge",
+        "actors",
+        "How many actors it could feed on at its present speed before trajectories grow too old: learner.max_lag.",
+    ),
     _metric("spiral_learner_actors", "gauge", "actors", "Actors that have said hello and are there."),
     _metric(
         "spiral_learner_bottleneck",

@@ -2,7 +2,7 @@
 
 Two action interfaces are known, by their components. With ``end`` each action is a stroke of its own, from where the
 pen is, by ``control`` where there is one; or a move, for which not every component counts (docs/method.md, 4). With
-``control`` alone a stroke has several places: flag 1 begins it, each flag 0 adds one (§3.6).
+``control`` alone a stroke has several places: flag 1 begins it, each flag 0 adds one (docs/method.md, 3).
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import grpc
+import psutil
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from spiral.wire import rpc
@@ -53,6 +54,14 @@ def until(condition: Callable[[], T], what: str, patience_s: float = PATIENCE_S)
         assert time.monotonic() < end, f"waited {patience_s:g} s in vain for {what}"
         time.sleep(0.01)
     return answer
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether a process that need not be ours is gone, or would be, were somebody waiting for it."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def free_port() -> int:

@@ -16,6 +16,7 @@ from services.discriminator.options import DiscriminatorOptions
 from services.discriminator.servicer import Discriminator
 from services.discriminator.worker import Worker
 from spiral.checkpoints import CheckpointError, CheckpointStore, raise_generation
+from spiral.compatibility import check_goes_on
 from spiral.computing import compute_with
 from spiral.config import RunConfig
 from spiral.datasets import load
@@ -42,7 +43,7 @@ def serve(options: DiscriminatorOptions) -> int:
             observation_shape = _observation_shape(options, config)
             judge = _build(options, config, observation_shape, generation)
             store = CheckpointStore(directory, config.learner.keep)
-            log.info("generation %d, %s", generation, _resume(judge, store, Run(options.run_dir)))
+            log.info("generation %d, %s", generation, _resume(judge, store, Run(options.run_dir), config))
             meter = Meter(metrics, judge, config.learner.checkpoint_s)
             worker = _start_worker(options, config, judge, store, meter, serving)
             serving.on_end(worker.close)
@@ -97,11 +98,12 @@ def _build(
     )
 
 
-def _resume(judge: Judge, store: CheckpointStore, run: Run) -> str:
-    """Continue from the newest checkpoint; in words, what was found."""
+def _resume(judge: Judge, store: CheckpointStore, run: Run, config: RunConfig) -> str:
+    """Continue from the newest checkpoint; in words, what was found. ValueError where it is of another kind of run."""
     found = store.latest()
     if found is None:
         return "a new run with a model's discriminator" if begin(judge, run) else "a new run: no checkpoint yet"
+    check_goes_on(found.config, config)
     judge.restore(found.state)
     skipped = "".join(f"; skipped: {sentence}" for sentence in found.skipped)
     return f"resumed from {found.path} at {judge.version.number} updates{skipped}"

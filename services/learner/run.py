@@ -22,6 +22,7 @@ from services.learner.rewards import RunningDeviation, combine_terms, rewards_of
 from services.learner.samples import SNAPSHOTS, write_samples, write_snapshot
 from services.learner.unrolls import finished, places
 from spiral.checkpoints import CheckpointStore, State
+from spiral.compatibility import check_goes_on
 from spiral.config import RunConfig
 from spiral.engines.description import EngineDescription
 from spiral.limits import Limits
@@ -265,6 +266,7 @@ class LearningRun:
         found = self._store.latest()
         if found is None:
             return self._begin()
+        check_goes_on(found.config, self.config)
         counters = found.state.counters
         self.learner.restore(found.state)
         self._elapsed_before = counters["elapsed_s"]

@@ -76,6 +76,8 @@ class Scorer:
         self._call: grpc.Future[ScoreResponse] | None = None
         self._failure: Exception | None = None
         self._batches = 0
+        self._told = False
+        """Whether the ingest knows that this batch had to be waited for."""
         self._thread = threading.Thread(target=self._run, name="scorer", daemon=True)
 
     def __enter__(self) -> Self:
@@ -93,8 +95,9 @@ class Scorer:
         DiscriminatorError where the discriminator went wrong, ValueError where the batch is not one for it.
         """
         ready = not self._scored.empty()
-        if ready or self.waiting_for == "actor":
-            self._ingest.tell(waited=not ready)
+        if not ready and self.waiting_for == "actor" and not self._told:
+            self._told = True  # once for each batch, however long it takes
+            self._ingest.tell(waited=True)
         try:
             scored, arrived = self._scored.get(timeout=timeout_s)
         except queue.Empty:
@@ -104,6 +107,9 @@ class Scorer:
         # Only now are the slots free: what is painted from here on is painted while this batch is learnt from.
         for one in arrived:
             one.release()
+        if ready:
+            self._ingest.tell(waited=False)
+        self._told = False
         self._wanted.release()
         return scored
 

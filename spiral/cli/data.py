@@ -17,6 +17,7 @@ def list_sets() -> None:
     """List the data sets, and whether they are on this machine."""
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
     from spiral.datasets import catalogue, data_root  # noqa: PLC0415
 
@@ -24,7 +25,8 @@ def list_sets() -> None:
     for heading in ("name", "here", "licence", "source"):
         table.add_column(heading, overflow="fold")
     for entry in catalogue():
-        table.add_row(entry.name, "yes" if entry.present else f"no: {entry.how_to_get}", entry.licence, entry.source)
+        here = "yes" if entry.present else f"no: {entry.how_to_get}"
+        table.add_row(*map(Text, (entry.name, here, entry.licence, entry.source)))  # as they are: [faces] is no style
     Console().print(table)
     typer.echo(
         f"data folder: {data_root()} (set SPIRAL_DATA for another); folder:PATH is any folder of PNG or JPEG files"

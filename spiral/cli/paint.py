@@ -28,7 +28,10 @@ _NUMBER = re.compile(r"[0-9]{5,}")
 def paint(
     out: Annotated[
         Path,
-        typer.Option(help="A file.npz with the array images, uint8 [N, H, W, C]; or a folder for PNG files."),
+        typer.Option(
+            help="A file.npz with the array images, uint8 [N, H, W, C]; or a folder for PNG files, with a sheet of "
+            "them in FOLDER.png, which is replaced."
+        ),
     ],
     run: options.PainterRun = None,
     model: options.Model = None,
@@ -68,6 +71,8 @@ def _check(out: Path) -> None:
         raise ValueError(f"out: {out} is a folder; name a file that ends in .npz")
     if not out.suffix and out.exists() and not out.is_dir():
         raise ValueError(f"out: {out} is a file; name a folder, or a file that ends in .npz")
+    if not out.suffix and _sheet(out).is_dir():
+        raise ValueError(f"out: {_sheet(out)} is a folder, and the sheet of {out} would be there; name another one")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -97,9 +102,16 @@ def _write_sheet(out: Path, images: NDArray[np.uint8]) -> str:
         return ""
     from spiral.pictures import contact_sheet, save_png  # noqa: PLC0415
 
-    sheet = out.with_name(f"{out.name}.png")
-    save_png(contact_sheet(images[:SHEET]), sheet)
+    sheet = _sheet(out)
+    try:
+        save_png(contact_sheet(images[:SHEET]), sheet)
+    except OSError as error:
+        raise ValueError(f"out: {sheet} can't be written: {error.strerror or error}") from error
     return f", a sheet of them: {sheet}"
+
+
+def _sheet(out: Path) -> Path:
+    return out.with_name(f"{out.name}.png")
 
 
 def _write_programs(folder: Path, trained: Trained, actions: NDArray[np.int32], seed: int) -> None:

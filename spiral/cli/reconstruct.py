@@ -32,9 +32,13 @@ def reconstruct(
     For each picture NAME.png it writes NAME.json (the program), NAME.png (the canvas) and NAME-and-target.png.
     """
     names = [image.stem for image in images]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    written = [out / f"{name}{ending}" for name in names for ending in (".png", "-and-target.png")]
+    twice = sorted({path.stem for path in written if written.count(path) > 1})
     if twice:
         raise ValueError(f"images: {', '.join(twice)}: several pictures would be written to one file; rename them")
+    lost = sorted({path.resolve() for path in written} & {image.resolve() for image in images})
+    if lost:
+        raise ValueError(f"out: {lost[0]} is one of the pictures and would be overwritten; name another folder")
     if out.exists() and not out.is_dir():
         raise ValueError(f"out: {out} is a file; name a folder")
     trained = options.load_painter(run, model, runs)

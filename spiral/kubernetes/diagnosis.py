@@ -107,7 +107,7 @@ def _pod(part: Part) -> Finding:
     if last is not None and not part.ready:
         text = f"{part.state}: ended with {last.exit_code}: {' '.join((last.message or last.reason or '').split())}"
         fix = (
-            "correct run.yaml and apply again"
+            "correct run.yaml, or the claim, and apply again"
             if last.exit_code == 2
             else f"spiral k8s logs --previous --service {part.service}"
         )

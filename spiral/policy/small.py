@@ -52,9 +52,9 @@ class SmallPolicy(Policy):
     def for_this_length(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Steps beyond the last that is known begin as that one."""
         known = state.get("step.weight")
-        if known is None or not known.numel():
+        if known is None or known.dim() != 2 or not len(known):
             return state
-        more = known[-1:].repeat(max(0, self.num_actions - len(known)), *[1] * (known.dim() - 1))
+        more = known[-1:].repeat(max(0, self.num_actions - len(known)), 1)
         return {**state, "step.weight": torch.cat([known, more])[: self.num_actions]}
 
     def see(self, pictures: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,15 +25,18 @@ def _run(tmp_path: Path) -> Iterator[Launched]:
             pytest.skip("setpriv (util-linux) is needed to hold root to permissions, and it is not here")
         prefix = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
     run = Launched(tmp_path / "runs", prefix=prefix)
-    yield run
-    permit(run, 0o755)
-    run.end()
+    try:
+        yield run
+        permit(run, 0o755)
+    finally:
+        run.end()
 
 
 def permit(run: Launched, mode: int) -> None:
-    """Let the run's folders be written, or not."""
-    for folder in (run.run.path, *[entry for entry in run.run.path.rglob("*") if entry.is_dir()]):
-        folder.chmod(mode)
+    """Let the run's folders be written, or not; those of checkpoints that are being written or removed may vanish."""
+    for folder, _, _ in os.walk(run.run.path):
+        with suppress(FileNotFoundError):
+            os.chmod(folder, mode)
 
 
 def frames_on_disk(run: Launched) -> int:

@@ -243,8 +243,11 @@ def test_streams_are_retired_and_renderers_stop_at_an_episode_border_and_nothing
 def test_who_has_no_renderer_yet_waits_says_so_and_can_be_ended(loop: Loop) -> None:
     loop.actor()
     with rpc.connect(f"unix:{loop.folder}/a") as channel:
-        info = info_pb2_grpc.InfoServiceStub(channel).GetInfo(info_pb2.GetInfoRequest(), timeout=10)
-    assert list(info.waiting_for) == ["renderer"]
+        stub = info_pb2_grpc.InfoServiceStub(channel)
+        until(
+            lambda: list(stub.GetInfo(info_pb2.GetInfoRequest(), timeout=10).waiting_for) == ["renderer"],
+            "it to say for whom it waits",
+        )
 
 
 @pytest.mark.parametrize("loop", [(LONG,)], indirect=True)
@@ -253,8 +256,9 @@ def test_a_frozen_renderer_costs_a_watchdog_and_is_left(loop: Loop) -> None:
     renderer = loop.renderer()
     loop.actor("--watchdog-s=0.5", "--stream-life-s=600")
     loop.paint_a_little()
+    lost = loop.lost()  # a busy machine may have cost a watchdog already
     renderer.send_signal(signal.SIGSTOP)
-    until(lambda: loop.lost() in {4, 8}, "a group or both to give their streams up")
+    until(lambda: loop.lost() > lost, "a group or both to give their streams up")
     renderer.send_signal(signal.SIGCONT)
     loop.take()
 

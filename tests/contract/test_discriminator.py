@@ -283,15 +283,16 @@ def test_sigterm_writes_a_checkpoint_ends_with_0_and_nothing_is_lost(
     assert found is not None
     assert found.state.counters["updates"] == answer.version.number == 6
     assert found.config == load_config("demo", SETTINGS).to_yaml()
-    # With another network it can't go on, and says so before anything is touched but the generation.
-    other = "--set=discriminator.channels=[4,4]"
-    assert "checkpoint: its network has the shapes" in service.refused(capfd, other)
+    # With another network or other pictures it can't go on, and says so before anything is touched but the generation.
+    sentence = "does not fit this run, whose checkpoints were made with"
+    for setting, value in (("discriminator.channels", "[4, 4]"), ("num_actions", "7")):
+        assert f"{setting}: {value} {sentence}" in service.refused(capfd, f"--set={setting}={value}")
     service.start()
-    assert re.search("generation 3, resumed from .*checkpoint-00000001 at 6 updates", service.log.read_text())
+    assert re.search("generation 4, resumed from .*checkpoint-00000001 at 6 updates", service.log.read_text())
     # The last answer is known still, as the version of before gave it.
     assert ask(service, requests("1.2", observations(2))) == answer
     after = ask(service, requests("2.1", observations(3)))
-    assert (after.version.generation, after.version.number) == (3, 8)
+    assert (after.version.generation, after.version.number) == (4, 8)
     assert service.metrics()["spiral_discriminator_run_updates"] == 8
 
 

@@ -64,3 +64,21 @@ def test_a_second_learner_at_either_address_is_refused_and_the_first_lives_on(
     assert info.service == "learner"
     learner.terminate()
     assert learner.wait(PATIENCE_S) == 0
+
+
+def test_a_run_does_not_go_on_as_another(learner: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    """What its checkpoints are made for stays; a cluster that applies another configuration hears why."""
+    learner.terminate()
+    assert learner.wait(PATIENCE_S) == 0
+    for setting, before, after in (("data", "'mnist-sample'", "'mnist'"), ("policy.width", "16", "32")):
+        log = tmp_path / f"{setting}.log"
+        command = [
+            f"--run-dir={tmp_path}/first",
+            f"--listen=unix:{tmp_path}/grpc",
+            f"--learner-data=unix:{tmp_path}/data",
+        ]
+        rest = [f"--discriminator=unix:{tmp_path}/nobody", "--config=demo", "--set=policy.width=16"]
+        process = launch("learner", *command, *rest, f"--set={setting}={after.strip(chr(39))}", log=log)
+        assert process.wait(PATIENCE_S) == 2
+        sentence = f"{setting}: {after} does not fit this run, whose checkpoints were made with {before}"
+        assert sentence in log.read_text()

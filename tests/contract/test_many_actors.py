@@ -48,6 +48,7 @@ class Learner:
     """A learner as a process, and what it says of itself."""
 
     process: subprocess.Popen[bytes]
+    run: Run
     address: str
     data: str
     contract: TrajectoryContract
@@ -94,7 +95,7 @@ def learning(folder: Path, *settings: str) -> Iterator[Learner]:
         process = start("learner", address, log, *options, *(f"--set={setting}" for setting in (*settings, *DISTANCE)))
         stack.callback(process.wait)
         stack.callback(process.kill)
-        yield Learner(process, address, data, contract, config, log)
+        yield Learner(process, run, address, data, contract, config, log)
 
 
 def test_sixty_four_actors_are_served_in_turn_and_nobody_is_refused(tmp_path: Path) -> None:
@@ -164,13 +165,17 @@ def test_a_learner_of_sixty_four_actors_holds_no_more_than_its_queue(tmp_path: P
 def test_the_demand_for_actors_is_above_those_who_cannot_feed_it_and_below_those_who_are_too_many(
     tmp_path: Path,
 ) -> None:
-    with learning(tmp_path, "actor.batch=16", "learner.batch=16", "policy.width=16") as learner:
+    # Trajectories never grow too old here, or the learner would ask for no more than six.
+    settings = ("actor.batch=16", "learner.batch=16", "policy.width=16", "learner.max_lag=100000")
+    with learning(tmp_path, *settings) as learner:
         trajectory = any_trajectory(learner.contract, 16)
         with stand_ins(learner.data, learner.contract, trajectory, paint_s=1.0) as actors:
             actors.add(1)
             until(lambda: learner.value("spiral_learner_actor_demand") >= 2, "more actors to be asked for", LONG_S)
             actors.add(ACTORS - 1)
             until(lambda: learner.value("spiral_learner_actors") == ACTORS, "all to be there", LONG_S)
+            records = len(learner.run.history())
+            until(lambda: len(learner.run.history()) >= records + 2, "all to have counted", LONG_S)
             until(
                 lambda: 1 <= learner.value("spiral_learner_actor_demand") <= ACTORS / 2,
                 "fewer actors to be asked for than are there",

@@ -18,7 +18,7 @@ from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from spiral.wire import rpc
-from tests.processes import PATIENCE_S, free_port, launch, start, until
+from tests.processes import PATIENCE_S, free_port, has_ended, launch, start, until
 from tests.rollouts import Stream, make_program, paint_here
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
@@ -167,7 +167,7 @@ def test_it_stops_when_its_parent_is_killed(tmp_path: Path) -> None:
         grpc.channel_ready_future(channel).result(PATIENCE_S)
     parent.kill()
     parent.wait()
-    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "the orphan to end")
+    until(lambda: has_ended(child), "the orphan to end")
     assert not list(tmp_path.iterdir()), "a socket was left behind"
 
 

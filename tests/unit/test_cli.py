@@ -219,7 +219,9 @@ def test_data_says_what_is_there_and_how_to_get_the_rest(
 ) -> None:
     monkeypatch.setenv("SPIRAL_DATA", str(tmp_path))
     assert main(["data", "list"]) == 0
-    assert "mnist-sample" in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert "mnist-sample" in listed
+    assert "[faces]" in listed, "the extra's name is no style"
     assert main(["data", "check", "mnist-sample"]) == 0
     assert "10,000 training and 1,000 test pictures" in capsys.readouterr().out
     assert "spiral data get mnist" in refused(capsys, "data", "check", "mnist")

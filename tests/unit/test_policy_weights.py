@@ -44,6 +44,11 @@ def test_weights_paint_programs_of_another_length(network, length):
 
 def test_weights_without_steps_are_refused_whatever_the_length():
     policy = policy_of("small", spec=spec_of(), view=(32, 32, 1))
-    for broken in ({}, {"step.weight": torch.zeros(0, 256)}, {"step.weight": torch.zeros(3)}):
+    for broken in (
+        {},
+        {"step.weight": torch.zeros(0, 256)},
+        {"step.weight": torch.zeros(3)},
+        {"step.weight": torch.zeros(())},
+    ):
         with pytest.raises(ValueError, match="of another network"):
             load_weights(policy, policy.for_this_length(broken))

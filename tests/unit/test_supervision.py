@@ -13,6 +13,7 @@ import pytest
 from services.launcher import supervision
 from services.launcher.processes import Command, Process, describe_exit, last_lines
 from services.launcher.supervision import Service, ServiceFailedError, State, Supervisor
+from tests.processes import has_ended
 
 DEADLINE_S = 30.0
 SLEEPER = "import time; print('here I am', flush=True)\nwhile True: time.sleep(60)"
@@ -234,7 +235,7 @@ def test_grandchildren_end_with_the_service(make: Callable[..., Bench]) -> None:
     (grandchild,) = psutil.Process(bench.pid("actor")).children()
     bench.supervisor.stop()
     deadline = time.monotonic() + DEADLINE_S
-    while grandchild.is_running() and grandchild.status() != psutil.STATUS_ZOMBIE:
+    while not has_ended(grandchild):
         assert time.monotonic() < deadline
         time.sleep(0.01)
 

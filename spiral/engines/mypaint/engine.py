@@ -23,7 +23,7 @@ def action_spec(settings: MyPaintSettings) -> ActionSpec:
     """Components in sampling order, and those that count with flag 0.
 
     ``curve``: flag 0 moves to ``end``, 1 paints (docs/method.md, 4). ``compound``: flag 0 adds the place ``control`` to
-    the stroke, 1 paints that stroke and begins the next one there, with the action's ink (§3.6).
+    the stroke, 1 paints that stroke and begins the next one there, with the action's ink (docs/method.md, 3).
     """
     places = settings.grid**2
     names = ("end", "control") if settings.interface == "curve" else ("control",)
@@ -55,7 +55,8 @@ class MyPaint(Engine):
         self._scale = scale
         self._brush_file = brush or load_brush(settings.brush)
         self._brush = parse(self._brush_file)
-        # stroke_to_2 knows zoom but differs a little from the plain call, so only brushes that need it get it (§3.5).
+        # stroke_to_2 knows zoom but differs a little from the plain call, so only brushes that need it get it
+        # (docs/method.md, 4).
         view_zoom = 1.0 / scale if scale > 1 and has_speed_inputs(self._brush) else 0.0
         self._native_settings = native_settings(settings, self.spec, view_zoom)
 

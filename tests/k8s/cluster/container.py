@@ -125,8 +125,9 @@ class Running:
     def signal_all(self, number: int) -> None:
         """Send a signal to all of its processes, for its first one may be an init that would not hand it on."""
         self.signal(number)
+        first = self.pid  # once: it is nobody's a moment later
         with suppress(psutil.NoSuchProcess):
-            for child in psutil.Process(self.pid).children(recursive=True) if self.pid else []:
+            for child in psutil.Process(first).children(recursive=True) if first else []:
                 child.send_signal(number)
 
     def kill(self) -> None:

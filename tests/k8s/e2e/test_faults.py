@@ -10,6 +10,7 @@ from tests.k8s.cluster.cluster import Cluster
 from tests.k8s.cluster.scrape import total
 from tests.k8s.e2e.learning import WORKLOADS, generation, until_learning
 from tests.k8s.e2e.manifests_of_the_project import SMALL, project, single, with_run
+from tests.k8s.e2e.volumes import checkpoints
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 
@@ -19,8 +20,7 @@ def learning(cluster: Cluster) -> Cluster:
     """A small run with one pod of each kind, which has learnt something and written a checkpoint."""
     cluster.apply(single(with_run(project(), SMALL)))
     until_learning(cluster)
-    claim = cluster.claims.path("spiral", "state-learner-0")
-    cluster.until(lambda: list(claim.rglob("checkpoint-*")), "the learner's first checkpoint")
+    cluster.until(lambda: checkpoints(cluster, "learner"), "the learner's first checkpoint")
     return cluster
 
 

@@ -113,19 +113,21 @@ def test_a_learner_killed_while_it_writes_a_checkpoint_goes_on_from_the_one_befo
         learning.until(lambda folder=folder: begun_to_write(folder), "it to write a checkpoint")
         running.signal(signal.SIGKILL)
         learning.until(lambda running=running: running.poll() is not None, "its end")
-        killed_while_writing = bool(writing(folder))
+        left = writing(folder)
+        killed_while_writing = bool(left)
         newest = checkpoints(learning, "learner")[-1]
         frames = counters(newest)["frames"]
         learning.until(lambda restarts=restarts: pod.restarts > restarts, "its restart")
         until_learning(learning)
         assert resumed(learning)[int(born) + 1] == (newest.name, frames)
         assert generation(learning) == born + 1
-    assert writing(folder) == [] or begun_to_write(folder), "what was left of it is gone"
+    learning.until(lambda: not left & writing(folder), "what was left of it to be removed")
 
 
-def writing(folder: os.PathLike[str]) -> list[str]:
-    """Checkpoints that are not whole yet, or never will be."""
-    return [name for name in os.listdir(folder) if name.startswith("writing-0")]
+def writing(folder: os.PathLike[str]) -> set[tuple[str, int]]:
+    """Checkpoints that are not whole yet, or never will be: names, which may be used again, and inodes."""
+    with os.scandir(folder) as entries:
+        return {(entry.name, entry.inode()) for entry in entries if entry.name.startswith("writing-0")}
 
 
 def begun_to_write(folder: os.PathLike[str]) -> bool:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatch
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +25,19 @@ def claim(cluster: Cluster, service: str) -> Path:
 
 def store(cluster: Cluster, service: str) -> Path:
     """The folder of the service's checkpoints, once it has been started."""
-    (generation,) = claim(cluster, service).rglob("generation")
+    (generation,) = _found(cluster, service, "generation")
     return generation.parent
 
 
 def checkpoints(cluster: Cluster, service: str) -> list[Path]:
     """The service's checkpoints, oldest first; nothing that is being written or removed."""
-    return sorted(claim(cluster, service).rglob("checkpoint-*"))
+    return sorted(_found(cluster, service, "checkpoint-*"))
+
+
+def _found(cluster: Cluster, service: str, pattern: str) -> list[Path]:
+    """What is called so on the claim, by one walk: ``rglob`` fails where a folder vanishes under it."""
+    entries = ((folder, name) for folder, *names in os.walk(claim(cluster, service)) for name in chain(*names))
+    return [Path(folder, name) for folder, name in entries if fnmatch(name, pattern)]
 
 
 def counters(checkpoint: Path) -> dict[str, Any]:

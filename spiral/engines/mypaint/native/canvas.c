@@ -9,7 +9,7 @@
 #include "recipe.h"
 #include "readout.h"
 
-// float32 0.1 is a little more than 0.1, and libmypaint asks whether it is more than 0.100 (§3.3).
+// float32 0.1 is a little more than 0.1, and libmypaint asks whether it is more than 0.100 (docs/method.md, 4).
 static const double DTIME = 0.1f;
 
 static void fill(uint16_t *pixels, size_t count, uint16_t value) {
