@@ -218,6 +218,7 @@ def test_data_says_what_is_there_and_how_to_get_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SPIRAL_DATA", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "400")
     assert main(["data", "list"]) == 0
     listed = capsys.readouterr().out
     assert "mnist-sample" in listed
