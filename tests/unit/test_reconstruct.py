@@ -169,7 +169,7 @@ def test_a_run_without_targets_and_names_that_collide_are_sentences(
     assert main(["reconstruct", str(file), "--run=nothing", f"--runs={runs}", f"--out={out}"]) == 2
     assert "paints from nothing and takes no target" in capsys.readouterr().err
     assert main(["reconstruct", str(file), "a/seven.jpg", "--run=after", f"--runs={runs}", f"--out={out}"]) == 2
-    assert "seven: several pictures would be written to one file" in capsys.readouterr().err
+    assert "seven, seven-and-target: several pictures would be written to one file" in capsys.readouterr().err
     words = ["reconstruct", str(file), "a/seven-and-target.png", "--run=after", f"--runs={runs}", f"--out={out}"]
     assert main(words) == 2
     assert "seven-and-target: several pictures would be written to one file" in capsys.readouterr().err
