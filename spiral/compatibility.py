@@ -6,9 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
-from spiral.config import RunConfig, parse_config
+from spiral.config import RunConfig, parse_config, read_tree
 
 FIXED = (
     "data",
@@ -45,24 +43,26 @@ def changes(before: RunConfig, after: RunConfig) -> Iterator[Change]:
             yield Change(key, old.get(key), new.get(key))
 
 
+def fixed_change(before: RunConfig, after: RunConfig) -> Change | None:
+    """The first setting that differs and may not; None where checkpoints of the one go on with the other."""
+    return next((change for change in changes(before, after) if change.fixed), None)
+
+
 def check_goes_on(checkpoint: str, config: RunConfig) -> None:
     """ValueError where a checkpoint, by its configuration in YAML, is made for something else than ``config``.
 
     A service that is started by hand, or by a cluster, has no launcher that would have looked.
     """
     try:
-        tree = yaml.safe_load(checkpoint)
-        if not isinstance(tree, dict):
-            raise ValueError("no configuration")
-        before = parse_config(tree, "checkpoint")
-    except (ValueError, yaml.YAMLError):
+        before = parse_config(read_tree(checkpoint, "checkpoint"), "checkpoint")
+    except ValueError:
         return  # of another release, whose settings can't be compared; whoever can't read the rest will say so
-    for change in changes(before, config):
-        if change.fixed:
-            raise ValueError(
-                f"{change.key}: {change.after!r} does not fit this run, whose checkpoints were made with "
-                f"{change.before!r}; set it back, or begin a new run where there are none"
-            )
+    change = fixed_change(before, config)
+    if change is not None:
+        raise ValueError(
+            f"{change.key}: {change.after!r} does not fit this run, whose checkpoints were made with "
+            f"{change.before!r}; set it back, or begin a new run where there are none"
+        )
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -268,19 +268,24 @@ def load_config(preset_or_file: str, settings: Iterable[str] = ()) -> RunConfig:
         where, tree = preset_or_file, {}
     else:
         raise ValueError(f"preset: {_unknown(preset_or_file, preset_names())}")
-    try:
-        loaded = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{where}: not YAML: {error}") from error
-    if not isinstance(loaded, dict):
-        raise ValueError(f"{where}: a mapping of settings was expected, this is {type(loaded).__name__}")
-    tree |= loaded
+    tree |= read_tree(text, where)
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
             raise ValueError(f'setting: "{setting}" has no "="; write key=value, for example learner.reuse=2')
         _set(tree, key.split("."), _parse_value(key, value))
     return parse_config(tree, where)
+
+
+def read_tree(text: str, where: str) -> dict[str, Any]:
+    """Settings from YAML, not yet validated; ValueError, with ``where``, for what is no mapping."""
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{where}: not YAML: {error}") from error
+    if not isinstance(tree, dict):
+        raise ValueError(f"{where}: a mapping of settings was expected, this is {type(tree).__name__}")
+    return tree
 
 
 def parse_config(tree: Mapping[str, Any], where: str) -> RunConfig:

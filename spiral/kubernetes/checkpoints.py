@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from spiral.compatibility import changes
+from spiral.compatibility import fixed_change
 from spiral.config import RunConfig, load_config, parse_config
 from spiral.kubernetes.cluster import Cluster
 from spiral.kubernetes.errors import ClusterError, TransferError
@@ -207,12 +207,12 @@ async def _refuse_other_kind(cluster: Cluster, service: Service, theirs: RunConf
     ours = await read_run_config(cluster, service)
     if ours is None:
         return
-    for change in changes(ours, theirs):
-        if change.fixed:
-            raise ValueError(
-                f"{change.key}: the checkpoint was made with {change.after!r}, the cluster's run has "
-                f"{change.before!r}; apply a run.yaml that fits it first"
-            )
+    change = fixed_change(ours, theirs)
+    if change is not None:
+        raise ValueError(
+            f"{change.key}: the checkpoint was made with {change.after!r}, the cluster's run has "
+            f"{change.before!r}; apply a run.yaml that fits it first"
+        )
 
 
 async def read_run_config(cluster: Cluster, service: Service) -> RunConfig | None:

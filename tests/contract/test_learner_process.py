@@ -70,7 +70,7 @@ def test_a_run_does_not_go_on_as_another(learner: subprocess.Popen[bytes], tmp_p
     """What its checkpoints are made for stays; a cluster that applies another configuration hears why."""
     learner.terminate()
     assert learner.wait(PATIENCE_S) == 0
-    for setting, before, after in (("data", "'mnist-sample'", "'mnist'"), ("policy.width", "16", "32")):
+    for setting, before, after in (("data", "mnist-sample", "mnist"), ("policy.width", 16, 32)):
         log = tmp_path / f"{setting}.log"
         command = [
             f"--run-dir={tmp_path}/first",
@@ -78,7 +78,7 @@ def test_a_run_does_not_go_on_as_another(learner: subprocess.Popen[bytes], tmp_p
             f"--learner-data=unix:{tmp_path}/data",
         ]
         rest = [f"--discriminator=unix:{tmp_path}/nobody", "--config=demo", "--set=policy.width=16"]
-        process = launch("learner", *command, *rest, f"--set={setting}={after.strip(chr(39))}", log=log)
+        process = launch("learner", *command, *rest, f"--set={setting}={after}", log=log)
         assert process.wait(PATIENCE_S) == 2
-        sentence = f"{setting}: {after} does not fit this run, whose checkpoints were made with {before}"
+        sentence = f"{setting}: {after!r} does not fit this run, whose checkpoints were made with {before!r}"
         assert sentence in log.read_text()
