@@ -2,7 +2,7 @@
 
 The same draws are painted and measured again with one fault mended at a time. From nothing, on digits: equal shares of
 the ten digits, stronger ink. After a target: more decided choices (logits over a temperature), the best of several
-paintings. What helps most is what learning still has to find.
+paintings, a search that begins with the best. What helps most is what learning still has to find.
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ from spiral.evaluation.frechet import gaussian_of, weighted_gaussian
 from spiral.evaluation.lenet import CLASSES
 from spiral.evaluation.runs import Targets
 from spiral.models import find_model
+from spiral.search import Search
 from spiral.trained import Trained, load_model
 
 INK = (1.1, 1.2)
 """Factors on what is not white."""
 TEMPERATURES = (0.5, 0.1)
 BEST_OF = (1, 16, 64, 256)
+REFINED, CHANGES = 16, (200, 800)
+"""The best of how many paintings is refined by how many changes, as `spiral reconstruct --refine` does it."""
 
 
 def stronger(canvases: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
@@ -60,8 +63,8 @@ def from_nothing(trained: Trained, num: int) -> dict[str, float]:
 
 
 def after_targets(trained: Trained, num: int) -> dict[str, float]:
-    """Error to unseen targets, drawn as the policy draws, more decidedly, and the best of several, as of one more and
-    more: `spiral reconstruct --attempts` keeps it."""
+    """Error to unseen targets: drawn as the policy draws, more decidedly, the best of several as `spiral reconstruct
+    --attempts` keeps it, and that one refined."""
     targets = Targets.of(trained.data(), num, 0)
     logits = trained.policy.logits
     found = {}
@@ -71,28 +74,43 @@ def after_targets(trained: Trained, num: int) -> dict[str, float]:
             return logits(k, features) / over
 
         trained.policy.logits = decided  # type: ignore[method-assign]
-        _, error = attempt(trained, targets, 0)
+        _, _, error = attempt(trained, targets, 0)
         found[f"logits over {temperature}"] = float(error.mean())
     trained.policy.logits = logits  # type: ignore[method-assign]
-    encoder = lenet_encoder()
-    best, least = attempt(trained, targets, 0)
+    best, programs, least = attempt(trained, targets, 0)
     for tries in range(1, max(BEST_OF) + 1):
         if tries > 1:
-            canvases, error = attempt(trained, targets, tries - 1)
+            canvases, actions, error = attempt(trained, targets, tries - 1)
             better = error < least
-            best[better], least[better] = canvases[better], error[better]
+            best[better], programs[better], least[better] = canvases[better], actions[better], error[better]
         if tries in BEST_OF:
-            found[f"the best of {tries}"] = float(least.mean())
-            if targets.labels is not None and (seen := encoder.encode(best).probabilities) is not None:
-                right = seen.argmax(1) == targets.labels
-                found[f"the best of {tries}, read as the target's digit"] = float(right.mean())
+            found |= described(f"the best of {tries}", best, least, targets)
+        if tries == REFINED:
+            search = Search(trained.engine, targets.pictures, programs, trained.config.policy.moves, seed=0)
+            tried = 0
+            for changes in CHANGES:
+                search.advance(changes - tried)
+                tried = changes
+                found |= described(f"that and {changes} changes", search.canvases(), search.errors, targets)
     return found
 
 
-def attempt(trained: Trained, targets: Targets, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """One painting of each target, and its mean squared error [N] in the agent's view."""
-    canvases, _ = trained.paint(len(targets.pictures), seed, targets.pictures)
-    return canvases, mse(trained.view(canvases), targets.pictures)
+def described(
+    name: str, canvases: NDArray[np.uint8], errors: NDArray[np.float64], targets: Targets
+) -> dict[str, float]:
+    """The mean error of paintings, and how many are read as their target's digit where there are labels."""
+    found = {name: float(errors.mean())}
+    if targets.labels is not None and (seen := lenet_encoder().encode(canvases).probabilities) is not None:
+        found[f"{name}, read as the target's digit"] = float((seen.argmax(1) == targets.labels).mean())
+    return found
+
+
+def attempt(
+    trained: Trained, targets: Targets, seed: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.float64]]:
+    """One painting of each target, its actions [N, T, K], and its mean squared error [N] in the agent's view."""
+    canvases, actions = trained.paint(len(targets.pictures), seed, targets.pictures)
+    return canvases, actions, mse(trained.view(canvases), targets.pictures)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,7 +1,7 @@
 """How near a search for the best strokes comes to targets: ``python -m benchmarks.within_reach mnist-reconstruct``.
 
-Programs with a preset's brush and number of actions are changed at random, and a change is kept where the squared error
-to the target falls. An agent that looks once has to find what the search finds in thousands of tries.
+The search begins with programs at random of a preset's brush and length (``spiral/search.py``). An agent that looks
+once has to find what the search finds in thousands of tries.
 """
 
 from __future__ import annotations
@@ -11,47 +11,16 @@ import sys
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spiral import datasets
-from spiral.actions import ActionSpec
 from spiral.config import load_config
-from spiral.engines import Canvases, create
+from spiral.engines import create
 from spiral.evaluation import mse
+from spiral.search import Search
 
-TARGETS, TRIES_AT_ONCE = 48, 8
-WHOLE, NEAR = 0.3, 0.6
-"""Share of the changes that make an action anew, and of those of one place that go to a neighbouring one."""
-
-
-def changed(programs: NDArray[np.int32], spec: ActionSpec, moves: str, rng: np.random.Generator) -> NDArray[np.int32]:
-    """Each program ``[T, N, K]`` with one action, or one component of one action, drawn anew."""
-    programs = programs.copy()
-    T, N, K = programs.shape
-    everyone, action = np.arange(N), rng.integers(T, size=N)
-    old, anew = programs[action, everyone], rng.integers(0, spec.sizes, (N, K))
-    moved = anew.copy()
-    for k, component in enumerate(spec.components):
-        if component.kind == "grid":
-            places = np.stack(np.divmod(old[:, k], component.side)) + rng.integers(-1, 2, (2, N))
-            row, column = places.clip(0, component.side - 1)
-            moved[:, k] = np.where(rng.random(N) < NEAR, row * component.side + column, anew[:, k])
-    one = np.arange(K) == rng.integers(1, K, (N, 1))
-    whole = rng.random((N, 1)) < WHOLE
-    programs[action, everyone] = np.where(whole, anew, np.where(one, moved, old))
-    if moves != "free":
-        programs[1:, :, 0] = 1
-    if moves == "alternate":
-        programs[::2, :, 0] = 0
-    return programs
-
-
-def painted(canvases: Canvases, programs: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """What programs ``[T, N, K]`` paint, in the agent's view: ``[N, H, W, C]``."""
-    frames = canvases.reset(np.zeros(programs.shape[1], np.int64))
-    for actions in programs:
-        frames = canvases.step(actions)
-    return frames
+TARGETS = 48
+SHOWN_EVERY = 800
+"""Tries."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the preset"
     )
-    parser.add_argument("--rounds", type=int, default=400, help=f"of {TRIES_AT_ONCE} tries for each target")
+    parser.add_argument("--tries", type=int, default=3200, help="for each target (default 3,200)")
     arguments = parser.parse_args(argv)
     config = load_config(arguments.preset, arguments.set)
     engine = create(config.engine.name, config.engine.settings)
@@ -69,19 +38,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     test = datasets.load(config.data, (height, width), channels == 3).test
     rng = np.random.default_rng(0)
     targets = test[rng.permutation(len(test))[:TARGETS]]
-    wanted = targets.repeat(TRIES_AT_ONCE, 0)
-    canvases = engine.open(TARGETS * TRIES_AT_ONCE)
-    best = rng.integers(0, engine.spec.sizes, (config.num_actions, TARGETS, len(engine.spec))).astype(np.int32)
-    least = np.full(TARGETS, np.inf)
+    programs = rng.integers(0, engine.spec.sizes, (TARGETS, config.num_actions, len(engine.spec)), dtype=np.int32)
+    if config.policy.moves != "free":
+        programs[:, 1:, 0] = 1
+    if config.policy.moves == "alternate":
+        programs[:, ::2, 0] = 0
     print(f"blank paper: {mse(np.full_like(targets, 255), targets).mean():.4f}")
-    for round_ in range(1, arguments.rounds + 1):
-        tries = changed(best.repeat(TRIES_AT_ONCE, 1), engine.spec, config.policy.moves, rng)
-        errors = mse(painted(canvases, tries), wanted).reshape(TARGETS, TRIES_AT_ONCE)
-        better = errors.min(1) < least
-        chosen = (np.arange(TARGETS) * TRIES_AT_ONCE + errors.argmin(1))[better]
-        best[:, better], least[better] = tries[:, chosen], errors.min(1)[better]
-        if round_ % 100 == 0 or round_ == arguments.rounds:
-            print(f"after {round_ * TRIES_AT_ONCE:,} tries: {least.mean():.4f}", flush=True)
+    search = Search(engine, targets, programs, config.policy.moves, seed=0)
+    for tried in range(0, arguments.tries, SHOWN_EVERY):
+        more = min(SHOWN_EVERY, arguments.tries - tried)
+        search.advance(more)
+        print(f"after {tried + more:,} tries: {search.errors.mean():.4f}", flush=True)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Paints pictures after targets: several attempts at each, of which the best is kept."""
+"""Paints pictures after targets: several attempts at each, of which the best is kept and may be refined."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from spiral.datasets import views
 from spiral.datasets.folder import PREFIX, read_picture
 from spiral.evaluation.targets import mse, ssim
 from spiral.programs import Program
+from spiral.search import Search
 from spiral.trained import Trained
 
 PHOTOGRAPHS = ("celeba", "faces")
@@ -30,13 +31,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Reconstruction:
-    """The best of several attempts."""
+    """The best of several attempts, refined or as it was painted."""
 
     program: Program
     canvas: NDArray[np.uint8]
     """uint8 ``[H, W, C]``, the canvas' size."""
+    painted_mse: float
+    """Of the view against the target, pixels 0 to 1, as the policy painted it."""
     mse: float
-    """Of the view against the target, pixels 0 to 1."""
+    """The same after the search."""
     ssim: float
 
 
@@ -60,10 +63,13 @@ def read_target(file: Path, trained: Trained) -> Target:
     return Target(np.ascontiguousarray(fitted), change)
 
 
-def reconstruct(trained: Trained, target: NDArray[np.uint8], attempts: int, seed: int) -> Reconstruction:
+def reconstruct(
+    trained: Trained, target: NDArray[np.uint8], attempts: int, seed: int, refine: int = 0
+) -> Reconstruction:
     """Paint after ``target`` ``[H, W, C]`` ``attempts`` times and keep the attempt with the least squared error.
 
-    Raises ValueError where the run learns without targets.
+    Of that one, ``refine`` changes are tried, and kept where the error falls further. Raises ValueError where the run
+    learns without targets.
     """
     if not trained.config.conditional:
         raise ValueError(
@@ -72,8 +78,15 @@ def reconstruct(trained: Trained, target: NDArray[np.uint8], attempts: int, seed
         )
     wanted = np.repeat(target[None], attempts, axis=0)
     canvases, actions = trained.paint(attempts, seed, wanted)
-    seen = trained.view(canvases)
-    errors = mse(seen, wanted)
-    best = int(errors.argmin())
-    likeness = float(ssim(seen[best : best + 1], target[None])[0])
-    return Reconstruction(trained.program(actions[best], seed), canvases[best], float(errors[best]), likeness)
+    errors = mse(trained.view(canvases), wanted)
+    best = slice(errors.argmin(), errors.argmin() + 1)
+    search = Search(trained.engine, target[None], actions[best], trained.config.policy.moves, seed)
+    search.advance(refine)
+    canvas = search.canvases()
+    return Reconstruction(
+        trained.program(search.programs[0], seed),
+        canvas[0],
+        painted_mse=float(errors.min()),
+        mse=float(search.errors[0]),
+        ssim=float(ssim(trained.view(canvas), target[None])[0]),
+    )

@@ -11,6 +11,7 @@ from spiral.cli import options
 from spiral.replacing import replacing
 
 MOST_ATTEMPTS = 4096
+MOST_CHANGES = 1_000_000
 
 
 def reconstruct(
@@ -23,6 +24,15 @@ def reconstruct(
     attempts: Annotated[
         int, typer.Option(min=1, max=MOST_ATTEMPTS, help="Paintings of each picture, of which the best is kept.")
     ] = 16,
+    refine: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=MOST_CHANGES,
+            help="Changes to try on it afterwards, kept where it comes nearer: a search, nothing that was learnt. "
+            "800 take about a second.",
+        ),
+    ] = 0,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     runs: options.Runs = options.RUNS,
@@ -50,7 +60,7 @@ def reconstruct(
     # All are read before one is painted: a bad one costs no time and leaves nothing behind.
     targets = [reconstruction.read_target(image, trained) for image in images]
     for name, target in zip(names, targets, strict=True):
-        best = reconstruction.reconstruct(trained, target.picture, attempts, seed)
+        best = reconstruction.reconstruct(trained, target.picture, attempts, seed, refine)
         enlarged = target.picture.repeat(best.canvas.shape[0] // target.picture.shape[0], 0)
         enlarged = enlarged.repeat(best.canvas.shape[1] // target.picture.shape[1], 1)
         try:
@@ -62,6 +72,6 @@ def reconstruct(
             pictures.save_png(beside, out / f"{name}-and-target.png")
         except OSError as error:
             raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
-        typer.echo(
-            f"{name}: {target.change}; mse {best.mse:.4f}, ssim {best.ssim:.3f}, best of {attempts}: {out}/{name}.png"
-        )
+        searched = f" at {best.painted_mse:.4f}, then {refine:,} changes" if refine else ""
+        near = f"mse {best.mse:.4f}, ssim {best.ssim:.3f}, best of {attempts}{searched}"
+        typer.echo(f"{name}: {target.change}; {near}: {out}/{name}.png")

@@ -70,6 +70,18 @@ def test_the_best_attempt_is_written_as_program_picture_and_side_by_side(
     assert mse(trained.view(canvas), digit()[None, :, :, None])[0] == pytest.approx(errors[40], abs=1e-4)
 
 
+def test_a_painting_is_refined_by_a_search(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, out = tmp_path / "seven.png", tmp_path / "out"
+    Image.fromarray(digit()).save(file)
+    assert main(["reconstruct", str(file), "--run=after", f"--runs={runs}", f"--out={out}", "--refine=80"]) == 0
+    said = re.search(r"mse ([\d.]+), ssim -?[\d.]+, best of 16 at ([\d.]+), then 80 changes", capsys.readouterr().out)
+    assert said is not None
+    assert float(said[1]) < float(said[2])
+    trained = load_trained(Run(runs / "after"))
+    refined = trained.view(render(Program.load(out / "seven.json")))
+    assert mse(refined, digit()[None, :, :, None])[0] == pytest.approx(float(said[1]), abs=1e-4)
+
+
 def test_a_drawing_is_scaled_on_white_and_a_photograph_cut(runs: Path, tmp_path: Path) -> None:
     wide = np.zeros((40, 160), np.uint8)
     Image.fromarray(wide).save(tmp_path / "wide.png")

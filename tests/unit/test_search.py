@@ -1,0 +1,89 @@
+"""The search that polishes programs: it only ever comes nearer, and stays within what a policy may say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spiral.actions import ActionSpec, Component
+from spiral.config import load_config
+from spiral.datasets import load
+from spiral.engines import Engine, create
+from spiral.evaluation import mse
+from spiral.search import Search, changed
+
+N, T = 3, 4
+
+
+@pytest.fixture(name="engine", scope="module")
+def _engine() -> Engine:
+    engine = load_config("mnist-reconstruct").engine
+    return create(engine.name, engine.settings)
+
+
+def programs(engine: Engine, moves: str = "first", count: int = N) -> np.ndarray:
+    drawn = np.random.default_rng(0).integers(0, engine.spec.sizes, (count, T, len(engine.spec)), dtype=np.int32)
+    drawn[:, 1:, 0] = 1
+    if moves == "alternate":
+        drawn[:, ::2, 0] = 0
+    return drawn
+
+
+def painted(engine: Engine, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    canvases = engine.open(len(actions))
+    frames = canvases.reset(np.zeros(len(actions), np.int64))
+    for action in actions.transpose(1, 0, 2):
+        frames = canvases.step(np.ascontiguousarray(action))
+    return frames, canvases.canvas()
+
+
+def test_it_comes_nearer_and_says_what_its_programs_paint(engine: Engine) -> None:
+    targets = load("mnist-sample", 32).test[:N]
+    search = Search(engine, targets, programs(engine), "first", seed=0)
+    before = search.errors.copy()
+    np.testing.assert_allclose(before, mse(painted(engine, programs(engine))[0], targets))
+    for _ in range(3):
+        earlier = search.errors.copy()
+        search.advance(100)
+        assert (search.errors <= earlier).all()
+    assert search.errors.mean() < before.mean() / 2
+    frames, canvases = painted(engine, search.programs)
+    np.testing.assert_allclose(search.errors, mse(frames, targets))
+    np.testing.assert_array_equal(search.canvases(), canvases)
+
+
+def test_the_same_seed_finds_the_same_and_no_try_changes_nothing(engine: Engine) -> None:
+    targets = load("mnist-sample", 32).test[:N]
+    found = []
+    for _ in range(2):
+        search = Search(engine, targets, programs(engine), "first", seed=5)
+        search.advance(0)
+        np.testing.assert_array_equal(search.programs, programs(engine))
+        search.advance(40)
+        found.append(search.programs)
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+@pytest.mark.parametrize("moves", ["free", "first", "alternate"])
+def test_a_change_is_one_action_within_its_range_and_a_flag_only_where_it_is_free(engine: Engine, moves: str) -> None:
+    before = programs(engine, moves, count=2000).transpose(1, 0, 2)
+    after = changed(before, engine.spec, moves, np.random.default_rng(1))
+    engine.spec.validate(after, engine.name)
+    other = after != before
+    assert (other.any(-1).sum(0) <= 1).all()
+    assert other.any((0, 1))[1:].all()
+    flags = other[..., 0].any(1)
+    expected = {"free": [True] * T, "first": [True] + [False] * (T - 1), "alternate": [False] * T}[moves]
+    assert flags.tolist() == expected
+
+
+def test_a_neighbouring_place_is_at_most_one_row_and_column_aside_and_an_action_may_be_a_flag_alone() -> None:
+    spec = ActionSpec((Component("flag", 2, "choice"), Component("end", 256, "grid")), ((True, True), (True, True)))
+    before = np.zeros((1, 4000, 2), np.int32)
+    before[..., 1] = 17 * 8
+    after = changed(before, spec, "alternate", np.random.default_rng(2))[0, :, 1]
+    aside = np.abs(np.stack(np.divmod(after, 16)) - 8).max(0)
+    assert (aside <= 1).mean() > 0.4  # about 0.7 of 0.6 are neighbours, and a few of the others by chance
+    flag = ActionSpec((Component("flag", 2, "choice"),))
+    after = changed(np.zeros((2, 50, 1), np.int32), flag, "free", np.random.default_rng(3))
+    assert set(after.flatten().tolist()) == {0, 1}
