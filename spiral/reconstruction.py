@@ -34,12 +34,13 @@ class Reconstruction:
     """The best of several attempts, refined or as it was painted."""
 
     program: Program
-    canvas: NDArray[np.uint8]
-    """uint8 ``[H, W, C]``, the canvas' size."""
+    painted: NDArray[np.uint8]
+    """As the policy painted it, uint8 ``[H, W, C]``, the canvas' size."""
     painted_mse: float
-    """Of the view against the target, pixels 0 to 1, as the policy painted it."""
+    """Of its view against the target, pixels 0 to 1."""
+    canvas: NDArray[np.uint8]
+    """What the program paints: the same, where nothing was refined."""
     mse: float
-    """The same after the search."""
     ssim: float
 
 
@@ -79,14 +80,15 @@ def reconstruct(
     wanted = np.repeat(target[None], attempts, axis=0)
     canvases, actions = trained.paint(attempts, seed, wanted)
     errors = mse(trained.view(canvases), wanted)
-    best = slice(errors.argmin(), errors.argmin() + 1)
-    search = Search(trained.engine, target[None], actions[best], trained.config.policy.moves, seed)
+    best = int(errors.argmin())
+    search = Search(trained.engine, target[None], actions[best : best + 1], trained.config.policy.moves, seed)
     search.advance(refine)
     canvas = search.canvases()
     return Reconstruction(
         trained.program(search.programs[0], seed),
-        canvas[0],
-        painted_mse=float(errors.min()),
+        painted=canvases[best],
+        painted_mse=float(errors[best]),
+        canvas=canvas[0],
         mse=float(search.errors[0]),
         ssim=float(ssim(trained.view(canvas), target[None])[0]),
     )

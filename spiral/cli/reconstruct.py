@@ -39,7 +39,8 @@ def reconstruct(
 ) -> None:
     """Paint after pictures with a run or model that learnt with targets, and say how near it came.
 
-    For each picture NAME.png it writes NAME.json (the program), NAME.png (the canvas) and NAME-and-target.png.
+    For each picture NAME.png it writes NAME.json (the program), NAME.png (the canvas) and NAME-and-target.png (that,
+    the target, and where it was refined what was painted first).
     """
     names = [image.stem for image in images]
     written = [out / f"{name}{ending}" for name in names for ending in (".png", "-and-target.png")]
@@ -68,8 +69,10 @@ def reconstruct(
             with replacing(out / f"{name}.json") as aside:
                 best.program.save(aside)
             pictures.save_png(pictures.contact_sheet(best.canvas[None], scale=1, margin=0), out / f"{name}.png")
-            beside = pictures.side_by_side({"target": enlarged[None], "painted": best.canvas[None]}, scale=4)
-            pictures.save_png(beside, out / f"{name}-and-target.png")
+            beside = {"target": enlarged[None], "painted": best.painted[None]}
+            if refine:
+                beside["refined"] = best.canvas[None]
+            pictures.save_png(pictures.side_by_side(beside, scale=4), out / f"{name}-and-target.png")
         except OSError as error:
             raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
         searched = f" at {best.painted_mse:.4f}, then {refine:,} changes" if refine else ""
