@@ -11,7 +11,7 @@ from spiral.cli import options
 from spiral.replacing import replacing
 
 MOST_ATTEMPTS = 4096
-MOST_CHANGES = 1_000_000
+MOST_CHANGES = 100_000
 
 
 def reconstruct(
