@@ -32,6 +32,8 @@ TEMPERATURES = (0.5, 0.1)
 BEST_OF = (1, 16, 64, 256)
 REFINED, CHANGES = 16, (200, 800)
 """The best of how many paintings is refined by how many changes, as `spiral reconstruct --refine` does it."""
+SEARCHED_AT_ONCE = 256
+"""Targets; an engine has 4,096 canvases at the most, and each of them wants several."""
 
 
 def stronger(canvases: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
@@ -86,13 +88,28 @@ def after_targets(trained: Trained, num: int) -> dict[str, float]:
         if tries in BEST_OF:
             found |= described(f"the best of {tries}", best, least, targets)
         if tries == REFINED:
-            search = Search(trained.engine, targets.pictures, programs, trained.config.policy.moves, seed=0)
-            tried = 0
-            for changes in CHANGES:
-                search.advance(changes - tried)
-                tried = changes
-                found |= described(f"that and {changes} changes", search.canvases(), search.errors, targets)
+            for changes, (canvases, errors) in refined(trained, targets.pictures, programs).items():
+                found |= described(f"that and {changes} changes", canvases, errors, targets)
     return found
+
+
+def refined(
+    trained: Trained, targets: NDArray[np.uint8], programs: NDArray[np.int32]
+) -> dict[int, tuple[NDArray[np.uint8], NDArray[np.float64]]]:
+    """By number of changes: what refined programs [N, T, K] paint, and their errors [N]."""
+    found: dict[int, list[tuple[NDArray[np.uint8], NDArray[np.float64]]]] = {changes: [] for changes in CHANGES}
+    for start in range(0, len(targets), SEARCHED_AT_ONCE):
+        some = slice(start, start + SEARCHED_AT_ONCE)
+        search = Search(trained.engine, targets[some], programs[some], trained.config.policy.moves, seed=0)
+        tried = 0
+        for changes in CHANGES:
+            search.advance(changes - tried)
+            tried = changes
+            found[changes].append((search.canvases(), search.errors.copy()))
+    return {
+        changes: (np.concatenate([canvases for canvases, _ in parts]), np.concatenate([errors for _, errors in parts]))
+        for changes, parts in found.items()
+    }
 
 
 def described(
