@@ -11,13 +11,14 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from spiral.evaluation import frechet_distance, mse
-from spiral.evaluation.digits import real_digits
+from spiral.evaluation.digits import DIGITS, real_digits
 from spiral.evaluation.encoders import lenet_encoder
 from spiral.evaluation.frechet import gaussian_of, weighted_gaussian
 from spiral.evaluation.lenet import CLASSES
@@ -42,7 +43,12 @@ def stronger(canvases: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
 
 
 def from_nothing(trained: Trained, num: int) -> dict[str, float]:
-    """LeNet-FID as painted and with each fault mended; the share of clear digits, and that of the commonest one."""
+    """LeNet-FID as painted and with each fault mended; the share of clear digits, and that of the commonest one.
+
+    ValueError for a model of anything but digits.
+    """
+    if trained.config.data not in DIGITS:
+        raise ValueError(f"model: it learnt from {trained.config.data}; from nothing only digits can be measured here")
     encoder = lenet_encoder()
     real = gaussian_of(encoder.encode(real_digits().test).features)
     canvases, _ = trained.paint(num, 0)
@@ -79,6 +85,7 @@ def after_targets(trained: Trained, num: int) -> dict[str, float]:
         _, _, error = attempt(trained, targets, 0)
         found[f"logits over {temperature}"] = float(error.mean())
     trained.policy.logits = logits  # type: ignore[method-assign]
+    labels = targets.labels if trained.config.data in DIGITS else None
     best, programs, least = attempt(trained, targets, 0)
     for tries in range(1, max(BEST_OF) + 1):
         if tries > 1:
@@ -86,10 +93,10 @@ def after_targets(trained: Trained, num: int) -> dict[str, float]:
             better = error < least
             best[better], programs[better], least[better] = canvases[better], actions[better], error[better]
         if tries in BEST_OF:
-            found |= described(f"the best of {tries}", best, least, targets)
+            found |= described(f"the best of {tries}", best, least, labels)
         if tries == REFINED:
             for changes, (canvases, errors) in refined(trained, targets.pictures, programs).items():
-                found |= described(f"that and {changes} changes", canvases, errors, targets)
+                found |= described(f"that and {changes} changes", canvases, errors, labels)
     return found
 
 
@@ -101,11 +108,10 @@ def refined(
     for start in range(0, len(targets), SEARCHED_AT_ONCE):
         some = slice(start, start + SEARCHED_AT_ONCE)
         search = Search(trained.engine, targets[some], programs[some], trained.config.policy.moves, seed=0)
-        tried = 0
         for changes in CHANGES:
-            search.advance(changes - tried)
-            tried = changes
-            found[changes].append((search.canvases(), search.errors.copy()))
+            search.advance(changes - search.tried)
+            found[changes].append((search.canvases(), search.errors))
+        search.close()
     return {
         changes: (np.concatenate([canvases for canvases, _ in parts]), np.concatenate([errors for _, errors in parts]))
         for changes, parts in found.items()
@@ -113,12 +119,12 @@ def refined(
 
 
 def described(
-    name: str, canvases: NDArray[np.uint8], errors: NDArray[np.float64], targets: Targets
+    name: str, canvases: NDArray[np.uint8], errors: NDArray[np.float64], digits: NDArray[np.integer[Any]] | None
 ) -> dict[str, float]:
-    """The mean error of paintings, and how many are read as their target's digit where there are labels."""
+    """The mean error of paintings, and how many are read as their target's digit where it has one."""
     found = {name: float(errors.mean())}
-    if targets.labels is not None and (seen := lenet_encoder().encode(canvases).probabilities) is not None:
-        found[f"{name}, read as the target's digit"] = float((seen.argmax(1) == targets.labels).mean())
+    if digits is not None and (seen := lenet_encoder().encode(canvases).probabilities) is not None:
+        found[f"{name}, read as the target's digit"] = float((seen.argmax(1) == digits).mean())
     return found
 
 

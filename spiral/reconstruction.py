@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spiral.datasets import views
 from spiral.datasets.folder import PREFIX, read_picture
-from spiral.evaluation.targets import mse, ssim
+from spiral.evaluation.targets import SSIM_WINDOW, mse, ssim
 from spiral.programs import Program
 from spiral.search import Search
 from spiral.trained import Trained
@@ -41,7 +41,10 @@ class Reconstruction:
     canvas: NDArray[np.uint8]
     """What the program paints: the same, where nothing was refined."""
     mse: float
-    ssim: float
+    ssim: float | None
+    """None where the view is too small for it."""
+    changes: int
+    """That were tried on it."""
 
 
 def read_target(file: Path, trained: Trained) -> Target:
@@ -64,31 +67,38 @@ def read_target(file: Path, trained: Trained) -> Target:
     return Target(np.ascontiguousarray(fitted), change)
 
 
+def check_paints_after_targets(trained: Trained) -> None:
+    """ValueError where the policy takes no target."""
+    if not trained.config.conditional:
+        raise ValueError(
+            "run, model: it paints from nothing and takes no target; one that does ships: --model mnist-reconstruct"
+        )
+
+
 def reconstruct(
     trained: Trained, target: NDArray[np.uint8], attempts: int, seed: int, refine: int = 0
 ) -> Reconstruction:
     """Paint after ``target`` ``[H, W, C]`` ``attempts`` times and keep the attempt with the least squared error.
 
-    Of that one, ``refine`` changes are tried, and kept where the error falls further. Raises ValueError where the run
-    learns without targets.
+    Of that one, ``refine`` changes are tried, and kept where the error falls further. Raises ValueError where the
+    policy takes no target.
     """
-    if not trained.config.conditional:
-        raise ValueError(
-            "run: it paints from nothing and takes no target; train one that does, for example with: "
-            "spiral train --preset mnist-reconstruct"
-        )
+    check_paints_after_targets(trained)
     wanted = np.repeat(target[None], attempts, axis=0)
     canvases, actions = trained.paint(attempts, seed, wanted)
     errors = mse(trained.view(canvases), wanted)
-    best = int(errors.argmin())
-    search = Search(trained.engine, target[None], actions[best : best + 1], trained.config.policy.moves, seed)
+    best = slice(int(errors.argmin()), int(errors.argmin()) + 1)
+    search = Search(trained.engine, target[None], actions[best], trained.config.policy.moves, seed)
     search.advance(refine)
     canvas = search.canvases()
+    search.close()
+    large_enough = min(target.shape[:2]) >= SSIM_WINDOW
     return Reconstruction(
-        trained.program(search.programs[0], seed),
-        painted=canvases[best],
-        painted_mse=float(errors[best]),
+        trained.program(search.programs[0]),
+        painted=canvases[best][0],
+        painted_mse=float(errors[best][0]),
         canvas=canvas[0],
         mse=float(search.errors[0]),
-        ssim=float(ssim(trained.view(canvas), target[None])[0]),
+        ssim=float(ssim(trained.view(canvas), target[None])[0]) if large_enough else None,
+        changes=search.tried,
     )

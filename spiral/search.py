@@ -1,4 +1,4 @@
-"""Betters programs by trial: a change at random is kept where the picture comes nearer to its target.
+"""Betters programs by trial: changes at random are painted, and the best is kept where it comes nearer to its target.
 
 Nothing is learnt by it. It polishes a single painting after it was painted, and says how near to a target the best
 program comes (``python -m benchmarks.within_reach``).
@@ -16,8 +16,11 @@ from spiral.machine import usable_cores
 
 TRIES_AT_ONCE = 8
 """Changes of one program that are painted side by side, of which the best may be kept."""
+MOST_TARGETS = 512
+"""An engine has 4,096 canvases at the most."""
 WHOLE, NEAR = 0.3, 0.6
 """Share of the changes that make an action anew, and of those of one component that go to a neighbouring value."""
+_ASIDE = np.array([(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1) if row or column])
 
 
 class Search:
@@ -28,35 +31,49 @@ class Search:
     ) -> None:
         """Begin with ``programs`` ``[N, T, K]`` for ``targets`` ``[N, H, W, C]``, the view's size.
 
-        ``moves`` says which actions' flags may change: ``policy.moves`` of the configuration.
+        ``moves`` says which actions' flags may change: ``policy.moves`` of the configuration. Raises ValueError for
+        more than MOST_TARGETS.
         """
+        if len(targets) > MOST_TARGETS:
+            raise ValueError(f"targets: {len(targets):,} at once are too many for a search; at most {MOST_TARGETS}")
         self._spec, self._moves = engine.spec, moves
         self._rng = np.random.default_rng(seed)
         self._wanted = targets.repeat(TRIES_AT_ONCE, 0)
         self._canvases = engine.open(len(self._wanted), usable_cores())
         self._programs = programs.transpose(1, 0, 2).copy()
-        self.errors = self._paint(self._programs.repeat(TRIES_AT_ONCE, 1))[:, 0]
-        """Mean squared error of each best program in the agent's view, pixels 0 to 1: ``[N]``."""
+        self._errors = self._paint(self._programs.repeat(TRIES_AT_ONCE, 1))[:, 0]
+        self.tried = 0
+        """Changes of each program so far."""
 
     @property
     def programs(self) -> NDArray[np.int32]:
         """The best programs: ``[N, T, K]``."""
-        return self._programs.transpose(1, 0, 2)
+        return self._programs.transpose(1, 0, 2).copy()
 
-    def advance(self, tries: int) -> None:
+    @property
+    def errors(self) -> NDArray[np.float64]:
+        """Mean squared error of each best program in the agent's view, pixels 0 to 1: ``[N]``."""
+        return self._errors.copy()
+
+    def advance(self, changes: int) -> None:
         """Try so many changes of each program, rounded up to a multiple of TRIES_AT_ONCE."""
-        for _ in range(-(-tries // TRIES_AT_ONCE)):
+        for _ in range(-(-changes // TRIES_AT_ONCE)):
             candidates = changed(self._programs.repeat(TRIES_AT_ONCE, 1), self._spec, self._moves, self._rng)
             errors = self._paint(candidates)
-            best = errors.argmin(1)
-            better = errors.min(1) < self.errors
+            best, least = errors.argmin(1), errors.min(1)
+            better = least < self._errors
             chosen = (np.arange(len(best)) * TRIES_AT_ONCE + best)[better]
-            self._programs[:, better], self.errors[better] = candidates[:, chosen], errors.min(1)[better]
+            self._programs[:, better], self._errors[better] = candidates[:, chosen], least[better]
+            self.tried += TRIES_AT_ONCE
 
     def canvases(self) -> NDArray[np.uint8]:
         """What the best programs paint, not their view: uint8 ``[N, canvas height, canvas width, C]``."""
         self._paint(self._programs.repeat(TRIES_AT_ONCE, 1))
         return self._canvases.canvas()[::TRIES_AT_ONCE]
+
+    def close(self) -> None:
+        """Free the canvases; using them afterwards is an error."""
+        self._canvases.close()
 
     def _paint(self, programs: NDArray[np.int32]) -> NDArray[np.float64]:
         """Errors ``[N, TRIES_AT_ONCE]`` of programs ``[T, N · TRIES_AT_ONCE, K]``."""
@@ -67,15 +84,23 @@ class Search:
 
 
 def changed(programs: NDArray[np.int32], spec: ActionSpec, moves: str, rng: np.random.Generator) -> NDArray[np.int32]:
-    """Each program ``[T, N, K]`` with one action, or one component of one action other than its flag, drawn anew."""
+    """Each program ``[T, N, K]`` with one action drawn anew, or with one of its components drawn anew or moved a step.
+
+    That component is one that counts, and not the flag where there is another. A flag changes only where ``moves``
+    leaves it free.
+    """
     programs = programs.copy()
     T, N, K = programs.shape
     everyone, action = np.arange(N), rng.integers(T, size=N)
-    old, anew = programs[action, everyone], rng.integers(0, spec.sizes, (N, K), dtype=np.int32)
-    near = np.where(rng.random((N, 1)) < NEAR, _neighbours(old, spec, rng), anew)
-    one = np.arange(K) == rng.integers(min(1, K - 1), K, (N, 1))
+    old = programs[action, everyone]
+    sizes = np.array(spec.sizes, np.int32)
+    other = (old + rng.integers(1, sizes, (N, K), dtype=np.int32)) % sizes
+    near = np.where(rng.random((N, 1)) < NEAR, _neighbours(old, spec, rng), other)
+    lots = np.where(spec.mask(old), rng.random((N, K)), -1)
+    lots[:, 0] = 0  # the lowest lot, as long as anything else counts
+    one = np.arange(K) == lots.argmax(1)[:, None]
     whole = rng.random((N, 1)) < WHOLE
-    actions = np.where(whole, anew, np.where(one, near, old))
+    actions = np.where(whole, rng.integers(0, sizes, (N, K), dtype=np.int32), np.where(one, near, old))
     flag_is_free = (moves == "free") | ((moves == "first") & (action == 0))
     actions[:, 0] = np.where(flag_is_free, actions[:, 0], old[:, 0])
     programs[action, everyone] = actions
@@ -83,13 +108,18 @@ def changed(programs: NDArray[np.int32], spec: ActionSpec, moves: str, rng: np.r
 
 
 def _neighbours(actions: NDArray[np.int32], spec: ActionSpec, rng: np.random.Generator) -> NDArray[np.int32]:
-    """Every component of actions ``[N, K]`` a step aside, at most: of places in both directions."""
+    """Every component of actions ``[N, K]`` a step aside; a place in one of eight directions. Edges throw back."""
     aside = np.empty_like(actions)
     for k, component in enumerate(spec.components):
         if component.kind == "grid":
-            places = np.stack(np.divmod(actions[:, k], component.side)) + rng.integers(-1, 2, (2, len(actions)))
-            row, column = places.clip(0, component.side - 1)
+            step = _ASIDE[rng.integers(len(_ASIDE), size=len(actions))].T
+            row, column = _stepped(np.stack(np.divmod(actions[:, k], component.side)), step, component.side)
             aside[:, k] = row * component.side + column
         else:
-            aside[:, k] = (actions[:, k] + rng.choice((-1, 1), len(actions))).clip(0, component.size - 1)
+            aside[:, k] = _stepped(actions[:, k], rng.choice((-1, 1), len(actions)), component.size)
     return aside
+
+
+def _stepped(values: NDArray[np.int32], step: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    there = values + step
+    return np.where((there < 0) | (there >= size), values - step, there)

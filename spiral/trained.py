@@ -57,10 +57,10 @@ class Trained:
         if targets is not None and (targets.shape != shape or targets.dtype != np.uint8):
             raise ValueError(f"targets: {targets.dtype} {list(targets.shape)}; uint8 {list(shape)} is right")
 
-    def program(self, actions: NDArray[np.int32], seed: int = 0) -> Program:
-        """The program of one picture, from its actions ``[T, K]``."""
+    def program(self, actions: NDArray[np.int32]) -> Program:
+        """The program of one picture, from its actions ``[T, K]``; its canvas has the engine's seed 0."""
         engine = self.config.engine
-        return Program(engine.name, engine.settings, actions, seed, engine_version=self.engine.version)
+        return Program(engine.name, engine.settings, actions, engine_version=self.engine.version)
 
     def view(self, canvases: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """What the agent and the discriminator see of canvases: uint8 ``[N, H, W, C]``, the exact area average."""

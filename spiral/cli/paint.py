@@ -58,7 +58,7 @@ def paint(
     trained.policy.to(where)
     images, actions = trained.paint(num, seed, targets_for(trained, num, seed))
     _write_images(out, images)
-    _write_programs(programs, trained, actions, seed)
+    _write_programs(programs, trained, actions)
     sheet = _write_sheet(out, images)
     typer.echo(f"{num} pictures of {trained.frames:,} learnt frames: {out}{sheet}, programs: {programs}")
 
@@ -114,7 +114,7 @@ def _sheet(out: Path) -> Path:
     return out.with_name(f"{out.name}.png")
 
 
-def _write_programs(folder: Path, trained: Trained, actions: NDArray[np.int32], seed: int) -> None:
+def _write_programs(folder: Path, trained: Trained, actions: NDArray[np.int32]) -> None:
     _replace_numbered(folder, ".json", actions, lambda path, program: trained.program(program).save(path))
 
 

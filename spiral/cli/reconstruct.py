@@ -29,8 +29,8 @@ def reconstruct(
         typer.Option(
             min=0,
             max=MOST_CHANGES,
-            help="Changes to try on it afterwards, kept where it comes nearer: a search, nothing that was learnt. "
-            "800 take about a second.",
+            help="Changes to try on the best painting, eight at a time, kept where it comes nearer: a search, nothing "
+            "that was learnt. Hundreds take a second.",
         ),
     ] = 0,
     seed: options.Seed = 0,
@@ -39,8 +39,8 @@ def reconstruct(
 ) -> None:
     """Paint after pictures with a run or model that learnt with targets, and say how near it came.
 
-    For each picture NAME.png it writes NAME.json (the program), NAME.png (the canvas) and NAME-and-target.png (that,
-    the target, and where it was refined what was painted first).
+    For each picture NAME.png it writes NAME.json (the program), NAME.png (the canvas) and NAME-and-target.png (the
+    target, what was painted, and where that was refined what became of it).
     """
     names = [image.stem for image in images]
     written = [out / f"{name}{ending}" for name in names for ending in (".png", "-and-target.png")]
@@ -57,6 +57,7 @@ def reconstruct(
     from spiral import pictures, reconstruction  # noqa: PLC0415
     from spiral.devices import choose_device  # noqa: PLC0415
 
+    reconstruction.check_paints_after_targets(trained)
     trained.policy.to(choose_device(device))
     # All are read before one is painted: a bad one costs no time and leaves nothing behind.
     targets = [reconstruction.read_target(image, trained) for image in images]
@@ -75,6 +76,7 @@ def reconstruct(
             pictures.save_png(pictures.side_by_side(beside, scale=4), out / f"{name}-and-target.png")
         except OSError as error:
             raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
-        searched = f" at {best.painted_mse:.4f}, then {refine:,} changes" if refine else ""
-        near = f"mse {best.mse:.4f}, ssim {best.ssim:.3f}, best of {attempts}{searched}"
+        likeness = "" if best.ssim is None else f", ssim {best.ssim:.3f}"
+        searched = f" at {best.painted_mse:.4f}, then {best.changes:,} changes" if refine else ""
+        near = f"mse {best.mse:.4f}{likeness}, best of {attempts}{searched}"
         typer.echo(f"{name}: {target.change}; {near}: {out}/{name}.png")

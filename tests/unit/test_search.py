@@ -40,16 +40,17 @@ def painted(engine: Engine, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def test_it_comes_nearer_and_says_what_its_programs_paint(engine: Engine) -> None:
     targets = load("mnist-sample", 32).test[:N]
     search = Search(engine, targets, programs(engine), "first", seed=0)
-    before = search.errors.copy()
+    before = search.errors
     np.testing.assert_allclose(before, mse(painted(engine, programs(engine))[0], targets))
     for _ in range(3):
-        earlier = search.errors.copy()
+        earlier = search.errors
         search.advance(100)
         assert (search.errors <= earlier).all()
     assert search.errors.mean() < before.mean() / 2
     frames, canvases = painted(engine, search.programs)
     np.testing.assert_allclose(search.errors, mse(frames, targets))
     np.testing.assert_array_equal(search.canvases(), canvases)
+    assert search.tried == 3 * 104
 
 
 def test_the_same_seed_finds_the_same_and_no_try_changes_nothing(engine: Engine) -> None:
@@ -77,13 +78,33 @@ def test_a_change_is_one_action_within_its_range_and_a_flag_only_where_it_is_fre
     assert flags.tolist() == expected
 
 
-def test_a_neighbouring_place_is_at_most_one_row_and_column_aside_and_an_action_may_be_a_flag_alone() -> None:
-    spec = ActionSpec((Component("flag", 2, "choice"), Component("end", 256, "grid")), ((True, True), (True, True)))
-    before = np.zeros((1, 4000, 2), np.int32)
-    before[..., 1] = 17 * 8
-    after = changed(before, spec, "alternate", np.random.default_rng(2))[0, :, 1]
-    aside = np.abs(np.stack(np.divmod(after, 16)) - 8).max(0)
-    assert (aside <= 1).mean() > 0.4  # about 0.7 of 0.6 are neighbours, and a few of the others by chance
+def test_what_changes_alone_counts(engine: Engine) -> None:
+    before = programs(engine, "alternate", count=4000).transpose(1, 0, 2)
+    other = changed(before, engine.spec, "alternate", np.random.default_rng(4)) != before
+    assert other.any((0, 2)).mean() > 0.99  # a move is seldom drawn anew to where it goes already
+    alone = other.sum((0, 2)) == 1
+    counts = engine.spec.mask(before)
+    moves_wholly_drawn = 0.02  # with all but one component as they were
+    assert (other & ~counts)[:, alone].any((0, 2)).mean() < moves_wholly_drawn
+
+
+def test_a_neighbour_is_one_step_aside_in_all_directions_and_at_the_edges() -> None:
+    spec = ActionSpec((Component("end", 256, "grid"), Component("size", 4, "choice")))
+    for place in (17 * 8, 0, 255):
+        before = np.zeros((1, 4000, 2), np.int32)
+        before[..., 0] = place
+        after = changed(before, spec, "free", np.random.default_rng(2))[0]
+        steps = np.stack(np.divmod(after[:, 0], 16), 1) - np.divmod(place, 16)
+        assert len({(row, column) for row, column in steps.tolist() if max(abs(row), abs(column)) == 1}) in (8, 3)
+        assert set(after[:, 1].tolist()) == {0, 1, 2, 3}
+
+
+def test_an_action_may_be_a_flag_alone() -> None:
     flag = ActionSpec((Component("flag", 2, "choice"),))
     after = changed(np.zeros((2, 50, 1), np.int32), flag, "free", np.random.default_rng(3))
     assert set(after.flatten().tolist()) == {0, 1}
+
+
+def test_more_targets_than_an_engine_has_canvases_for_are_a_sentence(engine: Engine) -> None:
+    with pytest.raises(ValueError, match="targets: 513 at once are too many for a search; at most 512"):
+        Search(engine, np.zeros((513, 32, 32, 1), np.uint8), programs(engine, count=513), "first", seed=0)
