@@ -30,7 +30,7 @@ def reconstruct(
             min=0,
             max=MOST_CHANGES,
             help="Changes to try on the best painting, eight at a time, kept where it comes nearer: a search, nothing "
-            "that was learnt. Hundreds take a second.",
+            "that was learnt. 1,000 take about half a second.",
         ),
     ] = 0,
     seed: options.Seed = 0,
