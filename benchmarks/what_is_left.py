@@ -24,6 +24,7 @@ from spiral.evaluation.frechet import gaussian_of, weighted_gaussian
 from spiral.evaluation.lenet import CLASSES
 from spiral.evaluation.runs import Targets
 from spiral.models import find_model
+from spiral.programs import render
 from spiral.search import Search
 from spiral.trained import Trained, load_model
 
@@ -34,7 +35,7 @@ BEST_OF = (1, 16, 64, 256)
 REFINED, CHANGES = 16, (200, 800)
 """The best of how many paintings is refined by how many changes, as `spiral reconstruct --refine` does it."""
 SEARCHED_AT_ONCE = 256
-"""Targets; an engine has 4,096 canvases at the most, and each of them wants several."""
+"""Targets; a search takes no more than `MOST_TARGETS`."""
 
 
 def stronger(canvases: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
@@ -110,7 +111,8 @@ def refined(
         search = Search(trained.engine, targets[some], programs[some], trained.config.policy.moves, seed=0)
         for changes in CHANGES:
             search.advance(changes - search.tried)
-            found[changes].append((search.canvases(), search.errors))
+            canvases = [render(trained.program(actions)) for actions in search.programs]
+            found[changes].append((np.concatenate(canvases), search.errors))
         search.close()
     return {
         changes: (np.concatenate([canvases for canvases, _ in parts]), np.concatenate([errors for _, errors in parts]))

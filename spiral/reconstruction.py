@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spiral.datasets import views
 from spiral.datasets.folder import PREFIX, read_picture
 from spiral.evaluation.targets import SSIM_WINDOW, mse, ssim
-from spiral.programs import Program
+from spiral.programs import Program, render
 from spiral.search import Search
 from spiral.trained import Trained
 
@@ -67,14 +67,6 @@ def read_target(file: Path, trained: Trained) -> Target:
     return Target(np.ascontiguousarray(fitted), change)
 
 
-def check_paints_after_targets(trained: Trained) -> None:
-    """ValueError where the policy takes no target."""
-    if not trained.config.conditional:
-        raise ValueError(
-            "run, model: it paints from nothing and takes no target; one that does ships: --model mnist-reconstruct"
-        )
-
-
 def reconstruct(
     trained: Trained, target: NDArray[np.uint8], attempts: int, seed: int, refine: int = 0
 ) -> Reconstruction:
@@ -83,22 +75,24 @@ def reconstruct(
     Of that one, ``refine`` changes are tried, and kept where the error falls further. Raises ValueError where the
     policy takes no target.
     """
-    check_paints_after_targets(trained)
     wanted = np.repeat(target[None], attempts, axis=0)
     canvases, actions = trained.paint(attempts, seed, wanted)
     errors = mse(trained.view(canvases), wanted)
-    best = slice(int(errors.argmin()), int(errors.argmin()) + 1)
-    search = Search(trained.engine, target[None], actions[best], trained.config.policy.moves, seed)
-    search.advance(refine)
-    canvas = search.canvases()
-    search.close()
+    best = int(errors.argmin())
+    program, canvas, error, changes = trained.program(actions[best]), canvases[best], errors[best], 0
+    if refine:
+        search = Search(trained.engine, target[None], actions[best][None], trained.config.policy.moves, seed)
+        search.advance(refine)
+        search.close()
+        program, error, changes = trained.program(search.programs[0]), search.errors[0], search.tried
+        canvas = render(program)[0]
     large_enough = min(target.shape[:2]) >= SSIM_WINDOW
     return Reconstruction(
-        trained.program(search.programs[0]),
-        painted=canvases[best][0],
-        painted_mse=float(errors[best][0]),
-        canvas=canvas[0],
-        mse=float(search.errors[0]),
-        ssim=float(ssim(trained.view(canvas), target[None])[0]) if large_enough else None,
-        changes=search.tried,
+        program,
+        painted=canvases[best],
+        painted_mse=float(errors[best]),
+        canvas=canvas,
+        mse=float(error),
+        ssim=float(ssim(trained.view(canvas[None]), target[None])[0]) if large_enough else None,
+        changes=changes,
     )

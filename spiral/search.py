@@ -66,11 +66,6 @@ class Search:
             self._programs[:, better], self._errors[better] = candidates[:, chosen], least[better]
             self.tried += TRIES_AT_ONCE
 
-    def canvases(self) -> NDArray[np.uint8]:
-        """What the best programs paint, not their view: uint8 ``[N, canvas height, canvas width, C]``."""
-        self._paint(self._programs.repeat(TRIES_AT_ONCE, 1))
-        return self._canvases.canvas()[::TRIES_AT_ONCE]
-
     def close(self) -> None:
         """Free the canvases; using them afterwards is an error."""
         self._canvases.close()

@@ -53,11 +53,14 @@ def reconstruct(
     if out.exists() and not out.is_dir():
         raise ValueError(f"out: {out} is a file; name a folder")
     trained = options.load_painter(run, model, runs)
+    if not trained.config.conditional:
+        raise ValueError(
+            "run, model: it paints from nothing and takes no target; one that does ships: --model mnist-reconstruct"
+        )
 
     from spiral import pictures, reconstruction  # noqa: PLC0415
     from spiral.devices import choose_device  # noqa: PLC0415
 
-    reconstruction.check_paints_after_targets(trained)
     trained.policy.to(choose_device(device))
     # All are read before one is painted: a bad one costs no time and leaves nothing behind.
     targets = [reconstruction.read_target(image, trained) for image in images]
