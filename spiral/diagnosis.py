@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from spiral.extras import to_install
 from spiral.machine import cpu_flags, usable_cores, usable_memory_bytes
 from spiral.wire.addresses import MAX_SOCKET_PATH_BYTES
 from spiral.wire.edges import DATA_PORT, PORTS
@@ -159,9 +160,7 @@ def _torch() -> Iterator[Finding]:
     try:
         import torch  # noqa: PLC0415
     except ImportError as error:
-        yield Finding(
-            "torch", "bad", f"can't be imported: {error}", "make setup, or pip install 'spiral-painter[train]'"
-        )
+        yield Finding("torch", "bad", f"can't be imported: {error}", f"make setup, or {to_install('train')}")
         return
     flags = cpu_flags()
     known = [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "bf16", "asimd") if name in flags]

@@ -191,16 +191,16 @@ def run_lockstep(
 @contextmanager
 def deterministic(threads: int) -> Iterator[None]:
     """Deterministic algorithms on ``threads`` threads as long as the block lasts, computing as the services do."""
-    before = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
-    filled = torch.utils.deterministic.fill_uninitialized_memory
+    choice: Any = torch.utils.deterministic  # its one setting is not in the annotations
+    before = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads(), choice.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True)
     # Every new tensor would be filled with NaN first, to find who reads what nobody wrote: thousands of times a batch.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    choice.fill_uninitialized_memory = False
     compute_with(threads)
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before[0])
-        torch.utils.deterministic.fill_uninitialized_memory = filled
         torch.set_num_threads(before[1])
+        choice.fill_uninitialized_memory = before[2]
         torch.set_flush_denormal(False)

@@ -51,8 +51,7 @@ def evaluate(
         bool,
         typer.Option(
             "--inception",
-            help='Measure the FID of other people\'s papers too: needs pip install "spiral-painter[fid]", '
-            "2,049 paintings and minutes.",
+            help='Measure the FID of other people\'s papers too: needs the extra "fid", 2,049 paintings and minutes.',
         ),
     ] = False,
     inception_weights: Annotated[

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from spiral.cli import options
+from spiral.extras import to_install
 from spiral.replacing import replacing
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ app = typer.Typer(
 checkpoint = typer.Typer(help="Checkpoints out of the cluster and back into it.", no_args_is_help=True)
 app.add_typer(checkpoint, name="checkpoint")
 
-INSTALL = "spiral k8s needs the official Kubernetes client; install it: pip install 'spiral-painter[k8s]'"
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of the run.", metavar="NAME")]
@@ -285,7 +285,7 @@ def _access(namespace: str, context: str | None, kubeconfig: Path | None) -> Acc
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in {"kubernetes", "aiohttp"}:
             raise
-        raise ValueError(INSTALL) from error
+        raise ValueError(f"spiral k8s needs the official Kubernetes client: {to_install('k8s')}") from error
     return Access(namespace, context, kubeconfig)
 
 

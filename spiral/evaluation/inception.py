@@ -18,6 +18,7 @@ from spiral.datasets.views import with_channels
 from spiral.evaluation.frechet import Gaussian, frechet_distance, gaussian_of, weighted_gaussian
 from spiral.evaluation.report import Figure
 from spiral.evaluation.resampling import measured_by, weights_of
+from spiral.extras import to_install
 
 FEATURES = 2048
 FEWEST = FEATURES + 1
@@ -49,8 +50,7 @@ class Inception:
             from torch_fidelity import FeatureExtractorInceptionV3  # noqa: PLC0415  (an optional extra)
         except ModuleNotFoundError as error:
             raise ValueError(
-                f"--inception: it is measured by a package that is not here ({error.name}): "
-                'pip install "spiral-painter[fid]"'
+                f"--inception: it is measured by a package that is not here ({error.name}): {to_install('fid')}"
             ) from error
         except (ImportError, RuntimeError) as error:  # torchvision of another build of torch, most of all
             raise ValueError(

@@ -7,11 +7,13 @@ envs = gymnasium.make_vec("spiral/MyPaint-v0", num_envs=64)
 
 from __future__ import annotations
 
+from spiral.extras import to_install
+
 try:
     from gymnasium.envs.registration import register
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
-        "spiral.gym: gymnasium is not installed; get it with: pip install 'spiral-painter[gym]'", name=error.name
+        f"spiral.gym: gymnasium is not installed; get it with: {to_install('gym')}", name=error.name
     ) from error
 
 from spiral.gym.single import MyPaintEnv

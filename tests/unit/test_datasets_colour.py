@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import zipfile
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from spiral.datasets import faces as faces_set
 from spiral.datasets.emoji import Emoji, base_glyph, held_out
 from spiral.datasets.faces import Faces
 from spiral.datasets.reading import digest
+from spiral.extras import to_install
 
 DATA = Path(os.environ.get("SPIRAL_DATA", "/nonexistent"))
 VIEW = View(32, 32, True)
@@ -206,7 +208,7 @@ def test_a_truncated_packed_file_is_a_sentence_and_leaves_nothing(
 
 def test_generating_faces_needs_the_extra_or_gives_the_same_faces_again(tmp_path: Path) -> None:
     if importlib.util.find_spec("dicebear") is None or importlib.util.find_spec("resvg_py") is None:
-        with pytest.raises(ValueError, match=r'not here \(.*\): pip install "spiral-painter\[faces\]"'):
+        with pytest.raises(ValueError, match=re.escape(to_install("faces"))):
             Faces(count=64).get(tmp_path, None, quiet)
         assert list(tmp_path.iterdir()) == []
         return

@@ -25,6 +25,7 @@ from spiral.evaluation.resampling import Measured, weights_of
 from spiral.evaluation.runs import drawn
 from spiral.evaluation.stroke_curve import errors_by_stroke
 from spiral.evaluation.targets import mse
+from spiral.extras import to_install
 from spiral.judgement import judge
 from spiral.programs import Program, render
 from spiral.trained import load_trained
@@ -310,8 +311,7 @@ def test_inception_needs_enough_paintings_or_says_what_to_install(
     said = capsys.readouterr().err
     if importlib.util.find_spec("torch_fidelity") is None:
         assert said == (
-            "spiral: --inception: it is measured by a package that is not here (torch_fidelity): "
-            'pip install "spiral-painter[fid]"\n'
+            f"spiral: --inception: it is measured by a package that is not here (torch_fidelity): {to_install('fid')}\n"
         )
     else:
         assert "--inception-weights: there is no file" in said

@@ -16,6 +16,7 @@ from gymnasium.utils.env_checker import check_env
 
 import spiral
 from spiral.datasets import load
+from spiral.extras import to_install
 from spiral.gym import MyPaintEnv
 
 SMALL = {"grid": 8, "view": 32}
@@ -162,4 +163,4 @@ def test_steps_outside_an_episode_are_refused(env: MyPaintEnv) -> None:
 def test_without_gymnasium_it_says_what_to_install() -> None:
     program = "import sys; sys.modules['gymnasium'] = None; import spiral.gym"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert "pip install 'spiral-painter[gym]'" in done.stderr
+    assert to_install("gym") in done.stderr

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from spiral.extras import to_install
 from tests.k8s.api.server import ApiServer
 from tests.k8s.cli.conftest import K8s
 from tests.processes import free_port
@@ -21,7 +22,7 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "pip install 'spiral-painter[k8s]'" in done.stderr
+    assert to_install("k8s") in done.stderr
 
 
 def test_without_a_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: K8s) -> None:
