@@ -127,21 +127,23 @@ def test_a_policy_learns_nearly_the_same_in_bf16(network: str) -> None:
     engine = create(config.engine.name, config.engine.settings)
     noise = config.policy.noise
     contract = TrajectoryContract(engine.spec, engine.observation_shape, config.num_actions, False, noise)
-    losses, weights = {}, {}
+    losses, moved = {}, {}
     for precision in (FP32, BF16):
         torch.manual_seed(0)
         policy = build_policy(config.policy, engine.spec, engine.observation_shape, config.num_actions, False)
+        start = torch.nn.utils.parameters_to_vector(policy.parameters()).detach().clone()
         learner = PolicyLearner(policy, config.learner, seed=0)
         learner.precision = precision
         batch = batch_of(config, contract)
         learner.learn(batch, np.full(batch.behaviour_log_prob.shape, 0.1, np.float32))
         losses[precision.name] = learner.take_progress().losses
-        weights[precision.name] = torch.nn.utils.parameters_to_vector(policy.parameters()).detach()
+        moved[precision.name] = torch.nn.utils.parameters_to_vector(policy.parameters()).detach() - start
         assert {weight.dtype for weight in policy.parameters()} == {torch.float32}
     assert losses["bf16"] != losses["fp32"]
     for name, value in losses["fp32"].items():
         assert losses["bf16"][name] == pytest.approx(value, rel=0.1, abs=0.02), name
-    assert (weights["fp32"] - weights["bf16"]).abs().max() < 0.01
+    apart = (moved["fp32"] - moved["bf16"]).norm() / moved["fp32"].norm()
+    assert apart < 0.3  # of the way that the weights went
 
 
 @pytest.mark.parametrize("objective", ["r1", "wgan-gp", "spectral-norm"])

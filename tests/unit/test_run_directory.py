@@ -41,7 +41,7 @@ def test_a_new_run_stores_its_configuration_and_a_resumed_one_keeps_it(tmp_path:
 def test_a_setting_that_the_checkpoints_can_follow_is_changed_and_said(tmp_path: Path) -> None:
     open_run(ask(tmp_path, preset="demo", name="a")).close()
     second = open_run(ask(tmp_path, name="a", settings=("learner.learning_rate=1e-4",)))
-    assert second.report[1] == "learner.learning_rate was 0.0006 and is 0.0001 from now on"
+    assert second.report[1] == "learner.learning_rate was 0.0015 and is 0.0001 from now on"
     second.close()
     third = open_run(ask(tmp_path, name="a"))
     assert third.config.learner.learning_rate == 1e-4
