@@ -41,7 +41,7 @@ class Faces:
     name: str = "faces"
     origin: str = 'remix of "Open Peeps" by Pablo Stanley (openpeeps.com), the style open-peeps of DiceBear; generated'
     licence: str = "CC0 1.0"
-    how_to_get: str = 'spiral data get faces (generates it; needs the extra spiral-painter[faces])'
+    how_to_get: str = "spiral data get faces (generates it; needs the extra spiral-painter[faces])"
 
     def missing(self, folder: Path) -> str | None:
         """Say so if the packed file is not there."""
