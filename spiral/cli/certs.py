@@ -32,7 +32,9 @@ def certs(
     try:
         from spiral.wire.certificates import write_set  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise ValueError(f"spiral certs needs a package that is not here ({error.name}): {to_install('tls')}") from error
+        raise ValueError(
+            f"spiral certs needs a package that is not here ({error.name}): {to_install('tls')}"
+        ) from error
     domains = domain or ["spiral", "spiral.svc", "spiral.svc.cluster.local"]
     write_set(folder, domains, datetime.timedelta(days=days), datetime.datetime.now(datetime.UTC))
     typer.echo(f"wrote certificates and keys that are valid for {days} days to {folder}")
