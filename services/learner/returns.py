@@ -56,11 +56,11 @@ def vtrace(
 
 @torch.no_grad()
 def centred(advantages: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Advantages ``[T, B]``, each less the mean of the other episodes' at the same step (Kool et al. 2019).
+    """Advantages ``[T, B]``, each less the mean of the other episodes' in the same row (Kool et al. 2019).
 
     What all episodes of a batch have in common, as when the discriminator has moved since the values were learnt, says
     nothing about their actions. An episode's own is left out of its mean, so the expected gradient stays the same; alone
-    at a step it keeps its advantage. ``valid``, bool ``[T, B]``: those that count; the others have to be 0, and are.
+    in a row it keeps its advantage. ``valid``, bool ``[T, B]``: those that count; the others have to be 0, and are.
     """
     if valid is None:
         count = torch.full_like(advantages[:, :1], advantages.shape[1])
