@@ -95,8 +95,6 @@ class LearnerConfig(Section):
     """Discount γ for each action."""
     trace_decay: float = Field(1.0, ge=0, le=1, alias="lambda")
     """λ of the returns; 1: no bootstrapping within an episode on policy."""
-    centre_advantages: bool = False
-    """Take the mean of the other episodes of an update off each advantage, step by step."""
     terms: dict[str, float] = Field(default_factory=dict)
     """Weight of each named score term; empty: the first term with weight 1."""
     blank_penalty: float = Field(0.0, ge=0)

@@ -22,7 +22,7 @@ from services.learner.losses import (
     policy_gradient_loss,
     value_loss,
 )
-from services.learner.returns import centred, vtrace
+from services.learner.returns import vtrace
 from services.learner.unrolls import Cut, cut_of, last_actions
 from spiral.checkpoints import State, pack_optimiser, unpack_optimiser
 from spiral.config import LearnerConfig
@@ -208,18 +208,15 @@ class PolicyLearner:
             rho_bar=config.rho_bar,
             c_bar=config.c_bar,
         )
-        advantages = returns.advantages
-        if config.centre_advantages:
-            advantages = centred(advantages, None if cut is None else cut.valid)
         if config.off_policy == "clip":
-            policy_loss = clipped_surrogate_loss(judged.log_prob, behaviour, advantages, config.clip)
+            policy_loss = clipped_surrogate_loss(judged.log_prob, behaviour, returns.advantages, config.clip)
         elif config.off_policy == "decoupled":
             policy_loss = decoupled_surrogate_loss(
-                judged.log_prob, proximal, behaviour, advantages, config.clip, config.rho_bar
+                judged.log_prob, proximal, behaviour, returns.advantages, config.clip, config.rho_bar
             )
         else:
             rho = log_rho.exp().clamp(max=config.rho_bar) if corrected else torch.ones_like(log_rho)
-            policy_loss = policy_gradient_loss(judged.log_prob, advantages, rho)
+            policy_loss = policy_gradient_loss(judged.log_prob, returns.advantages, rho)
         critic_loss = value_loss(judged.value, returns.targets)
         bonus = entropy_bonus(
             judged.entropy, self._entropy_costs * self._left(config.entropy_floor, config.entropy_frames)

@@ -52,20 +52,3 @@ def vtrace(
     # With λ < 1 the advantage looks ahead by the trace's own mixture, as in GAE, so λ has to enter here too.
     next_targets = next_values + trace_decay * torch.cat([excess[1:], torch.zeros_like(excess[:1])])
     return Returns(targets, rewards + discount * next_targets - values)
-
-
-@torch.no_grad()
-def centred(advantages: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Advantages ``[T, B]``, each less the mean of the other episodes' in the same row (Kool et al. 2019).
-
-    What all episodes of a batch have in common, as when the discriminator has moved since the values were learnt, says
-    nothing about their actions. An episode's own is left out of its mean, so the expected gradient stays the same; alone
-    in a row it keeps its advantage. ``valid``, bool ``[T, B]``: those that count; the others have to be 0, and are.
-    """
-    if valid is None:
-        count = torch.full_like(advantages[:, :1], advantages.shape[1])
-    else:
-        count = valid.sum(1, keepdim=True)
-    others = advantages.sum(1, keepdim=True) - advantages
-    less = advantages - others / (count - 1).clamp(min=1)
-    return less if valid is None else less * valid

@@ -1,4 +1,4 @@
-"""V-trace against the paper's own sum; centred advantages against a loop."""
+"""V-trace against the paper's own sum."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from services.learner.returns import centred, vtrace
+from services.learner.returns import vtrace
 
 
 def slow_vtrace(log_rho, rewards, values, bootstrap, discount, trace_decay, rho_bar, c_bar):
@@ -92,37 +92,3 @@ def test_no_gradient_flows_through_targets_or_advantages(batch):
     returns = vtrace(**tensors, discount=1.0)
     assert not returns.targets.requires_grad
     assert not returns.advantages.requires_grad
-
-
-def slow_centred(advantages, valid):
-    centred = np.zeros_like(advantages)
-    for t, b in zip(*np.nonzero(valid), strict=True):
-        others = [advantages[t, other] for other in np.flatnonzero(valid[t]) if other != b]
-        centred[t, b] = advantages[t, b] - (np.mean(others) if others else 0.0)
-    return centred
-
-
-def test_centred_advantages_are_less_the_mean_of_the_other_episodes(batch):
-    advantages = batch["rewards"]
-    expected = slow_centred(advantages, np.ones(advantages.shape, bool))
-    np.testing.assert_allclose(centred(torch.from_numpy(advantages)).numpy(), expected, atol=1e-12)
-
-
-def test_what_all_episodes_have_in_common_is_gone_once_they_are_centred(batch):
-    advantages = torch.from_numpy(batch["rewards"])
-    common = torch.arange(float(len(advantages))).unsqueeze(1)
-    torch.testing.assert_close(centred(advantages + common), centred(advantages))
-
-
-def test_centring_counts_valid_steps_alone_and_leaves_the_others_0():
-    rng = np.random.default_rng(1)
-    valid = np.arange(6)[:, None] < np.array([6, 3, 4, 2, 0])  # the last two steps have one episode alone
-    advantages = rng.normal(0, 1, valid.shape) * valid
-    got = centred(torch.from_numpy(advantages), torch.from_numpy(valid)).numpy()
-    np.testing.assert_allclose(got, slow_centred(advantages, valid), atol=1e-12)
-    np.testing.assert_array_equal(got[4:, 0], advantages[4:, 0])
-
-
-def test_a_single_episode_keeps_its_advantages(batch):
-    alone = torch.from_numpy(batch["rewards"][:, :1])
-    torch.testing.assert_close(centred(alone), alone)
