@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import hashlib
+import io
 import logging
 import random
 import time
@@ -73,8 +74,7 @@ async def assemble(responses: AsyncIterable[GetWeightsResponse]) -> tuple[Versio
     Holds twice MAX_WEIGHTS_BYTES at most. Raises WeightsError where it is something else.
     """
     header: WeightsHeader | None = None
-    chunks: list[bytes] = []
-    size = 0
+    received = io.BytesIO()
     async for response in responses:
         if header is None:
             if response.WhichOneof("response") != "header":
@@ -83,17 +83,16 @@ async def assemble(responses: AsyncIterable[GetWeightsResponse]) -> tuple[Versio
             if header.total_bytes > MAX_WEIGHTS_BYTES:
                 raise WeightsError(f"{header.total_bytes} bytes of weights are more than {MAX_WEIGHTS_BYTES}")
         else:
-            chunks.append(response.chunk)
-            size += len(response.chunk)
-            if size > header.total_bytes:
+            received.write(response.chunk)
+            if received.tell() > header.total_bytes:
                 raise WeightsError(f"more than the {header.total_bytes} bytes announced arrived")
     if header is None:
         raise WeightsError("the answer does not start with a header")
     if not header.modified:
         return None
-    data = b"".join(chunks)  # once: an array that grows costs five times as much
-    if size != header.total_bytes or hashlib.sha256(data).digest() != header.sha256:
-        raise WeightsError(f"{size} bytes arrived that are not the {header.total_bytes} announced")
+    data = received.getvalue()
+    if len(data) != header.total_bytes or hashlib.sha256(data).digest() != header.sha256:
+        raise WeightsError(f"{len(data)} bytes arrived that are not the {header.total_bytes} announced")
     return version_from_proto(header.version), data
 
 
