@@ -149,6 +149,9 @@ class DiscriminatorConfig(Section):
     complement: Literal["none", "halves", "random"] = "none"
     """Conditional runs: judge part of each painting beside the rest of its target, one half or random cells
     (docs/method.md, 3)."""
+    paintings_per_target: int = Field(1, ge=1, le=64)
+    """Conditional runs: how often in a row each target is handed out to be painted, so that the learner can take the
+    advantages of its paintings against each other's."""
     terms: tuple[Literal["l2", "colour-emd"], ...] = ()
     """Conditional runs: distances to the target that are answered beside the judge's own score, for ``learner.terms``;
     ``colour-emd`` is the earth-mover distance of the colour histograms (docs/method.md, 2)."""
@@ -230,6 +233,8 @@ class RunConfig(Section):
                 raise ValueError("learner.hindsight: it learns from targets; set conditional=true")
             if judge.kind == "l2":
                 raise ValueError('discriminator.kind: "l2" measures the distance to a target; set conditional=true')
+            if judge.paintings_per_target > 1:
+                raise ValueError("discriminator.paintings_per_target: there are no targets; set conditional=true")
             if judge.terms:
                 raise ValueError(
                     f"discriminator.terms: {', '.join(judge.terms)} measure distances to a target; set conditional=true"

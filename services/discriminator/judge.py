@@ -192,16 +192,23 @@ class Answers:
 class Targets:
     """Draws pictures to reproduce, from a generator of its own: what actors ask for does not touch learning."""
 
-    def __init__(self, dataset: Dataset, seed: int) -> None:
+    def __init__(self, dataset: Dataset, seed: int, paintings_per_target: int = 1) -> None:
         self._dataset = dataset
+        self._repeats = paintings_per_target
         # Seeded apart from the judge's generator, which starts from the seed itself.
         self.generator = torch.Generator().manual_seed(seed + 2**31)
 
     def sample(self, count: int, test: bool) -> NDArray[np.uint8]:
-        """``count`` pictures uint8 [N, H, W, C]; raises ValueError where count is outside 1…4096."""
+        """``count`` pictures uint8 [N, H, W, C]; raises ValueError where count is outside 1…4096.
+
+        Those to learn from come ``paintings_per_target`` times in a row each, the last one as often as there is room.
+        """
         if not 1 <= count <= 4096:
             raise ValueError(f"count: {count} is outside 1…4096 pictures")
-        return draw(self._dataset.test if test else self._dataset.train, count, self.generator)
+        if test:
+            return draw(self._dataset.test, count, self.generator)
+        different = draw(self._dataset.train, -(-count // self._repeats), self.generator)
+        return different.repeat(self._repeats, axis=0)[:count]
 
 
 def draw(pictures: NDArray[np.uint8], count: int, generator: torch.Generator) -> NDArray[np.uint8]:

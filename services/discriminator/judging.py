@@ -74,7 +74,7 @@ class LearnedJudge:
             self._network.parameters(), lr=config.learning_rate, betas=config.betas, fused=True
         )
         self._generator = torch.Generator().manual_seed(seed)
-        self._targets = Targets(dataset, seed)
+        self._targets = Targets(dataset, seed, config.paintings_per_target)
         self._replay = ReplayBuffer(config.replay)
         self._answers = Answers()
         self._real, self._painted = RunningStatistics(), RunningStatistics()
@@ -285,7 +285,7 @@ def build_judge(
         )
     settings = config.discriminator
     if settings.kind == "l2":
-        return L2Judge(dataset, seed, generation, settings.terms)
+        return L2Judge(dataset, seed, generation, settings.terms, settings.paintings_per_target)
     objective = build_objective(settings)
     network = build_network(observation_shape, settings.channels, config.conditional, seed, objective.prepare)
     return LearnedJudge(

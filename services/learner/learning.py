@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from services.learner.companions import against_companions, companions_of, shuffled
 from services.learner.losses import (
     clipped_surrogate_loss,
     decoupled_surrogate_loss,
@@ -109,8 +110,9 @@ class PolicyLearner:
         left = self._left(self.config.learning_rate_floor, self.config.learning_rate_frames)
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * left
+        companions = companions_of(batch)
         before = self.updates
-        for episodes in self._minibatches(batch.batch):
+        for episodes in self._minibatches(batch.batch, companions):
             update = self._update(
                 take(inputs, episodes),
                 actions[:, episodes],
@@ -119,6 +121,7 @@ class PolicyLearner:
                 paid[:, episodes],
                 None if finals is None else finals[episodes],
                 None if cut is None else cut.take(episodes),
+                None if companions is None else self._tensor(companions)[episodes],
             )
         self._record(update)
         self._follow(self.updates - before)
@@ -154,10 +157,11 @@ class PolicyLearner:
         taken, self.progress = self.progress, Progress()
         return taken
 
-    def _minibatches(self, episodes: int) -> Iterator[Tensor]:
-        """Whole episodes or unrolls, so that returns and recurrent states need no second pass."""
+    def _minibatches(self, episodes: int, companions: NDArray[np.int64] | None) -> Iterator[Tensor]:
+        """Whole episodes or unrolls, so that returns and recurrent states need no second pass; companions together."""
         for _ in range(self.config.reuse):
-            yield from self._tensor(self._shuffle.permutation(episodes)).chunk(self.config.minibatches)
+            order = self._shuffle.permutation(episodes) if companions is None else shuffled(companions, self._shuffle)
+            yield from self._tensor(order).chunk(self.config.minibatches)
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(self.device, non_blocking=True)
@@ -187,6 +191,7 @@ class PolicyLearner:
         rewards: Tensor,
         finals: Tensor | None,
         cut: Cut | None,
+        companions: Tensor | None,
     ) -> Update:
         config = self.config
         if finals is None:
@@ -208,15 +213,18 @@ class PolicyLearner:
             rho_bar=config.rho_bar,
             c_bar=config.c_bar,
         )
+        advantages = returns.advantages
+        if companions is not None:
+            advantages = against_companions(advantages, companions)
         if config.off_policy == "clip":
-            policy_loss = clipped_surrogate_loss(judged.log_prob, behaviour, returns.advantages, config.clip)
+            policy_loss = clipped_surrogate_loss(judged.log_prob, behaviour, advantages, config.clip)
         elif config.off_policy == "decoupled":
             policy_loss = decoupled_surrogate_loss(
-                judged.log_prob, proximal, behaviour, returns.advantages, config.clip, config.rho_bar
+                judged.log_prob, proximal, behaviour, advantages, config.clip, config.rho_bar
             )
         else:
             rho = log_rho.exp().clamp(max=config.rho_bar) if corrected else torch.ones_like(log_rho)
-            policy_loss = policy_gradient_loss(judged.log_prob, returns.advantages, rho)
+            policy_loss = policy_gradient_loss(judged.log_prob, advantages, rho)
         critic_loss = value_loss(judged.value, returns.targets)
         bonus = entropy_bonus(
             judged.entropy, self._entropy_costs * self._left(config.entropy_floor, config.entropy_frames)

@@ -151,6 +151,7 @@ def test_a_resumed_run_equals_one_that_was_not_interrupted(tmp_path: Path, kind:
     [
         ("discriminator.kind=l2", 'discriminator.kind: "l2" measures the distance to a target; set conditional=true'),
         ("discriminator.terms=[l2]", "discriminator.terms: l2 measure distances to a target; set conditional=true"),
+        ("discriminator.paintings_per_target=4", "paintings_per_target: there are no targets; set conditional=true"),
         ("discriminator.complement=halves", 'complement: "halves" hides parts of a target; set conditional=true'),
     ],
 )
