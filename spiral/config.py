@@ -149,7 +149,7 @@ class DiscriminatorConfig(Section):
     complement: Literal["none", "halves", "random"] = "none"
     """Conditional runs: judge part of each painting beside the rest of its target, one half or random cells
     (docs/method.md, 3)."""
-    paintings_per_target: int = Field(1, ge=1, le=64)
+    paintings_per_target: int = Field(1, ge=1, le=16)
     """Conditional runs: how often in a row each target is handed out to be painted, so that the learner can take the
     advantages of its paintings against each other's."""
     terms: tuple[Literal["l2", "colour-emd"], ...] = ()
