@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from spiral.config import RunConfig, parse_config, read_tree
+from spiral.config import RunConfig
+from spiral.config_files import parse_config, read_tree
 
 FIXED = (
     "data",

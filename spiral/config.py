@@ -1,4 +1,4 @@
-"""The configuration of a run: one typed schema, read from presets, files and ``key=value`` settings.
+"""The configuration of a run: one typed schema; :mod:`spiral.config_files` reads it.
 
 Everything that decides *what is learnt* is here and is stored with the run; where a service listens
 and whom it talks to is in :mod:`spiral.options`.
@@ -6,16 +6,10 @@ and whom it talks to is in :mod:`spiral.options`.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
-from importlib import resources
-from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from spiral.validation import sentence
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Section(BaseModel):
@@ -249,93 +243,3 @@ class RunConfig(Section):
     def to_yaml(self) -> str:
         """The effective configuration, every key written out."""
         return yaml.safe_dump(self.model_dump(mode="json", by_alias=True), sort_keys=False)
-
-
-def preset_names() -> list[str]:
-    """Names of the presets that ship with the package."""
-    folder = resources.files("spiral").joinpath("presets")
-    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
-
-
-def load_config(preset_or_file: str, settings: Iterable[str] = ()) -> RunConfig:
-    """Read a preset (by name) or a YAML file and apply ``key=value`` settings such as ``learner.reuse=2``.
-
-    Raises ValueError with a sentence that names the key, the value and what would be right.
-    """
-    if preset_or_file in preset_names():
-        text = resources.files("spiral").joinpath("presets", f"{preset_or_file}.yaml").read_text()
-        where, tree = f"preset {preset_or_file}", {"preset": preset_or_file}
-    elif preset_or_file.endswith((".yaml", ".yml")):
-        try:
-            text = Path(preset_or_file).read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"config: {preset_or_file} can't be read: {error}") from error
-        where, tree = preset_or_file, {}
-    else:
-        raise ValueError(f"preset: {_unknown(preset_or_file, preset_names())}")
-    tree |= read_tree(text, where)
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise ValueError(f'setting: "{setting}" has no "="; write key=value, for example learner.reuse=2')
-        _set(tree, key.split("."), _parse_value(key, value))
-    return parse_config(tree, where)
-
-
-def read_tree(text: str, where: str) -> dict[str, Any]:
-    """Settings from YAML, not yet validated; ValueError, with ``where``, for what is no mapping."""
-    try:
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{where}: not YAML: {error}") from error
-    if not isinstance(tree, dict):
-        raise ValueError(f"{where}: a mapping of settings was expected, this is {type(tree).__name__}")
-    return tree
-
-
-def parse_config(tree: Mapping[str, Any], where: str) -> RunConfig:
-    """Validate a tree of settings; ``where`` is named in the error."""
-    _refuse_unknown(tree, RunConfig, "")
-    try:
-        return RunConfig.model_validate(tree)
-    except ValidationError as error:
-        raise ValueError(f"{where}: {sentence(error)}") from error
-
-
-def _parse_value(key: str, value: str) -> Any:
-    try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ValueError(f'{key}: "{value}" is not a value: {error}') from error
-    if isinstance(parsed, str):
-        # YAML 1.1 reads 6e-4 as a word, because it has no point.
-        try:
-            return float(parsed)
-        except ValueError:
-            return parsed
-    return parsed
-
-
-def _set(tree: dict[str, Any], path: list[str], value: Any) -> None:
-    for part in path[:-1]:
-        branch = tree.setdefault(part, {})
-        if not isinstance(branch, dict):
-            raise ValueError(f"{'.'.join(path)}: {part} is a value, not a section")
-        tree = branch
-    tree[path[-1]] = value
-
-
-def _refuse_unknown(tree: Mapping[str, Any], section: type[BaseModel], prefix: str) -> None:
-    known = {field.alias or name: field.annotation for name, field in section.model_fields.items()}
-    for key, value in tree.items():
-        if key not in known:
-            raise ValueError(f"{prefix}{_unknown(str(key), list(known))}")
-        inner = known[key]
-        if isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, BaseModel):
-            _refuse_unknown(value, inner, f"{prefix}{key}.")
-
-
-def _unknown(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f'did you mean "{close[0]}"? ' if close else ""
-    return f'"{name}" is unknown; {hint}known: {", ".join(known)}'

@@ -32,7 +32,8 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from spiral.config import RunConfig, load_config
+from spiral.config import RunConfig
+from spiral.config_files import load_config
 from spiral.validation import sentence
 from spiral.wire.addresses import check_address, split_tcp
 from spiral.wire.curve import Keys

@@ -16,7 +16,8 @@ import psutil
 
 from services.launcher.data_check import check_data
 from spiral.compatibility import changes
-from spiral.config import RunConfig, load_config
+from spiral.config import RunConfig
+from spiral.config_files import load_config
 from spiral.models import CARD, CONFIG, POLICY, find_discriminator
 from spiral.runs import Run, name_run
 

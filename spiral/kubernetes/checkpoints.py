@@ -17,7 +17,8 @@ from pathlib import Path
 import yaml
 
 from spiral.compatibility import fixed_change
-from spiral.config import RunConfig, load_config, parse_config
+from spiral.config import RunConfig
+from spiral.config_files import load_config, parse_config
 from spiral.kubernetes.cluster import Cluster
 from spiral.kubernetes.errors import ClusterError, TransferError
 from spiral.kubernetes.listing import wait_until

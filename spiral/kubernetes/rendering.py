@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from spiral.config import load_config
+from spiral.config_files import load_config
 from spiral.wire.edges import SERVICES
 
 GPUS = {"none": (), "each": ("gpu",), "shared": ("gpu/learner", "gpu/cpu-nodes")}

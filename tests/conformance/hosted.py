@@ -24,7 +24,7 @@ from services.renderer.__main__ import ENGINES
 from services.renderer.options import RendererOptions
 from services.renderer.streams import Streams
 from spiral.checkpoints import raise_generation
-from spiral.config import load_config
+from spiral.config_files import load_config
 from spiral.conformance.actor.subject import ActorTarget
 from spiral.conformance.discriminator.subject import DiscriminatorTarget
 from spiral.conformance.renderer.subject import RendererTarget

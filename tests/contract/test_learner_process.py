@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spiral.config import load_config
+from spiral.config_files import load_config
 from spiral.engines import create
 from spiral.engines.description import EngineDescription
 from spiral.runs import Run

@@ -14,7 +14,7 @@ from services.actor.streams import Renderers
 from services.actor.waiting import Waits
 from services.renderer.servicer import Renderer
 from services.renderer.streams import Streams
-from spiral.config import load_config
+from spiral.config_files import load_config
 from spiral.metrics import new_metrics
 from spiral.v1.renderer_pb2_grpc import add_RendererServiceServicer_to_server
 from spiral.wire.guard import Guard

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spiral.compatibility import check_goes_on
-from spiral.config import load_config
+from spiral.config_files import load_config
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spiral.actions import ActionSpec, Component
-from spiral.config import load_config
+from spiral.config_files import load_config
 from spiral.datasets import load
 from spiral.engines import Engine, create
 from spiral.evaluation import mse

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spiral.config import RunConfig, load_config
+from spiral.config import RunConfig
+from spiral.config_files import load_config
 from spiral.conformance.case import Skip
 from spiral.conformance.peers.squares import SHAPE, SPEC, blank, paint
 from spiral.conformance.peers.unrolls import cut
