@@ -120,6 +120,9 @@ class LearnerConfig(Section):
     """Learned frames over which the entropy's weights fall, linearly."""
     hindsight: float = Field(0.0, ge=0)
     """Conditional runs: weight of the log-likelihood of an episode's actions, were its final picture the target."""
+    paintings_per_target: int = Field(1, ge=1, le=16)
+    """Conditional runs: how often in a row the discriminator hands out each target. Above 1 the advantages of its
+    paintings are taken against each other's."""
     gradient_clip: float = Field(40.0, gt=0)
     """Largest norm of the gradient."""
     average: float = Field(0.995, ge=0, lt=1)
@@ -143,9 +146,6 @@ class DiscriminatorConfig(Section):
     complement: Literal["none", "halves", "random"] = "none"
     """Conditional runs: judge part of each painting beside the rest of its target, one half or random cells
     (docs/method.md, 3)."""
-    paintings_per_target: int = Field(1, ge=1, le=16)
-    """Conditional runs: how often in a row each target is handed out to be painted, so that the learner can take the
-    advantages of its paintings against each other's."""
     terms: tuple[Literal["l2", "colour-emd"], ...] = ()
     """Conditional runs: distances to the target that are answered beside the judge's own score, for ``learner.terms``;
     ``colour-emd`` is the earth-mover distance of the colour histograms (docs/method.md, 2)."""
@@ -217,18 +217,28 @@ class RunConfig(Section):
             raise ValueError(
                 f"learner.minibatches: {self.learner.minibatches} does not divide learner.batch {self.learner.batch}"
             )
+        self._companions_fit()
         self._needs_targets()
         return self
+
+    def _companions_fit(self) -> None:
+        learner, several = self.learner, self.learner.paintings_per_target
+        for name, size in (("actor.batch", self.actor.batch), ("a minibatch", learner.batch // learner.minibatches)):
+            if size % several:
+                raise ValueError(
+                    f"learner.paintings_per_target: {several} does not divide {name} of {size}; all paintings of a "
+                    "target are in one of them"
+                )
 
     def _needs_targets(self) -> None:
         judge = self.discriminator
         if not self.conditional:
             if self.learner.hindsight:
                 raise ValueError("learner.hindsight: it learns from targets; set conditional=true")
+            if self.learner.paintings_per_target > 1:
+                raise ValueError("learner.paintings_per_target: there are no targets; set conditional=true")
             if judge.kind == "l2":
                 raise ValueError('discriminator.kind: "l2" measures the distance to a target; set conditional=true')
-            if judge.paintings_per_target > 1:
-                raise ValueError("discriminator.paintings_per_target: there are no targets; set conditional=true")
             if judge.terms:
                 raise ValueError(
                     f"discriminator.terms: {', '.join(judge.terms)} measure distances to a target; set conditional=true"

@@ -55,6 +55,7 @@ class LearnedJudge:
         seed: int,
         generation: int,
         clock: Callable[[], float],
+        paintings_per_target: int = 1,
         precision: Precision = FP32,
     ) -> None:
         """``clock`` tells seconds; it only measures how long updates take.
@@ -74,7 +75,7 @@ class LearnedJudge:
             self._network.parameters(), lr=config.learning_rate, betas=config.betas, fused=True
         )
         self._generator = torch.Generator().manual_seed(seed)
-        self._targets = Targets(dataset, seed, config.paintings_per_target)
+        self._targets = Targets(dataset, seed, paintings_per_target)
         self._replay = ReplayBuffer(config.replay)
         self._answers = Answers()
         self._real, self._painted = RunningStatistics(), RunningStatistics()
@@ -285,7 +286,7 @@ def build_judge(
         )
     settings = config.discriminator
     if settings.kind == "l2":
-        return L2Judge(dataset, seed, generation, settings.terms, settings.paintings_per_target)
+        return L2Judge(dataset, seed, generation, settings.terms, config.learner.paintings_per_target)
     objective = build_objective(settings)
     network = build_network(observation_shape, settings.channels, config.conditional, seed, objective.prepare)
     return LearnedJudge(
@@ -298,5 +299,6 @@ def build_judge(
         seed=seed,
         generation=generation,
         clock=clock,
+        paintings_per_target=config.learner.paintings_per_target,
         precision=precision,
     )

@@ -8,24 +8,21 @@ paper.
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from spiral.trajectories import Trajectory
 
 
-def companions_of(batch: Trajectory) -> NDArray[np.int64] | None:
-    """A number for each target, int64 ``[B]``, of unrolls for each of its steps; None where no two are alike."""
-    if batch.targets is None:
-        return None
+def companions_of(batch: Trajectory) -> NDArray[np.int64]:
+    """A number for each different target, of unrolls for each of its steps: int64 ``[B]``."""
+    assert batch.targets is not None  # the configuration sees to it
     rows = batch.targets.reshape(batch.batch, -1)
     if batch.first_step is not None:
         rows = np.concatenate([rows, batch.first_step[:, None].view(np.uint8)], axis=1)
     # Seen as one value each: as rows of numbers they would be compared number by number.
     whole = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1])))[:, 0]
-    different, companions = np.unique(whole, return_inverse=True)
-    return None if len(different) == batch.batch else companions
+    return np.unique(whole, return_inverse=True)[1]
 
 
 def shuffled(companions: NDArray[np.int64], shuffle: np.random.Generator) -> NDArray[np.int64]:
@@ -37,6 +34,6 @@ def shuffled(companions: NDArray[np.int64], shuffle: np.random.Generator) -> NDA
 def against_companions(advantages: Tensor, companions: Tensor) -> Tensor:
     """``[T, B]`` less the mean of the other episodes' with the same target, step by step; unchanged where there is
     none."""
-    sums = advantages.new_zeros(len(advantages), int(companions.max()) + 1).index_add_(1, companions, advantages)
-    others = torch.bincount(companions)[companions] - 1
-    return advantages - (sums[:, companions] - advantages) / others.clamp(min=1)
+    alike = (companions.unsqueeze(1) == companions).to(advantages.dtype)
+    others = alike.sum(0) - 1
+    return advantages - (advantages @ alike - advantages) / others.clamp(min=1)

@@ -110,7 +110,7 @@ class PolicyLearner:
         left = self._left(self.config.learning_rate_floor, self.config.learning_rate_frames)
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * left
-        companions = companions_of(batch)
+        companions = companions_of(batch) if self.config.paintings_per_target > 1 else None
         before = self.updates
         for episodes in self._minibatches(batch.batch, companions):
             update = self._update(

@@ -151,13 +151,22 @@ def test_a_resumed_run_equals_one_that_was_not_interrupted(tmp_path: Path, kind:
     [
         ("discriminator.kind=l2", 'discriminator.kind: "l2" measures the distance to a target; set conditional=true'),
         ("discriminator.terms=[l2]", "discriminator.terms: l2 measure distances to a target; set conditional=true"),
-        ("discriminator.paintings_per_target=4", "paintings_per_target: there are no targets; set conditional=true"),
+        ("learner.paintings_per_target=4", "paintings_per_target: there are no targets; set conditional=true"),
         ("discriminator.complement=halves", 'complement: "halves" hides parts of a target; set conditional=true'),
     ],
 )
 def test_what_needs_a_target_is_refused_without_one(setting: str, message: str) -> None:
     with pytest.raises(ValueError, match=message.replace(".", r"\.")):
         load_config("mnist", [setting])
+
+
+@pytest.mark.parametrize(
+    ("settings", "size"),
+    [(["actor.batch=2", "learner.queue=32"], "actor.batch of 2"), (["learner.minibatches=32"], "a minibatch of 2")],
+)
+def test_the_paintings_of_a_target_fit_into_what_is_painted_and_learnt_from_at_once(settings, size) -> None:
+    with pytest.raises(ValueError, match=f"paintings_per_target: 4 does not divide {size}"):
+        load_config("mnist-reconstruct", ["learner.paintings_per_target=4", *settings])
 
 
 def test_masks_need_a_judge_with_pairs() -> None:

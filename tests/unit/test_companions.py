@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,14 +51,7 @@ def test_companions_have_the_same_target_and_of_unrolls_the_same_step(drawn, cut
     targets = levels.astype(np.uint8).reshape(-1, 1, 1, 1).repeat(3, axis=3)
     companions = companions_of(batch_of(targets, steps.astype(np.int32) if cut else None))
     alike = (levels[:, None] == levels) & ((steps[:, None] == steps) | (not cut))
-    if companions is None:
-        np.testing.assert_array_equal(alike, np.eye(len(levels), dtype=bool))
-    else:
-        np.testing.assert_array_equal(companions[:, None] == companions, alike)
-
-
-def test_without_targets_there_are_no_companions():
-    assert companions_of(replace(batch_of(np.zeros((3, 1, 1, 3), np.uint8)), targets=None)) is None
+    np.testing.assert_array_equal(companions[:, None] == companions, alike)
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=20), st.integers(0, 2**32 - 1))
@@ -75,27 +67,34 @@ def test_every_order_of_the_targets_comes_up():
     assert len({tuple(shuffled(np.array([0, 0, 1, 1, 2]), shuffle)) for _ in range(200)}) == 6
 
 
-def test_what_all_paintings_of_a_target_are_paid_alike_teaches_nothing():
+@pytest.mark.parametrize("unroll", [None, 3])
+def test_what_all_paintings_of_a_target_are_paid_alike_teaches_nothing(unroll):
     """Targets that pay everybody 1 or everybody -1: the policy stays; where each comes once, it moves."""
     moved = {}
     for repeats in (1, 4):
         policy = policy_of("small", spec=spec_of(), view=(32, 32, 1), conditional=True)
         rng = np.random.default_rng(0)
         targets = rng.integers(0, 256, (16 // repeats, 32, 32, 1), dtype=np.uint8).repeat(repeats, axis=0)
-        painter = Painter(policy, 16, torch.Generator().manual_seed(0))
+        painter = Painter(policy, 16, torch.Generator().manual_seed(0), unroll)
         painter.begin(np.full((16, 32, 32, 1), 255, np.uint8), targets)
         while not painter.full:
             painter.act()
             painter.observe(rng.integers(0, 256, (16, 32, 32, 1), dtype=np.uint8))
-        paid = np.zeros((policy.num_actions, 16), np.float32)
+        trajectory = painter.trajectory()
+        paid = np.zeros(trajectory.actions.shape[:2], np.float32)
         paid[-1] = rng.choice([-1, 1], 16 // repeats).repeat(repeats)
         settings = LearnerConfig(
-            entropy_cost=0, value_cost=0, minibatches=4, reuse=1, optimiser="rmsprop", learning_rate=0.01
+            paintings_per_target=repeats,
+            entropy_cost=0,
+            value_cost=0,
+            minibatches=4,
+            optimiser="rmsprop",
+            learning_rate=0.01,
         )
         with torch.no_grad():
             policy.value.weight.zero_()  # values that differ between pictures would be a merit of their own
         before = [parameter.detach().clone() for parameter in policy.parameters()]
-        PolicyLearner(policy, settings, seed=0).learn(painter.trajectory(), paid)
+        PolicyLearner(policy, settings, seed=0).learn(trajectory, paid)
         after = list(policy.parameters())
         moved[repeats] = max((b - a).abs().max().item() for b, a in zip(before, after, strict=True))
     assert moved[4] < 1e-6

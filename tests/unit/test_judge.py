@@ -318,9 +318,9 @@ def test_targets_come_from_the_split_that_is_asked_for_and_change_nothing() -> N
 @pytest.mark.parametrize("kind", ["learned", "l2"])
 def test_targets_to_learn_from_come_several_times_in_a_row(kind: str) -> None:
     settings = ("conditional=true", f"discriminator.kind={kind}")
-    once = judge_of(config(*settings)).sample_targets(4, test=False)
-    judge = judge_of(config(*settings, "discriminator.paintings_per_target=3"))
-    np.testing.assert_array_equal(judge.sample_targets(11, test=False), once.repeat(3, axis=0)[:11])
+    once = judge_of(config(*settings)).sample_targets(3, test=False)
+    judge = judge_of(config(*settings, "learner.paintings_per_target=4"))
+    np.testing.assert_array_equal(judge.sample_targets(11, test=False), once.repeat(4, axis=0)[:11])
     assert len({picture.tobytes() for picture in judge.sample_targets(40, test=True)}) > 14
 
 
