@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
+from services.discriminator.judge import Targets
 from services.discriminator.l2 import L2Judge
 from services.discriminator.measuring import Meter
 from services.discriminator.servicer import Discriminator
@@ -59,7 +60,8 @@ def discriminator(
     idle_s: float = 60.0,
 ) -> Iterator[threading.Event]:
     """A discriminator in this process; the event is set once it was asked. One that does not work never answers."""
-    judge, metrics, asked = L2Judge(dataset(shape=shape), 0, 1), new_metrics("discriminator"), threading.Event()
+    data = dataset(shape=shape)
+    judge, metrics, asked = L2Judge(data, Targets(data, 0), 1), new_metrics("discriminator"), threading.Event()
     worker = Worker(judge, lambda: None, interval_s=60.0, queue_size=8, clock=time.monotonic)
 
     def draining() -> bool:

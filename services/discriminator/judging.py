@@ -49,13 +49,13 @@ class LearnedJudge:
         network: Critic,
         objective: Objective,
         dataset: Dataset,
+        targets: Targets,
         *,
         conditional: bool,
         device: torch.device,
         seed: int,
         generation: int,
         clock: Callable[[], float],
-        paintings_per_target: int = 1,
         precision: Precision = FP32,
     ) -> None:
         """``clock`` tells seconds; it only measures how long updates take.
@@ -75,7 +75,7 @@ class LearnedJudge:
             self._network.parameters(), lr=config.learning_rate, betas=config.betas, fused=True
         )
         self._generator = torch.Generator().manual_seed(seed)
-        self._targets = Targets(dataset, seed, paintings_per_target)
+        self._targets = targets
         self._replay = ReplayBuffer(config.replay)
         self._answers = Answers()
         self._real, self._painted = RunningStatistics(), RunningStatistics()
@@ -285,8 +285,9 @@ def build_judge(
             f"{list(observation_shape)}; load the data in the view's size and channels"
         )
     settings = config.discriminator
+    targets = Targets(dataset, seed, config.learner.paintings_per_target)
     if settings.kind == "l2":
-        return L2Judge(dataset, seed, generation, settings.terms, config.learner.paintings_per_target)
+        return L2Judge(dataset, targets, generation, settings.terms)
     objective = build_objective(settings)
     network = build_network(observation_shape, settings.channels, config.conditional, seed, objective.prepare)
     return LearnedJudge(
@@ -294,11 +295,11 @@ def build_judge(
         network,
         objective,
         dataset,
+        targets,
         conditional=config.conditional,
         device=device or torch.device("cpu"),
         seed=seed,
         generation=generation,
         clock=clock,
-        paintings_per_target=config.learner.paintings_per_target,
         precision=precision,
     )

@@ -19,19 +19,12 @@ from spiral.versions import Version
 class L2Judge:
     """Answers :func:`services.discriminator.distances.l2`, and other distances where ``terms`` names them."""
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        seed: int,
-        generation: int,
-        terms: Sequence[str] = (),
-        paintings_per_target: int = 1,
-    ) -> None:
+    def __init__(self, dataset: Dataset, targets: Targets, generation: int, terms: Sequence[str] = ()) -> None:
         self._terms = tuple(dict.fromkeys(("l2", *terms)))
         self._shape = dataset.train.shape[1:]
         self._generation = generation
         self._answers, self._painted = Answers(), RunningStatistics()
-        self._targets = Targets(dataset, seed, paintings_per_target)
+        self._targets = targets
 
     @property
     def version(self) -> Version:

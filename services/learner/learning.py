@@ -111,6 +111,7 @@ class PolicyLearner:
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * left
         companions = companions_of(batch) if self.config.paintings_per_target > 1 else None
+        same_target = None if companions is None else self._tensor(companions)
         before = self.updates
         for episodes in self._minibatches(batch.batch, companions):
             update = self._update(
@@ -121,7 +122,7 @@ class PolicyLearner:
                 paid[:, episodes],
                 None if finals is None else finals[episodes],
                 None if cut is None else cut.take(episodes),
-                None if companions is None else self._tensor(companions)[episodes],
+                None if same_target is None else same_target[episodes],
             )
         self._record(update)
         self._follow(self.updates - before)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from services.discriminator.distances import DISTANCES
-from services.discriminator.judge import Judge, Scores
+from services.discriminator.judge import Judge, Scores, Targets
 from services.discriminator.judging import LearnedJudge, build_judge
 from services.discriminator.network import Critic, build_network, to_input
 from services.discriminator.objectives import Loss, Pictures
@@ -61,11 +61,13 @@ def assert_same(one: Scores, other: Scores) -> None:
 def hinge_judge(config: RunConfig) -> tuple[LearnedJudge, Critic]:
     """A judge and the network inside it."""
     network = build_network(SHAPE, config.discriminator.channels, config.conditional, seed=7)
+    data = dataset()
     judge = LearnedJudge(
         config.discriminator,
         network,
         Hinge(),
-        dataset(),
+        data,
+        Targets(data, seed=7),
         conditional=config.conditional,
         device=torch.device("cpu"),
         seed=7,
