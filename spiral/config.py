@@ -134,6 +134,19 @@ class LearnerConfig(Section):
     keep: int = Field(3, ge=2)
     """Checkpoints kept."""
 
+    def rate_left(self, frames: int) -> float:
+        """Share of the learning rate that is left after so many learned frames."""
+        return _falling(self.learning_rate_floor, self.learning_rate_frames, frames)
+
+    def entropy_left(self, frames: int) -> float:
+        """Share of the entropy's weights that is left after so many learned frames."""
+        return _falling(self.entropy_floor, self.entropy_frames, frames)
+
+
+def _falling(floor: float, over: int, frames: int) -> float:
+    """From 1 to ``floor``, linearly, over so many frames."""
+    return 1 - (1 - floor) * min(1.0, frames / over)
+
 
 class DiscriminatorConfig(Section):
     """How pictures are judged."""

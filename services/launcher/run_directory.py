@@ -18,7 +18,7 @@ from services.launcher.data_check import check_data
 from spiral.compatibility import changes
 from spiral.config import RunConfig
 from spiral.config_files import load_config
-from spiral.models import CARD, CONFIG, POLICY, find_discriminator
+from spiral.models import CARD, CONFIG, POLICY, find_discriminator, read_card
 from spiral.runs import Run, name_run
 
 DEFAULT_PRESET = "demo"
@@ -75,8 +75,12 @@ def open_run(request: Request, clock: Callable[[], float] = time.monotonic) -> O
     a directory that is read-only, full or in use.
     """
     run = name_run(request.runs, request.name or _default_name(request))
-    if not run.exists or request.fresh:
-        check_data(_new_config(request))  # a wrong word and a wrong picture leave no directory behind
+    begun: list[str] = []
+    if not run.exists or request.fresh:  # a wrong word and a wrong picture leave no directory behind
+        config = _new_config(request)
+        check_data(config)
+        if request.model is not None:
+            begun.append(_begun(request.model, config))
     elif request.model is not None:
         raise ValueError(
             f'--from: the run "{run.name}" has begun already; leave it out to go on, choose another name with --run, '
@@ -100,6 +104,7 @@ def open_run(request: Request, clock: Callable[[], float] = time.monotonic) -> O
         check_space(run.path)
         if request.model is not None:
             _begin_with(run, request.model)
+            report += begun
         write(run.config_file, config.to_yaml())
         _forget_moments(run)
         return OpenRun(run, config, _machine(run), report, lock)
@@ -166,6 +171,19 @@ def _begin_with(run: Run, model: Path) -> None:
     discriminator = find_discriminator(model)
     if discriminator is not None:
         shutil.copyfile(discriminator, run.initial_discriminator_file)
+
+
+def _begun(model: Path, config: RunConfig) -> str:
+    """Where in its schedules a run from a model begins; ValueError where they leave nothing to learn with."""
+    frames, learner = read_card(model).frames, config.learner
+    left = learner.rate_left(frames)
+    if not left:
+        raise ValueError(
+            f"--from: after the {frames:,} frames of {model.name} its learning rate has fallen to 0, so nothing would "
+            "be learnt; choose one, for example --set learner.learning_rate=0.0003 --set learner.learning_rate_floor=1"
+        )
+    rate = f"{learner.learning_rate * left:.2g}, {left:.2g} of learner.learning_rate"
+    return f"begins with {model.name} after its {frames:,} frames, at a learning rate of {rate}"
 
 
 def _default_name(request: Request) -> str:

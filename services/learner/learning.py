@@ -107,9 +107,8 @@ class PolicyLearner:
         cut = None if batch.first_step is None else cut_of(batch, self.policy)
         finals = self.policy.see(self._tensor(batch.observations[-1])) if self.config.hindsight else None
         proximal = self._proximal(inputs, actions, cut) if self.config.off_policy == "decoupled" else behaviour
-        left = self._left(self.config.learning_rate_floor, self.config.learning_rate_frames)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.config.learning_rate * left
+            group["lr"] = self.config.learning_rate * self.config.rate_left(self.frames_before + self.frames)
         companions = companions_of(batch) if self.config.paintings_per_target > 1 else None
         same_target = None if companions is None else self._tensor(companions)
         before = self.updates
@@ -227,9 +226,8 @@ class PolicyLearner:
             rho = log_rho.exp().clamp(max=config.rho_bar) if corrected else torch.ones_like(log_rho)
             policy_loss = policy_gradient_loss(judged.log_prob, advantages, rho)
         critic_loss = value_loss(judged.value, returns.targets)
-        bonus = entropy_bonus(
-            judged.entropy, self._entropy_costs * self._left(config.entropy_floor, config.entropy_frames)
-        )
+        left = config.entropy_left(self.frames_before + self.frames)
+        bonus = entropy_bonus(judged.entropy, self._entropy_costs * left)
         losses = {"policy": policy_loss, "value": critic_loss}
         total = policy_loss + config.value_cost * critic_loss - bonus
         if imagined is not None:
@@ -268,10 +266,6 @@ class PolicyLearner:
         state = self.policy.initial_state(actions.shape[1]) if cut is None else cut.state
         with self.precision.autocast():
             return self.policy.judge(inputs, actions, state)
-
-    def _left(self, floor: float, frames: int) -> float:
-        """What is left of a weight that falls linearly from 1 to ``floor`` over so many learned frames."""
-        return 1 - (1 - floor) * min(1.0, (self.frames_before + self.frames) / frames)
 
     @torch.no_grad()
     def _follow(self, updates: int) -> None:

@@ -94,6 +94,25 @@ def test_a_run_goes_on_from_a_model(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main([*words, "--preset", "demo"]) == 2
 
 
+def test_a_model_whose_learning_rate_has_fallen_to_nothing_asks_for_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", "--in-process", "--runs", str(tmp_path), "--judge", "0", "--frames", "8"]
+    small = ["learner.batch=4", "actor.batch=4", "policy.width=16", "num_actions=2", "learner.learning_rate_floor=0"]
+    small = [word for setting in [*small, "learner.learning_rate_frames=8"] for word in ("--set", setting)]
+    assert main([*words, "--run", "first", *small]) == 0
+    assert main(_export(Run(tmp_path / "first"), tmp_path / "ended")) == 0
+    words += ["--from", str(tmp_path / "ended"), "--run", "second"]
+    capsys.readouterr()
+    assert main(words) == 2
+    assert "after the 8 frames of ended its learning rate has fallen to 0" in capsys.readouterr().err
+    assert not (tmp_path / "second").exists()
+    settings = ["--set", "learner.learning_rate_frames=80", "--set", "learner.learning_rate=0.001"]
+    assert main([*words, *settings]) == 0
+    printed = capsys.readouterr()
+    assert "begins with ended after its 8 frames, at a learning rate of 0.0009" in printed.out + printed.err
+
+
 def test_a_run_goes_on_with_the_models_own_discriminator(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It ships apart from the policy; frames and hours are those of all runs, one after another."""
     words = ["train", "--in-process", "--runs", str(tmp_path), "--judge", "0"]

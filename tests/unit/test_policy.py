@@ -237,11 +237,9 @@ def test_every_second_action_moves():
 
 
 def test_weights_fall_to_their_floor():
-    learner = PolicyLearner(policy_of("small", spec=spec_of(), view=(32, 32, 1)), LearnerConfig(), seed=0)
-    shares = []
-    for learner.frames in (0, 50, 100, 1000):
-        shares.append(learner._left(0.1, 100))
-    assert shares == pytest.approx([1.0, 0.55, 0.1, 0.1])
+    config = LearnerConfig(learning_rate_floor=0.1, learning_rate_frames=100, entropy_floor=0, entropy_frames=200)
+    assert [config.rate_left(frames) for frames in (0, 50, 100, 1000)] == pytest.approx([1.0, 0.55, 0.1, 0.1])
+    assert [config.entropy_left(frames) for frames in (0, 50, 200, 1000)] == [1.0, 0.75, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("optimiser", ["adam", "rmsprop"])
