@@ -22,7 +22,7 @@ def learning_step(learning: LearningRun, precision: Precision) -> Step:
     if precision.device == "cpu":
         _, (length, *_) = learning.contract.tensors(1)["actions"]
         episodes = max(1, min(episodes, FRAMES_ON_CPU // length))
-    once = settings.model_copy(update={"reuse": 1, "minibatches": 1})
+    once = settings.model_copy(update={"reuse": 1, "minibatches": 1, "hold_batches": 0})
     learner = PolicyLearner(copy.deepcopy(learning.learner.policy), once, seed=0)
     learner.precision = precision
     tensors = learning.contract.tensors(episodes)
