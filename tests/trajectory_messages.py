@@ -104,6 +104,7 @@ REFUSED: dict[str, tuple[list[memoryview], str, str]] = {
     "another digest": (changed_header(contract_digest="x"), "DIGEST", "x"),
     "an old generation": (changed_header(oldest_version=version_to_proto(Version(2, 99))), "GENERATION", "2"),
     "a future generation": (changed_header(newest_version=version_to_proto(Version(4, 11))), "GENERATION", "4"),
+    "weights that never were": (changed_header(newest_version=version_to_proto(Version(3, 99))), "GENERATION", "99"),
     "newest older than oldest": (changed_header(newest_version=version_to_proto(Version(3, 9))), "MALFORMED", "9"),
     "sequence 0": (changed_header(sequence=0), "MALFORMED", "sequence"),
     "a duration that is no number": (changed_header(duration_s=float("nan")), "VALUE", "duration_s"),

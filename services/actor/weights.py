@@ -144,10 +144,16 @@ class CurrentPolicy:
     async def keep_fresh(self, announced: Callable[[], Version]) -> None:
         """Take newer weights whenever they are wanted and ``announced`` tells that there are some; errors as for
         :meth:`refresh`."""
+        before = Version()
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            if announced() > self.version:
+            told = announced()
+            if told < before:  # a learner's versions never go back
+                _log.warning("another learner answers, at version %s after %s: its weights are taken anew", told, before)
+                self.version = Version()
+            before = told
+            if told > self.version:
                 await self.refresh()
 
     async def refresh(self) -> None:

@@ -245,7 +245,7 @@ class Admission:
         total = sum(len(frame) for frame in frames)
         if total > self.max_message_bytes:
             raise RefusedError(REASON_SIZE, f"message: {total} bytes; at most {self.max_message_bytes} are right")
-        check_header(header, self.contract, self.version.generation)
+        check_header(header, self.contract, self.version)
         if ((header.actor_id, header.incarnation), header.sequence) in self._accepted:
             return None
         trajectory = view(header, frames[1:], self.contract, self._batch)

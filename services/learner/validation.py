@@ -24,6 +24,7 @@ from spiral.v1.trajectory_pb2 import (
     Reason,
     TrajectoryHeader,
 )
+from spiral.versions import Version
 from spiral.wire import tensors
 
 MAX_HEADER_BYTES = 1 << 16
@@ -87,15 +88,15 @@ def check_digest(digest: str, expected: str) -> None:
         )
 
 
-def check_header(header: TrajectoryHeader, contract: TrajectoryContract, generation: int) -> None:
-    """Refuse what the header alone shows to be wrong, tensors excepted."""
+def check_header(header: TrajectoryHeader, contract: TrajectoryContract, own: Version) -> None:
+    """Refuse what the header alone shows to be wrong, tensors excepted; ``own`` is the learner's newest version."""
     check_digest(header.contract_digest, contract.digest)
     oldest, newest = header.oldest_version, header.newest_version
     for name, version in (("oldest_version", oldest), ("newest_version", newest)):
-        if version.generation != generation:
+        if version.generation != own.generation:
             raise RefusedError(
                 REASON_GENERATION,
-                f"{name}: weights of generation {version.generation}; this learner's generation is {generation}",
+                f"{name}: weights of generation {version.generation}; this learner's generation is {own.generation}",
             )
     if header.sequence == 0:
         raise RefusedError(REASON_MALFORMED, "sequence: 0; the first trajectory is number 1")
@@ -103,6 +104,11 @@ def check_header(header: TrajectoryHeader, contract: TrajectoryContract, generat
         raise RefusedError(
             REASON_MALFORMED,
             f"newest_version: number {newest.number} is below that of oldest_version, {oldest.number}",
+        )
+    if newest.number > own.number:  # of another run, whose learner was at this address before
+        raise RefusedError(
+            REASON_GENERATION,
+            f"newest_version: number {newest.number} is above {own.number}, the newest that this learner has",
         )
     if not (math.isfinite(header.duration_s) and header.duration_s >= 0):
         raise RefusedError(REASON_VALUE, f"duration_s: {header.duration_s} is not a time; 0 or more seconds are")

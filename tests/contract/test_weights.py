@@ -188,6 +188,38 @@ def test_weights_are_fetched_when_wanted_and_announced(publisher: WeightsPublish
     ask(address, story)
 
 
+def test_another_learner_at_the_same_address_is_followed_though_its_versions_are_lower(tmp_path: Path) -> None:
+    """Its run directory is another one, so it counts anew."""
+    address, announced, asked = f"unix:{tmp_path}/learner", [Version(1, 500)], []
+
+    def tell() -> Version:
+        asked.append(announced[0])
+        return announced[0]
+
+    def learner(version: Version) -> LearnerServicer:
+        publisher = WeightsPublisher("digest")
+        publisher.publish(version, dump_weights(make_policy().state_dict()))
+        return LearnerServicer(publisher)
+
+    async def story(client: WeightsClient) -> None:
+        current = current_policy(client, [])
+        async with asyncio.timeout(30):
+            with serving(learner(Version(1, 500)), address):
+                await current.first()
+                keeping = asyncio.create_task(current.keep_fresh(tell))
+                current.want_newer()
+                while not asked:
+                    await asyncio.sleep(0.01)
+            announced[0] = Version(1, 3)
+            with serving(learner(Version(1, 4)), address):
+                while current.version != Version(1, 4):
+                    current.want_newer()
+                    await asyncio.sleep(0.01)
+        keeping.cancel()
+
+    ask(address, story)
+
+
 def test_weights_of_another_network_are_an_error_with_a_sentence(publisher: WeightsPublisher, address: str) -> None:
     publisher.publish(Version(1, 0), dump_weights(make_policy(width=32).state_dict()))
     with pytest.raises(ValueError, match=r"has shape .* this policy needs"):

@@ -83,6 +83,21 @@ def another_generation_is_refused(learner: LearnerTarget) -> None:
 
 
 @case("learner", "validation")
+def weights_that_the_learner_never_had_are_refused(learner: LearnerTarget) -> None:
+    """A trajectory painted with newer weights than the learner's is refused.
+
+    Sends a trajectory whose versions have the learner's generation and a number a million above its own, as an actor
+    does that painted for another run. It must be refused with REASON_GENERATION.
+    """
+
+    def newer(header: TrajectoryHeader) -> None:
+        for version in (header.oldest_version, header.newest_version):
+            version.number = learner.version.number + 1_000_000
+
+    _refuse(learner, {"newer weights than the learner's": newer}, REASON_GENERATION)
+
+
+@case("learner", "validation")
 def a_header_that_contradicts_itself_is_refused(learner: LearnerTarget) -> None:
     """A header that contradicts itself is refused.
 

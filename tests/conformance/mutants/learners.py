@@ -54,16 +54,23 @@ def free_credits(patch: Patch) -> None:
 def any_generation(patch: Patch) -> None:
     real = admission.check_header
 
-    def check(header: TrajectoryHeader, contract: Any, generation: int) -> None:
+    def check(header: TrajectoryHeader, contract: Any, own: Version) -> None:
         same = TrajectoryHeader()
         same.CopyFrom(header)
-        same.oldest_version.generation = same.newest_version.generation = generation
+        same.oldest_version.generation = same.newest_version.generation = own.generation
         same.newest_version.number = max(same.newest_version.number, same.oldest_version.number)
         if header.newest_version.generation == header.oldest_version.generation:
             same.newest_version.number = header.newest_version.number
-        real(same, contract, generation)
+        real(same, contract, own)
 
     patch.setattr(admission, "check_header", check)
+
+
+def any_number(patch: Patch) -> None:
+    real = admission.check_header
+    patch.setattr(
+        admission, "check_header", lambda header, contract, own: real(header, contract, own._replace(number=1 << 60))
+    )
 
 
 def always_sends(patch: Patch) -> None:
@@ -178,6 +185,12 @@ MUTANTS = (
         quick=False,
     ),
     Mutant("learner", "accepts other generations", ("another_generation_is_refused",), any_generation),
+    Mutant(
+        "learner",
+        "accepts newer weights than its own",
+        ("weights_that_the_learner_never_had_are_refused",),
+        any_number,
+    ),
     Mutant("learner", "sends weights that the asker has", ("only_newer_weights_are_sent",), always_sends),
     Mutant("learner", "sends weights to other contracts", ("another_contract_gets_no_weights",), weights_for_all),
     Mutant(
