@@ -150,7 +150,7 @@ class CurrentPolicy:
             self._wanted.clear()
             told = announced()
             if told < before:  # a learner's versions never go back
-                _log.warning("another learner answers, at version %s after %s: its weights are taken anew", told, before)
+                _log.warning("another learner: version %s after %s; its weights are taken anew", told, before)
                 self.version = Version()
             before = told
             if told > self.version:
