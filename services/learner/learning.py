@@ -133,6 +133,7 @@ class PolicyLearner:
             counters={
                 "updates": self.updates,
                 "frames": self.frames,
+                "frames_before": self.frames_before,
                 "held": self.held,
                 "shuffle": self._shuffle.bit_generator.state,
             },
@@ -150,6 +151,7 @@ class PolicyLearner:
         unpack_optimiser(self.optimiser, state.tensors["optimiser"])
         self.updates, self.frames = state.counters["updates"], state.counters["frames"]
         self.held = state.counters.get("held", 0)
+        self.frames_before = state.counters.get("frames_before", self.frames_before)
         self._shuffle.bit_generator.state = state.counters["shuffle"]
 
     def take_progress(self) -> Progress:

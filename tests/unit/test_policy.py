@@ -260,7 +260,9 @@ def test_the_learning_rate_falls_with_the_frames_also_after_a_resume(optimiser):
     learner.learn(trajectory, rewards)
     assert learner.optimiser.param_groups[0]["lr"] == pytest.approx(0.01 * 0.625)
     resumed = PolicyLearner(policy_of("small", spec=spec_of(), view=view), config, seed=0)
+    learner.frames_before = 100
     resumed.restore(learner.state())
+    assert resumed.frames_before == 100, "a model's frames count wherever its checkpoints go"
     resumed.frames = 2000
     resumed.learn(trajectory, rewards)
     assert resumed.optimiser.param_groups[0]["lr"] == pytest.approx(0.0025)
