@@ -26,7 +26,7 @@ def settle_precision(wanted: Wanted, device: torch.device, run: Run, config: Run
 
 
 def judging_step(config: RunConfig, dataset: Dataset, device: torch.device, precision: Precision) -> Step:
-    """One update of a new judge on blank paintings, of which scoring sees one."""
+    """One update of a new judge on a blank painting, and the scoring of that one alone."""
     batch = config.discriminator.batch if device.type != "cpu" else min(config.discriminator.batch, PICTURES_ON_CPU)
     changes = {"updates_per_batch": 1, "update_first": True, "terms": (), "batch": batch}
     once = config.discriminator.model_copy(update=changes)
@@ -38,7 +38,7 @@ def judging_step(config: RunConfig, dataset: Dataset, device: torch.device, prec
         device=device,
         precision=precision,
     )
-    blank = np.full((1, once.batch, *dataset.train.shape[1:]), 255, np.uint8)
+    blank = np.full((1, 1, *dataset.train.shape[1:]), 255, np.uint8)  # updates draw from it as often as they need
     targets = blank[0] if config.conditional else None
     ids = itertools.count()
     return lambda: judge.score(str(next(ids)), blank, targets, remember=True)

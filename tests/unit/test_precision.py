@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -203,6 +204,24 @@ def test_measuring_leaves_what_is_measured_as_it_was(learning: LearningRun) -> N
     for name, tensor in before.tensors["policy"].items():
         assert torch.equal(after.tensors["policy"][name], tensor)
     assert learning.learner.precision == FP32
+
+
+def test_a_measured_step_of_the_learner_is_an_update_also_where_batches_are_held_back(
+    learning: LearningRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = learning.config.learner.model_copy(update={"hold_batches": 300})
+    learning.config = learning.config.model_copy(update={"learner": settings})
+    update, made = PolicyLearner._update, []
+
+    def counted(learner: PolicyLearner, *arguments: Any) -> Any:
+        made.append(learner)
+        return update(learner, *arguments)
+
+    monkeypatch.setattr(PolicyLearner, "_update", counted)
+    step = learning_step(learning, FP32)
+    step()
+    step()
+    assert len(made) == 2
 
 
 @pytest.mark.parametrize("conditional", [False, True])
