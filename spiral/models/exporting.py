@@ -27,7 +27,7 @@ def export(
 ) -> Card:
     """Write the model of a run's newest checkpoint to the folder ``out``, which appears as a whole.
 
-    Scores are those that the last ``spiral eval`` of the run found; frames and hours count those of the model that the
+    Scores are those that ``spiral eval`` found of this checkpoint; frames and hours count those of the model that the
     run began with, too. The run's discriminator goes to the folder ``discriminator``, where one is named. Raises
     ValueError where the run has no checkpoint, or nothing of what is asked for, or ``out`` exists.
     """
@@ -46,7 +46,7 @@ def export(
         frames=trained.frames + (before.frames if before else 0),
         hours=round(hours + (before.hours if before else 0.0), 2),
         machine=_machine(run),
-        scores=_scores(run),
+        scores=_scores(run, trained.frames),
         limits=limits,
     )
     targets = targets_for(trained, SHOWN, seed=0)
@@ -81,18 +81,25 @@ def _discriminator(run: Run) -> bytes:
     return save({name: weights.half() for name, weights in found.state.tensors["network"].items()})
 
 
-def _scores(run: Run) -> dict[str, float]:
-    """The figures of the run's last evaluation, without their intervals; none where there was no evaluation."""
+def _scores(run: Run, frames: int) -> dict[str, float]:
+    """The figures of the run's last evaluation, without their intervals; none where it was not after so many frames."""
     try:
         found = json.loads((run.path / "evaluation" / "evaluation.json").read_text())
+        if found["frames"] != frames:
+            return {}
         return {name: round(figure["value"], 4) for name, figure in found["figures"].items()}
     except (OSError, json.JSONDecodeError, KeyError, TypeError):
         return {}
 
 
 def _machine(run: Run) -> str:
+    """As it was noted when the run began; nothing is known of one that a launcher did not train."""
     try:
         cores = json.loads(run.machine_file.read_text())["cores"]
     except (OSError, json.JSONDecodeError, KeyError):
-        cores = os.cpu_count()
-    return f"{cores} cores ({platform.machine()}), no GPU"
+        return "unknown"
+    try:
+        gpu = json.loads(run.precision_file("learner").read_text())["device"] != "cpu"
+    except (OSError, json.JSONDecodeError, KeyError):
+        gpu = False
+    return f"{cores} cores ({platform.machine()}), {'a' if gpu else 'no'} GPU"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,26 @@ def test_a_run_becomes_a_model_that_paints_the_same(tmp_path: Path, capsys: pyte
     assert len(list((tmp_path / "painted").glob("*.png"))) == 2
     assert main(export) == 2
     assert f"{folder} exists" in capsys.readouterr().err
+
+
+def test_a_card_says_what_is_known_of_this_checkpoint_alone(tmp_path: Path) -> None:
+    run = make_trained_run(tmp_path / "runs")
+    (run.path / "evaluation").mkdir()
+    evaluation = run.path / "evaluation" / "evaluation.json"
+    evaluation.write_text(json.dumps({"frames": 32, "figures": {"mse": {"value": 0.5}}}))
+    assert main(_export(run, tmp_path / "first")) == 0
+    card = read_card(tmp_path / "first")
+    assert card.scores == {}, "they are those of an earlier checkpoint"
+    assert card.machine == "unknown"
+
+    evaluation.write_text(json.dumps({"frames": 64, "figures": {"mse": {"value": 0.5}}}))
+    run.machine_file.write_text(json.dumps({"cores": 16}))
+    run.precision_file("learner").write_text(json.dumps({"precision": "bf16", "device": "cuda"}))
+    assert main(_export(run, tmp_path / "second")) == 0
+    card = read_card(tmp_path / "second")
+    assert card.scores == {"mse": 0.5}
+    assert card.machine.startswith("16 cores")
+    assert card.machine.endswith("a GPU")
 
 
 def test_what_is_no_model_is_said_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
