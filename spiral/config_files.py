@@ -59,7 +59,10 @@ def read_tree(text: str, where: str) -> dict[str, Any]:
 
 def parse_config(tree: Mapping[str, Any], where: str) -> RunConfig:
     """Validate a tree of settings; ``where`` is named in the error."""
-    _refuse_unknown(tree, RunConfig, "")
+    try:
+        _refuse_unknown(tree, RunConfig, "")
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
     try:
         return RunConfig.model_validate(tree)
     except ValidationError as error:

@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 
 CGROUP = Path("/sys/fs/cgroup")
+MAX_THREADS = 256
+"""Most threads that an engine paints with."""
 
 
 def usable_cores(cgroup: Path = CGROUP) -> int:
@@ -16,6 +18,11 @@ def usable_cores(cgroup: Path = CGROUP) -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _cpu_quota(cgroup)
     return max(1, min(cores, math.floor(quota))) if quota else cores
+
+
+def usable_threads() -> int:
+    """Threads for an engine that has this machine to itself."""
+    return min(usable_cores(), MAX_THREADS)
 
 
 def usable_memory_bytes(cgroup: Path = CGROUP) -> int:

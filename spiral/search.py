@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from spiral.actions import ActionSpec
 from spiral.engines import Engine
 from spiral.evaluation.targets import mse
-from spiral.machine import usable_cores
+from spiral.machine import usable_threads
 
 TRIES_AT_ONCE = 8
 """Changes of one program that are painted side by side, of which the best may be kept."""
@@ -39,7 +39,7 @@ class Search:
         self._spec, self._moves = engine.spec, moves
         self._rng = np.random.default_rng(seed)
         self._wanted = targets.repeat(TRIES_AT_ONCE, 0)
-        self._canvases = engine.open(len(self._wanted), usable_cores())
+        self._canvases = engine.open(len(self._wanted), usable_threads())
         self._programs = programs.transpose(1, 0, 2).copy()
         self._errors = self._paint(self._programs.repeat(TRIES_AT_ONCE, 1))[:, 0]
         self.tried = 0

@@ -17,7 +17,7 @@ from spiral.config_files import load_config
 from spiral.datasets import Dataset, load
 from spiral.datasets.views import area_average
 from spiral.engines import Engine, create
-from spiral.machine import usable_cores
+from spiral.machine import usable_cores, usable_threads
 from spiral.models import CONFIG, POLICY, read_card
 from spiral.painting import paint
 from spiral.policy import Policy, build_policy
@@ -47,7 +47,7 @@ class Trained:
         self._check(num, targets)
         generator = torch.Generator().manual_seed(seed)
         with _torch_threads(1 if self.config.policy.network == "small" else usable_cores()):
-            return paint(self.policy, self.engine, num, generator, targets, threads=usable_cores())
+            return paint(self.policy, self.engine, num, generator, targets, threads=usable_threads())
 
     def _check(self, num: int, targets: NDArray[np.uint8] | None) -> None:
         if targets is not None and not self.config.conditional:

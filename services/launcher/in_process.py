@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,8 +23,10 @@ def run_in_process(
     ValueError where the run can't go on as it is configured.
     """
 
+    started = time.monotonic()
+
     def show(record: Mapping[str, Any]) -> None:
-        display.show(from_record(record, limits))
+        display.show(from_record(record, time.monotonic() - started, limits))
 
     try:
         found = run_lockstep(

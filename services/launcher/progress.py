@@ -134,9 +134,10 @@ class Tracker:
         return (points[-1][1] - points[0][1]) / (points[-1][0] - points[0][0])
 
 
-def from_record(record: Mapping[str, Any], limits: Limits) -> Progress:
-    """Progress of an in-process run from a record of its learning curve (the keys of ``history.jsonl``)."""
-    seconds, frames, fps = float(record.get("seconds", 0.0)), int(record.get("frames", 0)), record.get("fps")
+def from_record(record: Mapping[str, Any], seconds: float, limits: Limits) -> Progress:
+    """Progress of an in-process run, so many seconds after this start, from a record of its learning curve (the keys
+    of ``history.jsonl``)."""
+    frames, fps = int(record.get("frames", 0)), record.get("fps")
     return Progress(
         seconds=seconds,
         seconds_left=limits.seconds_left(seconds, frames, fps),

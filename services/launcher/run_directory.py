@@ -17,7 +17,7 @@ import psutil
 from services.launcher.data_check import check_data
 from spiral.compatibility import changes
 from spiral.config import RunConfig
-from spiral.config_files import load_config
+from spiral.config_files import load_config, preset_names
 from spiral.models import CARD, CONFIG, POLICY, find_discriminator, read_card
 from spiral.runs import Run, name_run
 
@@ -76,11 +76,12 @@ def open_run(request: Request, clock: Callable[[], float] = time.monotonic) -> O
     """
     run = name_run(request.runs, request.name or _default_name(request))
     begun: list[str] = []
+    new: RunConfig | None = None
     if not run.exists or request.fresh:  # a wrong word and a wrong picture leave no directory behind
-        config = _new_config(request)
-        check_data(config)
+        new = _new_config(request, run)
+        check_data(new)
         if request.model is not None:
-            begun.append(_begun(request.model, config))
+            begun.append(_begun(request.model, new))
     elif request.model is not None:
         raise ValueError(
             f'--from: the run "{run.name}" has begun already; leave it out to go on, choose another name with --run, '
@@ -98,11 +99,11 @@ def open_run(request: Request, clock: Callable[[], float] = time.monotonic) -> O
         if request.fresh and run.exists:
             report.append(f"the run that was here is kept as {_set_aside(run)}")
         resumed = run.exists
-        config, changes = _settle(run, request)
-        report += [_found(run)] if resumed else [f"new run {run.name} in {run.path}"]
+        config, changes = _settle(run, request) if resumed else (new or _new_config(request, run), [])
+        report += [_found(run)] if resumed else [f"new run {run.name} in {run.path}, preset {config.preset}"]
         report += changes
         check_space(run.path)
-        if request.model is not None:
+        if not resumed:
             _begin_with(run, request.model)
             report += begun
         write(run.config_file, config.to_yaml())
@@ -165,7 +166,12 @@ def write(path: Path, text: str) -> None:
     aside.replace(path)
 
 
-def _begin_with(run: Run, model: Path) -> None:
+def _begin_with(run: Run, model: Path | None) -> None:
+    """Lay what a new run begins with beside its configuration; what a start left here that failed goes."""
+    for file in (run.initial_file, run.initial_card_file, run.initial_discriminator_file):
+        file.unlink(missing_ok=True)
+    if model is None:
+        return
     shutil.copyfile(model / POLICY, run.initial_file)
     shutil.copyfile(model / CARD, run.initial_card_file)
     discriminator = find_discriminator(model)
@@ -175,6 +181,8 @@ def _begin_with(run: Run, model: Path) -> None:
 
 def _begun(model: Path, config: RunConfig) -> str:
     """Where in its schedules a run from a model begins; ValueError where they leave nothing to learn with."""
+    if not (model / POLICY).is_file():
+        raise ValueError(f"--from: {model} has no {POLICY}; name a folder that `spiral models export` made")
     frames, learner = read_card(model).frames, config.learner
     left = learner.rate_left(frames)
     if not left:
@@ -194,12 +202,23 @@ def _default_name(request: Request) -> str:
     return Path(preset).stem if _is_file(preset) else preset
 
 
-def _new_config(request: Request) -> RunConfig:
+def _new_config(request: Request, run: Run) -> RunConfig:
     """What a new run is to train with; where a model comes without its discriminator, one learns alone at first."""
     if request.model is None:
-        return load_config(request.preset or DEFAULT_PRESET, request.settings)
-    hold = f"learner.hold_batches={0 if find_discriminator(request.model) else HOLD_BATCHES}"
-    return load_config(str(request.model / CONFIG), [hold, *request.settings])
+        return load_config(request.preset or _own_preset(run), request.settings)
+    as_it_was = str(request.model / CONFIG)
+    judge = load_config(as_it_was, request.settings).discriminator
+    alone = judge.kind == "learned" and find_discriminator(request.model) is None
+    return load_config(as_it_was, [f"learner.hold_batches={HOLD_BATCHES if alone else 0}", *request.settings])
+
+
+def _own_preset(run: Run) -> str:
+    """The preset of a run that begins anew; the demo's for one that is new."""
+    try:
+        own = run.config().preset
+    except ValueError:  # there is none, or it is what the run begins anew for
+        return DEFAULT_PRESET
+    return own if own in preset_names() else DEFAULT_PRESET
 
 
 def _is_file(preset: str) -> bool:
@@ -207,9 +226,7 @@ def _is_file(preset: str) -> bool:
 
 
 def _settle(run: Run, request: Request) -> tuple[RunConfig, list[str]]:
-    """The configuration to train with, and what changes against the stored one."""
-    if not run.exists:
-        return _new_config(request), []
+    """The configuration to go on with, and what changes against the stored one."""
     stored = run.config()
     file = request.preset if request.preset and _is_file(request.preset) else None
     if request.preset and not file and request.preset != stored.preset:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,7 +21,14 @@ def status(
     from spiral.runs import find_run, list_runs, summarise  # noqa: PLC0415
 
     found = [find_run(runs, run)] if run else list_runs(runs)
-    summaries = [summarise(run) for run in found]
+    summaries: list[dict[str, Any]] = []
+    for each in found:
+        try:
+            summaries.append(summarise(each))
+        except ValueError as error:  # one that can't be read hides no other
+            if run:
+                raise
+            summaries.append({"run": each.name, "error": str(error)})
     if as_json:
         for summary in summaries:
             typer.echo(json.dumps(summary))
@@ -39,6 +46,9 @@ def status(
             heading, justify="right" if heading in {"frames", "minutes", "score real", "painted"} else "left"
         )
     for summary in summaries:
+        if "error" in summary:
+            table.add_row(summary["run"], "–", "–", "–", "–", "–", f"unreadable: {summary['error']}")
+            continue
         table.add_row(
             summary["run"],
             summary["preset"],

@@ -17,7 +17,7 @@ from spiral.evaluation.reference import Distances, Reference
 from spiral.evaluation.report import Figure, Report
 from spiral.evaluation.reproduction import MOST_FOLLOWED, error_curve, reproduction
 from spiral.evaluation.resampling import Measured, measured, measured_count, measured_mean, weights_of
-from spiral.machine import usable_cores
+from spiral.machine import usable_threads
 from spiral.trained import Trained, target_rows
 
 FEWEST = 65
@@ -69,7 +69,7 @@ def evaluate_run(name: str, trained: Trained, num: int, seed: int, inception: In
         figures += found
         left_out += unmeasured
         curve = error_curve(
-            trained.engine, actions[:MOST_FOLLOWED], targets.pictures[:MOST_FOLLOWED], seed, usable_cores()
+            trained.engine, actions[:MOST_FOLLOWED], targets.pictures[:MOST_FOLLOWED], seed, usable_threads()
         )
     if digits and targets is not None and targets.labels is not None and encoded.probabilities is not None:
         ceiling = encoder.encode(targets.pictures).probabilities

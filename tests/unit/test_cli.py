@@ -177,6 +177,19 @@ def test_status_reads_the_history_past_a_torn_line(runs: Path, capsys: pytest.Ca
     assert "digits" in capsys.readouterr().out
 
 
+def test_status_of_a_run_that_cannot_be_read_hides_no_other(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (runs / "old").mkdir()
+    (runs / "old" / "config.yaml").write_text("learner: {was_once: 1}\n")
+    assert main(["status", "--runs", str(runs), "--json"]) == 0
+    good, old = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (good["run"], old["run"]) == ("digits", "old")
+    assert str(runs / "old" / "config.yaml") in old["error"]
+    assert 'learner."was_once" is unknown' in old["error"]
+    assert main(["status", "--runs", str(runs)]) == 0
+    assert "unreadable" in capsys.readouterr().out
+    assert "was_once" in refused(capsys, "status", "--run", "old", "--runs", str(runs))
+
+
 def test_render_replays_a_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     PROGRAM.save(tmp_path / "p.json")
     for name, count in (("x.png", 1), ("x.gif", 2), ("x.npz", 1)):

@@ -128,9 +128,11 @@ def test_the_live_panel_shows_all_there_is_to_know() -> None:
 
 
 def test_a_record_of_the_learning_curve_is_progress_too() -> None:
-    record = {"seconds": 30.0, "frames": 600, "fps": 20.0, "updates": 8, "entropy": {"end": 1.0}, "score_real": 0.5}
-    progress = from_record(record, Limits(frames=1200))
+    record = {"seconds": 630.0, "frames": 600, "fps": 20.0, "updates": 8, "entropy": {"end": 1.0}, "score_real": 0.5}
+    progress = from_record(record, 30.0, Limits(frames=1200))
     assert (progress.frames, progress.share_done, progress.seconds_left) == (600, 0.5, 30.0)
+    progress = from_record(record, 30.0, Limits(minutes=10))
+    assert (progress.share_done, progress.seconds_left) == (0.05, 570.0), "minutes are those of this start"
 
 
 def test_clock_and_sparkline() -> None:

@@ -19,7 +19,12 @@ from services.launcher.ending import MOMENTS
 from services.launcher.run_directory import Request, open_run
 from services.launcher.sockets import LONGEST_NAME, socket_directory
 from spiral.machine import usable_cores, usable_memory_bytes
+from spiral.models import POLICY, find_model
+from spiral.runs import Run
 from spiral.wire.addresses import MAX_SOCKET_PATH_BYTES
+
+SAMPLE = ("data=mnist-sample",)
+"""What is there without a download."""
 
 
 def ask(runs: Path, **wishes: object) -> Request:
@@ -119,16 +124,54 @@ def test_services_that_outlive_their_launcher_for_too_long_are_named(
 
 
 def test_fresh_keeps_what_was_there_under_another_name(tmp_path: Path) -> None:
-    first = open_run(ask(tmp_path, name="a", settings=("learner.reuse=3",)))
+    first = open_run(ask(tmp_path, preset="mnist", name="a", settings=(*SAMPLE, "learner.reuse=3")))
     first.run.history_file.write_text("{}\n")
     first.close()
-    second = open_run(ask(tmp_path, name="a", fresh=True))
+    second = open_run(ask(tmp_path, name="a", fresh=True, settings=SAMPLE))
     (kept,) = tmp_path.glob("a-before-*")
     assert str(kept) in second.report[0]
     assert (kept / "history.jsonl").read_text() == "{}\n"
     assert second.config.learner.reuse == 2
+    assert second.config.preset == "mnist", "the run's own"
     assert second.run.history() == []
     second.close()
+
+
+def test_a_damaged_configuration_is_no_hindrance_to_a_fresh_run(tmp_path: Path) -> None:
+    first = open_run(ask(tmp_path, preset="mnist", name="a", settings=SAMPLE))
+    first.close()
+    first.run.config_file.write_text("learner: [")
+    second = open_run(ask(tmp_path, name="a", fresh=True))
+    assert second.config.preset == "demo"
+    second.close()
+
+
+def test_what_a_start_left_that_came_to_nothing_does_not_begin_the_next(tmp_path: Path) -> None:
+    run = Run(tmp_path / "a")
+    run.path.mkdir()
+    for file in (run.initial_file, run.initial_card_file, run.initial_discriminator_file):
+        file.write_text("of a model")
+    opened = open_run(ask(tmp_path, name="a"))
+    assert not list(run.path.glob("initial*"))
+    opened.close()
+
+
+def test_a_model_without_weights_is_named_and_leaves_no_run(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(find_model("mnist"), model)
+    (model / POLICY).unlink()
+    with pytest.raises(ValueError, match=rf"--from: {model} has no {POLICY}"):
+        open_run(ask(tmp_path / "runs", name="a", model=model, settings=SAMPLE))
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(("kind", "held"), [("learned", run_directory.HOLD_BATCHES), ("l2", 0)])
+def test_a_judge_that_learns_nothing_needs_no_time_to_catch_up(kind: str, held: int, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(find_model("omniglot-reconstruct"), model)
+    opened = open_run(ask(tmp_path / "runs", name="a", model=model, settings=(*SAMPLE, f"discriminator.kind={kind}")))
+    assert opened.config.learner.hold_batches == held
+    opened.close()
 
 
 def test_a_new_start_shows_no_quarter_of_an_earlier_one(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from spiral.engines.mypaint.brushes import BrushFile, load_brush
 from spiral.engines.mypaint.canvases import MyPaintCanvases
 from spiral.engines.mypaint.native_module import LEVELS, PRESSURES, has_speed_inputs, library, native_settings, parse
 from spiral.engines.mypaint.settings import MAX_RADIUS, MAX_SIDE, MyPaintSettings
+from spiral.machine import MAX_THREADS
 from spiral.validation import sentence
 
 MAX_BATCH = 4096
-MAX_THREADS = 256
 
 
 def action_spec(settings: MyPaintSettings) -> ActionSpec:
