@@ -282,7 +282,7 @@ class LearningRun:
         except FileNotFoundError:
             return "a new run"
         for policy in (self.learner.policy, self.learner.average):
-            load_weights(policy, policy.for_this_length(weights), self.run.initial_file.name)
+            load_weights(policy, policy.for_this_run(weights), self.run.initial_file.name)
         return "a new run with the weights of a model"
 
 

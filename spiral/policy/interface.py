@@ -118,8 +118,8 @@ class Policy(nn.Module, ABC):
         parts = torch.split(packed, [part[0].numel() for part in like], 1)
         return tuple(part.view_as(shape) for part, shape in zip(parts, like, strict=True))
 
-    def for_this_length(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Weights of the same network for programs of another length, made to fit ``num_actions``."""
+    def for_this_run(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Weights of the same network for programs of another length or coarser places, made to fit this one's."""
         return state
 
     @abstractmethod

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from spiral.actions import ActionSpec
 from spiral.policy.interface import Inputs, Policy, State
+from spiral.policy.refining import refine, shyness
 
 
 class SmallPolicy(Policy):
@@ -49,13 +50,29 @@ class SmallPolicy(Policy):
         for module in [*self.previous, self.step, *self.chosen]:
             nn.init.normal_(module.weight, std=1 / math.sqrt(width))
 
-    def for_this_length(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Steps beyond the last that is known begin as that one."""
+    def for_this_run(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Steps beyond the last that is known begin as that one, finer places between their neighbours."""
+        fitting = dict(state)
         known = state.get("step.weight")
-        if known is None or known.dim() != 2 or not len(known):
-            return state
-        more = known[-1:].repeat(max(0, self.num_actions - len(known)), 1)
-        return {**state, "step.weight": torch.cat([known, more])[: self.num_actions]}
+        if known is not None and known.dim() == 2 and len(known):
+            more = known[-1:].repeat(max(0, self.num_actions - len(known)), 1)
+            fitting["step.weight"] = torch.cat([known, more])[: self.num_actions]
+        for k, component in enumerate(self.spec.components):
+            if component.kind == "grid":
+                self._refine(fitting, k, component.side)
+        return fitting
+
+    def _refine(self, state: dict[str, Tensor], k: int, side: int) -> None:
+        """Make what belongs to the places of component ``k`` fit a lattice of ``side``."""
+        names = [f"heads.{k}.weight", f"heads.{k}.bias", f"chosen.{k}.weight"]
+        if k in self.remembered:
+            names.append(f"previous.{self.remembered.index(k)}.weight")
+        for name in names:
+            rows = state.get(name)
+            if rows is not None and rows.dim():
+                state[name] = refine(rows, side)
+                if name.endswith("bias") and len(rows) < len(state[name]):
+                    state[name] = state[name] - shyness(math.isqrt(len(rows)), side)
 
     def see(self, pictures: Tensor) -> Tensor:
         """Averaged to few pixels, as ink in 0 … 1 (white is 0, so a blank page is silent): float32 ``[…, pixels]``."""

@@ -1,12 +1,15 @@
-"""Weights of a policy: as bytes, and for programs of another length."""
+"""Weights of a policy: as bytes, for programs of another length and for finer places."""
 
 from __future__ import annotations
+
+import math
 
 import pytest
 import torch
 
 from spiral.config import PolicyConfig
 from spiral.policy import Inputs, build_policy
+from spiral.policy.refining import refine, shyness
 from spiral.policy.weights import dump_weights, load_weights, parse_weights
 from tests.policies import policy_of, roll_out, spec_of
 
@@ -32,7 +35,7 @@ def test_weights_paint_programs_of_another_length(network, length):
     known = policy_of(network, spec=spec_of(), view=view)
     torch.manual_seed(1)
     other = build_policy(PolicyConfig(network=network, noise=10), spec_of(), view, length, conditional=False)
-    load_weights(other, other.for_this_length(known.state_dict()))
+    load_weights(other, other.for_this_run(known.state_dict()))
     actions, _, inputs = roll_out(other, view, conditional=False)
     one = other.judge(inputs, actions, other.initial_state(6)).log_prob
     clamped = Inputs(
@@ -40,6 +43,43 @@ def test_weights_paint_programs_of_another_length(network, length):
     )
     two = known.judge(clamped, actions, known.initial_state(6)).log_prob
     torch.testing.assert_close(one, two)
+
+
+@pytest.mark.parametrize(("before", "side"), [(4, 8), (4, 12), (3, 4), (8, 4), (4, 4)])
+def test_finer_places_lie_between_their_neighbours(before, side):
+    """What is linear in the place stays so, up to the last one, beyond which there is no neighbour."""
+    row, column = torch.meshgrid(torch.arange(before) / before, torch.arange(before) / before, indexing="ij")
+    rows = torch.stack([1 + 2 * row - 3 * column, row], -1).reshape(before**2, 2)
+    finer = refine(rows, side)
+    if side <= before:
+        assert finer is rows, "coarser ones are not made"
+        return
+    at = (torch.arange(side) / side).clamp(max=(before - 1) / before)
+    row, column = torch.meshgrid(at, at, indexing="ij")
+    torch.testing.assert_close(finer, torch.stack([1 + 2 * row - 3 * column, row], -1).reshape(side**2, 2))
+    old = shyness(before, side).reshape(side, side) == 0
+    assert old[0, 0]
+    assert int(old.sum()) == math.gcd(before, side) ** 2
+
+
+def test_a_model_paints_on_finer_places_as_before():
+    view = (32, 32, 1)
+    known = policy_of("small", spec=spec_of(grid=4), view=view)
+    other = policy_of("small", spec=spec_of(grid=8), view=view)
+    load_weights(other, other.for_this_run(known.state_dict()))
+    old = (torch.arange(8).reshape(-1, 1) * 8 + torch.arange(8))[::2, ::2].flatten()
+    features = torch.randn(5, known.value.in_features)
+    places = [k for k, component in enumerate(known.spec.components) if component.kind == "grid"]
+    assert places
+    for k in places:
+        torch.testing.assert_close(other.logits(k, features)[:, old], known.logits(k, features))
+        torch.testing.assert_close(
+            other.advance(k, features, old[:5]), known.advance(k, features, torch.arange(16)[:5])
+        )
+    actions, sampled, inputs = roll_out(other, view, conditional=False)
+    torch.testing.assert_close(other.judge(inputs, actions, ()).log_prob, sampled, atol=1e-5, rtol=0)
+    with pytest.raises(ValueError, match="of another network"):
+        load_weights(known, known.for_this_run(other.state_dict()))
 
 
 def test_weights_without_steps_are_refused_whatever_the_length():
@@ -51,4 +91,4 @@ def test_weights_without_steps_are_refused_whatever_the_length():
         {"step.weight": torch.zeros(())},
     ):
         with pytest.raises(ValueError, match="of another network"):
-            load_weights(policy, policy.for_this_length(broken))
+            load_weights(policy, policy.for_this_run(broken))

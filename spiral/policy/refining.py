@@ -1,0 +1,42 @@
+"""Weights for one lattice of places, made to fit a finer one: a model goes on with it and paints much as before."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+SHYNESS = 1.5
+"""Taken off the logits of places that are new, so that few are chosen before it is learnt what they are good for."""
+
+
+def refine(rows: Tensor, side: int) -> Tensor:
+    """Rows ``[places, …]`` of a coarser square lattice for one of ``side²`` places, linear between neighbours.
+
+    Place i of n lies at i/n of the canvas (docs/method.md, 4), so that an old place is found again where ``side`` is a
+    multiple, and beyond the last one there is no neighbour. Unchanged where they are no square lattice that is coarser.
+    """
+    before = math.isqrt(len(rows))
+    if before**2 != len(rows) or not 0 < before < side:
+        return rows
+    across = _between(before, side).to(rows)
+    lattice = rows.reshape(before, before, -1)
+    return torch.einsum("ai,bj,ijk->abk", across, across, lattice).reshape(side * side, *rows.shape[1:])
+
+
+def shyness(before: int, side: int) -> Tensor:
+    """What is taken off the logit of each of ``side²`` places: float32 ``[side²]``, 0 for those of the old lattice."""
+    at = torch.arange(side) * before % side != 0
+    return SHYNESS * (at.unsqueeze(1) | at).flatten().float()
+
+
+def _between(before: int, side: int) -> Tensor:
+    """Weights ``[side, before]`` of the old places for each new one along one axis."""
+    at = torch.arange(side) * before / side
+    low = at.long()
+    weights = torch.zeros(side, before)
+    rows = torch.arange(side)
+    weights[rows, low] += 1 - (at - low)
+    weights[rows, (low + 1).clamp(max=before - 1)] += at - low
+    return weights
