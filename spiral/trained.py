@@ -69,7 +69,14 @@ class Trained:
 
     def data(self) -> Dataset:
         """The run's data set in the view's size; ValueError where it is not on this machine."""
-        height, width, channels = self.engine.observation_shape
+        return self._data(self.engine.observation_shape)
+
+    def canvas_data(self) -> Dataset:
+        """The same in the canvas's size."""
+        return self._data(self.engine.canvas_shape)
+
+    def _data(self, shape: tuple[int, int, int]) -> Dataset:
+        height, width, channels = shape
         return load(self.config.data, (height, width), colour=channels == 3)
 
     def before(self, data: str) -> Trained:

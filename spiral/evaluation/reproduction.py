@@ -33,6 +33,17 @@ def reproduction(
     return [*figures, Figure("ssim", "structural similarity to the targets", likeness, "higher")], ()
 
 
+def canvas_errors(canvases: NDArray[np.uint8], targets: NDArray[np.uint8], seed: int) -> list[Figure]:
+    """The errors of whole canvases, uint8 [N, H, W, C] twice: more than those of the view, which averages edges."""
+    weights, side = weights_of(len(canvases), seed), canvases.shape[1]
+    errors = measured_mean(mse(canvases, targets), weights)
+    blank = measured_mean(mse(np.full_like(targets, WHITE), targets), weights)
+    return [
+        Figure("canvas_mse", f"mean squared error at the canvas's own {side} pixels", errors, "lower"),
+        Figure("canvas_blank_mse", "the same of blank paper", blank, ""),
+    ]
+
+
 def error_curve(
     engine: Engine, actions: NDArray[np.int32], targets: NDArray[np.uint8], seed: int, threads: int = 1
 ) -> tuple[Measured, ...]:

@@ -15,7 +15,7 @@ from spiral.evaluation.inception import Inception
 from spiral.evaluation.lenet import CLASSES
 from spiral.evaluation.reference import Distances, Reference
 from spiral.evaluation.report import Figure, Report
-from spiral.evaluation.reproduction import MOST_FOLLOWED, error_curve, reproduction
+from spiral.evaluation.reproduction import MOST_FOLLOWED, canvas_errors, error_curve, reproduction
 from spiral.evaluation.resampling import Measured, measured, measured_count, measured_mean, weights_of
 from spiral.machine import usable_threads
 from spiral.trained import Trained, target_rows
@@ -67,6 +67,8 @@ def evaluate_run(name: str, trained: Trained, num: int, seed: int, inception: In
     if targets is not None:
         found, unmeasured = reproduction(views, targets.pictures, seed)
         figures += found
+        if trained.engine.canvas_shape != trained.engine.observation_shape:
+            figures += canvas_errors(canvases, Targets.of(trained.canvas_data(), num, seed).pictures, seed)
         left_out += unmeasured
         curve = error_curve(
             trained.engine, actions[:MOST_FOLLOWED], targets.pictures[:MOST_FOLLOWED], seed, usable_threads()

@@ -216,7 +216,9 @@ def test_eval_of_a_run_with_targets_measures_the_reproduction_and_says_what_it_c
     found = json.loads(said)
     assert said == (out / "evaluation.json").read_text()
     figures = found["figures"]
-    assert figures.keys() >= {"mse", "blank_mse", "ssim", "diversity", "real_diversity"}
+    assert figures.keys() >= {"mse", "blank_mse", "ssim", "canvas_mse", "diversity", "real_diversity"}
+    assert figures["canvas_mse"]["value"] > figures["mse"]["value"], "a view averages"
+    assert figures["canvas_blank_mse"]["value"] == pytest.approx(figures["blank_mse"]["value"], rel=0.2)
     assert found["mse_after_strokes"][0]["value"] == pytest.approx(figures["blank_mse"]["value"])
     assert found["mse_after_strokes"][-1]["value"] == pytest.approx(figures["mse"]["value"])
     (left_out,) = found["left_out"]
