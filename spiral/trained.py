@@ -35,6 +35,8 @@ class Trained:
     policy: Policy
     frames: int
     """Learnt so far."""
+    frames_before: int = 0
+    """Those of the model with which the run began."""
 
     def paint(
         self, num: int, seed: int, targets: NDArray[np.uint8] | None = None
@@ -87,7 +89,7 @@ class Trained:
         """The same with the weights of a snapshot file; ValueError where it is of another network."""
         policy = make_policy(self.config, self.engine)
         load_weights(policy, parse_weights(path.read_bytes()), path.name)
-        return Trained(self.config, self.engine, policy, self.frames)
+        return replace(self, policy=policy)
 
 
 @contextmanager
@@ -111,7 +113,8 @@ def load_trained(run: Run) -> Trained:
     engine = create(config.engine.name, config.engine.settings)
     policy = make_policy(config, engine)
     load_weights(policy, checkpoint.state.tensors["average"])
-    return Trained(config, engine, policy, int(checkpoint.state.counters["frames"]))
+    counters = checkpoint.state.counters
+    return Trained(config, engine, policy, int(counters["frames"]), int(counters.get("frames_before", 0)))
 
 
 def load_model(folder: Path) -> Trained:

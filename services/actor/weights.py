@@ -144,7 +144,7 @@ class CurrentPolicy:
     async def keep_fresh(self, announced: Callable[[], Version]) -> None:
         """Take newer weights whenever they are wanted and ``announced`` tells that there are some; errors as for
         :meth:`refresh`."""
-        before = Version()
+        before = max(announced(), self.version)
         while True:
             await self._wanted.wait()
             self._wanted.clear()

@@ -100,7 +100,7 @@ def open_run(request: Request, clock: Callable[[], float] = time.monotonic) -> O
             report.append(f"the run that was here is kept as {_set_aside(run)}")
         resumed = run.exists
         config, changes = _settle(run, request) if resumed else (new or _new_config(request, run), [])
-        report += [_found(run)] if resumed else [f"new run {run.name} in {run.path}, preset {config.preset}"]
+        report.append(_found(run) if resumed else _made(run, config))
         report += changes
         check_space(run.path)
         if not resumed:
@@ -190,7 +190,7 @@ def _begun(model: Path, config: RunConfig) -> str:
             f"--from: after the {frames:,} frames of {model.name} its learning rate has fallen to 0, so nothing would "
             "be learnt; choose one, for example --set learner.learning_rate=0.0003 --set learner.learning_rate_floor=1"
         )
-    rate = f"{learner.learning_rate * left:.2g}, {left:.2g} of learner.learning_rate"
+    rate = f"{learner.learning_rate * left:.2g} ({left:.2g} of learner.learning_rate)"
     return f"begins with {model.name} after its {frames:,} frames, at a learning rate of {rate}"
 
 
@@ -215,10 +215,14 @@ def _new_config(request: Request, run: Run) -> RunConfig:
 def _own_preset(run: Run) -> str:
     """The preset of a run that begins anew; the demo's for one that is new."""
     try:
-        own = run.config().preset
-    except ValueError:  # there is none, or it is what the run begins anew for
-        return DEFAULT_PRESET
-    return own if own in preset_names() else DEFAULT_PRESET
+        own = run.config().preset if run.exists else DEFAULT_PRESET
+    except ValueError:  # damaged, which it may begin anew for
+        own = ""
+    if own not in preset_names():
+        raise ValueError(
+            f'--fresh: the configuration of "{run.name}" names no preset; name one, or its file, with --preset'
+        )
+    return own
 
 
 def _is_file(preset: str) -> bool:
@@ -250,6 +254,10 @@ def _forget_moments(run: Run) -> None:
     """Remove what shows the quarters and the end of an earlier start, or a strip would mix them with this start's."""
     for snapshot in (*run.snapshots.glob("quarter-*"), *run.snapshots.glob("end.*")):
         snapshot.unlink()
+
+
+def _made(run: Run, config: RunConfig) -> str:
+    return f"new run {run.name} in {run.path}" + (f", preset {config.preset}" if config.preset else "")
 
 
 def _found(run: Run) -> str:

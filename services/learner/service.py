@@ -166,8 +166,9 @@ def _announce(
     """Tell everybody of new weights, if there are any."""
     version = learning.version
     if version > publisher.version:
+        weights = dump_weights(learning.learner.policy.state_dict())
         ingest.set_version(version)  # first: who paints with newer weights than that is refused
-        publisher.publish(version, dump_weights(learning.learner.policy.state_dict()))
+        publisher.publish(version, weights)
         scorer.version = version
         serving.info.version = version
 

@@ -39,6 +39,7 @@ def status(
 
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("run", "preset", "frames", "minutes", "score real", "painted", "state"):
@@ -47,7 +48,7 @@ def status(
         )
     for summary in summaries:
         if "error" in summary:
-            table.add_row(summary["run"], "–", "–", "–", "–", "–", f"unreadable: {summary['error']}")
+            table.add_row(summary["run"], "–", "–", "–", "–", "–", Text(f"unreadable: {summary['error']}"))
             continue
         table.add_row(
             summary["run"],

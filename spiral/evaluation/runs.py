@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,8 @@ FEWEST = 65
 """The covariance of 64 features needs more than 64 pictures."""
 # Every two of so many pictures are compared: their mean distance is then known to a hundredth of its size.
 _COMPARED = 1_024
+# Of a data set in the canvas's size, which is prepared for a few thousand of its pictures: room for the grey sets.
+_MOST_BYTES = 512 << 20
 # So many paintings are shown beside real pictures.
 _SHOWN = 48
 
@@ -57,18 +60,23 @@ def evaluate_run(name: str, trained: Trained, num: int, seed: int, inception: In
     if inception is not None:
         inception.check(num, len(data.test))
     targets = Targets.of(data, num, seed) if conditional else None
+    left_out: list[str] = []
+    whole = None
+    try:
+        whole = _whole_targets(trained, data, num, seed)
+    except ValueError as error:
+        left_out.append(f"errors of whole canvases: {error}")
     canvases, actions = trained.paint(num, seed, None if targets is None else targets.pictures)
     views = trained.view(canvases)
 
     encoded = encoder.encode(canvases)
     figures: list[Figure] = []
-    left_out: list[str] = []
     curve: tuple[Measured, ...] = ()
     if targets is not None:
         found, unmeasured = reproduction(views, targets.pictures, seed)
         figures += found
-        if trained.engine.canvas_shape != trained.engine.observation_shape:
-            figures += canvas_errors(canvases, Targets.of(trained.canvas_data(), num, seed).pictures, seed)
+        if whole is not None:
+            figures += canvas_errors(canvases, whole, seed)
         left_out += unmeasured
         curve = error_curve(
             trained.engine, actions[:MOST_FOLLOWED], targets.pictures[:MOST_FOLLOWED], seed, usable_threads()
@@ -104,6 +112,16 @@ def evaluate_run(name: str, trained: Trained, num: int, seed: int, inception: In
         histogram=histogram,
         left_out=tuple(left_out),
     )
+
+
+def _whole_targets(trained: Trained, data: Dataset, num: int, seed: int) -> NDArray[np.uint8] | None:
+    """The targets in the canvas's size; None where the view is the canvas, or there are none. ValueError: not here."""
+    shape = trained.engine.canvas_shape
+    if not trained.config.conditional or shape == trained.engine.observation_shape:
+        return None
+    if (count := len(data.train) + len(data.test)) * math.prod(shape) > _MOST_BYTES:
+        raise ValueError(f"{data.name} has {count:,} pictures, too many to prepare them in that size as well")
+    return Targets.of(trained.canvas_data(), num, seed).pictures
 
 
 def drawn(pictures: NDArray[np.uint8], most: int, seed: int) -> NDArray[np.uint8]:

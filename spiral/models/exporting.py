@@ -43,7 +43,7 @@ def export(
         method=method,
         data=data,
         preset=trained.config.preset or "none",
-        frames=trained.frames + (before.frames if before else 0),
+        frames=trained.frames + (before.frames if before else trained.frames_before),
         hours=round(hours + (before.hours if before else 0.0), 2),
         machine=_machine(run),
         scores=_scores(run, trained.frames),

@@ -1,4 +1,7 @@
-"""Weights for one lattice of places, made to fit a finer one: a model goes on with it and paints much as before."""
+"""Weights for one lattice of places, made to fit a finer one, with which a model paints much as before.
+
+Sure of a place it stays so; where it wavered it wavers between more.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ def refine(rows: Tensor, side: int) -> Tensor:
 
 
 def shyness(before: int, side: int) -> Tensor:
-    """What is taken off the logit of each of ``side²`` places: float32 ``[side²]``, 0 for those of the old lattice."""
+    """What is taken off the logit of each of ``side²`` places: float32 ``[side²]``, 0 for those of the old lattice, and
+    for all where that is no part of the new one."""
+    if side % before:
+        return torch.zeros(side**2)
     at = torch.arange(side) * before % side != 0
     return SHYNESS * (at.unsqueeze(1) | at).flatten().float()
 

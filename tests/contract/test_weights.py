@@ -188,8 +188,11 @@ def test_weights_are_fetched_when_wanted_and_announced(publisher: WeightsPublish
     ask(address, story)
 
 
-def test_another_learner_at_the_same_address_is_followed_though_its_versions_are_lower(tmp_path: Path) -> None:
-    """Its run directory is another one, so it counts anew."""
+@pytest.mark.parametrize("painted", [True, False])
+def test_another_learner_at_the_same_address_is_followed_though_its_versions_are_lower(
+    painted: bool, tmp_path: Path
+) -> None:
+    """Its run directory is another one, so it counts anew; also for an actor that has not painted for the old one."""
     address, announced, asked = f"unix:{tmp_path}/learner", [Version(1, 500)], []
 
     def tell() -> Version:
@@ -207,8 +210,9 @@ def test_another_learner_at_the_same_address_is_followed_though_its_versions_are
             with serving(learner(Version(1, 500)), address):
                 await current.first()
                 keeping = asyncio.create_task(current.keep_fresh(tell))
-                current.want_newer()
-                while not asked:
+                if painted:
+                    current.want_newer()
+                while len(asked) < 1 + painted:
                     await asyncio.sleep(0.01)
             announced[0] = Version(1, 3)
             with serving(learner(Version(1, 4)), address):

@@ -137,11 +137,13 @@ def test_fresh_keeps_what_was_there_under_another_name(tmp_path: Path) -> None:
     second.close()
 
 
-def test_a_damaged_configuration_is_no_hindrance_to_a_fresh_run(tmp_path: Path) -> None:
+def test_a_fresh_run_whose_configuration_names_no_preset_asks_for_one(tmp_path: Path) -> None:
     first = open_run(ask(tmp_path, preset="mnist", name="a", settings=SAMPLE))
     first.close()
     first.run.config_file.write_text("learner: [")
-    second = open_run(ask(tmp_path, name="a", fresh=True))
+    with pytest.raises(ValueError, match='"a" names no preset'):
+        open_run(ask(tmp_path, name="a", fresh=True))
+    second = open_run(ask(tmp_path, name="a", preset="demo", fresh=True))
     assert second.config.preset == "demo"
     second.close()
 
