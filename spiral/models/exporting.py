@@ -102,4 +102,4 @@ def _machine(run: Run) -> str:
         gpu = json.loads(run.precision_file("learner").read_text())["device"] != "cpu"
     except (OSError, json.JSONDecodeError, KeyError):
         gpu = False
-    return f"{cores} cores ({platform.machine()}), {'a' if gpu else 'no'} GPU"
+    return f"{cores} core{'' if cores == 1 else 's'} ({platform.machine()}), {'a' if gpu else 'no'} GPU"
