@@ -8,6 +8,7 @@ import platform
 import shutil
 from pathlib import Path
 
+import torch
 import yaml
 from safetensors.torch import save
 
@@ -16,10 +17,12 @@ from spiral.checkpoints import CheckpointError, read_latest
 from spiral.models import CARD, CONFIG, DISCRIMINATOR, POLICY, SAMPLES, Card, read_card_file
 from spiral.policy.weights import dump_weights
 from spiral.runs import Run
-from spiral.trained import load_trained, targets_for
+from spiral.trained import Trained, load_trained, targets_for
 
 SHOWN = 64
 """Pictures on the sheet of samples."""
+MOST_BYTES = 8_000_000
+"""Of a policy in float32; a larger one is kept in float16, for models live in a repository."""
 
 
 def export(
@@ -59,7 +62,7 @@ def export(
     aside = out.with_name(f".{out.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
-    (aside / POLICY).write_bytes(dump_weights(trained.policy.state_dict()))
+    (aside / POLICY).write_bytes(_weights(trained))
     (aside / CONFIG).write_text(trained.config.to_yaml())
     (aside / CARD).write_text(yaml.safe_dump(card.model_dump(), sort_keys=False, allow_unicode=True, width=110))
     pictures.save_png(sheet, aside / SAMPLES)
@@ -68,6 +71,11 @@ def export(
         discriminator.mkdir(parents=True, exist_ok=True)
         (discriminator / DISCRIMINATOR).write_bytes(learnt)
     return card
+
+
+def _weights(trained: Trained) -> bytes:
+    whole = dump_weights(trained.policy.state_dict())
+    return whole if len(whole) <= MOST_BYTES else dump_weights(trained.policy.state_dict(), torch.float16)
 
 
 def _discriminator(run: Run) -> bytes:

@@ -1,9 +1,10 @@
-"""Weights as bytes: a safetensors file of a policy's state, float32."""
+"""Weights as bytes: a safetensors file of a policy's state."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -11,15 +12,15 @@ from torch import Tensor
 from spiral.policy.interface import Policy
 
 
-def dump_weights(state: Mapping[str, Tensor]) -> bytes:
+def dump_weights(state: Mapping[str, Tensor], dtype: torch.dtype = torch.float32) -> bytes:
     """Serialise a state dict."""
-    return save({name: tensor.detach().float().cpu().contiguous() for name, tensor in state.items()})
+    return save({name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in state.items()})
 
 
 def parse_weights(data: bytes) -> dict[str, Tensor]:
-    """Read what :func:`dump_weights` made; ValueError where it is something else."""
+    """Read what :func:`dump_weights` made, as float32; ValueError where it is something else."""
     try:
-        return load(data)
+        return {name: tensor.float() for name, tensor in load(data).items()}
     except SafetensorError as error:
         raise ValueError(f"weights: not a safetensors file: {error}") from error
 

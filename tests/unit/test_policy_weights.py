@@ -19,6 +19,9 @@ def test_weights_travel_and_others_are_refused():
         policy.value.bias.fill_(3.5)
     load_weights(other, parse_weights(dump_weights(policy.state_dict())))
     assert other.value.bias.item() == 3.5
+    half = parse_weights(dump_weights(policy.state_dict(), torch.float16))
+    for name, weights in policy.state_dict().items():
+        torch.testing.assert_close(half[name], weights, rtol=1e-3, atol=1e-6)
     with pytest.raises(ValueError, match="of another network"):
         load_weights(policy_of("small", spec=spec_of(grid=4), view=view), policy.state_dict())
     with pytest.raises(ValueError, match="not a safetensors file"):
