@@ -38,7 +38,7 @@ def load_config(preset_or_file: str, settings: Iterable[str] = ()) -> RunConfig:
     else:
         raise ValueError(f"preset: {_unknown(preset_or_file, preset_names())}")
     tree |= read_tree(text, where)
-    _refuse_unknown_of(tree, where)
+    _refuse_unknown(tree, RunConfig, f"{where}: ")
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
@@ -61,18 +61,11 @@ def read_tree(text: str, where: str) -> dict[str, Any]:
 
 def parse_config(tree: Mapping[str, Any], where: str) -> RunConfig:
     """Validate a tree of settings; ``where`` is named in the error."""
-    _refuse_unknown_of(tree, where)
+    _refuse_unknown(tree, RunConfig, f"{where}: ")
     try:
         return RunConfig.model_validate(tree)
     except ValidationError as error:
         raise ValueError(f"{where}: {sentence(error)}") from error
-
-
-def _refuse_unknown_of(tree: Mapping[str, Any], where: str) -> None:
-    try:
-        _refuse_unknown(tree, RunConfig, "")
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from error
 
 
 def _parse_value(key: str, value: str) -> Any:

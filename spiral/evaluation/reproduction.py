@@ -21,12 +21,7 @@ def reproduction(
 ) -> tuple[list[Figure], tuple[str, ...]]:
     """Measure paintings against their targets, uint8 [N, H, W, C] twice; and say what could not be measured."""
     weights = weights_of(len(views), seed)
-    errors = measured_mean(mse(views, targets), weights)
-    blank = measured_mean(mse(np.full_like(targets, WHITE), targets), weights)
-    figures = [
-        Figure("mse", "mean squared error to the targets (pixels 0 to 1)", errors, "lower"),
-        Figure("blank_mse", "the same of blank paper", blank, ""),
-    ]
+    figures = _errors("", "mean squared error to the targets (pixels 0 to 1)", views, targets, weights)
     if min(views.shape[1:3]) < SSIM_WINDOW:
         return figures, (f"SSIM: its window needs {SSIM_WINDOW}×{SSIM_WINDOW} pixels; the view is smaller",)
     likeness = measured_mean(ssim(views, targets), weights)
@@ -35,12 +30,22 @@ def reproduction(
 
 def canvas_errors(canvases: NDArray[np.uint8], targets: NDArray[np.uint8], seed: int) -> list[Figure]:
     """The errors of whole canvases, uint8 [N, H, W, C] twice: more than those of the view, which averages edges."""
-    weights, side = weights_of(len(canvases), seed), canvases.shape[1]
-    errors = measured_mean(mse(canvases, targets), weights)
+    label = f"mean squared error at the canvas's own {canvases.shape[1]} pixels"
+    return _errors("canvas_", label, canvases, targets, weights_of(len(canvases), seed))
+
+
+def _errors(
+    prefix: str,
+    label: str,
+    paintings: NDArray[np.uint8],
+    targets: NDArray[np.uint8],
+    weights: NDArray[np.float64],
+) -> list[Figure]:
+    errors = measured_mean(mse(paintings, targets), weights)
     blank = measured_mean(mse(np.full_like(targets, WHITE), targets), weights)
     return [
-        Figure("canvas_mse", f"mean squared error at the canvas's own {side} pixels", errors, "lower"),
-        Figure("canvas_blank_mse", "the same of blank paper", blank, ""),
+        Figure(f"{prefix}mse", label, errors, "lower"),
+        Figure(f"{prefix}blank_mse", "the same of blank paper", blank, ""),
     ]
 
 

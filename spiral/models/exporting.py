@@ -10,7 +10,6 @@ from pathlib import Path
 
 import torch
 import yaml
-from safetensors.torch import save
 
 from spiral import pictures
 from spiral.checkpoints import CheckpointError, read_latest
@@ -86,7 +85,7 @@ def _discriminator(run: Run) -> bytes:
         raise ValueError(str(error)) from error
     if found is None or "network" not in found.state.tensors:
         raise ValueError(f'discriminator: the run "{run.name}" has none that learns; leave --discriminator out')
-    return save({name: weights.half() for name, weights in found.state.tensors["network"].items()})
+    return dump_weights(found.state.tensors["network"], torch.float16)
 
 
 def _scores(run: Run, frames: int) -> dict[str, float]:

@@ -33,8 +33,8 @@ def shyness(before: int, side: int) -> Tensor:
     for all where that is no part of the new one."""
     if side % before:
         return torch.zeros(side**2)
-    at = torch.arange(side) * before % side != 0
-    return SHYNESS * (at.unsqueeze(1) | at).flatten().float()
+    new = torch.arange(side) % (side // before) != 0
+    return SHYNESS * (new.unsqueeze(1) | new).flatten().float()
 
 
 def _between(before: int, side: int) -> Tensor:
