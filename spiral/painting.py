@@ -33,8 +33,16 @@ class Painter:
     steps.
     """
 
-    def __init__(self, policy: Policy, batch: int, generator: torch.Generator, unroll: int | None = None) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        batch: int,
+        generator: torch.Generator,
+        unroll: int | None = None,
+        temperature: float = 1.0,
+    ) -> None:
         self.policy = policy
+        self._temperature = temperature
         self._batch = batch
         self._generator = generator
         self._unroll = policy.num_actions if unroll is None else min(unroll, policy.num_actions)
@@ -79,7 +87,7 @@ class Painter:
             noise=None if self._noise is None else self._tensor(self._noise),
             target=self._seen_targets,
         )
-        sampled = self.policy.act(inputs, self._state, self._generator)
+        sampled = self.policy.act(inputs, self._state, self._generator, self._temperature)
         self._state = sampled.state
         self._log_prob[at] = sampled.log_prob.cpu().numpy()
         actions: NDArray[np.int32] = self._actions[t]
@@ -138,13 +146,14 @@ def paint(
     *,
     batch: int = 64,
     threads: int = 1,
+    temperature: float = 1.0,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """Paint ``num`` pictures: canvases ``[num, H, W, C]`` (not the view) and actions ``[num, T, K]``."""
     pictures, actions = [], []
     for start in range(0, num, batch):
         size = min(batch, num - start)
         canvases = engine.open(size, threads)
-        painter = Painter(policy, size, generator, KEPT)
+        painter = Painter(policy, size, generator, KEPT, temperature)
         painter.begin(
             canvases.reset(np.zeros(size, np.int64)), None if targets is None else targets[start : start + size]
         )

@@ -37,6 +37,8 @@ class Trained:
     """Learnt so far."""
     frames_before: int = 0
     """Those of the model with which the run began."""
+    temperature: float = 1.0
+    """Of the draws: 1 is what it learnt, 0 takes the likeliest action each time."""
 
     def paint(
         self, num: int, seed: int, targets: NDArray[np.uint8] | None = None
@@ -49,7 +51,15 @@ class Trained:
         self._check(num, targets)
         generator = torch.Generator().manual_seed(seed)
         with _torch_threads(1 if self.config.policy.network == "small" else usable_cores()):
-            return paint(self.policy, self.engine, num, generator, targets, threads=usable_threads())
+            return paint(
+                self.policy,
+                self.engine,
+                num,
+                generator,
+                targets,
+                threads=usable_threads(),
+                temperature=self.temperature,
+            )
 
     def _check(self, num: int, targets: NDArray[np.uint8] | None) -> None:
         if targets is not None and not self.config.conditional:

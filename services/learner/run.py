@@ -281,8 +281,9 @@ class LearningRun:
             weights = parse_weights(self.run.initial_file.read_bytes())
         except FileNotFoundError:
             return "a new run"
+        fitting = self.learner.policy.for_this_run(weights)
         for policy in (self.learner.policy, self.learner.average):
-            load_weights(policy, policy.for_this_run(weights), self.run.initial_file.name)
+            load_weights(policy, fitting, self.run.initial_file.name)
         return "a new run with the weights of a model"
 
 

@@ -29,6 +29,7 @@ def evaluate(
         typer.Option(max=100_000, help="Paintings to judge, at least 65; 4,096 make figures that compare."),
     ] = 4096,
     seed: options.Seed = 0,
+    temperature: options.Temperature = 1.0,
     data: Annotated[
         str | None,
         typer.Option(
@@ -41,7 +42,7 @@ def evaluate(
         Path | None,
         typer.Option(
             help="Folder for evaluation.json and evaluation.png (default: evaluation/ in the run's folder, "
-            "or NAME-evaluation here for a model; with --data its name is added).",
+            "or NAME-evaluation here for a model; --data's name is added, and the temperature where it isn't 1).",
             metavar="DIR",
             show_default=False,
         ),
@@ -79,13 +80,15 @@ def evaluate(
         raise ValueError("--inception-weights: it is for --inception, which is not asked for; leave it out or add that")
     name = Path(run or model or "").name
     what = "evaluation" if data is None else f"evaluation-{Path(data).name}"
+    if temperature != 1:
+        what += f"-at-{temperature:g}"
     folder = out or (runs / name / what if model is None else Path(f"{name}-{what}"))
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"out: {folder} is a file; name a folder")
     # Read when numpy is imported. The matrices are small: a second thread gains nothing, and beside busy processes the
     # two wait for each other many times as long.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    trained = options.load_painter(run, model, runs)
+    trained = options.load_painter(run, model, runs, temperature)
 
     from spiral.devices import choose_device  # noqa: PLC0415
     from spiral.evaluation.inception import Inception  # noqa: PLC0415
@@ -128,7 +131,8 @@ def table_of(report: Report) -> Table:
     from spiral.evaluation.report import rounded  # noqa: PLC0415
 
     table = Table(
-        title=f"{report.run}: {report.num:,} paintings after {report.frames:,} learnt frames, seed {report.seed}",
+        title=f"{report.run}: {report.num:,} paintings after {report.frames:,} learnt frames, seed {report.seed}"
+        + (f", temperature {report.temperature:g}" if report.temperature != 1 else ""),
         box=None,
         padding=(0, 2, 0, 0),
         title_justify="left",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -32,9 +33,18 @@ Device = Annotated[
     Literal["auto", "cpu", "cuda"],
     typer.Option("--device", help="Where to compute; auto: cuda where there is one."),
 ]
+Temperature = Annotated[
+    float,
+    typer.Option(
+        "--temperature",
+        min=0,
+        max=10,
+        help="Of the draws: 1 as it learnt, more for bolder pictures, 0 for the likeliest action each time.",
+    ),
+]
 
 
-def load_painter(run: str | None, model: str | None, runs: Path) -> Trained:
+def load_painter(run: str | None, model: str | None, runs: Path, temperature: float = 1.0) -> Trained:
     """What ``--run`` or ``--model`` names, ready to paint; ValueError unless it is exactly one of them."""
     if (run is None) == (model is None):
         raise ValueError("--run, --model: exactly one of them says who paints; `spiral models list` shows the models")
@@ -44,4 +54,5 @@ def load_painter(run: str | None, model: str | None, runs: Path) -> Trained:
     found = find_model(model) if model is not None else find_run(runs, run or "")
     from spiral.trained import load_model, load_trained  # noqa: PLC0415
 
-    return load_model(found) if isinstance(found, Path) else load_trained(found)
+    trained = load_model(found) if isinstance(found, Path) else load_trained(found)
+    return replace(trained, temperature=temperature)

@@ -37,6 +37,7 @@ def paint(
     model: options.Model = None,
     num: Annotated[int, typer.Option(min=1, max=MOST, help="Number of pictures.")] = 64,
     seed: options.Seed = 0,
+    temperature: options.Temperature = 1.0,
     device: options.Device = "auto",
     runs: options.Runs = options.RUNS,
 ) -> None:
@@ -49,7 +50,7 @@ def paint(
     programs = out.with_suffix(".programs") if out.suffix == ".npz" else out.with_name(f"{out.name}.programs")
     _check(out)
 
-    trained = options.load_painter(run, model, runs)
+    trained = options.load_painter(run, model, runs, temperature)
 
     from spiral.devices import choose_device  # noqa: PLC0415
     from spiral.trained import targets_for  # noqa: PLC0415

@@ -25,7 +25,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An evaluation of `num` paintings of a run, drawn with `seed`.
+    """An evaluation of `num` paintings of a run, drawn with `seed` at `temperature`.
 
     `curve` holds the mean squared error to the targets after 0, 1, 2, … strokes; empty without targets. `histogram`
     counts the digits that the classifier sees, empty where it is not asked. `left_out` says in a sentence each what
@@ -45,6 +45,7 @@ class Report:
     curve: tuple[Measured, ...] = ()
     histogram: tuple[int, ...] = ()
     left_out: tuple[str, ...] = field(default=())
+    temperature: float = 1.0
 
     def __getitem__(self, key: str) -> Measured:
         """The figure of that key; KeyError where it was not measured."""
@@ -58,6 +59,7 @@ class Report:
             "frames": self.frames,
             "n": self.num,
             "seed": self.seed,
+            "temperature": self.temperature,
             "reference": self.reference,
             "level": LEVEL,
             "resamples": RESAMPLES,

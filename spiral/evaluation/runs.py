@@ -111,6 +111,7 @@ def evaluate_run(name: str, trained: Trained, num: int, seed: int, inception: In
         curve=curve,
         histogram=histogram,
         left_out=tuple(left_out),
+        temperature=trained.temperature,
     )
 
 

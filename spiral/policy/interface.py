@@ -145,17 +145,22 @@ class Policy(nn.Module, ABC):
     def advance(self, k: int, features: Tensor, chosen: Tensor) -> Tensor:
         """Features ``[N, D]`` after the value ``chosen`` ``[N]`` of component ``k`` is known."""
 
-    def act(self, inputs: Inputs, state: State, generator: torch.Generator) -> Sampled:
-        """Draw the next action of each episode; ``inputs`` has ``T = 1``."""
+    def act(self, inputs: Inputs, state: State, generator: torch.Generator, temperature: float = 1.0) -> Sampled:
+        """Draw the next action of each episode; ``inputs`` has ``T = 1``.
+
+        Logits are divided by ``temperature``; at 0 the likeliest is taken. The log-probability is that at 1.
+        """
         features, _, state = self.core(inputs, state)
         B = features.shape[1]
 
         def sample(k: int, logits: Tensor, rows: Rows) -> Tensor:
             del k, rows
+            if not temperature:
+                return logits.argmax(-1)
             # The exponential race: the argmin of E_i / p_i with E_i ~ Exp(1) is distributed as p.
             # Drawn where the generator is, so that a seed means the same draws on every device.
             race = torch.empty_like(logits, device=generator.device).exponential_(generator=generator)
-            return (logits - race.log_().to(logits.device)).argmax(-1)
+            return (logits - race.log_().mul_(temperature).to(logits.device)).argmax(-1)
 
         actions, log_probs = [], []
         for rows, logits, chosen in self._decode(features[0], self._forbidden(inputs, 1), sample):

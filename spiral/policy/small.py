@@ -15,6 +15,20 @@ from torch import Tensor, nn
 from spiral.actions import ActionSpec
 from spiral.policy.interface import Inputs, Policy, State
 from spiral.policy.refining import refine, shyness
+from spiral.policy.widening import widen
+
+WIDTH = {
+    "view": (0,),
+    "noise_in": (0,),
+    "residual": (0, 1),
+    "steps": (0, 1),
+    "previous": (1,),
+    "step": (1,),
+    "chosen": (1,),
+    "value": (1,),
+    "heads": (1,),
+}
+"""Axes of each layer's weights that are as long as the network is wide."""
 
 
 class SmallPolicy(Policy):
@@ -51,7 +65,8 @@ class SmallPolicy(Policy):
             nn.init.normal_(module.weight, std=1 / math.sqrt(width))
 
     def for_this_run(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Steps beyond the last that is known begin as that one, finer places between their neighbours."""
+        """Steps beyond the last that is known begin as that one, finer places between their neighbours; units beyond
+        the known ones are not listened to yet."""
         fitting = dict(state)
         known = state.get("step.weight")
         if known is not None and known.dim() == 2 and len(known):
@@ -60,7 +75,15 @@ class SmallPolicy(Policy):
         for k, component in enumerate(self.spec.components):
             if component.kind == "grid":
                 self._refine(fitting, k, component.side)
-        return fitting
+        return {name: self._widen(name, weights) for name, weights in fitting.items()}
+
+    def _widen(self, name: str, known: Tensor) -> Tensor:
+        """Make the weights of that name fit this network's width."""
+        fresh = self.state_dict().get(name)
+        if fresh is None:
+            return known
+        layer = name.rpartition(".")[0]
+        return widen(known, fresh, WIDTH[layer.split(".")[0]], isinstance(self.get_submodule(layer), nn.Linear))
 
     def _refine(self, state: dict[str, Tensor], k: int, side: int) -> None:
         """Make what belongs to the places of component ``k`` fit a lattice of ``side``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from spiral.evaluation.reference import Reference
 from spiral.evaluation.report import rounded
 from spiral.evaluation.reproduction import error_curve, reproduction
 from spiral.evaluation.resampling import Measured, weights_of
-from spiral.evaluation.runs import drawn
+from spiral.evaluation.runs import drawn, evaluate_run
 from spiral.evaluation.stroke_curve import errors_by_stroke
 from spiral.evaluation.targets import mse
 from spiral.extras import to_install
@@ -239,6 +240,21 @@ def test_eval_before_another_data_set_takes_its_targets_from_there(tmp_path: Pat
     assert found["run"] == f"after before folder:{white}"
 
 
+@pytest.mark.timeout(600)
+def test_eval_at_another_temperature_leaves_that_of_what_was_learnt(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_trained_run(tmp_path / "runs")
+    assert main(["eval", "--run=tiny", f"--runs={run.path.parent}", "--num=70", "--temperature=0.25"]) == 0
+    assert "seed 0, temperature 0.25" in capsys.readouterr().out
+    assert not (run.path / "evaluation").exists()
+    found = json.loads((run.path / "evaluation-at-0.25" / "evaluation.json").read_text())
+    assert found["temperature"] == 0.25
+    colder = evaluate_run("tiny", dataclasses.replace(load_trained(run), temperature=0.25), 70, 0)
+    assert found["figures"]["diversity"]["value"] == colder["diversity"].value
+    assert colder["diversity"].value != evaluate_run("tiny", load_trained(run), 70, 0)["diversity"].value
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -246,6 +262,7 @@ def test_eval_before_another_data_set_takes_its_targets_from_there(tmp_path: Pat
         (["--inception-weights=x.pth"], "--inception-weights: it is for --inception, which is not asked for"),
         (["--out=file"], "out: file is a file; name a folder"),
         (["--model=x"], "exactly one of them"),
+        (["--temperature=-1"], "Invalid value for '--temperature': Input should be greater than or equal to 0"),
     ],
 )
 def test_eval_refuses_what_it_cannot_do_before_it_paints(

@@ -19,9 +19,9 @@ def test_a_smaller_painting_leaves_nothing_of_a_larger_one_and_touches_nothing_e
     make_trained_run(tmp_path / "runs")
     out, programs = tmp_path / "digits", tmp_path / "digits.programs"
 
-    def paint(num: int, seed: int) -> None:
+    def paint(num: int, seed: int, *more: str) -> None:
         command = ["paint", "--runs", str(tmp_path / "runs"), "--run", "tiny", "--out", str(out)]
-        assert main([*command, "--num", str(num), "--seed", str(seed)]) == 0
+        assert main([*command, "--num", str(num), "--seed", str(seed), *more]) == 0
 
     paint(3, seed=1)
     assert names(out) == ["00000.png", "00001.png", "00002.png"]
@@ -34,6 +34,11 @@ def test_a_smaller_painting_leaves_nothing_of_a_larger_one_and_touches_nothing_e
     assert names(tmp_path) == ["digits", "digits.png", "digits.programs", "runs"]
     with Image.open(tmp_path / "digits.png") as sheet:
         assert sheet.width > 2 * 64, "both pictures are on it, beside each other"
+    as_learnt = (programs / "00000.json").read_bytes()
+    paint(2, 2, "--temperature=0")
+    assert (programs / "00000.json").read_bytes() != as_learnt
+    paint(2, 2)
+    assert (programs / "00000.json").read_bytes() == as_learnt
 
 
 def test_what_was_painted_stays_where_the_next_painting_fails(

@@ -104,7 +104,8 @@ def test_log_probability_and_entropy_are_those_of_the_formulas():
     torch.testing.assert_close(entropy, expected.entropy())
 
 
-def test_sampling_follows_the_probabilities():
+@pytest.mark.parametrize("temperature", [0.0, 0.5, 1.0, 2.0])
+def test_sampling_follows_the_probabilities(temperature: float):
     """10,000 draws of a component with known logits: within five deviations of what they should be."""
     spec = ActionSpec((Component("a", 3, "choice"),))
     policy = build_policy(PolicyConfig(), spec, (16, 16, 1), num_actions=1, conditional=False)
@@ -120,10 +121,14 @@ def test_sampling_follows_the_probabilities():
         torch.tensor([0]),
     )
     with torch.inference_mode():
-        drawn = policy.act(inputs, (), torch.Generator().manual_seed(0)).actions
-    shares = drawn[:, 0].bincount(minlength=3) / B
-    deviations = (probabilities * (1 - probabilities) / B).sqrt()
-    assert ((shares - probabilities).abs() < 5 * deviations).all()
+        sampled = policy.act(inputs, (), torch.Generator().manual_seed(0), temperature)
+    shares = sampled.actions[:, 0].bincount(minlength=3) / B
+    expected = torch.tensor([1.0, 0.0, 0.0])
+    if temperature:
+        expected = probabilities ** (1 / temperature) / (probabilities ** (1 / temperature)).sum()
+    deviations = (expected * (1 - expected) / B).sqrt()
+    assert ((shares - expected).abs() <= 5 * deviations).all()
+    torch.testing.assert_close(sampled.log_prob, probabilities.log()[sampled.actions[:, 0]])
 
 
 def test_memory_reaches_from_the_first_step_to_the_last():

@@ -83,6 +83,37 @@ def test_a_model_paints_on_finer_places_as_before():
         load_weights(known, known.for_this_run(other.state_dict()))
 
 
+def test_a_model_paints_in_a_wider_network_exactly_as_before():
+    view, spec = (32, 32, 1), spec_of(grid=4)
+    known = policy_of("small", spec=spec, view=view)
+    torch.manual_seed(1)
+    wide = build_policy(PolicyConfig(width=384, noise=10), spec, view, known.num_actions, conditional=False)
+    fresh = {name: weights.clone() for name, weights in wide.state_dict().items()}
+    load_weights(wide, wide.for_this_run(known.state_dict()))
+    actions, sampled, inputs = roll_out(wide, view, conditional=False)
+    before, after = known.judge(inputs, actions, ()), wide.judge(inputs, actions, ())
+    torch.testing.assert_close(after.log_prob, before.log_prob)
+    torch.testing.assert_close(after.value, before.value)
+    torch.testing.assert_close(after.log_prob, sampled)
+    width = known.value.in_features
+    torch.testing.assert_close(wide.view.weight[width:], fresh["view.weight"][width:])
+    after.log_prob.sum().backward()
+    heard = [head.weight.grad[:, width:] for head in wide.heads]
+    assert all(gradient.abs().max() > 0 for gradient in heard), "what is new can be listened to"
+    with pytest.raises(ValueError, match="of another network"):
+        load_weights(known, known.for_this_run(wide.state_dict()))
+
+
+@pytest.mark.parametrize("other", [{"view": (32, 32, 3)}, {"spec": spec_of(sizes=6)}])
+def test_nothing_but_the_width_is_made_to_fit(other):
+    known = policy_of("small", spec=spec_of(), view=(32, 32, 1))
+    settings = {"spec": spec_of(), "view": (32, 32, 1)} | other
+    config = PolicyConfig(width=384, noise=10)
+    wide = build_policy(config, settings["spec"], settings["view"], known.num_actions, conditional=False)
+    with pytest.raises(ValueError, match="of another network"):
+        load_weights(wide, wide.for_this_run(known.state_dict()))
+
+
 def test_weights_without_steps_are_refused_whatever_the_length():
     policy = policy_of("small", spec=spec_of(), view=(32, 32, 1))
     for broken in (
