@@ -36,6 +36,9 @@ class PolicyConfig(Section):
     """Width of ``small``, units."""
     pooled_size: int = Field(16, ge=4, le=64)
     """Side to which ``small`` averages the view, pixels."""
+    patch: int = Field(0, ge=0, le=9)
+    """Side of the patch, pixels of the averaged view, that ``small`` looks at about the pen and about each place of a
+    stroke before it chooses what comes after; 0: none."""
     noise: int = Field(0, ge=0, le=256)
     """Length of the noise vector drawn once an episode; 0: none."""
     blind: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from spiral.actions import ActionSpec, Component
 from spiral.config import PolicyConfig
@@ -22,10 +23,23 @@ def spec_of(grid: int = 8, sizes: int = 4, colour: bool = False) -> ActionSpec:
     return ActionSpec(tuple(components), ((True, True, *[False] * (K - 2)), (True,) * K))
 
 
+NETWORKS = ("small", "looking", "paper")
+"""``looking``: the small one that looks about its places, with weights there as if it had learnt."""
+
+
 def policy_of(network: str, *, spec: ActionSpec, view: tuple[int, int, int], conditional: bool = False) -> Policy:
     torch.manual_seed(0)
-    config = PolicyConfig(network=network, noise=10)
-    return build_policy(config, spec, view, num_actions=5, conditional=conditional)
+    policy = build_policy(config_of(network, noise=10), spec, view, num_actions=5, conditional=conditional)
+    if network == "looking":
+        for look in policy.looks:
+            nn.init.normal_(look.weight, std=0.1)
+    return policy
+
+
+def config_of(network: str, noise: int = 0, blind: bool = False) -> PolicyConfig:
+    if network == "looking":
+        return PolicyConfig(network="small", patch=3, noise=noise, blind=blind)
+    return PolicyConfig(network=network, noise=noise, blind=blind)
 
 
 def roll_out(

@@ -28,6 +28,7 @@ def build_policy(
             num_actions,
             width=config.width,
             pooled_size=config.pooled_size,
+            patch=config.patch,
             noise=config.noise,
             conditional=conditional,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,6 +17,9 @@ from torch import Tensor, nn
 
 from spiral.actions import ActionSpec
 from spiral.policy.categorical import log_prob_and_entropy
+
+if TYPE_CHECKING:
+    from spiral.policy.sight import Sight
 
 NEVER = -1e9
 """Logit of a value that can't be chosen: its probability is 0, and unlike −∞ it has no part in a 0 · ∞."""
@@ -141,8 +145,13 @@ class Policy(nn.Module, ABC):
     def logits(self, k: int, features: Tensor) -> Tensor:
         """Unnormalised log-probabilities of component ``k``: ``[N, D]`` → ``[N, size]``."""
 
+    def sight(self, inputs: Inputs, T: int) -> Sight | None:
+        """What the network will look at once it has chosen a place, of the first ``T`` steps; None: nothing."""
+        del inputs, T
+        return None
+
     @abstractmethod
-    def advance(self, k: int, features: Tensor, chosen: Tensor) -> Tensor:
+    def advance(self, k: int, features: Tensor, chosen: Tensor, sight: Sight | None = None) -> Tensor:
         """Features ``[N, D]`` after the value ``chosen`` ``[N]`` of component ``k`` is known."""
 
     def act(self, inputs: Inputs, state: State, generator: torch.Generator, temperature: float = 1.0) -> Sampled:
@@ -163,7 +172,7 @@ class Policy(nn.Module, ABC):
             return (logits - race.log_().mul_(temperature).to(logits.device)).argmax(-1)
 
         actions, log_probs = [], []
-        for rows, logits, chosen in self._decode(features[0], self._forbidden(inputs, 1), sample):
+        for rows, logits, chosen in self._decode(features[0], inputs, 1, sample):
             actions.append(_spread(chosen, rows, B))
             log_prob = logits.log_softmax(-1).gather(-1, chosen.unsqueeze(-1)).squeeze(-1)
             log_probs.append(_spread(log_prob, rows, B))
@@ -185,7 +194,7 @@ class Policy(nn.Module, ABC):
             return flat[:, k] if rows is None else flat[rows, k]
 
         log_probs, entropies = [], []
-        for rows, logits, chosen in self._decode(features.reshape(T * B, -1), self._forbidden(inputs, T), recorded):
+        for rows, logits, chosen in self._decode(features.reshape(T * B, -1), inputs, T, recorded):
             log_prob, entropy = log_prob_and_entropy(logits, chosen)
             log_probs.append(_spread(log_prob, rows, T * B))
             entropies.append(_spread(entropy, rows, T * B))
@@ -197,15 +206,16 @@ class Policy(nn.Module, ABC):
         )
 
     def _decode(
-        self, features: Tensor, forbidden: Tensor | None, choose: Choose
+        self, features: Tensor, inputs: Inputs, T: int, choose: Choose
     ) -> Iterator[tuple[Rows, Tensor, Tensor]]:
         """Run the heads in sampling order, each on the frames for which its component or a later one counts.
 
         Brushes often move without painting, and then most components say nothing. Yields those frames, logits
-        ``[M, size]`` and chosen values ``[M]``. ``forbidden``, bool ``[N, size]``, can't be chosen for the first
-        component.
+        ``[M, size]`` and chosen values ``[M]``.
         """
         rows: Rows = None
+        forbidden = self._forbidden(inputs, T)
+        sight = self.sight(inputs, T)
         for k in range(len(self.spec)):
             logits = self.logits(k, features)
             if k == 0 and forbidden is not None:
@@ -218,8 +228,10 @@ class Policy(nn.Module, ABC):
                 kept = self.needed[flags, k + 1].nonzero().squeeze(-1)
                 features, chosen, flags = features[kept], chosen[kept], flags[kept]
                 rows = kept if rows is None else rows[kept]
+                if sight is not None:
+                    sight.narrow(kept)
             if k + 1 < len(self.spec):
-                features = self.advance(k, features, chosen)
+                features = self.advance(k, features, chosen, sight)
 
     def _forbidden(self, inputs: Inputs, T: int) -> Tensor | None:
         """Flags that can't be chosen, by ``moves``: bool ``[T · B, flags]``; None where all are free.

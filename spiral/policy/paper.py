@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from spiral.actions import ActionSpec, Component
 from spiral.policy.interface import Inputs, Policy, State
+from spiral.policy.sight import Sight
 
 CHANNELS = 32
 """Channels of every convolution of the published network."""
@@ -96,7 +97,8 @@ class PaperPolicy(Policy):
         logits: Tensor = self.heads[k](features)
         return logits
 
-    def advance(self, k: int, features: Tensor, chosen: Tensor) -> Tensor:
+    def advance(self, k: int, features: Tensor, chosen: Tensor, sight: Sight | None = None) -> Tensor:
+        del sight
         embedded = self.chosen_in[k](_encode(self.spec.components[k], chosen))
         advanced: Tensor = features + self.chosen_mlp[k](torch.cat([features, embedded], -1))
         return advanced.relu()

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from spiral.actions import ActionSpec
 from spiral.policy.interface import Inputs, Policy, State
 from spiral.policy.refining import refine, shyness
+from spiral.policy.sight import Sight, around
 from spiral.policy.widening import widen
 
 WIDTH = {
@@ -27,6 +28,7 @@ WIDTH = {
     "chosen": (1,),
     "value": (1,),
     "heads": (1,),
+    "looks": (0,),
 }
 """Axes of each layer's weights that are as long as the network is wide."""
 
@@ -42,6 +44,7 @@ class SmallPolicy(Policy):
         *,
         width: int,
         pooled_size: int,
+        patch: int,
         noise: int,
         conditional: bool,
     ) -> None:
@@ -61,8 +64,35 @@ class SmallPolicy(Policy):
         self.heads = nn.ModuleList(nn.Linear(width, size) for size in spec.sizes)
         self.steps = nn.ModuleList(nn.Linear(width, width) for _ in pairwise(spec.sizes))
         self.chosen = nn.ModuleList(nn.Embedding(size, width) for size in spec.sizes[:-1])
+        self.patch = patch
+        self.looks = nn.ModuleList()
+        if patch:
+            self._look_around(width, channels)
         for module in [*self.previous, self.step, *self.chosen]:
             nn.init.normal_(module.weight, std=1 / math.sqrt(width))
+
+    def _look_around(self, width: int, channels: int) -> None:
+        """What is seen about the pen, and about each place once it is chosen, for all that is chosen later."""
+        size = self.patch**2 * channels * (2 if self.conditional else 1)
+        places = 1
+        for k, component in enumerate(self.spec.components):
+            if component.kind == "grid":
+                table = around(component.side, (*self.pooled, channels), self.patch)
+                # Not in the weights: it follows from the lattice and the view.
+                self.register_buffer(f"around_{k}", table, persistent=False)
+                places += 1
+            if k + 1 < len(self.spec):
+                look = nn.Linear(places * size, width, bias=False)
+                nn.init.zeros_(look.weight)
+                self.looks.append(look)
+
+    def sight(self, inputs: Inputs, T: int) -> Sight | None:
+        if not self.patch:
+            return None
+        sight = Sight(inputs, T)
+        pen = next(k for k in self.remembered if self.spec.components[k].kind == "grid")
+        sight.look(inputs.previous_action[:T, :, pen].reshape(-1), self.get_buffer(f"around_{pen}"))
+        return sight
 
     def for_this_run(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Steps beyond the last that is known begin as that one, finer places between their neighbours; units beyond
@@ -75,6 +105,8 @@ class SmallPolicy(Policy):
         for k, component in enumerate(self.spec.components):
             if component.kind == "grid":
                 self._refine(fitting, k, component.side)
+        own = self.state_dict()
+        fitting |= {name: own[name] for name in own.keys() - fitting.keys() if name.startswith("looks.")}
         return {name: self._widen(name, weights) for name, weights in fitting.items()}
 
     def _widen(self, name: str, known: Tensor) -> Tensor:
@@ -126,6 +158,10 @@ class SmallPolicy(Policy):
         logits: Tensor = self.heads[k](features)
         return logits
 
-    def advance(self, k: int, features: Tensor, chosen: Tensor) -> Tensor:
+    def advance(self, k: int, features: Tensor, chosen: Tensor, sight: Sight | None = None) -> Tensor:
         advanced: Tensor = self.steps[k](features) + self.chosen[k](chosen)
+        if sight is not None:
+            if self.spec.components[k].kind == "grid":
+                sight.look(chosen, self.get_buffer(f"around_{k}"))
+            advanced = advanced + self.looks[k](sight.seen())
         return advanced.relu()

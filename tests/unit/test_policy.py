@@ -14,7 +14,7 @@ from spiral.policy import Inputs, Policy, build_policy
 from spiral.policy.categorical import log_prob_and_entropy
 from spiral.policy.paper import FEATURES
 from spiral.trajectories import Trajectory
-from tests.policies import policy_of, roll_out, spec_of
+from tests.policies import NETWORKS, config_of, policy_of, roll_out, spec_of
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_paper_has_the_published_number_of_parameters(colour, torso, heads, tota
     assert sum(p.numel() for p in policy.parameters()) == total
 
 
-@pytest.mark.parametrize("network", ["small", "paper"])
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("conditional", [False, True])
 def test_teacher_forcing_gives_the_sampled_log_probabilities(network, conditional):
     """Checklist of the method, item 2."""
@@ -46,7 +46,7 @@ def test_teacher_forcing_gives_the_sampled_log_probabilities(network, conditiona
     torch.testing.assert_close(judged.log_prob, sampled, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("network", ["small", "paper"])
+@pytest.mark.parametrize("network", NETWORKS)
 def test_components_that_do_not_count_have_no_part(network):
     view = (32, 32, 1)
     policy = policy_of(network, spec=spec_of(), view=view)
@@ -75,7 +75,7 @@ def test_small_sees_exact_averages(view, pooled):
     torch.testing.assert_close(policy.see(pictures), expected, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("network", ["small", "paper"])
+@pytest.mark.parametrize("network", NETWORKS)
 def test_zero_weights_are_uniform(network):
     view = (32, 32, 1)
     policy = policy_of(network, spec=spec_of(), view=view)
@@ -154,11 +154,11 @@ def test_paper_says_what_it_cannot_see(view, grid, message):
         policy_of("paper", spec=spec_of(grid=grid), view=view)
 
 
-@pytest.mark.parametrize("network", ["small", "paper"])
+@pytest.mark.parametrize("network", NETWORKS)
 def test_a_blind_policy_does_not_see_its_painting_but_its_target(network):
     view, B = (32, 32, 1), 6
     torch.manual_seed(0)
-    config = PolicyConfig(network=network, blind=True)
+    config = config_of(network, blind=True)
     blind = build_policy(config, spec_of(), view, num_actions=3, conditional=True)
     seeing = build_policy(config.model_copy(update={"blind": False}), spec_of(), view, 3, conditional=True)
     seeing.load_state_dict(blind.state_dict())
@@ -190,7 +190,7 @@ def test_a_blind_policy_does_not_see_its_painting_but_its_target(network):
     np.testing.assert_allclose(judged.log_prob.detach().numpy(), trajectory.behaviour_log_prob, atol=1e-5)
 
 
-@pytest.mark.parametrize("network", ["small", "paper"])
+@pytest.mark.parametrize("network", NETWORKS)
 def test_heads_of_moves_are_spared_without_a_difference(network):
     """The heads run on fewer frames than there are; every component's share is what it would be on all of them."""
     view = (32, 32, 1)
@@ -201,12 +201,13 @@ def test_heads_of_moves_are_spared_without_a_difference(network):
         judged = policy.judge(inputs, actions, policy.initial_state(actions.shape[1]))
         features, _, _ = policy.core(inputs, policy.initial_state(actions.shape[1]))
         features, flat = features.flatten(0, 1), actions.flatten(0, 1)
+        sight = policy.sight(inputs, len(actions))
         for k in range(len(policy.spec)):
             expected = torch.distributions.Categorical(logits=policy.logits(k, features)).entropy()
             counts = policy.mask(flat)[:, k]
             torch.testing.assert_close(judged.entropy[..., k].flatten(), expected * counts, atol=1e-5, rtol=0)
             if k + 1 < len(policy.spec):
-                features = policy.advance(k, features, flat[:, k])
+                features = policy.advance(k, features, flat[:, k], sight)
         nothing_painted = actions.clone()
         nothing_painted[..., 0] = 0
         assert policy.judge(inputs, nothing_painted, policy.initial_state(actions.shape[1])).log_prob.isfinite().all()

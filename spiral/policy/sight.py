@@ -1,0 +1,55 @@
+"""What lies about the places of a stroke, for whatever is chosen after them.
+
+One layer can't find the colour of a place among all pictures and places; once the place is chosen it is looked up.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from spiral.policy.interface import Inputs
+
+
+def around(side: int, picture: tuple[int, int, int], patch: int) -> Tensor:
+    """Where in a flat picture ``[H, W, C]`` the patch about each place lies: int64 ``[side², patch² · C]``.
+
+    Place i of n is at i/n of the canvas (docs/method.md, 4). Beyond an edge the cells at the edge are repeated.
+    """
+    height, width, channels = picture
+    reach = torch.arange(patch) - patch // 2
+    rows = (torch.arange(side) * height // side).unsqueeze(1) + reach
+    columns = (torch.arange(side) * width // side).unsqueeze(1) + reach
+    cells = rows.clamp(0, height - 1)[:, None, :, None] * width + columns.clamp(0, width - 1)[None, :, None, :]
+    values = cells.unsqueeze(-1) * channels + torch.arange(channels)
+    return values.reshape(side * side, patch * patch * channels)
+
+
+class Sight:
+    """Patches of the painting, and of the target, about the places that are known of ``N = T · B`` frames."""
+
+    def __init__(self, inputs: Inputs, T: int) -> None:
+        B = inputs.previous_action.shape[1]
+        self._frames = torch.arange(T * B, device=inputs.seen.device)
+        self._episodes = B
+        self._size = inputs.seen.shape[-1]
+        self._painting = inputs.seen[:T].reshape(-1)
+        self._target = None if inputs.target is None else inputs.target.reshape(-1)
+        self._patches: list[Tensor] = []
+
+    def narrow(self, kept: Tensor) -> None:
+        """Go on with these of the frames."""
+        self._frames = self._frames[kept]
+        self._patches = [patch[kept] for patch in self._patches]
+
+    def look(self, places: Tensor, table: Tensor) -> None:
+        """Look at one more place of each frame, ``[M]``, where :func:`around` found it to be."""
+        at = table[places]
+        self._patches.append(torch.take(self._painting, self._frames.unsqueeze(1) * self._size + at))
+        if self._target is not None:
+            episodes = self._frames % self._episodes
+            self._patches.append(torch.take(self._target, episodes.unsqueeze(1) * self._size + at))
+
+    def seen(self) -> Tensor:
+        """All that was looked at, ``[M, places · patch² · C]``, twice that with a target."""
+        return torch.cat(self._patches, -1)
