@@ -83,11 +83,12 @@ def test_a_model_paints_on_finer_places_as_before():
         load_weights(known, known.for_this_run(other.state_dict()))
 
 
-def test_a_model_paints_in_a_wider_network_exactly_as_before():
+@pytest.mark.parametrize("more", [{"width": 384}, {"patch": 3}, {"width": 384, "patch": 3}])
+def test_a_model_paints_in_a_larger_network_exactly_as_before(more: dict[str, int]):
     view, spec = (32, 32, 1), spec_of(grid=4)
     known = policy_of("small", spec=spec, view=view)
     torch.manual_seed(1)
-    wide = build_policy(PolicyConfig(width=384, noise=10), spec, view, known.num_actions, conditional=False)
+    wide = build_policy(PolicyConfig(noise=10, **more), spec, view, known.num_actions, conditional=False)
     fresh = {name: weights.clone() for name, weights in wide.state_dict().items()}
     load_weights(wide, wide.for_this_run(known.state_dict()))
     actions, sampled, inputs = roll_out(wide, view, conditional=False)
@@ -98,7 +99,8 @@ def test_a_model_paints_in_a_wider_network_exactly_as_before():
     width = known.value.in_features
     torch.testing.assert_close(wide.view.weight[width:], fresh["view.weight"][width:])
     after.log_prob.sum().backward()
-    heard = [head.weight.grad[:, width:] for head in wide.heads]
+    heard = [head.weight.grad[:, width:] for head in wide.heads if "width" in more]
+    heard += [look.weight.grad for look in wide.looks]
     assert all(gradient.abs().max() > 0 for gradient in heard), "what is new can be listened to"
     with pytest.raises(ValueError, match="of another network"):
         load_weights(known, known.for_this_run(wide.state_dict()))
