@@ -73,6 +73,10 @@ class SmallPolicy(Policy):
 
     def _look_around(self, width: int, channels: int) -> None:
         """What is seen about the pen, and about each place once it is chosen, for all that is chosen later."""
+        pens = [k for k in self.remembered if self.spec.components[k].kind == "grid"]
+        if not pens:
+            raise ValueError(f"policy.patch: {self.patch}, but this engine's actions leave the pen nowhere; 0 is right")
+        self.pen = pens[0]
         size = self.patch**2 * channels * (2 if self.conditional else 1)
         places = 1
         for k, component in enumerate(self.spec.components):
@@ -90,8 +94,7 @@ class SmallPolicy(Policy):
         if not self.patch:
             return None
         sight = Sight(inputs, T)
-        pen = next(k for k in self.remembered if self.spec.components[k].kind == "grid")
-        sight.look(inputs.previous_action[:T, :, pen].reshape(-1), self.get_buffer(f"around_{pen}"))
+        sight.look(inputs.previous_action[:T, :, self.pen].reshape(-1), self.get_buffer(f"around_{self.pen}"))
         return sight
 
     def for_this_run(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

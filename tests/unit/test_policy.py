@@ -131,6 +131,12 @@ def test_sampling_follows_the_probabilities(temperature: float):
     torch.testing.assert_close(sampled.log_prob, probabilities.log()[sampled.actions[:, 0]])
 
 
+def test_what_has_no_place_cannot_be_looked_at():
+    spec = ActionSpec((Component("a", 3, "choice"),))
+    with pytest.raises(ValueError, match="actions leave the pen nowhere"):
+        build_policy(PolicyConfig(patch=3), spec, (16, 16, 1), num_actions=1, conditional=False)
+
+
 def test_memory_reaches_from_the_first_step_to_the_last():
     view = (32, 32, 1)
     policy = policy_of("paper", spec=spec_of(), view=view)
