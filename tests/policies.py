@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
 from spiral.actions import ActionSpec, Component
 from spiral.config import PolicyConfig
 from spiral.policy import Inputs, Policy, build_policy
+from spiral.policy.small import SmallPolicy
 
 
 def spec_of(grid: int = 8, sizes: int = 4, colour: bool = False) -> ActionSpec:
@@ -24,22 +27,27 @@ def spec_of(grid: int = 8, sizes: int = 4, colour: bool = False) -> ActionSpec:
 
 
 NETWORKS = ("small", "looking", "paper")
-"""``looking``: the small one that looks about its places, with weights there as if it had learnt."""
+"""``looking``: the small one that looks about its places."""
 
 
 def policy_of(network: str, *, spec: ActionSpec, view: tuple[int, int, int], conditional: bool = False) -> Policy:
     torch.manual_seed(0)
     policy = build_policy(config_of(network, noise=10), spec, view, num_actions=5, conditional=conditional)
-    if network == "looking":
-        for look in policy.looks:
-            nn.init.normal_(look.weight, std=0.1)
+    as_if_learnt(policy)
     return policy
 
 
-def config_of(network: str, noise: int = 0, blind: bool = False) -> PolicyConfig:
+def config_of(network: str, **settings: Any) -> PolicyConfig:
     if network == "looking":
-        return PolicyConfig(network="small", patch=3, noise=noise, blind=blind)
-    return PolicyConfig(network=network, noise=noise, blind=blind)
+        return PolicyConfig(network="small", patch=3, **settings)
+    return PolicyConfig(network=network, **settings)
+
+
+def as_if_learnt(policy: Policy) -> None:
+    """Weights for what it looks at, which begin at 0."""
+    if isinstance(policy, SmallPolicy):
+        for look in policy.looks:
+            nn.init.normal_(look.weight, std=0.1)
 
 
 def roll_out(

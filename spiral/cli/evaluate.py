@@ -81,7 +81,7 @@ def evaluate(
     name = Path(run or model or "").name
     what = "evaluation" if data is None else f"evaluation-{Path(data).name}"
     if temperature != 1:
-        what += f"-at-{temperature:g}"
+        what += f"-at-{abs(temperature):g}"
     folder = out or (runs / name / what if model is None else Path(f"{name}-{what}"))
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"out: {folder} is a file; name a folder")
@@ -131,8 +131,7 @@ def table_of(report: Report) -> Table:
     from spiral.evaluation.report import rounded  # noqa: PLC0415
 
     table = Table(
-        title=f"{report.run}: {report.num:,} paintings after {report.frames:,} learnt frames, seed {report.seed}"
-        + (f", temperature {report.temperature:g}" if report.temperature != 1 else ""),
+        title=report.title,
         box=None,
         padding=(0, 2, 0, 0),
         title_justify="left",

@@ -39,7 +39,8 @@ Temperature = Annotated[
         "--temperature",
         min=0,
         max=10,
-        help="Of the draws: 1 as it learnt, more for bolder pictures, 0 for the likeliest action each time.",
+        help="Of the draws: 1 as it learnt, more for variety, less for surer strokes; 0 takes the likeliest action "
+        "each time, which from nothing is one and the same picture.",
     ),
 ]
 

@@ -29,7 +29,7 @@ def save_report_picture(path: Path, report: Report) -> None:
     height = 11 * sheet.shape[0] / sheet.shape[1]
     figure = Figure(figsize=(11, height + 0.6 + 0.24 * len(report.figures) + 3.2 * bool(below)), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(f"{report.run}: {report.num:,} paintings after {report.frames:,} learnt frames, seed {report.seed}")
+    figure.suptitle(report.title)
     ratios = [height, *([3.2] if below else []), 0.24 * len(report.figures)]
     rows = figure.add_gridspec(len(ratios), 1, height_ratios=ratios)
     axes = figure.add_subplot(rows[0])

@@ -47,6 +47,12 @@ class Report:
     left_out: tuple[str, ...] = field(default=())
     temperature: float = 1.0
 
+    @property
+    def title(self) -> str:
+        """What was judged, in one line."""
+        drawn = f", temperature {self.temperature:g}" if self.temperature != 1 else ""
+        return f"{self.run}: {self.num:,} paintings after {self.frames:,} learnt frames, seed {self.seed}{drawn}"
+
     def __getitem__(self, key: str) -> Measured:
         """The figure of that key; KeyError where it was not measured."""
         return {figure.key: figure.measured for figure in self.figures}[key]

@@ -19,6 +19,8 @@ def build_policy(
 ) -> Policy:
     """A freshly initialised policy; ValueError where the network can't handle the engine."""
     policy: Policy
+    if config.patch and config.network != "small":
+        raise ValueError(f'policy.patch: {config.patch}, but only "small" looks at its places; 0 is right')
     if config.network == "paper":
         policy = PaperPolicy(spec, observation_shape, num_actions, noise=config.noise, conditional=conditional)
     else:

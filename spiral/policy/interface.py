@@ -123,7 +123,8 @@ class Policy(nn.Module, ABC):
         return tuple(part.view_as(shape) for part, shape in zip(parts, like, strict=True))
 
     def for_this_run(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Weights of the same network for programs of another length or coarser places, made to fit this one's."""
+        """Weights of the same network for programs of another length, coarser places, narrower or looking at none of
+        them, made to fit this one's."""
         return state
 
     @abstractmethod
@@ -151,7 +152,7 @@ class Policy(nn.Module, ABC):
         return None
 
     @abstractmethod
-    def advance(self, k: int, features: Tensor, chosen: Tensor, sight: Sight | None = None) -> Tensor:
+    def advance(self, k: int, features: Tensor, chosen: Tensor, sight: Sight | None) -> Tensor:
         """Features ``[N, D]`` after the value ``chosen`` ``[N]`` of component ``k`` is known."""
 
     def act(self, inputs: Inputs, state: State, generator: torch.Generator, temperature: float = 1.0) -> Sampled:

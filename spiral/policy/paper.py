@@ -97,7 +97,7 @@ class PaperPolicy(Policy):
         logits: Tensor = self.heads[k](features)
         return logits
 
-    def advance(self, k: int, features: Tensor, chosen: Tensor, sight: Sight | None = None) -> Tensor:
+    def advance(self, k: int, features: Tensor, chosen: Tensor, sight: Sight | None) -> Tensor:
         del sight
         embedded = self.chosen_in[k](_encode(self.spec.components[k], chosen))
         advanced: Tensor = features + self.chosen_mlp[k](torch.cat([features, embedded], -1))

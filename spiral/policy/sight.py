@@ -14,7 +14,9 @@ from spiral.policy.interface import Inputs
 def around(side: int, picture: tuple[int, int, int], patch: int) -> Tensor:
     """Where in a flat picture ``[H, W, C]`` the patch about each place lies: int64 ``[side², patch² · C]``.
 
-    Place i of n is at i/n of the canvas (docs/method.md, 4). Beyond an edge the cells at the edge are repeated.
+    Place i of n is at i/n of the canvas (docs/method.md, 4), the corner between four cells where the lattice is the
+    picture's: an odd patch reaches one cell further down and right than up and left of it. Beyond an edge the cells at
+    the edge are repeated.
     """
     height, width, channels = picture
     reach = torch.arange(patch) - patch // 2
@@ -35,21 +37,19 @@ class Sight:
         self._size = inputs.seen.shape[-1]
         self._painting = inputs.seen[:T].reshape(-1)
         self._target = None if inputs.target is None else inputs.target.reshape(-1)
-        self._patches: list[Tensor] = []
+        self.patches = inputs.seen.new_empty(T * B, 0)
+        """All that was looked at, ``[M, places · patch² · C]``, twice that with a target."""
 
     def narrow(self, kept: Tensor) -> None:
         """Go on with these of the frames."""
         self._frames = self._frames[kept]
-        self._patches = [patch[kept] for patch in self._patches]
+        self.patches = self.patches[kept]
 
     def look(self, places: Tensor, table: Tensor) -> None:
         """Look at one more place of each frame, ``[M]``, where :func:`around` found it to be."""
         at = table[places]
-        self._patches.append(torch.take(self._painting, self._frames.unsqueeze(1) * self._size + at))
+        found = [self.patches, torch.take(self._painting, self._frames.unsqueeze(1) * self._size + at)]
         if self._target is not None:
             episodes = self._frames % self._episodes
-            self._patches.append(torch.take(self._target, episodes.unsqueeze(1) * self._size + at))
-
-    def seen(self) -> Tensor:
-        """All that was looked at, ``[M, places · patch² · C]``, twice that with a target."""
-        return torch.cat(self._patches, -1)
+            found.append(torch.take(self._target, episodes.unsqueeze(1) * self._size + at))
+        self.patches = torch.cat(found, -1)

@@ -34,7 +34,8 @@ WIDTH = {
 
 
 class SmallPolicy(Policy):
-    """Pooled view and embeddings of pen, step and last flag → two layers → autoregressive heads."""
+    """Pooled view and embeddings of pen, step and last flag → two layers → autoregressive heads, each of which may look
+    at what lies about the places chosen before."""
 
     def __init__(
         self,
@@ -67,15 +68,16 @@ class SmallPolicy(Policy):
         self.patch = patch
         self.looks = nn.ModuleList()
         if patch:
-            self._look_around(width, channels)
+            self._make_looks(width, channels)
         for module in [*self.previous, self.step, *self.chosen]:
             nn.init.normal_(module.weight, std=1 / math.sqrt(width))
 
-    def _look_around(self, width: int, channels: int) -> None:
-        """What is seen about the pen, and about each place once it is chosen, for all that is chosen later."""
+    def _make_looks(self, width: int, channels: int) -> None:
+        """Layers for what is seen about the pen, and about a place once it is chosen, by all that is chosen later."""
         pens = [k for k in self.remembered if self.spec.components[k].kind == "grid"]
         if not pens:
             raise ValueError(f"policy.patch: {self.patch}, but this engine's actions leave the pen nowhere; 0 is right")
+        # Interfaces name the place where a stroke ends before any other; the pen is there afterwards.
         self.pen = pens[0]
         size = self.patch**2 * channels * (2 if self.conditional else 1)
         places = 1
@@ -99,7 +101,7 @@ class SmallPolicy(Policy):
 
     def for_this_run(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Steps beyond the last that is known begin as that one, finer places between their neighbours; units beyond
-        the known ones are not listened to yet."""
+        the known ones are not listened to yet, and where it did not look at its places nothing comes of it yet."""
         fitting = dict(state)
         known = state.get("step.weight")
         if known is not None and known.dim() == 2 and len(known):
@@ -109,12 +111,12 @@ class SmallPolicy(Policy):
             if component.kind == "grid":
                 self._refine(fitting, k, component.side)
         own = self.state_dict()
-        fitting |= {name: own[name] for name in own.keys() - fitting.keys() if name.startswith("looks.")}
-        return {name: self._widen(name, weights) for name, weights in fitting.items()}
+        if not any(name.startswith("looks.") for name in fitting):
+            fitting |= {name: fresh for name, fresh in own.items() if name.startswith("looks.")}
+        return {name: self._widen(name, weights, own.get(name)) for name, weights in fitting.items()}
 
-    def _widen(self, name: str, known: Tensor) -> Tensor:
+    def _widen(self, name: str, known: Tensor, fresh: Tensor | None) -> Tensor:
         """Make the weights of that name fit this network's width."""
-        fresh = self.state_dict().get(name)
         if fresh is None:
             return known
         layer = name.rpartition(".")[0]
@@ -161,10 +163,10 @@ class SmallPolicy(Policy):
         logits: Tensor = self.heads[k](features)
         return logits
 
-    def advance(self, k: int, features: Tensor, chosen: Tensor, sight: Sight | None = None) -> Tensor:
+    def advance(self, k: int, features: Tensor, chosen: Tensor, sight: Sight | None) -> Tensor:
         advanced: Tensor = self.steps[k](features) + self.chosen[k](chosen)
         if sight is not None:
             if self.spec.components[k].kind == "grid":
                 sight.look(chosen, self.get_buffer(f"around_{k}"))
-            advanced = advanced + self.looks[k](sight.seen())
+            advanced = advanced + self.looks[k](sight.patches)
         return advanced.relu()

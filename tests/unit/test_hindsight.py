@@ -14,7 +14,7 @@ from spiral.config import LearnerConfig
 from spiral.painting import Painter
 from spiral.policy import Policy
 from spiral.trajectories import Trajectory
-from tests.policies import policy_of, spec_of
+from tests.policies import NETWORKS, policy_of, spec_of
 
 B = 16
 
@@ -50,7 +50,7 @@ def test_hindsight_makes_an_episode_likelier_for_its_own_picture():
     assert learner.take_progress().losses["hindsight"] > 0
 
 
-@pytest.mark.parametrize("network", ["small", "paper"])
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("unroll", [None, 3])
 def test_one_pass_judges_an_episode_after_its_target_and_after_its_own_picture(network: str, unroll: int | None):
     policy = policy_of(network, spec=spec_of(), view=(32, 32, 1), conditional=True)

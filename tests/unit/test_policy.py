@@ -135,6 +135,8 @@ def test_what_has_no_place_cannot_be_looked_at():
     spec = ActionSpec((Component("a", 3, "choice"),))
     with pytest.raises(ValueError, match="actions leave the pen nowhere"):
         build_policy(PolicyConfig(patch=3), spec, (16, 16, 1), num_actions=1, conditional=False)
+    with pytest.raises(ValueError, match='only "small" looks at its places; 0 is right'):
+        build_policy(PolicyConfig(network="paper", patch=3), spec_of(), (32, 32, 1), num_actions=1, conditional=False)
 
 
 def test_memory_reaches_from_the_first_step_to_the_last():

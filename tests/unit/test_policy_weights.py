@@ -75,7 +75,7 @@ def test_a_model_paints_on_finer_places_as_before():
     for k in places:
         torch.testing.assert_close(other.logits(k, features)[:, old], known.logits(k, features))
         torch.testing.assert_close(
-            other.advance(k, features, old[:5]), known.advance(k, features, torch.arange(16)[:5])
+            other.advance(k, features, old[:5], None), known.advance(k, features, torch.arange(16)[:5], None)
         )
     actions, sampled, inputs = roll_out(other, view, conditional=False)
     torch.testing.assert_close(other.judge(inputs, actions, ()).log_prob, sampled, atol=1e-5, rtol=0)
@@ -104,6 +104,24 @@ def test_a_model_paints_in_a_larger_network_exactly_as_before(more: dict[str, in
     assert all(gradient.abs().max() > 0 for gradient in heard), "what is new can be listened to"
     with pytest.raises(ValueError, match="of another network"):
         load_weights(known, known.for_this_run(wide.state_dict()))
+
+
+def test_a_model_that_looks_paints_with_more_of_everything_as_with_finer_places_alone():
+    view = (32, 32, 1)
+    known = policy_of("looking", spec=spec_of(grid=4), view=view)
+    finer, more = (
+        build_policy(PolicyConfig(width=width, patch=3, noise=10), spec_of(grid=8), view, 8, conditional=False)
+        for width in (256, 320)
+    )
+    for policy in (finer, more):
+        load_weights(policy, policy.for_this_run(known.state_dict()))
+    actions, sampled, inputs = roll_out(more, view, conditional=False)
+    torch.testing.assert_close(finer.judge(inputs, actions, ()).log_prob, sampled)
+    looks = {name: weights for name, weights in known.state_dict().items() if name.startswith("looks.")}
+    assert all((finer.state_dict()[name] == weights).all() for name, weights in looks.items())
+    damaged = {name: weights for name, weights in known.state_dict().items() if name != "looks.1.weight"}
+    with pytest.raises(ValueError, match="looks"):
+        load_weights(finer, finer.for_this_run(damaged))
 
 
 @pytest.mark.parametrize("other", [{"view": (32, 32, 3)}, {"spec": spec_of(sizes=6)}])

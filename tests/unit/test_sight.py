@@ -48,4 +48,4 @@ def test_each_frame_sees_its_own_painting_and_the_target_of_its_episode(conditio
             for place in (first[frame], second[frame])
             for picture in ((seen[t, b],) if target is None else (seen[t, b], target[b]))
         ]
-        torch.testing.assert_close(sight.seen()[row], torch.cat(wanted))
+        torch.testing.assert_close(sight.patches[row], torch.cat(wanted))

@@ -15,11 +15,12 @@ from services.learner.returns import vtrace
 from services.learner.rewards import RunningDeviation, rewards_of
 from services.learner.unrolls import cut_of, finished, places
 from services.learner.validation import RefusedError, check_values
-from spiral.config import LearnerConfig, PolicyConfig, RunConfig
+from spiral.config import LearnerConfig, RunConfig
 from spiral.engines.mypaint import MyPaint
 from spiral.painting import Painter, paint
 from spiral.policy import Policy, build_policy
 from spiral.trajectories import Trajectory, TrajectoryContract, even_unroll, last_start
+from tests.policies import NETWORKS, as_if_learnt, config_of
 
 T, U, B = 7, 3, 4
 """Unrolls of 3, 3 and 1 actions."""
@@ -40,9 +41,11 @@ def _one_thread() -> Iterator[None]:
 
 def make_policy(network: str = "paper", interface: str = "curve") -> Policy:
     torch.manual_seed(1)
-    config = PolicyConfig(network=network, width=16, pooled_size=4, noise=3)
+    config = config_of(network, noise=3, width=16, pooled_size=4)
     engine = ENGINES[interface]
-    return build_policy(config, engine.spec, engine.observation_shape, T, conditional=True).eval()
+    policy = build_policy(config, engine.spec, engine.observation_shape, T, conditional=True).eval()
+    as_if_learnt(policy)
+    return policy
 
 
 def paint_episode(policy: Policy, unroll: int | None, interface: str = "curve") -> list[Trajectory]:
@@ -63,11 +66,13 @@ def lengths() -> list[int]:
     return [min(U, T - start) for start in range(0, T, U)]
 
 
-@pytest.mark.parametrize("network", ["small", "paper"])
-def test_the_unrolls_of_an_episode_are_the_episode(network: str) -> None:
-    policy = make_policy(network)
-    (whole,) = paint_episode(policy, None)
-    unrolls = paint_episode(policy, U)
+@pytest.mark.parametrize(
+    ("network", "interface"), [*((network, "curve") for network in NETWORKS), ("looking", "compound")]
+)
+def test_the_unrolls_of_an_episode_are_the_episode(network: str, interface: str) -> None:
+    policy = make_policy(network, interface)
+    (whole,) = paint_episode(policy, None, interface)
+    unrolls = paint_episode(policy, U, interface)
     contract = TrajectoryContract(policy.spec, (8, 8, 1), T, True, 3, U, policy.state_size)
     assert whole.first_step is None
     assert [int(unroll.first_step[0]) for unroll in unrolls] == [0, 3, 6]
@@ -97,7 +102,7 @@ def test_the_unrolls_of_an_episode_are_the_episode(network: str) -> None:
     assert finished(join(unrolls[:-1]), T) is None
 
 
-@pytest.mark.parametrize("network", ["small", "paper"])
+@pytest.mark.parametrize("network", NETWORKS)
 def test_the_policy_judges_unrolls_as_it_judges_the_episode(network: str) -> None:
     """With the memory carried over the cut; and each unroll's last value is the next one's first."""
     policy = make_policy(network)
@@ -251,7 +256,7 @@ def test_a_batch_may_hold_unrolls_from_everywhere() -> None:
 
 def test_painting_keeps_few_pictures_of_a_long_episode_and_all_its_actions() -> None:
     engine = ENGINES["curve"]
-    config = PolicyConfig(network="small", width=16, pooled_size=4)
+    config = config_of("small", width=16, pooled_size=4)
     policy = build_policy(config, engine.spec, engine.observation_shape, 120, conditional=False).eval()
     pictures, actions = paint(policy, engine, 3, torch.Generator().manual_seed(0))
     assert actions.shape == (3, 120, len(engine.spec))
