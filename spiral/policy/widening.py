@@ -1,4 +1,4 @@
-"""Weights of a narrow network, made to fit a wider one, which computes exactly what the narrow one did.
+"""Weights of a narrow network, made to fit a wider one, which computes what the narrow one did.
 
 For a model that stands still. After Chen et al., "Net2Net" (ICLR 2016), whose new units are copies of old ones; here
 they are as fresh as in any new network, so that no two are alike, and nothing listens to them yet.
