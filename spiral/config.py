@@ -37,8 +37,11 @@ class PolicyConfig(Section):
     pooled_size: int = Field(16, ge=4, le=64)
     """Side to which ``small`` averages the view, pixels."""
     patch: int = Field(0, ge=0, le=9)
-    """Side of the patch, pixels of the averaged view, that ``small`` looks at about the pen and about each place of a
-    stroke before it chooses what comes after; 0: none."""
+    """Side of the patch, pixels of the view, that ``small`` looks at about the pen and about each place of a stroke
+    before it chooses what comes after; 0: none."""
+    glimpse: int = Field(0, ge=0, le=63)
+    """Side of the square about the pen, pixels of the view, that ``small`` sees besides; it then chooses places by
+    where they are from the pen, too; 0: none."""
     noise: int = Field(0, ge=0, le=256)
     """Length of the noise vector drawn once an episode; 0: none."""
     blind: bool = False

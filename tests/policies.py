@@ -26,8 +26,8 @@ def spec_of(grid: int = 8, sizes: int = 4, colour: bool = False) -> ActionSpec:
     return ActionSpec(tuple(components), ((True, True, *[False] * (K - 2)), (True,) * K))
 
 
-NETWORKS = ("small", "looking", "paper")
-"""``looking``: the small one that looks about its places."""
+NETWORKS = ("small", "looking", "glimpsing", "paper")
+"""``looking``: the small one that looks about its places; ``glimpsing``: that sees what lies about the pen, too."""
 
 
 def policy_of(network: str, *, spec: ActionSpec, view: tuple[int, int, int], conditional: bool = False) -> Policy:
@@ -38,6 +38,8 @@ def policy_of(network: str, *, spec: ActionSpec, view: tuple[int, int, int], con
 
 
 def config_of(network: str, **settings: Any) -> PolicyConfig:
+    if network == "glimpsing":
+        return PolicyConfig(network="small", patch=3, glimpse=7, **settings)
     if network == "looking":
         return PolicyConfig(network="small", patch=3, **settings)
     return PolicyConfig(network=network, **settings)
@@ -48,6 +50,9 @@ def as_if_learnt(policy: Policy) -> None:
     if isinstance(policy, SmallPolicy):
         for look in policy.looks:
             nn.init.normal_(look.weight, std=0.1)
+        if policy.glimpse is not None:
+            for head in policy.glimpse.heads.values():
+                nn.init.normal_(head.weight, std=0.1)
 
 
 def roll_out(

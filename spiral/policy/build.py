@@ -19,8 +19,9 @@ def build_policy(
 ) -> Policy:
     """A freshly initialised policy; ValueError where the network can't handle the engine."""
     policy: Policy
-    if config.patch and config.network != "small":
-        raise ValueError(f'policy.patch: {config.patch}, but only "small" looks at its places; 0 is right')
+    for name, pixels in (("patch", config.patch), ("glimpse", config.glimpse)):
+        if pixels and config.network != "small":
+            raise ValueError(f'policy.{name}: {pixels}, but only "small" looks at its places; 0 is right')
     if config.network == "paper":
         policy = PaperPolicy(spec, observation_shape, num_actions, noise=config.noise, conditional=conditional)
     else:
@@ -31,6 +32,7 @@ def build_policy(
             width=config.width,
             pooled_size=config.pooled_size,
             patch=config.patch,
+            glimpse=config.glimpse,
             noise=config.noise,
             conditional=conditional,
         )

@@ -142,14 +142,15 @@ class Policy(nn.Module, ABC):
     def core(self, inputs: Inputs, state: State) -> tuple[Tensor, Tensor, State]:
         """Digest ``T`` steps: features ``[T, B, D]``, values ``[T, B]`` and the state after them."""
 
-    @abstractmethod
-    def logits(self, k: int, features: Tensor) -> Tensor:
-        """Unnormalised log-probabilities of component ``k``: ``[N, D]`` → ``[N, size]``."""
-
     def sight(self, inputs: Inputs, T: int) -> Sight | None:
-        """What the network will look at once it has chosen a place, of the first ``T`` steps; None: nothing."""
+        """Where the pens are, and what the network will look at once it has chosen a place, of the first ``T`` steps;
+        None: it does without."""
         del inputs, T
         return None
+
+    @abstractmethod
+    def logits(self, k: int, features: Tensor, sight: Sight | None) -> Tensor:
+        """Unnormalised log-probabilities of component ``k``: ``[N, D]`` → ``[N, size]``."""
 
     @abstractmethod
     def advance(self, k: int, features: Tensor, chosen: Tensor, sight: Sight | None) -> Tensor:
@@ -218,7 +219,7 @@ class Policy(nn.Module, ABC):
         forbidden = self._forbidden(inputs, T)
         sight = self.sight(inputs, T)
         for k in range(len(self.spec)):
-            logits = self.logits(k, features)
+            logits = self.logits(k, features, sight)
             if k == 0 and forbidden is not None:
                 logits = logits.masked_fill(forbidden, NEVER)
             chosen = choose(k, logits, rows)

@@ -93,7 +93,8 @@ class PaperPolicy(Policy):
         z = torch.stack(outputs)
         return z, self.value(z).squeeze(-1), state
 
-    def logits(self, k: int, features: Tensor) -> Tensor:
+    def logits(self, k: int, features: Tensor, sight: Sight | None) -> Tensor:
+        del sight
         logits: Tensor = self.heads[k](features)
         return logits
 

@@ -1,4 +1,4 @@
-"""What lies about the places of a stroke, for whatever is chosen after them.
+"""What lies about the pen and about the places of a stroke, for whatever is chosen after them.
 
 One layer can't find the colour of a place among all pictures and places; once the place is chosen it is looked up.
 """
@@ -28,10 +28,13 @@ def around(side: int, picture: tuple[int, int, int], patch: int) -> Tensor:
 
 
 class Sight:
-    """Patches of the painting, and of the target, about the places that are known of ``N = T · B`` frames."""
+    """The pens of ``N = T · B`` frames, and patches of the painting, and of the target, about places that are known."""
 
-    def __init__(self, inputs: Inputs, T: int) -> None:
+    def __init__(self, inputs: Inputs, T: int, pen: int) -> None:
+        """``pen``: the component whose place the pen is at afterwards."""
         B = inputs.previous_action.shape[1]
+        self.pens = inputs.previous_action[:T, :, pen].reshape(-1)
+        """Places, int64 ``[M]``."""
         self._frames = torch.arange(T * B, device=inputs.seen.device)
         self._episodes = B
         self._size = inputs.seen.shape[-1]
@@ -43,6 +46,7 @@ class Sight:
     def narrow(self, kept: Tensor) -> None:
         """Go on with these of the frames."""
         self._frames = self._frames[kept]
+        self.pens = self.pens[kept]
         self.patches = self.patches[kept]
 
     def look(self, places: Tensor, table: Tensor) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from spiral.actions import ActionSpec
+from spiral.policy.glimpse import Glimpse
 from spiral.policy.interface import Inputs, Policy, State
 from spiral.policy.refining import refine, shyness
 from spiral.policy.sight import Sight, around
@@ -29,13 +30,16 @@ WIDTH = {
     "value": (1,),
     "heads": (1,),
     "looks": (0,),
+    "glimpse.view": (0,),
+    "glimpse.heads": (1,),
+    "glimpse.chosen": (1,),
 }
 """Axes of each layer's weights that are as long as the network is wide."""
 
 
 class SmallPolicy(Policy):
-    """Pooled view and embeddings of pen, step and last flag → two layers → autoregressive heads, each of which may look
-    at what lies about the places chosen before."""
+    """Pooled view, embeddings of pen, step and last flag, and a glimpse of what lies about the pen → two layers →
+    autoregressive heads, each of which may look at what lies about the places chosen before."""
 
     def __init__(
         self,
@@ -46,6 +50,7 @@ class SmallPolicy(Policy):
         width: int,
         pooled_size: int,
         patch: int,
+        glimpse: int,
         noise: int,
         conditional: bool,
     ) -> None:
@@ -67,25 +72,37 @@ class SmallPolicy(Policy):
         self.chosen = nn.ModuleList(nn.Embedding(size, width) for size in spec.sizes[:-1])
         self.patch = patch
         self.looks = nn.ModuleList()
+        self.glimpse: Glimpse | None = None
+        if patch or glimpse:
+            self.pen = self._pen()
         if patch:
-            self._make_looks(width, channels)
+            self._make_looks(width, observation_shape)
+        if glimpse:
+            sides = {k: component.side for k, component in enumerate(spec.components) if component.kind == "grid"}
+            pictures = 2 if conditional else 1
+            self.glimpse = Glimpse(sides, sides[self.pen], observation_shape, glimpse, pictures, width)
+        self.fine = height * wide * channels if patch or glimpse else 0
         for module in [*self.previous, self.step, *self.chosen]:
             nn.init.normal_(module.weight, std=1 / math.sqrt(width))
 
-    def _make_looks(self, width: int, channels: int) -> None:
-        """Layers for what is seen about the pen, and about a place once it is chosen, by all that is chosen later."""
+    def _pen(self) -> int:
+        """The component that says where the pen is afterwards; ValueError where none does."""
         pens = [k for k in self.remembered if self.spec.components[k].kind == "grid"]
         if not pens:
-            raise ValueError(f"policy.patch: {self.patch}, but this engine's actions leave the pen nowhere; 0 is right")
+            raise ValueError(
+                "policy.patch and policy.glimpse: this engine's actions leave the pen nowhere; 0 is right for both"
+            )
         # Interfaces name the place where a stroke ends before any other; the pen is there afterwards.
-        self.pen = pens[0]
-        size = self.patch**2 * channels * (2 if self.conditional else 1)
+        return pens[0]
+
+    def _make_looks(self, width: int, picture: tuple[int, int, int]) -> None:
+        """Layers for what is seen about the pen, and about a place once it is chosen, by all that is chosen later."""
+        size = self.patch**2 * picture[2] * (2 if self.conditional else 1)
         places = 1
         for k, component in enumerate(self.spec.components):
             if component.kind == "grid":
-                table = around(component.side, (*self.pooled, channels), self.patch)
                 # Not in the weights: it follows from the lattice and the view.
-                self.register_buffer(f"around_{k}", table, persistent=False)
+                self.register_buffer(f"around_{k}", around(component.side, picture, self.patch), persistent=False)
                 places += 1
             if k + 1 < len(self.spec):
                 look = nn.Linear(places * size, width, bias=False)
@@ -93,10 +110,11 @@ class SmallPolicy(Policy):
                 self.looks.append(look)
 
     def sight(self, inputs: Inputs, T: int) -> Sight | None:
-        if not self.patch:
+        if not self.fine:
             return None
-        sight = Sight(inputs, T)
-        sight.look(inputs.previous_action[:T, :, self.pen].reshape(-1), self.get_buffer(f"around_{self.pen}"))
+        sight = Sight(inputs, T, self.pen)
+        if self.patch:
+            sight.look(sight.pens, self.get_buffer(f"around_{self.pen}"))
         return sight
 
     def for_this_run(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
@@ -108,11 +126,12 @@ class SmallPolicy(Policy):
             more = known[-1:].repeat(max(0, self.num_actions - len(known)), 1)
             fitting["step.weight"] = torch.cat([known, more])[: self.num_actions]
         for k, component in enumerate(self.spec.components):
-            if component.kind == "grid":
+            if component.kind == "grid" and not any(name.startswith("glimpse.") for name in state):
                 self._refine(fitting, k, component.side)
         own = self.state_dict()
-        if not any(name.startswith("looks.") for name in fitting):
-            fitting |= {name: fresh for name, fresh in own.items() if name.startswith("looks.")}
+        for part in ("looks.", "glimpse."):
+            if not any(name.startswith(part) for name in fitting):
+                fitting |= {name: torch.zeros_like(fresh) for name, fresh in own.items() if name.startswith(part)}
         return {name: self._widen(name, weights, own.get(name)) for name, weights in fitting.items()}
 
     def _widen(self, name: str, known: Tensor, fresh: Tensor | None) -> Tensor:
@@ -120,7 +139,8 @@ class SmallPolicy(Policy):
         if fresh is None:
             return known
         layer = name.rpartition(".")[0]
-        return widen(known, fresh, WIDTH[layer.split(".")[0]], isinstance(self.get_submodule(layer), nn.Linear))
+        kind = ".".join(part for part in layer.split(".") if not part.isdigit())
+        return widen(known, fresh, WIDTH[kind], isinstance(self.get_submodule(layer), nn.Linear))
 
     def _refine(self, state: dict[str, Tensor], k: int, side: int) -> None:
         """Make what belongs to the places of component ``k`` fit a lattice of ``side``."""
@@ -135,7 +155,14 @@ class SmallPolicy(Policy):
                     state[name] = state[name] - shyness(math.isqrt(len(rows)), side)
 
     def see(self, pictures: Tensor) -> Tensor:
-        """Averaged to few pixels, as ink in 0 … 1 (white is 0, so a blank page is silent): float32 ``[…, pixels]``."""
+        """As ink in 0 … 1 (white is 0, so a blank page is silent): float32 ``[…, pixels]``.
+
+        First as they are, where places will be looked at, then averaged to few pixels.
+        """
+        few = self._few(pictures)
+        return torch.cat([1 - pictures.flatten(-3) / 255, few], -1) if self.fine else few
+
+    def _few(self, pictures: Tensor) -> Tensor:
         leading, (height, width) = pictures.shape[:-3], self.pooled
         down, across = self.pool
         # Sums of whole numbers, row by row: seven times as fast here as avg_pool2d, which reads each window anew.
@@ -146,27 +173,34 @@ class SmallPolicy(Policy):
         return 1 - sums.reshape(*leading, -1) / (255 * down * across)
 
     def core(self, inputs: Inputs, state: State) -> tuple[Tensor, Tensor, State]:
-        pixels = inputs.seen
+        pixels = inputs.seen[..., self.fine :]
         if inputs.target is not None:
-            pixels = torch.cat([pixels, inputs.target.expand_as(pixels)], -1)
+            pixels = torch.cat([pixels, inputs.target[..., self.fine :].expand_as(pixels)], -1)
         features = self.view(pixels)
         for k, embedding in zip(self.remembered, self.previous, strict=True):
             features = features + embedding(inputs.previous_action[..., k])
         features = features + self.step(inputs.steps)
         if self.noise_in is not None and inputs.noise is not None:
             features = features + self.noise_in(inputs.noise)
+        if self.glimpse is not None:
+            features = features + self.glimpse.see(Sight(inputs, len(inputs.seen), self.pen)).view_as(features)
         features = features.relu()
         features = features + self.residual(features).relu()
         return features, self.value(features).squeeze(-1), state
 
-    def logits(self, k: int, features: Tensor) -> Tensor:
+    def logits(self, k: int, features: Tensor, sight: Sight | None) -> Tensor:
         logits: Tensor = self.heads[k](features)
+        if self.glimpse is not None and sight is not None and self.spec.components[k].kind == "grid":
+            logits = logits + self.glimpse.logits(k, features, sight.pens)
         return logits
 
     def advance(self, k: int, features: Tensor, chosen: Tensor, sight: Sight | None) -> Tensor:
         advanced: Tensor = self.steps[k](features) + self.chosen[k](chosen)
-        if sight is not None:
-            if self.spec.components[k].kind == "grid":
+        place = self.spec.components[k].kind == "grid"
+        if place and self.glimpse is not None and sight is not None:
+            advanced = advanced + self.glimpse.embed(k, chosen, sight.pens)
+        if self.patch and sight is not None:
+            if place:
                 sight.look(chosen, self.get_buffer(f"around_{k}"))
             advanced = advanced + self.looks[k](sight.patches)
         return advanced.relu()

@@ -131,12 +131,13 @@ def test_sampling_follows_the_probabilities(temperature: float):
     torch.testing.assert_close(sampled.log_prob, probabilities.log()[sampled.actions[:, 0]])
 
 
-def test_what_has_no_place_cannot_be_looked_at():
-    spec = ActionSpec((Component("a", 3, "choice"),))
+@pytest.mark.parametrize("setting", ["patch", "glimpse"])
+def test_what_has_no_place_cannot_be_looked_at(setting: str):
+    spec, look = ActionSpec((Component("a", 3, "choice"),)), {setting: 3}
     with pytest.raises(ValueError, match="actions leave the pen nowhere"):
-        build_policy(PolicyConfig(patch=3), spec, (16, 16, 1), num_actions=1, conditional=False)
-    with pytest.raises(ValueError, match='only "small" looks at its places; 0 is right'):
-        build_policy(PolicyConfig(network="paper", patch=3), spec_of(), (32, 32, 1), num_actions=1, conditional=False)
+        build_policy(PolicyConfig(**look), spec, (16, 16, 1), num_actions=1, conditional=False)
+    with pytest.raises(ValueError, match=rf'policy\.{setting}: 3, but only "small" looks at its places; 0 is right'):
+        build_policy(PolicyConfig(network="paper", **look), spec_of(), (32, 32, 1), num_actions=1, conditional=False)
 
 
 def test_memory_reaches_from_the_first_step_to_the_last():
@@ -211,7 +212,7 @@ def test_heads_of_moves_are_spared_without_a_difference(network):
         features, flat = features.flatten(0, 1), actions.flatten(0, 1)
         sight = policy.sight(inputs, len(actions))
         for k in range(len(policy.spec)):
-            expected = torch.distributions.Categorical(logits=policy.logits(k, features)).entropy()
+            expected = torch.distributions.Categorical(logits=policy.logits(k, features, sight)).entropy()
             counts = policy.mask(flat)[:, k]
             torch.testing.assert_close(judged.entropy[..., k].flatten(), expected * counts, atol=1e-5, rtol=0)
             if k + 1 < len(policy.spec):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -73,7 +75,7 @@ def test_a_model_paints_on_finer_places_as_before():
     places = [k for k, component in enumerate(known.spec.components) if component.kind == "grid"]
     assert places
     for k in places:
-        torch.testing.assert_close(other.logits(k, features)[:, old], known.logits(k, features))
+        torch.testing.assert_close(other.logits(k, features, None)[:, old], known.logits(k, features, None))
         torch.testing.assert_close(
             other.advance(k, features, old[:5], None), known.advance(k, features, torch.arange(16)[:5], None)
         )
@@ -83,7 +85,9 @@ def test_a_model_paints_on_finer_places_as_before():
         load_weights(known, known.for_this_run(other.state_dict()))
 
 
-@pytest.mark.parametrize("more", [{"width": 384}, {"patch": 3}, {"width": 384, "patch": 3}])
+@pytest.mark.parametrize(
+    "more", [{"width": 384}, {"patch": 3}, {"glimpse": 9}, {"width": 384, "patch": 3, "glimpse": 8}]
+)
 def test_a_model_paints_in_a_larger_network_exactly_as_before(more: dict[str, int]):
     view, spec = (32, 32, 1), spec_of(grid=4)
     known = policy_of("small", spec=spec, view=view)
@@ -92,7 +96,8 @@ def test_a_model_paints_in_a_larger_network_exactly_as_before(more: dict[str, in
     fresh = {name: weights.clone() for name, weights in wide.state_dict().items()}
     load_weights(wide, wide.for_this_run(known.state_dict()))
     actions, sampled, inputs = roll_out(wide, view, conditional=False)
-    before, after = known.judge(inputs, actions, ()), wide.judge(inputs, actions, ())
+    averaged = replace(inputs, seen=inputs.seen[..., wide.fine :])
+    before, after = known.judge(averaged, actions, ()), wide.judge(inputs, actions, ())
     torch.testing.assert_close(after.log_prob, before.log_prob)
     torch.testing.assert_close(after.value, before.value)
     torch.testing.assert_close(after.log_prob, sampled)
@@ -101,6 +106,8 @@ def test_a_model_paints_in_a_larger_network_exactly_as_before(more: dict[str, in
     after.log_prob.sum().backward()
     heard = [head.weight.grad[:, width:] for head in wide.heads if "width" in more]
     heard += [look.weight.grad for look in wide.looks]
+    if wide.glimpse is not None:
+        heard += [wide.glimpse.view.weight.grad, *(head.weight.grad for head in wide.glimpse.heads.values())]
     assert all(gradient.abs().max() > 0 for gradient in heard), "what is new can be listened to"
     with pytest.raises(ValueError, match="of another network"):
         load_weights(known, known.for_this_run(wide.state_dict()))

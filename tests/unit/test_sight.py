@@ -34,7 +34,7 @@ def test_each_frame_sees_its_own_painting_and_the_target_of_its_episode(conditio
     T, B, size = 3, 4, 16
     seen = torch.randn(T + 1, B, size)  # a step more than is decoded, as when the value after the last is wanted
     target = torch.randn(B, size) if conditional else None
-    sight = Sight(Inputs(seen, torch.zeros(T, B, 1, dtype=torch.long), torch.arange(T), target=target), T)
+    sight = Sight(Inputs(seen, torch.zeros(T, B, 1, dtype=torch.long), torch.arange(T), target=target), T, 0)
     table = around(2, (4, 4, 1), 3)
     first, second = torch.randint(0, 4, (T * B,)), torch.randint(0, 4, (T * B,))
     sight.look(first, table)

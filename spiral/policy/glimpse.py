@@ -1,0 +1,86 @@
+"""What lies about the pen, and places by where they are from it.
+
+A line goes on alike wherever it is. Layers that see the view from the pen, and choose a place by its distance from
+there, learn that once, not for each place of the canvas; glimpses are those of Mnih et al., "Recurrent Models of Visual
+Attention" (2014).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from spiral.policy.sight import Sight, around
+
+REACH = 15
+"""Places along each axis that are told apart, on either side of the pen; those beyond are one: far away."""
+
+
+class Glimpse(nn.Module):
+    """A layer for the glimpse, and for each component that is a place a head and an embedding of its own."""
+
+    about: Tensor
+    offsets: Tensor
+
+    def __init__(
+        self,
+        sides: Mapping[int, int],
+        side: int,
+        picture: tuple[int, int, int],
+        glimpse: int,
+        pictures: int,
+        width: int,
+    ) -> None:
+        """``sides`` of the lattices of those components, ``side`` of the pen's; ``glimpse`` pixels a side of each of
+        ``pictures`` are seen: of the painting, and of a target. ValueError where lattices differ."""
+        super().__init__()
+        different = {other for other in sides.values() if other != side}
+        if different:
+            raise ValueError(f"policy.glimpse: places of {sorted(different)} and of {side} a side; 0 is right")
+        self.view = nn.Linear(glimpse**2 * picture[2] * pictures, width)
+        far = (2 * REACH + 1) ** 2
+        self.heads = nn.ModuleDict({str(k): nn.Linear(width, far + 1) for k in sides})
+        self.chosen = nn.ModuleDict({str(k): nn.Embedding(far + 1, width) for k in sides})
+        # Not in the weights: they follow from the lattice and the view.
+        self.register_buffer("about", around(side, picture, glimpse), persistent=False)
+        self.register_buffer("offsets", offsets(side), persistent=False)
+        for head in self.heads.values():
+            assert isinstance(head, nn.Linear)
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
+        for embedding in self.chosen.values():
+            assert isinstance(embedding, nn.Embedding)
+            nn.init.normal_(embedding.weight, std=1 / math.sqrt(width))
+
+    def see(self, sight: Sight) -> Tensor:
+        """Features of what lies about the pens, ``[N, D]``."""
+        sight.look(sight.pens, self.about)
+        seen: Tensor = self.view(sight.patches)
+        return seen
+
+    def logits(self, k: int, features: Tensor, pens: Tensor) -> Tensor:
+        """Of component ``k``, for where its places are from the pens ``[M]``: ``[M, places]``."""
+        logits: Tensor = self.heads[str(k)](features)
+        return logits.gather(1, self.offsets[pens])
+
+    def embed(self, k: int, chosen: Tensor, pens: Tensor) -> Tensor:
+        """The place ``chosen`` ``[M]`` of component ``k``, as one from the pen: ``[M, D]``."""
+        embedded: Tensor = self.chosen[str(k)](self.offsets[pens, chosen])
+        return embedded
+
+
+def offsets(side: int) -> Tensor:
+    """Number of the offset from each place to each other one: int64 ``[side², side²]``, 0 … (2 · REACH + 1)².
+
+    The last is that of places more than REACH rows or columns away.
+    """
+    place = torch.arange(side)
+    away = place.unsqueeze(0) - place.unsqueeze(1)  # from a row, or column, to another
+    down, across = away[:, None, :, None], away[None, :, None, :]
+    span = 2 * REACH + 1
+    number = (down + REACH) * span + across + REACH
+    near = (down.abs() <= REACH) & (across.abs() <= REACH)
+    return torch.where(near, number, span**2).reshape(side**2, side**2)

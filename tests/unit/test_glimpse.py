@@ -1,0 +1,56 @@
+"""What lies about the pen, and places by where they are from it."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from torch import nn
+
+from spiral.policy import Inputs
+from spiral.policy.glimpse import REACH, Glimpse, offsets
+from spiral.policy.sight import Sight
+
+
+@pytest.mark.parametrize("side", [3, 16, 20])
+def test_offsets_are_told_apart_as_far_as_they_reach(side):
+    table, across = offsets(side), 2 * REACH + 1
+    assert table.shape == (side**2, side**2)
+    places = list(itertools.product(range(side), repeat=2))
+    for (row, column), (other, beside) in itertools.product(places[:: side + 1], places):
+        down, right = other - row, beside - column
+        wanted = across**2 if max(abs(down), abs(right)) > REACH else (down + REACH) * across + right + REACH
+        assert table[row * side + column, other * side + beside] == wanted
+
+
+def test_what_lies_about_the_pen_is_seen_alike_wherever_it_is():
+    """Painting, target and pen moved together: the logits of the places about the pen move with them."""
+    torch.manual_seed(0)
+    side, size, width, k = 8, 16, 24, 1
+    glimpse = Glimpse({k: side, 2: side}, side, (size, size, 1), glimpse=5, pictures=2, width=width)
+    for head in glimpse.heads.values():
+        nn.init.normal_(head.weight)
+    painting, target = torch.zeros(2, 1, size, size)
+    painting[0, 6:9, 5:8] = torch.rand(3, 3)
+    target[0, 5:9, 6:10] = torch.rand(4, 4)
+    found = []
+    for down, right in ((0, 0), (2, -1), (-2, 3)):  # places, each of two pixels
+        pen = (3 + down) * side + 3 + right
+        moved = [picture.roll((2 * down, 2 * right), (1, 2)).flatten(1) for picture in (painting, target)]
+        inputs = Inputs(moved[0].unsqueeze(0), torch.tensor([[[0, pen]]]), torch.zeros(1), target=moved[1])
+        sight = Sight(inputs, 1, pen=1)
+        features = glimpse.see(sight)
+        logits = glimpse.logits(k, features, sight.pens).reshape(side, side)
+        about = logits[down + 2 : down + 5, right + 2 : right + 5]
+        chosen = torch.tensor([(4 + down) * side + 2 + right])
+        found.append((features, about, glimpse.embed(k, chosen, sight.pens)))
+    for features, about, embedded in found[1:]:
+        torch.testing.assert_close(features, found[0][0])
+        torch.testing.assert_close(about, found[0][1])
+        torch.testing.assert_close(embedded, found[0][2])
+
+
+def test_lattices_that_differ_are_refused():
+    with pytest.raises(ValueError, match=r"policy\.glimpse"):
+        Glimpse({1: 8, 2: 4}, 8, (16, 16, 1), 5, 1, 16)
