@@ -17,6 +17,7 @@ from spiral.policy.sight import Sight, around
 
 REACH = 15
 """Places along each axis that are told apart, on either side of the pen; those beyond are one: far away."""
+OFFSETS = (2 * REACH + 1) ** 2 + 1
 
 
 class Glimpse(nn.Module):
@@ -41,9 +42,8 @@ class Glimpse(nn.Module):
         if different:
             raise ValueError(f"policy.glimpse: places of {sorted(different)} and of {side} a side; 0 is right")
         self.view = nn.Linear(glimpse**2 * picture[2] * pictures, width)
-        far = (2 * REACH + 1) ** 2
-        self.heads = nn.ModuleDict({str(k): nn.Linear(width, far + 1) for k in sides})
-        self.chosen = nn.ModuleDict({str(k): nn.Embedding(far + 1, width) for k in sides})
+        self.heads = nn.ModuleDict({str(k): nn.Linear(width, OFFSETS) for k in sides})
+        self.chosen = nn.ModuleDict({str(k): nn.Embedding(OFFSETS, width) for k in sides})
         # Not in the weights: they follow from the lattice and the view.
         self.register_buffer("about", around(side, picture, glimpse), persistent=False)
         self.register_buffer("offsets", offsets(side), persistent=False)
@@ -73,7 +73,7 @@ class Glimpse(nn.Module):
 
 
 def offsets(side: int) -> Tensor:
-    """Number of the offset from each place to each other one: int64 ``[side², side²]``, 0 … (2 · REACH + 1)².
+    """Number of the offset from each place to each other one: int64 ``[side², side²]``, 0 … OFFSETS − 1.
 
     The last is that of places more than REACH rows or columns away.
     """
@@ -83,4 +83,4 @@ def offsets(side: int) -> Tensor:
     span = 2 * REACH + 1
     number = (down + REACH) * span + across + REACH
     near = (down.abs() <= REACH) & (across.abs() <= REACH)
-    return torch.where(near, number, span**2).reshape(side**2, side**2)
+    return torch.where(near, number, OFFSETS - 1).reshape(side**2, side**2)

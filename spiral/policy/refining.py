@@ -37,12 +37,32 @@ def shyness(before: int, side: int) -> Tensor:
     return SHYNESS * (new.unsqueeze(1) | new).flatten().float()
 
 
+def refine_offsets(rows: Tensor, before: int, side: int) -> Tensor:
+    """Rows ``[(2 · reach + 1)² + 1, …]`` of offsets between places, made for ``side`` places in a row, not ``before``.
+
+    As many offsets reach less far then; the last row, of those beyond, becomes the mean of all that are beyond now.
+    """
+    span = math.isqrt(len(rows) - 1)
+    reach = span // 2
+    away = torch.arange(-reach, reach + 1)
+    across = _linear(away * before / side + reach, span).to(rows)
+    lattice = rows[:-1].reshape(span, span, -1)
+    near = torch.einsum("ai,bj,ijk->abk", across, across, lattice).reshape(span**2, *rows.shape[1:])
+    lost = away.abs() > reach * before / side
+    beyond = rows[torch.cat([(lost.unsqueeze(1) | lost).flatten(), torch.tensor([True])])]
+    return torch.cat([near, beyond.mean(0, keepdim=True)])
+
+
 def _between(before: int, side: int) -> Tensor:
     """Weights ``[side, before]`` of the old places for each new one along one axis."""
-    at = torch.arange(side) * before / side
+    return _linear(torch.arange(side) * before / side, before)
+
+
+def _linear(at: Tensor, size: int) -> Tensor:
+    """Weights ``[…, size]`` of neighbours for points between 0 and ``size - 1``; beyond the last there is none."""
     low = at.long()
-    weights = torch.zeros(side, before)
-    rows = torch.arange(side)
+    weights = torch.zeros(len(at), size)
+    rows = torch.arange(len(at))
     weights[rows, low] += 1 - (at - low)
-    weights[rows, (low + 1).clamp(max=before - 1)] += at - low
+    weights[rows, (low + 1).clamp(max=size - 1)] += at - low
     return weights

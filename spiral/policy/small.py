@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from spiral.actions import ActionSpec
-from spiral.policy.glimpse import Glimpse
+from spiral.policy.glimpse import OFFSETS, Glimpse
 from spiral.policy.interface import Inputs, Policy, State
-from spiral.policy.refining import refine, shyness
+from spiral.policy.refining import refine, refine_offsets, shyness
 from spiral.policy.sight import Sight, around
 from spiral.policy.widening import widen
 
@@ -126,7 +126,7 @@ class SmallPolicy(Policy):
             more = known[-1:].repeat(max(0, self.num_actions - len(known)), 1)
             fitting["step.weight"] = torch.cat([known, more])[: self.num_actions]
         for k, component in enumerate(self.spec.components):
-            if component.kind == "grid" and not any(name.startswith("glimpse.") for name in state):
+            if component.kind == "grid":
                 self._refine(fitting, k, component.side)
         own = self.state_dict()
         for part in ("looks.", "glimpse."):
@@ -145,6 +145,12 @@ class SmallPolicy(Policy):
     def _refine(self, state: dict[str, Tensor], k: int, side: int) -> None:
         """Make what belongs to the places of component ``k`` fit a lattice of ``side``."""
         names = [f"heads.{k}.weight", f"heads.{k}.bias", f"chosen.{k}.weight"]
+        known = state.get(f"heads.{k}.bias")
+        if known is not None and 0 < math.isqrt(known.numel()) < side:
+            for name in (f"glimpse.{name}" for name in names):
+                rows = state.get(name)
+                if rows is not None and rows.shape[:1] == (OFFSETS,):
+                    state[name] = refine_offsets(rows, math.isqrt(known.numel()), side)
         if k in self.remembered:
             names.append(f"previous.{self.remembered.index(k)}.weight")
         for name in names:

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from spiral.config import PolicyConfig
-from spiral.policy import Inputs, build_policy
-from spiral.policy.refining import refine, shyness
+from spiral.policy import Inputs, Policy, build_policy
+from spiral.policy.glimpse import REACH
+from spiral.policy.refining import refine, refine_offsets, shyness
+from spiral.policy.sight import Sight
 from spiral.policy.weights import dump_weights, load_weights, parse_weights
 from tests.policies import policy_of, roll_out, spec_of
 
@@ -65,24 +67,48 @@ def test_finer_places_lie_between_their_neighbours(before, side):
     assert int(old.sum()) == (side**2 if side % before else before**2)
 
 
-def test_a_model_paints_on_finer_places_as_before():
+@pytest.mark.parametrize(("before", "side"), [(16, 32), (10, 16)])
+def test_finer_offsets_lie_between_their_neighbours(before, side):
+    """What is linear in the offset stays so; what is too far away now is taken together."""
+    away = torch.arange(-REACH, REACH + 1).float()
+    down, across = torch.meshgrid(away, away, indexing="ij")
+    rows = torch.cat([torch.stack([1 + 2 * down - 3 * across, down], -1).reshape(-1, 2), torch.tensor([[50.0, 7.0]])])
+    finer = refine_offsets(rows, before, side)
+    scale = before / side
+    wanted = torch.stack([1 + scale * (2 * down - 3 * across), scale * down], -1).reshape(-1, 2)
+    torch.testing.assert_close(finer[:-1], wanted)
+    beyond = [row for row in rows[:-1].tolist() if max(abs(row[1]), abs((1 + 2 * row[1] - row[0]) / 3)) > REACH * scale]
+    torch.testing.assert_close(finer[-1], torch.tensor([*beyond, [50.0, 7.0]]).mean(0))
+
+
+@pytest.mark.parametrize("network", ["small", "glimpsing"])
+def test_a_model_paints_on_finer_places_as_before(network):
     view = (32, 32, 1)
-    known = policy_of("small", spec=spec_of(grid=4), view=view)
-    other = policy_of("small", spec=spec_of(grid=8), view=view)
+    known = policy_of(network, spec=spec_of(grid=4), view=view)
+    other = policy_of(network, spec=spec_of(grid=8), view=view)
     load_weights(other, other.for_this_run(known.state_dict()))
     old = (torch.arange(8).reshape(-1, 1) * 8 + torch.arange(8))[::2, ::2].flatten()
     features = torch.randn(5, known.value.in_features)
+    pens = torch.tensor([0, 3, 7, 8, 15])
+    coarse, fine = _at(known, pens), _at(other, old[pens])
     places = [k for k, component in enumerate(known.spec.components) if component.kind == "grid"]
     assert places
     for k in places:
-        torch.testing.assert_close(other.logits(k, features, None)[:, old], known.logits(k, features, None))
+        torch.testing.assert_close(other.logits(k, features, fine)[:, old], known.logits(k, features, coarse))
         torch.testing.assert_close(
-            other.advance(k, features, old[:5], None), known.advance(k, features, torch.arange(16)[:5], None)
+            other.advance(k, features, old[:5], fine), known.advance(k, features, torch.arange(16)[:5], coarse)
         )
     actions, sampled, inputs = roll_out(other, view, conditional=False)
     torch.testing.assert_close(other.judge(inputs, actions, ()).log_prob, sampled, atol=1e-5, rtol=0)
     with pytest.raises(ValueError, match="of another network"):
         load_weights(known, known.for_this_run(other.state_dict()))
+
+
+def _at(policy: Policy, pens: torch.Tensor) -> Sight | None:
+    """On a page that is black, with the pens at these places."""
+    previous = torch.zeros(1, len(pens), len(policy.spec), dtype=torch.long)
+    previous[..., 1] = pens
+    return policy.sight(Inputs(policy.see(torch.zeros(1, len(pens), 32, 32, 1).byte()), previous, torch.zeros(1)), 1)
 
 
 @pytest.mark.parametrize(
