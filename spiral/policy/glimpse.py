@@ -13,11 +13,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from spiral.policy.refining import reach
 from spiral.policy.sight import Sight, around
-
-REACH = 15
-"""Places along each axis that are told apart, on either side of the pen; those beyond are one: far away."""
-OFFSETS = (2 * REACH + 1) ** 2 + 1
 
 
 class Glimpse(nn.Module):
@@ -42,8 +39,9 @@ class Glimpse(nn.Module):
         if different:
             raise ValueError(f"policy.glimpse: places of {sorted(different)} and of {side} a side; 0 is right")
         self.view = nn.Linear(glimpse**2 * picture[2] * pictures, width)
-        self.heads = nn.ModuleDict({str(k): nn.Linear(width, OFFSETS) for k in sides})
-        self.chosen = nn.ModuleDict({str(k): nn.Embedding(OFFSETS, width) for k in sides})
+        count = (2 * reach(side) + 1) ** 2 + 1
+        self.heads = nn.ModuleDict({str(k): nn.Linear(width, count) for k in sides})
+        self.chosen = nn.ModuleDict({str(k): nn.Embedding(count, width) for k in sides})
         # Not in the weights: they follow from the lattice and the view.
         self.register_buffer("about", around(side, picture, glimpse), persistent=False)
         self.register_buffer("offsets", offsets(side), persistent=False)
@@ -73,14 +71,15 @@ class Glimpse(nn.Module):
 
 
 def offsets(side: int) -> Tensor:
-    """Number of the offset from each place to each other one: int64 ``[side², side²]``, 0 … OFFSETS − 1.
+    """Number of the offset from each place to each other one: int64 ``[side², side²]``.
 
-    The last is that of places more than REACH rows or columns away.
+    The last number is that of all places more than :func:`reach` rows or columns away.
     """
+    far = reach(side)
+    span = 2 * far + 1
     place = torch.arange(side)
     away = place.unsqueeze(0) - place.unsqueeze(1)  # from a row, or column, to another
     down, across = away[:, None, :, None], away[None, :, None, :]
-    span = 2 * REACH + 1
-    number = (down + REACH) * span + across + REACH
-    near = (down.abs() <= REACH) & (across.abs() <= REACH)
-    return torch.where(near, number, OFFSETS - 1).reshape(side**2, side**2)
+    number = (down + far) * span + across + far
+    near = (down.abs() <= far) & (across.abs() <= far)
+    return torch.where(near, number, span**2).reshape(side**2, side**2)

@@ -37,20 +37,24 @@ def shyness(before: int, side: int) -> Tensor:
     return SHYNESS * (new.unsqueeze(1) | new).flatten().float()
 
 
-def refine_offsets(rows: Tensor, before: int, side: int) -> Tensor:
-    """Rows ``[(2 · reach + 1)² + 1, …]`` of offsets between places, made for ``side`` places in a row, not ``before``.
+def reach(side: int) -> int:
+    """Places along each axis that are told apart on either side of the pen, of ``side``: almost half the canvas."""
+    return (side - 1) // 2
 
-    As many offsets reach less far then; the last row, of those beyond, becomes the mean of all that are beyond now.
+
+def refine_offsets(rows: Tensor, before: int, side: int) -> Tensor:
+    """Rows ``[(2 · reach + 1)² + 1, …]`` of offsets between ``before²`` places, the last those beyond, for ``side²``.
+
+    As :func:`refine`: beyond the last offset that is told apart there is no neighbour. Unchanged where they are others.
     """
-    span = math.isqrt(len(rows) - 1)
-    reach = span // 2
-    away = torch.arange(-reach, reach + 1)
-    across = _linear(away * before / side + reach, span).to(rows)
+    span, far = 2 * reach(before) + 1, reach(side)
+    if len(rows) != span**2 + 1:
+        return rows
+    at = torch.arange(-far, far + 1) * before / side + reach(before)
+    between = _linear(at.clamp(0, span - 1), span).to(rows)
     lattice = rows[:-1].reshape(span, span, -1)
-    near = torch.einsum("ai,bj,ijk->abk", across, across, lattice).reshape(span**2, *rows.shape[1:])
-    lost = away.abs() > reach * before / side
-    beyond = rows[torch.cat([(lost.unsqueeze(1) | lost).flatten(), torch.tensor([True])])]
-    return torch.cat([near, beyond.mean(0, keepdim=True)])
+    near = torch.einsum("ai,bj,ijk->abk", between, between, lattice).reshape((2 * far + 1) ** 2, *rows.shape[1:])
+    return torch.cat([near, rows[-1:]])
 
 
 def _between(before: int, side: int) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from spiral.actions import ActionSpec
-from spiral.policy.glimpse import OFFSETS, Glimpse
+from spiral.policy.glimpse import Glimpse
 from spiral.policy.interface import Inputs, Policy, State
 from spiral.policy.refining import refine, refine_offsets, shyness
 from spiral.policy.sight import Sight, around
@@ -145,12 +145,11 @@ class SmallPolicy(Policy):
     def _refine(self, state: dict[str, Tensor], k: int, side: int) -> None:
         """Make what belongs to the places of component ``k`` fit a lattice of ``side``."""
         names = [f"heads.{k}.weight", f"heads.{k}.bias", f"chosen.{k}.weight"]
-        known = state.get(f"heads.{k}.bias")
-        if known is not None and 0 < math.isqrt(known.numel()) < side:
-            for name in (f"glimpse.{name}" for name in names):
-                rows = state.get(name)
-                if rows is not None and rows.shape[:1] == (OFFSETS,):
-                    state[name] = refine_offsets(rows, math.isqrt(known.numel()), side)
+        before = math.isqrt(state.get(f"heads.{k}.bias", torch.empty(0)).numel())
+        for name in (f"glimpse.{name}" for name in names):
+            rows = state.get(name)
+            if rows is not None and rows.dim() and 0 < before < side:
+                state[name] = refine_offsets(rows, before, side)
         if k in self.remembered:
             names.append(f"previous.{self.remembered.index(k)}.weight")
         for name in names:

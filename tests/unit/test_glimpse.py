@@ -9,18 +9,20 @@ import torch
 from torch import nn
 
 from spiral.policy import Inputs
-from spiral.policy.glimpse import REACH, Glimpse, offsets
+from spiral.policy.glimpse import Glimpse, offsets
+from spiral.policy.refining import reach
 from spiral.policy.sight import Sight
 
 
 @pytest.mark.parametrize("side", [3, 16, 20])
 def test_offsets_are_told_apart_as_far_as_they_reach(side):
-    table, across = offsets(side), 2 * REACH + 1
+    table, far = offsets(side), reach(side)
+    span = 2 * far + 1
     assert table.shape == (side**2, side**2)
     places = list(itertools.product(range(side), repeat=2))
     for (row, column), (other, beside) in itertools.product(places[:: side + 1], places):
         down, right = other - row, beside - column
-        wanted = across**2 if max(abs(down), abs(right)) > REACH else (down + REACH) * across + right + REACH
+        wanted = span**2 if max(abs(down), abs(right)) > far else (down + far) * span + right + far
         assert table[row * side + column, other * side + beside] == wanted
 
 

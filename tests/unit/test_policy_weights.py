@@ -9,8 +9,7 @@ import torch
 
 from spiral.config import PolicyConfig
 from spiral.policy import Inputs, Policy, build_policy
-from spiral.policy.glimpse import REACH
-from spiral.policy.refining import refine, refine_offsets, shyness
+from spiral.policy.refining import reach, refine, refine_offsets, shyness
 from spiral.policy.sight import Sight
 from spiral.policy.weights import dump_weights, load_weights, parse_weights
 from tests.policies import policy_of, roll_out, spec_of
@@ -69,16 +68,17 @@ def test_finer_places_lie_between_their_neighbours(before, side):
 
 @pytest.mark.parametrize(("before", "side"), [(16, 32), (10, 16)])
 def test_finer_offsets_lie_between_their_neighbours(before, side):
-    """What is linear in the offset stays so; what is too far away now is taken together."""
-    away = torch.arange(-REACH, REACH + 1).float()
-    down, across = torch.meshgrid(away, away, indexing="ij")
-    rows = torch.cat([torch.stack([1 + 2 * down - 3 * across, down], -1).reshape(-1, 2), torch.tensor([[50.0, 7.0]])])
-    finer = refine_offsets(rows, before, side)
-    scale = before / side
-    wanted = torch.stack([1 + scale * (2 * down - 3 * across), scale * down], -1).reshape(-1, 2)
-    torch.testing.assert_close(finer[:-1], wanted)
-    beyond = [row for row in rows[:-1].tolist() if max(abs(row[1]), abs((1 + 2 * row[1] - row[0]) / 3)) > REACH * scale]
-    torch.testing.assert_close(finer[-1], torch.tensor([*beyond, [50.0, 7.0]]).mean(0))
+    """What is linear in the offset stays so, up to the last one that was told apart."""
+    far = torch.tensor([[50.0, 7.0]])
+
+    def linear(away: torch.Tensor) -> torch.Tensor:
+        down, across = torch.meshgrid(away, away, indexing="ij")
+        return torch.cat([torch.stack([1 + 2 * down - 3 * across, down], -1).reshape(-1, 2), far])
+
+    rows = linear(torch.arange(-reach(before), reach(before) + 1).float())
+    away = (torch.arange(-reach(side), reach(side) + 1) * before / side).clamp(-reach(before), reach(before))
+    torch.testing.assert_close(refine_offsets(rows, before, side), linear(away))
+    assert refine_offsets(rows, before + 2, side) is rows
 
 
 @pytest.mark.parametrize("network", ["small", "glimpsing"])
