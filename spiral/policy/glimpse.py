@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from spiral.policy.refining import reach
+from spiral.policy.refining import bins
 from spiral.policy.sight import Sight, around
 
 
@@ -39,7 +39,7 @@ class Glimpse(nn.Module):
         if different:
             raise ValueError(f"policy.glimpse: places of {sorted(different)} and of {side} a side; 0 is right")
         self.view = nn.Linear(glimpse**2 * picture[2] * pictures, width)
-        count = (2 * reach(side) + 1) ** 2 + 1
+        count = (int(bins(side).max()) + 1) ** 2
         self.heads = nn.ModuleDict({str(k): nn.Linear(width, count) for k in sides})
         self.chosen = nn.ModuleDict({str(k): nn.Embedding(count, width) for k in sides})
         # Not in the weights: they follow from the lattice and the view.
@@ -71,15 +71,9 @@ class Glimpse(nn.Module):
 
 
 def offsets(side: int) -> Tensor:
-    """Number of the offset from each place to each other one: int64 ``[side², side²]``.
-
-    The last number is that of all places more than :func:`reach` rows or columns away.
-    """
-    far = reach(side)
-    span = 2 * far + 1
-    place = torch.arange(side)
-    away = place.unsqueeze(0) - place.unsqueeze(1)  # from a row, or column, to another
-    down, across = away[:, None, :, None], away[None, :, None, :]
-    number = (down + far) * span + across + far
-    near = (down.abs() <= far) & (across.abs() <= far)
-    return torch.where(near, number, span**2).reshape(side**2, side**2)
+    """Number of the offset from each place to each other one: int64 ``[side², side²]``; distances are told apart as
+    :func:`bins` does."""
+    of, place = bins(side), torch.arange(side)
+    away = of[place.unsqueeze(0) - place.unsqueeze(1) + side - 1]  # from a row, or column, to another
+    number = away[:, None, :, None] * (of.max() + 1) + away[None, :, None, :]
+    return number.reshape(side**2, side**2)

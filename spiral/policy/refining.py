@@ -8,10 +8,14 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 SHYNESS = 1.5
 """Taken off the logits of places that are new, so that few are chosen before it is learnt what they are good for."""
+
+
+EXACT = 5
+"""Distances, in places, that are told apart one by one."""
 
 
 def refine(rows: Tensor, side: int) -> Tensor:
@@ -37,24 +41,32 @@ def shyness(before: int, side: int) -> Tensor:
     return SHYNESS * (new.unsqueeze(1) | new).flatten().float()
 
 
-def reach(side: int) -> int:
-    """Places along each axis that are told apart on either side of the pen, of ``side``: almost half the canvas."""
-    return (side - 1) // 2
-
-
 def refine_offsets(rows: Tensor, before: int, side: int) -> Tensor:
-    """Rows ``[(2 · reach + 1)² + 1, …]`` of offsets between ``before²`` places, the last those beyond, for ``side²``.
+    """Rows ``[bins², …]`` of offsets between ``before²`` places, for ``side²``: linear between those told apart before.
 
-    As :func:`refine`: beyond the last offset that is told apart there is no neighbour. Unchanged where they are others.
+    Unchanged where they are others.
     """
-    span, far = 2 * reach(before) + 1, reach(side)
-    if len(rows) != span**2 + 1:
+    old, new = bins(before), bins(side)
+    if len(rows) != (old.max() + 1) ** 2:
         return rows
-    at = torch.arange(-far, far + 1) * before / side + reach(before)
-    between = _linear(at.clamp(0, span - 1), span).to(rows)
-    lattice = rows[:-1].reshape(span, span, -1)
-    near = torch.einsum("ai,bj,ijk->abk", between, between, lattice).reshape((2 * far + 1) ** 2, *rows.shape[1:])
-    return torch.cat([near, rows[-1:]])
+    # Along one axis: each new bin is the mean of its distances, each of them lies between two old ones with bins.
+    known = nn.functional.one_hot(old).float()
+    between = _linear((torch.arange(1 - side, side) * before / side + before - 1).clamp(0, len(old) - 1), len(old))
+    of_bin = nn.functional.one_hot(new).float().T
+    across = (of_bin / of_bin.sum(1, keepdim=True) @ between @ known).to(rows)
+    lattice = rows.reshape(across.shape[1], across.shape[1], -1)
+    return torch.einsum("ai,bj,ijk->abk", across, across, lattice).reshape(len(across) ** 2, *rows.shape[1:])
+
+
+def bins(side: int) -> Tensor:
+    """Bin of each distance of two of ``side`` places along an axis, 1 − side … side − 1: int64 ``[2 · side − 1]``.
+
+    Up to EXACT each has its own; beyond, bins are 2, 3, 4, … distances wide.
+    """
+    distance = torch.arange(1 - side, side, dtype=torch.float64)
+    beyond = (((8 * (distance.abs() - EXACT) + 9).clamp(min=9).sqrt() - 3) / 2).ceil()
+    number = distance.sign() * (distance.abs().clamp(max=EXACT) + beyond)
+    return (number - number.min()).long()
 
 
 def _between(before: int, side: int) -> Tensor:

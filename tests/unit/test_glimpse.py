@@ -10,19 +10,25 @@ from torch import nn
 
 from spiral.policy import Inputs
 from spiral.policy.glimpse import Glimpse, offsets
-from spiral.policy.refining import reach
+from spiral.policy.refining import bins
 from spiral.policy.sight import Sight
 
 
+def test_near_distances_are_told_apart_and_far_ones_by_bins():
+    assert bins(3).tolist() == [0, 1, 2, 3, 4]
+    beyond = [6, 6, 7, 7, 7, 8, 8, 8, 8, 9]
+    half = [*range(6), *beyond]
+    assert bins(16).tolist() == [9 - n for n in half[:0:-1]] + [9 + n for n in half]
+
+
 @pytest.mark.parametrize("side", [3, 16, 20])
-def test_offsets_are_told_apart_as_far_as_they_reach(side):
-    table, far = offsets(side), reach(side)
-    span = 2 * far + 1
+def test_offsets_are_those_of_rows_and_columns(side):
+    table, span = offsets(side), int(bins(side).max()) + 1
     assert table.shape == (side**2, side**2)
     places = list(itertools.product(range(side), repeat=2))
     for (row, column), (other, beside) in itertools.product(places[:: side + 1], places):
         down, right = other - row, beside - column
-        wanted = span**2 if max(abs(down), abs(right)) > far else (down + far) * span + right + far
+        wanted = bins(side)[side - 1 + down] * span + bins(side)[side - 1 + right]
         assert table[row * side + column, other * side + beside] == wanted
 
 

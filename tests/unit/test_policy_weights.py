@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from spiral.config import PolicyConfig
 from spiral.policy import Inputs, Policy, build_policy
-from spiral.policy.refining import reach, refine, refine_offsets, shyness
+from spiral.policy.refining import bins, refine, refine_offsets, shyness
 from spiral.policy.sight import Sight
 from spiral.policy.weights import dump_weights, load_weights, parse_weights
 from tests.policies import policy_of, roll_out, spec_of
@@ -66,19 +67,30 @@ def test_finer_places_lie_between_their_neighbours(before, side):
     assert int(old.sum()) == (side**2 if side % before else before**2)
 
 
-@pytest.mark.parametrize(("before", "side"), [(16, 32), (10, 16)])
+@pytest.mark.parametrize(("before", "side"), [(16, 32), (10, 16), (3, 4)])
 def test_finer_offsets_lie_between_their_neighbours(before, side):
-    """What is linear in the offset stays so, up to the last one that was told apart."""
-    far = torch.tensor([[50.0, 7.0]])
+    """Against a loop over distances."""
+    old, new = bins(before).tolist(), bins(side).tolist()
+    span = max(old) + 1
+    rows = torch.randn(span**2, 3)
+    lattice, finer = rows.reshape(span, span, 3), refine_offsets(rows, before, side)
+    wanted = torch.zeros(max(new) + 1, max(new) + 1, 3)
 
-    def linear(away: torch.Tensor) -> torch.Tensor:
-        down, across = torch.meshgrid(away, away, indexing="ij")
-        return torch.cat([torch.stack([1 + 2 * down - 3 * across, down], -1).reshape(-1, 2), far])
+    def shares(bin: int) -> list[tuple[int, float]]:
+        distances = [d for d in range(1 - side, side) if new[d + side - 1] == bin]
+        found = []
+        for d in distances:
+            at = min(max(d * before / side, 1 - before), before - 1) + before - 1
+            low = int(at)
+            found += [(old[low], 1 - (at - low)), (old[min(low + 1, len(old) - 1)], at - low)]
+        return [(k, share / len(distances)) for k, share in found]
 
-    rows = linear(torch.arange(-reach(before), reach(before) + 1).float())
-    away = (torch.arange(-reach(side), reach(side) + 1) * before / side).clamp(-reach(before), reach(before))
-    torch.testing.assert_close(refine_offsets(rows, before, side), linear(away))
-    assert refine_offsets(rows, before + 2, side) is rows
+    for a, b in itertools.product(range(len(wanted)), repeat=2):
+        for (i, one), (j, two) in itertools.product(shares(a), shares(b)):
+            wanted[a, b] += one * two * lattice[i, j]
+    torch.testing.assert_close(finer, wanted.reshape(-1, 3))
+    others = rows[1:]
+    assert refine_offsets(others, before, side) is others
 
 
 @pytest.mark.parametrize("network", ["small", "glimpsing"])
