@@ -13,8 +13,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from spiral.policy.refining import bins
 from spiral.policy.sight import Sight, around
+
+EXACT = 5
+"""Distances, in places, that are told apart one by one."""
 
 
 class Glimpse(nn.Module):
@@ -35,9 +37,11 @@ class Glimpse(nn.Module):
         """``sides`` of the lattices of those components, ``side`` of the pen's; ``glimpse`` pixels a side of each of
         ``pictures`` are seen: of the painting, and of a target. ValueError where lattices differ."""
         super().__init__()
-        different = {other for other in sides.values() if other != side}
-        if different:
-            raise ValueError(f"policy.glimpse: places of {sorted(different)} and of {side} a side; 0 is right")
+        if {*sides.values()} != {side}:
+            lattices = sorted({*sides.values()})
+            raise ValueError(
+                f"policy.glimpse: offsets are of one lattice, this engine has {lattices} a side; 0 is right"
+            )
         self.view = nn.Linear(glimpse**2 * picture[2] * pictures, width)
         count = (int(bins(side).max()) + 1) ** 2
         self.heads = nn.ModuleDict({str(k): nn.Linear(width, count) for k in sides})
@@ -77,3 +81,14 @@ def offsets(side: int) -> Tensor:
     away = of[place.unsqueeze(0) - place.unsqueeze(1) + side - 1]  # from a row, or column, to another
     number = away[:, None, :, None] * (of.max() + 1) + away[None, :, None, :]
     return number.reshape(side**2, side**2)
+
+
+def bins(side: int) -> Tensor:
+    """Bin of each distance of two of ``side`` places along an axis, 1 − side … side − 1: int64 ``[2 · side − 1]``.
+
+    Up to EXACT each has its own; beyond, bins are 2, 3, 4, … distances wide.
+    """
+    distance = torch.arange(1 - side, side, dtype=torch.float64)
+    beyond = (((8 * (distance.abs() - EXACT) + 9).clamp(min=9).sqrt() - 3) / 2).ceil()
+    number = distance.sign() * (distance.abs().clamp(max=EXACT) + beyond)
+    return (number - number.min()).long()

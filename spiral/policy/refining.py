@@ -10,12 +10,10 @@ import math
 import torch
 from torch import Tensor, nn
 
+from spiral.policy.glimpse import bins
+
 SHYNESS = 1.5
 """Taken off the logits of places that are new, so that few are chosen before it is learnt what they are good for."""
-
-
-EXACT = 5
-"""Distances, in places, that are told apart one by one."""
 
 
 def refine(rows: Tensor, side: int) -> Tensor:
@@ -56,17 +54,6 @@ def refine_offsets(rows: Tensor, before: int, side: int) -> Tensor:
     across = (of_bin / of_bin.sum(1, keepdim=True) @ between @ known).to(rows)
     lattice = rows.reshape(across.shape[1], across.shape[1], -1)
     return torch.einsum("ai,bj,ijk->abk", across, across, lattice).reshape(len(across) ** 2, *rows.shape[1:])
-
-
-def bins(side: int) -> Tensor:
-    """Bin of each distance of two of ``side`` places along an axis, 1 − side … side − 1: int64 ``[2 · side − 1]``.
-
-    Up to EXACT each has its own; beyond, bins are 2, 3, 4, … distances wide.
-    """
-    distance = torch.arange(1 - side, side, dtype=torch.float64)
-    beyond = (((8 * (distance.abs() - EXACT) + 9).clamp(min=9).sqrt() - 3) / 2).ceil()
-    number = distance.sign() * (distance.abs().clamp(max=EXACT) + beyond)
-    return (number - number.min()).long()
 
 
 def _between(before: int, side: int) -> Tensor:

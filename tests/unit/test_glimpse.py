@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from spiral.policy import Inputs
-from spiral.policy.glimpse import Glimpse, offsets
-from spiral.policy.refining import bins
+from spiral.policy.glimpse import Glimpse, bins, offsets
 from spiral.policy.sight import Sight
 
 

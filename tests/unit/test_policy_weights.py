@@ -10,7 +10,8 @@ import torch
 
 from spiral.config import PolicyConfig
 from spiral.policy import Inputs, Policy, build_policy
-from spiral.policy.refining import bins, refine, refine_offsets, shyness
+from spiral.policy.glimpse import bins
+from spiral.policy.refining import refine, refine_offsets, shyness
 from spiral.policy.sight import Sight
 from spiral.policy.weights import dump_weights, load_weights, parse_weights
 from tests.policies import policy_of, roll_out, spec_of
