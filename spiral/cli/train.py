@@ -31,8 +31,9 @@ def train(
             "--from",
             help="Begin a new run with a model's weights and settings: one that ships (`spiral models list`), or a "
             "folder; its programs may become longer or shorter (--set num_actions=12), its places finer (--set "
-            "engine.settings.grid=32), its network wider (--set policy.width=512), and it may begin to look at its "
-            "places (--set policy.patch=3). A new discriminator learns alone at first.",
+            "engine.settings.grid=32), its network wider (--set policy.width=512), and it may begin to see from its "
+            "pen (--set policy.glimpse=15) and to look at its places (--set policy.patch=3). "
+            "A new discriminator learns alone at first.",
             metavar="MODEL",
             show_default=False,
         ),
