@@ -268,6 +268,11 @@ class RunConfig(Section):
                 )
         elif judge.kind == "l2" and judge.complement != "none":
             raise ValueError('discriminator.complement: "l2" has no pairs to mask; discriminator.kind=learned has')
+        if judge.kind == "l2" and "discriminator" in self.learner.terms:
+            raise ValueError(
+                'learner.terms: "discriminator" is the score of one that learns, and discriminator.kind="l2" has none; '
+                "learner.terms={} pays its distance alone"
+            )
 
     def to_yaml(self) -> str:
         """The effective configuration, every key written out."""

@@ -23,12 +23,12 @@ KINDS = {
     "halves": ["discriminator.complement=halves"],
     "random masks": ["discriminator.complement=random", "discriminator.replay=2"],
     "blind": ["policy.blind=true"],
-    "l2": ["discriminator.kind=l2", "learner.reward_scale=deviation"],
+    "l2": ["discriminator.kind=l2", "learner.terms={}", "learner.reward_scale=deviation"],
     "several terms": [
         "discriminator.terms=[l2, colour-emd]",
         "learner.terms={discriminator: 1, l2: 2.5, colour-emd: 0.5}",
     ],
-    "paper": ["policy.network=paper", "engine.settings.view=64"],
+    "paper": ["policy.network=paper", "policy.patch=0", "policy.glimpse=0", "engine.settings.view=64"],
 }
 SETTINGS = ["data=mnist-sample", *(f"{key}={value}" for key, value in SMALL.items()), "num_actions=3"]
 
@@ -167,6 +167,11 @@ def test_what_needs_a_target_is_refused_without_one(setting: str, message: str) 
 def test_the_paintings_of_a_target_fit_into_what_is_painted_and_learnt_from_at_once(settings, size) -> None:
     with pytest.raises(ValueError, match=f"paintings_per_target: 4 does not divide {size}"):
         load_config("mnist-reconstruct", ["learner.paintings_per_target=4", *settings])
+
+
+def test_a_score_needs_a_judge_that_learns() -> None:
+    with pytest.raises(ValueError, match=r'discriminator\.kind="l2" has none; learner\.terms=\{\} pays'):
+        load_config("mnist-reconstruct", ["discriminator.kind=l2", "learner.terms={discriminator: 1}"])
 
 
 def test_masks_need_a_judge_with_pairs() -> None:
