@@ -238,6 +238,7 @@ class RunConfig(Section):
             )
         self._companions_fit()
         self._needs_targets()
+        self._terms_are_answered()
         return self
 
     def _companions_fit(self) -> None:
@@ -268,10 +269,21 @@ class RunConfig(Section):
                 )
         elif judge.kind == "l2" and judge.complement != "none":
             raise ValueError('discriminator.complement: "l2" has no pairs to mask; discriminator.kind=learned has')
-        if judge.kind == "l2" and "discriminator" in self.learner.terms:
+
+    def _terms_are_answered(self) -> None:
+        """A service of somebody else's may answer terms of other names; those of ours are known beforehand."""
+        judge, asked = self.discriminator, self.learner.terms
+        if judge.kind == "l2" and "discriminator" in asked:
             raise ValueError(
                 'learner.terms: "discriminator" is the score of one that learns, and discriminator.kind="l2" has none; '
                 "learner.terms={} pays its distance alone"
+            )
+        answered = {*judge.terms, *([judge.kind] if judge.kind == "l2" else [])}
+        silent = [name for name in ("l2", "colour-emd") if name in asked and name not in answered]
+        if silent:
+            raise ValueError(
+                f"learner.terms: {', '.join(silent)} {'is' if len(silent) == 1 else 'are'} not answered; "
+                f"discriminator.terms={[*judge.terms, *silent]} asks for it"
             )
 
     def to_yaml(self) -> str:

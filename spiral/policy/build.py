@@ -19,9 +19,11 @@ def build_policy(
 ) -> Policy:
     """A freshly initialised policy; ValueError where the network can't handle the engine."""
     policy: Policy
-    for name, pixels in (("patch", config.patch), ("glimpse", config.glimpse)):
-        if pixels and config.network != "small":
-            raise ValueError(f'policy.{name}: {pixels}, but only "small" looks at its places; 0 is right')
+    if config.network != "small" and (config.patch or config.glimpse):
+        raise ValueError(
+            f'policy.patch: {config.patch}, policy.glimpse: {config.glimpse}, but only "small" looks anywhere; '
+            "0 is right for both"
+        )
     if config.network == "paper":
         policy = PaperPolicy(spec, observation_shape, num_actions, noise=config.noise, conditional=conditional)
     else:

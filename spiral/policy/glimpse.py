@@ -33,9 +33,11 @@ class Glimpse(nn.Module):
         glimpse: int,
         pictures: int,
         width: int,
+        last: int,
     ) -> None:
         """``sides`` of the lattices of those components, ``side`` of the pen's; ``glimpse`` pixels a side of each of
-        ``pictures`` are seen: of the painting, and of a target. ValueError where lattices differ."""
+        ``pictures`` are seen: of the painting, and of a target. Nothing is chosen after component ``last``. ValueError
+        where lattices differ."""
         super().__init__()
         if {*sides.values()} != {side}:
             lattices = sorted({*sides.values()})
@@ -45,7 +47,7 @@ class Glimpse(nn.Module):
         self.view = nn.Linear(glimpse**2 * picture[2] * pictures, width)
         count = (int(bins(side).max()) + 1) ** 2
         self.heads = nn.ModuleDict({str(k): nn.Linear(width, count) for k in sides})
-        self.chosen = nn.ModuleDict({str(k): nn.Embedding(count, width) for k in sides})
+        self.chosen = nn.ModuleDict({str(k): nn.Embedding(count, width) for k in sides if k != last})
         # Not in the weights: they follow from the lattice and the view.
         self.register_buffer("about", around(side, picture, glimpse), persistent=False)
         self.register_buffer("offsets", offsets(side), persistent=False)

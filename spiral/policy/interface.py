@@ -123,8 +123,8 @@ class Policy(nn.Module, ABC):
         return tuple(part.view_as(shape) for part, shape in zip(parts, like, strict=True))
 
     def for_this_run(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Weights of the same network for programs of another length, coarser places, narrower or looking at none of
-        them, made to fit this one's."""
+        """Weights of the same network for programs of another length, coarser places, narrower, not seeing from the pen
+        or looking at no places, made to fit this one's."""
         return state
 
     @abstractmethod

@@ -42,7 +42,7 @@ def shyness(before: int, side: int) -> Tensor:
 def refine_offsets(rows: Tensor, before: int, side: int) -> Tensor:
     """Rows ``[bins², …]`` of offsets between ``before²`` places, for ``side²``: linear between those told apart before.
 
-    Unchanged where they are others.
+    Fewer of finer places are near, so some that had a bin each share one now. Unchanged where they are others.
     """
     old, new = bins(before), bins(side)
     if len(rows) != (old.max() + 1) ** 2:
@@ -62,7 +62,7 @@ def _between(before: int, side: int) -> Tensor:
 
 
 def _linear(at: Tensor, size: int) -> Tensor:
-    """Weights ``[…, size]`` of neighbours for points between 0 and ``size - 1``; beyond the last there is none."""
+    """Weights ``[…, size]`` of neighbours for points from 0 on, short of ``size``; beyond the last there is none."""
     low = at.long()
     weights = torch.zeros(len(at), size)
     rows = torch.arange(len(at))

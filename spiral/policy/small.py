@@ -1,6 +1,6 @@
 """A network for CPUs: the view averaged to a few pixels, two layers, and one layer for each component.
 
-About 0.7 M parameters on a 16×16 grid.
+About 0.7 M parameters on a 16×16 grid, with a glimpse twice as many.
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ class SmallPolicy(Policy):
         if glimpse:
             sides = {k: component.side for k, component in enumerate(spec.components) if component.kind == "grid"}
             pictures = 2 if conditional else 1
-            self.glimpse = Glimpse(sides, sides[self.pen], observation_shape, glimpse, pictures, width)
+            last = len(spec) - 1
+            self.glimpse = Glimpse(sides, sides[self.pen], observation_shape, glimpse, pictures, width, last)
+        # How many numbers of what is seen are the view as it is; the averaged one follows.
         self.fine = height * wide * channels if patch or glimpse else 0
         for module in [*self.previous, self.step, *self.chosen]:
             nn.init.normal_(module.weight, std=1 / math.sqrt(width))
@@ -119,7 +121,8 @@ class SmallPolicy(Policy):
 
     def for_this_run(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Steps beyond the last that is known begin as that one, finer places between their neighbours; units beyond
-        the known ones are not listened to yet, and where it did not look at its places nothing comes of it yet."""
+        the known ones are not listened to yet, and where it did not see from its pen or look at its places nothing
+        comes of it yet."""
         fitting = dict(state)
         known = state.get("step.weight")
         if known is not None and known.dim() == 2 and len(known):

@@ -169,9 +169,11 @@ def test_the_paintings_of_a_target_fit_into_what_is_painted_and_learnt_from_at_o
         load_config("mnist-reconstruct", ["learner.paintings_per_target=4", *settings])
 
 
-def test_a_score_needs_a_judge_that_learns() -> None:
+def test_terms_that_nobody_answers_are_refused_at_the_start() -> None:
     with pytest.raises(ValueError, match=r'discriminator\.kind="l2" has none; learner\.terms=\{\} pays'):
         load_config("mnist-reconstruct", ["discriminator.kind=l2", "learner.terms={discriminator: 1}"])
+    with pytest.raises(ValueError, match=r"l2 is not answered; discriminator\.terms=\['colour-emd', 'l2'\] asks"):
+        load_config("mnist-reconstruct", ["discriminator.terms=[colour-emd]"])
 
 
 def test_masks_need_a_judge_with_pairs() -> None:

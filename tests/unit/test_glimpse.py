@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch import nn
 
+from spiral.actions import ActionSpec, Component
 from spiral.policy import Inputs
 from spiral.policy.glimpse import Glimpse, bins, offsets
 from spiral.policy.sight import Sight
+from tests.policies import policy_of, roll_out, spec_of
 
 
 def test_near_distances_are_told_apart_and_far_ones_by_bins():
@@ -35,7 +37,7 @@ def test_what_lies_about_the_pen_is_seen_alike_wherever_it_is():
     """Painting, target and pen moved together: the logits of the places about the pen move with them."""
     torch.manual_seed(0)
     side, size, width, k = 8, 16, 24, 1
-    glimpse = Glimpse({k: side, 2: side}, side, (size, size, 1), glimpse=5, pictures=2, width=width)
+    glimpse = Glimpse({k: side, 2: side}, side, (size, size, 1), glimpse=5, pictures=2, width=width, last=2)
     for head in glimpse.heads.values():
         nn.init.normal_(head.weight)
     painting, target = torch.zeros(2, 1, size, size)
@@ -58,6 +60,25 @@ def test_what_lies_about_the_pen_is_seen_alike_wherever_it_is():
         torch.testing.assert_close(embedded, found[0][2])
 
 
+@pytest.mark.parametrize("view", [(32, 32, 3), (24, 32, 1), (4, 4, 1)])
+def test_any_view_is_seen_from_any_place(view):
+    """Colour, a view that is no square, places that are finer than its pixels; pens at the edges among them."""
+    policy = policy_of("glimpsing", spec=spec_of(colour=view[2] == 3), view=view, conditional=True)
+    actions, sampled, inputs = roll_out(policy, view, conditional=True, B=64)
+    assert {0, 63} <= set(actions[..., 1].flatten().tolist()), "the corners"
+    torch.testing.assert_close(policy.judge(inputs, actions, ()).log_prob, sampled, atol=1e-5, rtol=0)
+
+
+def test_what_nothing_comes_after_is_not_embedded():
+    components = (Component("flag", 2, "choice"), Component("end", 64, "grid"), Component("control", 64, "grid"))
+    policy = policy_of("glimpsing", spec=ActionSpec(components, ((True, True, False), (True,) * 3)), view=(16, 16, 1))
+    actions, _, inputs = roll_out(policy, (16, 16, 1), conditional=False)
+    judged = policy.judge(inputs, actions, ())
+    (judged.log_prob.sum() + judged.value.sum()).backward()
+    unused = [name for name, weights in policy.named_parameters() if weights.grad is None]
+    assert not unused
+
+
 def test_lattices_that_differ_are_refused():
     with pytest.raises(ValueError, match=r"policy\.glimpse"):
-        Glimpse({1: 8, 2: 4}, 8, (16, 16, 1), 5, 1, 16)
+        Glimpse({1: 8, 2: 4}, 8, (16, 16, 1), 5, 1, 16, 2)

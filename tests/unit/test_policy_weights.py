@@ -170,6 +170,19 @@ def test_a_model_that_looks_paints_with_more_of_everything_as_with_finer_places_
         load_weights(finer, finer.for_this_run(damaged))
 
 
+def test_a_glimpse_that_is_damaged_or_of_another_size_is_refused():
+    view = (32, 32, 1)
+    known = policy_of("glimpsing", spec=spec_of(), view=view)
+    state = known.state_dict()
+    damaged = {name: weights for name, weights in state.items() if name != "glimpse.heads.1.bias"}
+    with pytest.raises(ValueError, match=r"glimpse\.heads"):
+        load_weights(known, known.for_this_run(damaged))
+    config = PolicyConfig(patch=3, glimpse=9, noise=10)
+    wider = build_policy(config, spec_of(), view, known.num_actions, conditional=False)
+    with pytest.raises(ValueError, match=r"glimpse\.view"):
+        load_weights(wider, wider.for_this_run(state))
+
+
 @pytest.mark.parametrize("other", [{"view": (32, 32, 3)}, {"spec": spec_of(sizes=6)}])
 def test_nothing_but_the_width_is_made_to_fit(other):
     known = policy_of("small", spec=spec_of(), view=(32, 32, 1))
