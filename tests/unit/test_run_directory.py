@@ -171,7 +171,8 @@ def test_a_model_without_weights_is_named_and_leaves_no_run(tmp_path: Path) -> N
 def test_a_judge_that_learns_nothing_needs_no_time_to_catch_up(kind: str, held: int, tmp_path: Path) -> None:
     model = tmp_path / "model"
     shutil.copytree(find_model("omniglot-reconstruct"), model)
-    opened = open_run(ask(tmp_path / "runs", name="a", model=model, settings=(*SAMPLE, f"discriminator.kind={kind}")))
+    settings = (*SAMPLE, f"discriminator.kind={kind}", "learner.terms={}")
+    opened = open_run(ask(tmp_path / "runs", name="a", model=model, settings=settings))
     assert opened.config.learner.hold_batches == held
     opened.close()
 
