@@ -6,10 +6,13 @@ and whom it talks to is in :mod:`spiral.options`.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Distance = Literal["l2", "colour-emd"]
+"""Distances to the target that our discriminator can answer as score terms."""
 
 
 class Section(BaseModel):
@@ -165,7 +168,7 @@ class DiscriminatorConfig(Section):
     complement: Literal["none", "halves", "random"] = "none"
     """Conditional runs: judge part of each painting beside the rest of its target, one half or random cells
     (docs/method.md, 3)."""
-    terms: tuple[Literal["l2", "colour-emd"], ...] = ()
+    terms: tuple[Distance, ...] = ()
     """Conditional runs: distances to the target that are answered beside the judge's own score, for ``learner.terms``;
     ``colour-emd`` is the earth-mover distance of the colour histograms (docs/method.md, 2)."""
     channels: tuple[int, ...] = (64, 128, 256, 512)
@@ -278,8 +281,7 @@ class RunConfig(Section):
                 'learner.terms: "discriminator" is the score of one that learns, and discriminator.kind="l2" has none; '
                 "learner.terms={} pays its distance alone"
             )
-        answered = {*judge.terms, *([judge.kind] if judge.kind == "l2" else [])}
-        silent = [name for name in ("l2", "colour-emd") if name in asked and name not in answered]
+        silent = [name for name in get_args(Distance) if name in asked and name not in (judge.kind, *judge.terms)]
         if silent:
             raise ValueError(
                 f"learner.terms: {', '.join(silent)} {'is' if len(silent) == 1 else 'are'} not answered; "

@@ -8,11 +8,11 @@ Attention" (2014).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
+from spiral.actions import ActionSpec
 from spiral.policy.sight import Sight, around
 
 EXACT = 5
@@ -26,28 +26,23 @@ class Glimpse(nn.Module):
     offsets: Tensor
 
     def __init__(
-        self,
-        sides: Mapping[int, int],
-        side: int,
-        picture: tuple[int, int, int],
-        glimpse: int,
-        pictures: int,
-        width: int,
-        last: int,
+        self, spec: ActionSpec, pen: int, picture: tuple[int, int, int], glimpse: int, pictures: int, width: int
     ) -> None:
-        """``sides`` of the lattices of those components, ``side`` of the pen's; ``glimpse`` pixels a side of each of
-        ``pictures`` are seen: of the painting, and of a target. Nothing is chosen after component ``last``. ValueError
-        where lattices differ."""
+        """``pen``: the component whose place the pen is at afterwards; ``pictures``: 2 with a target. ``glimpse``²
+        pixels about the pen are seen of each. ValueError where lattices differ."""
         super().__init__()
-        if {*sides.values()} != {side}:
-            lattices = sorted({*sides.values()})
+        side = spec.components[pen].side
+        places = [k for k, component in enumerate(spec.components) if component.kind == "grid"]
+        lattices = sorted({spec.components[k].side for k in places})
+        if lattices != [side]:
             raise ValueError(
                 f"policy.glimpse: offsets are of one lattice, this engine has {lattices} a side; 0 is right"
             )
         self.view = nn.Linear(glimpse**2 * picture[2] * pictures, width)
         count = (int(bins(side).max()) + 1) ** 2
-        self.heads = nn.ModuleDict({str(k): nn.Linear(width, count) for k in sides})
-        self.chosen = nn.ModuleDict({str(k): nn.Embedding(count, width) for k in sides if k != last})
+        self.heads = nn.ModuleDict({str(k): nn.Linear(width, count) for k in places})
+        # Nothing is chosen after the last component.
+        self.chosen = nn.ModuleDict({str(k): nn.Embedding(count, width) for k in places if k + 1 < len(spec)})
         # Not in the weights: they follow from the lattice and the view.
         self.register_buffer("about", around(side, picture, glimpse), persistent=False)
         self.register_buffer("offsets", offsets(side), persistent=False)

@@ -78,10 +78,7 @@ class SmallPolicy(Policy):
         if patch:
             self._make_looks(width, observation_shape)
         if glimpse:
-            sides = {k: component.side for k, component in enumerate(spec.components) if component.kind == "grid"}
-            pictures = 2 if conditional else 1
-            last = len(spec) - 1
-            self.glimpse = Glimpse(sides, sides[self.pen], observation_shape, glimpse, pictures, width, last)
+            self.glimpse = Glimpse(spec, self.pen, observation_shape, glimpse, 2 if conditional else 1, width)
         # How many numbers of what is seen are the view as it is; the averaged one follows.
         self.fine = height * wide * channels if patch or glimpse else 0
         for module in [*self.previous, self.step, *self.chosen]:

@@ -37,7 +37,7 @@ def test_what_lies_about_the_pen_is_seen_alike_wherever_it_is():
     """Painting, target and pen moved together: the logits of the places about the pen move with them."""
     torch.manual_seed(0)
     side, size, width, k = 8, 16, 24, 1
-    glimpse = Glimpse({k: side, 2: side}, side, (size, size, 1), glimpse=5, pictures=2, width=width, last=2)
+    glimpse = Glimpse(spec_of(grid=side), 1, (size, size, 1), glimpse=5, pictures=2, width=width)
     for head in glimpse.heads.values():
         nn.init.normal_(head.weight)
     painting, target = torch.zeros(2, 1, size, size)
@@ -81,4 +81,4 @@ def test_what_nothing_comes_after_is_not_embedded():
 
 def test_lattices_that_differ_are_refused():
     with pytest.raises(ValueError, match=r"policy\.glimpse"):
-        Glimpse({1: 8, 2: 4}, 8, (16, 16, 1), 5, 1, 16, 2)
+        Glimpse(ActionSpec((Component("end", 64, "grid"), Component("control", 16, "grid"))), 0, (16, 16, 1), 5, 1, 16)
