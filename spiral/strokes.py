@@ -23,6 +23,16 @@ def is_compound(spec: ActionSpec) -> bool:
     return "control" in spec.names and "end" not in spec.names
 
 
+def pen_of(spec: ActionSpec) -> int | None:
+    """The component whose place the pen is at after an action, whatever its flag; None where there is none.
+
+    Interfaces name that place before any other.
+    """
+    counted = [all(row) for row in zip(*spec.mask_table(), strict=True)]
+    places = [k for k, component in enumerate(spec.components) if component.kind == "grid" and counted[k]]
+    return places[0] if places else None
+
+
 def painted(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.bool_]:
     """Which actions ``[T, B, K]`` paint, or add to what will be painted: bool ``[T, B]``."""
     if not is_compound(spec):
@@ -45,26 +55,26 @@ def lengths(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.float32]
 
     A curve's is that of CHORDS chords along it; that of a compound stroke is its places' distance.
     """
-    place = _places(actions, spec, "control" if is_compound(spec) else "end")
+    pen = pen_of(spec)
+    if pen is None:
+        raise ValueError(f"actions: without a place for the pen strokes have no length; there are {spec.names}")
+    place = _places(actions, spec, pen)
     # The pen starts in the top left corner (docs/method.md, 4).
     before = np.concatenate([np.zeros_like(place[:1]), place[:-1]])
     if is_compound(spec) or "control" not in spec.names:
         length = _distance(before, place)
     else:
-        control = _places(actions, spec, "control")
+        control = _places(actions, spec, spec.index("control"))
         way = [(1 - t) ** 2 * before + 2 * t * (1 - t) * control + t**2 * place for t in np.linspace(0, 1, CHORDS + 1)]
         length = sum((_distance(*chord) for chord in pairwise(way)), np.zeros_like(place[..., 0]))
     return np.where(painted(actions, spec), length, 0).astype(np.float32)
 
 
-def _places(actions: NDArray[np.int32], spec: ActionSpec, name: str) -> NDArray[np.float32]:
-    """Row and column, in sides of the canvas: float32 ``[T, B, 2]``. ValueError where there is no such component."""
-    if name not in spec.names:
-        raise ValueError(f'actions: without a component "{name}" strokes have no length; there are {spec.names}')
-    component = spec.components[spec.index(name)]
-    index = actions[..., spec.index(name)]
-    place = np.stack([index // component.side, index % component.side], -1).astype(np.float32)
-    return place / np.float32(component.side)
+def _places(actions: NDArray[np.int32], spec: ActionSpec, k: int) -> NDArray[np.float32]:
+    """Row and column of component ``k``, in sides of the canvas: float32 ``[T, B, 2]``."""
+    side, index = spec.components[k].side, actions[..., k]
+    place = np.stack([index // side, index % side], -1).astype(np.float32)
+    return place / np.float32(side)
 
 
 def _distance(start: NDArray[np.float32], end: NDArray[np.float32]) -> NDArray[np.float32]:

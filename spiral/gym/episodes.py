@@ -15,6 +15,7 @@ from spiral.engines.mypaint import MyPaint
 from spiral.engines.mypaint.canvases import MyPaintCanvases
 from spiral.gym.rewards import Distance, Reward, Scored
 from spiral.programs import MAX_ACTIONS, Program
+from spiral.strokes import pen_of
 from spiral.wire.tls import Identity
 
 Observation = dict[str, NDArray[Any]]
@@ -62,9 +63,9 @@ class Episodes:
         self._actions = np.zeros((num_actions, batch, len(self.spec)), np.int32)
         self._targets: NDArray[np.uint8] | None = None
         self._mask = self.spec.mask_table()
-        # The first place of a command is where it leaves the pen.
-        self._place = next(at for at, component in enumerate(self.spec.components) if component.kind == "grid")
-        grid = self.spec.components[self._place].side
+        pen = pen_of(self.spec)
+        assert pen is not None  # every action of this engine leaves it somewhere
+        self._place, grid = pen, self.spec.components[pen].side
         self._pens = np.stack(np.divmod(np.arange(grid**2), grid), axis=1).astype(np.float32) / np.float32(grid)
 
     def observation_space(self) -> spaces.Dict:

@@ -18,6 +18,7 @@ from spiral.policy.interface import Inputs, Policy, State
 from spiral.policy.refining import refine, refine_offsets, shyness
 from spiral.policy.sight import Sight, around
 from spiral.policy.widening import widen
+from spiral.strokes import pen_of
 
 WIDTH = {
     "view": (0,),
@@ -74,7 +75,12 @@ class SmallPolicy(Policy):
         self.looks = nn.ModuleList()
         self.glimpse: Glimpse | None = None
         if patch or glimpse:
-            self.pen = self._pen()
+            pen = pen_of(spec)
+            if pen is None:
+                raise ValueError(
+                    "policy.patch and policy.glimpse: this engine's actions leave the pen nowhere; 0 is right for both"
+                )
+            self.pen = pen
         if patch:
             self._make_looks(width, observation_shape)
         if glimpse:
@@ -83,16 +89,6 @@ class SmallPolicy(Policy):
         self.fine = height * wide * channels if patch or glimpse else 0
         for module in [*self.previous, self.step, *self.chosen]:
             nn.init.normal_(module.weight, std=1 / math.sqrt(width))
-
-    def _pen(self) -> int:
-        """The component that says where the pen is afterwards; ValueError where none does."""
-        pens = [k for k in self.remembered if self.spec.components[k].kind == "grid"]
-        if not pens:
-            raise ValueError(
-                "policy.patch and policy.glimpse: this engine's actions leave the pen nowhere; 0 is right for both"
-            )
-        # Interfaces name the place where a stroke ends before any other; the pen is there afterwards.
-        return pens[0]
 
     def _make_looks(self, width: int, picture: tuple[int, int, int]) -> None:
         """Layers for what is seen about the pen, and about a place once it is chosen, by all that is chosen later."""

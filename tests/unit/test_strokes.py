@@ -10,7 +10,7 @@ from spiral.config import PolicyConfig
 from spiral.engines.mypaint.engine import action_spec
 from spiral.engines.mypaint.settings import MyPaintSettings
 from spiral.policy import build_policy
-from spiral.strokes import begun, lengths, painted
+from spiral.strokes import begun, lengths, painted, pen_of
 
 GRID = 8
 CURVE = action_spec(MyPaintSettings(grid=GRID))
@@ -63,10 +63,21 @@ def test_the_length_of_a_compound_stroke_is_that_of_its_chords() -> None:
 
 def test_without_places_strokes_have_no_length() -> None:
     spec = ActionSpec((Component("flag", 2, "choice"), Component("size", 3, "choice")), ((True, False), (True, True)))
-    with pytest.raises(ValueError, match=r'without a component "end".*flag.*size'):
+    with pytest.raises(ValueError, match=r"without a place for the pen.*flag.*size"):
         lengths(np.zeros((2, 1, 2), np.int32), spec)
 
 
 def test_a_compound_stroke_needs_actions_that_do_not_paint_by_themselves() -> None:
     with pytest.raises(ValueError, match=r'policy.moves: "first".*compound.*"free" is right'):
         build_policy(PolicyConfig(moves="first"), COMPOUND, (32, 32, 1), 5, conditional=False)
+
+
+def test_the_pen_is_at_the_place_that_every_action_says() -> None:
+    assert CURVE.names[pen_of(CURVE) or 0] == "end"
+    assert BARE.names[pen_of(BARE) or 0] == "control"
+    seldom = ActionSpec(
+        (Component("flag", 2, "choice"), Component("control", 64, "grid"), Component("end", 64, "grid")),
+        ((True, False, True), (True, True, True)),
+    )
+    assert pen_of(seldom) == 2
+    assert pen_of(ActionSpec((Component("size", 3, "choice"),), ())) is None
