@@ -29,9 +29,9 @@ def export(
 ) -> Card:
     """Write the model of a run's newest checkpoint to the folder ``out``, which appears as a whole.
 
-    Scores are those that ``spiral eval`` found of this checkpoint; frames and hours count those of the model that the
-    run began with, too. The run's discriminator goes to the folder ``discriminator``, where one is named. Raises
-    ValueError where the run has no checkpoint, or nothing of what is asked for, or ``out`` exists.
+    Scores are those that ``spiral eval`` found of this checkpoint; frames, hours and machines count those of the model
+    that the run began with, too. The run's discriminator goes to the folder ``discriminator``, where one is named.
+    Raises ValueError where the run has no checkpoint, or nothing of what is asked for, or ``out`` exists.
     """
     if out.exists():
         raise ValueError(f"out: {out} exists; name a new folder")
@@ -47,7 +47,7 @@ def export(
         preset=trained.config.preset or "none",
         frames=trained.frames + (before.frames if before else trained.frames_before),
         hours=round(hours + (before.hours if before else 0.0), 2),
-        machine=_machine(run),
+        machine=_machines(before, run),
         scores=_scores(run, trained.frames),
         limits=limits,
     )
@@ -98,6 +98,14 @@ def _scores(run: Run, frames: int) -> dict[str, float]:
         return {name: round(figure["value"], 4) for name, figure in found["figures"].items()}
     except (OSError, json.JSONDecodeError, KeyError, TypeError):
         return {}
+
+
+def _machines(before: Card | None, run: Run) -> str:
+    """Where the model learnt that the run began with, and where it went on, once if that is the same."""
+    here = _machine(run)
+    if before is None:
+        return here
+    return before.machine if before.machine.split(", then ")[-1] == here else f"{before.machine}, then {here}"
 
 
 def _machine(run: Run) -> str:

@@ -64,6 +64,12 @@ def test_a_card_says_what_is_known_of_this_checkpoint_alone(tmp_path: Path) -> N
     assert card.machine.startswith("16 cores")
     assert card.machine.endswith("a GPU")
 
+    (tmp_path / "second" / CARD).rename(run.initial_card_file)
+    for name, machines in (("third", card.machine), ("fourth", f"{card.machine}, then {card.machine[1:]}")):
+        assert main(_export(run, tmp_path / name)) == 0
+        assert read_card(tmp_path / name).machine == machines
+        run.machine_file.write_text(json.dumps({"cores": 6}))
+
 
 def test_what_is_no_model_is_said_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / CARD).write_text("summary: [1, 2\n")
