@@ -22,6 +22,22 @@ picture = spiral.render(spiral.Program(engine="mypaint", settings={}, actions=np
 print(picture.shape, int(picture.min()))
 """
 
+MODELS = """
+import sys
+import numpy as np
+from spiral.models import shipped_models
+from spiral.trained import load_model
+for name, folder in shipped_models().items():
+    assert str(folder).startswith(sys.argv[1])
+    model = load_model(folder)
+    targets = None
+    if model.config.conditional:
+        targets = np.full((1, *model.engine.observation_shape), 255, np.uint8)
+        targets[:, 8:24, 15:18] = 0
+    canvases, _ = model.paint(1, 0, targets)
+    print(name, int(canvases.min()))
+"""
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -62,13 +78,23 @@ def test_only_the_two_packages_are_at_the_top(wheel: Path) -> None:
     assert not [name for name in names if name.endswith((".c", ".h", ".proto"))]
 
 
-def test_a_wheel_paints_outside_the_checkout(wheel: Path, tmp_path: Path) -> None:
-    place = tmp_path / "site"
-    zipfile.ZipFile(wheel).extractall(place)
-    code = f"import sys; sys.path.insert(0, {str(place)!r})\n{PROGRAM}"
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code, str(place)], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
+def _run(code: str, wheel: Path, place: Path) -> str:
+    """What a program says that sees what the wheel brings before the checkout."""
+    site = place / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    command = [sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, {str(site)!r})\n{code}", str(site)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=place, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("(1, 64, 64, 1) "), done.stdout
-    assert int(done.stdout.split(")")[1]) < 128
+    return done.stdout
+
+
+def test_a_wheel_paints_outside_the_checkout(wheel: Path, tmp_path: Path) -> None:
+    said = _run(PROGRAM, wheel, tmp_path)
+    assert said.startswith("(1, 64, 64, 1) "), said
+    assert int(said.split(")")[1]) < 128
+
+
+def test_every_model_of_a_wheel_paints(wheel: Path, tmp_path: Path) -> None:
+    darkest = dict(line.split() for line in _run(MODELS, wheel, tmp_path).splitlines())
+    assert darkest.keys() == {folder.name for folder in ROOT.glob("spiral/models/*") if (folder / "card.yaml").exists()}
+    assert all(int(value) < 255 for value in darkest.values()), darkest
