@@ -94,6 +94,10 @@ class ActionSpec:
         """``counts`` as an array, bool ``[F, K]`` (``[1, K]`` of True where all always count)."""
         return np.array(self.counts or [[True] * len(self)], dtype=np.bool_)
 
+    def always_counted(self) -> list[int]:
+        """The components that have an effect whatever the flag, in sampling order."""
+        return [int(k) for k in np.flatnonzero(self.mask_table().all(0))]
+
     def mask(self, actions: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Which components of each action have an effect: ``[..., K]`` → bool ``[..., K]``."""
         if not self.counts:

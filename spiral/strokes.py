@@ -28,9 +28,7 @@ def pen_of(spec: ActionSpec) -> int | None:
 
     Interfaces name that place before any other.
     """
-    counted = [all(row) for row in zip(*spec.mask_table(), strict=True)]
-    places = [k for k, component in enumerate(spec.components) if component.kind == "grid" and counted[k]]
-    return places[0] if places else None
+    return next((k for k in spec.always_counted() if spec.components[k].kind == "grid"), None)
 
 
 def painted(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.bool_]:

@@ -62,7 +62,7 @@ class SmallPolicy(Policy):
         pixels = self.pooled[0] * self.pooled[1] * channels
         self.view = nn.Linear(pixels * (2 if conditional else 1), width)
         # What every action says, whatever its flag, is where the pen is and whether it painted.
-        self.remembered = [k for k in range(len(spec)) if all(row[k] for row in spec.mask_table())]
+        self.remembered = spec.always_counted()
         self.previous = nn.ModuleList(nn.Embedding(spec.sizes[k], width) for k in self.remembered)
         self.step = nn.Embedding(num_actions, width)
         self.noise_in = nn.Linear(noise, width) if noise else None
