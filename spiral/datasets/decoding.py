@@ -3,29 +3,50 @@
 from __future__ import annotations
 
 import io
+import warnings
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageChops, UnidentifiedImageError
 
 from spiral.datasets.dataset import SMALLEST_VIEW, Pictures
+from spiral.datasets.metadata import without_metadata
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
+MAX_PIXELS = 1 << 26
+"""Most pixels of one picture: as many as the largest canvas has. Decoding it takes less than a gigabyte."""
+_BAND_PIXELS = 1 << 20
+"""Blended at a time: the blending needs 20 bytes for each."""
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What brings a picture upright, by the orientation that EXIF gives it."""
+
+
+class _TooLargeError(ValueError):
+    """A picture of more than MAX_PIXELS; found before it is decoded."""
 
 
 def decode(content: bytes, name: str) -> Pictures:
     """Decode a picture to uint8 [H, W, 1 or 3]: upright, blended on white, 16 bits cut to 8.
 
-    Raises ValueError that names it: not a picture, damaged, a side below 8 pixels, too large to be one.
+    Metadata that is damaged or odd is ignored. Raises ValueError that names it: not a picture, damaged pixels, a side
+    below 8 pixels, more than MAX_PIXELS.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as opened:
-            pixels = _blended_on_white(ImageOps.exif_transpose(opened))
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"{name} has too many pixels ({error})") from error
+        pixels = _decode_what_can_be(content)
     except UnidentifiedImageError as error:
         raise ValueError(f"{name} is not a readable picture (neither PNG nor JPEG)") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except _TooLargeError as error:
+        raise ValueError(f"{name} {error}") from error
+    except Exception as error:  # nor does a damaged picture raise one kind of error only
         raise ValueError(f"{name} is not a readable picture ({error})") from error
     height, width = pixels.shape[:2]
     if min(height, width) < SMALLEST_VIEW:
@@ -35,19 +56,71 @@ def decode(content: bytes, name: str) -> Pictures:
 
 def on_white(images: NDArray[np.uint8]) -> Pictures:
     """Blend uint8 [N, H, W, 4] (red, green, blue, alpha) on white, rounded to nearest: uint8 [N, H, W, 3]."""
-    colour, alpha = images[..., :3].astype(np.uint16), images[..., 3:].astype(np.uint16)
-    blended: Pictures = ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    blended: Pictures = np.empty((*images.shape[:3], 3), np.uint8)
+    rows = max(1, _BAND_PIXELS // max(1, images.shape[2]))
+    for image, out in zip(images, blended, strict=True):
+        for top in range(0, len(image), rows):
+            band = image[top : top + rows]
+            colour, alpha = band[..., :3].astype(np.uint16), band[..., 3:].astype(np.uint16)
+            out[top : top + rows] = (colour * alpha + 255 * (255 - alpha) + 127) // 255
     return blended
+
+
+def _decode_what_can_be(content: bytes) -> Pictures:
+    """Decode a file as it is; where that fails, for its metadata perhaps, without them."""
+    with suppress(Exception):  # damaged metadata raises whatever its fields lead to
+        return _decode(content)
+    with suppress(Exception):
+        return _decode(without_metadata(content, exif=True))
+    return _decode(without_metadata(content, exif=False))
+
+
+def _decode(content: bytes) -> Pictures:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what metadata lacks is nothing to tell of every picture of a set
+        try:
+            opened = Image.open(io.BytesIO(content), formats=("PNG", "JPEG"))
+        except Image.DecompressionBombError as error:
+            raise _TooLargeError(f"has too many pixels; at most {MAX_PIXELS:,} are decoded") from error
+        with opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                raise _TooLargeError(
+                    f"has too many pixels, {opened.width}×{opened.height}; at most {MAX_PIXELS:,} are decoded"
+                )
+            opened.load()
+            turn = _UPRIGHT.get(_orientation(opened) or 1)
+            picture = _with_true_ink(opened)
+            return _blended_on_white(picture if turn is None else picture.transpose(turn))
+
+
+def _with_true_ink(picture: Image.Image) -> Image.Image:
+    """Take CMYK as it is meant: Adobe stores its inks inverted, which Pillow assumes of everybody."""
+    if picture.mode == "CMYK" and "adobe" not in picture.info:
+        return ImageChops.invert(picture)
+    return picture
+
+
+def _orientation(picture: Image.Image) -> int | None:
+    """What EXIF or XMP say of the picture's orientation, 1 to 8; None where that is nothing, or nothing sensible."""
+    try:
+        found = picture.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # damaged EXIF raises whatever its fields lead to
+        return None
+    return found if isinstance(found, int) else None
 
 
 def _blended_on_white(picture: Image.Image) -> Pictures:
     if picture.mode.startswith("I"):  # 16 bits in whichever container; Pillow's own conversion would clip, not scale
-        wide = np.asarray(picture).astype(np.uint32)
-        scaled: Pictures = (wide >> 8).clip(0, 255).astype(np.uint8)
+        scaled: Pictures = (np.asarray(picture) >> 8).clip(0, 255).astype(np.uint8)
         return scaled[:, :, np.newaxis]
     if picture.has_transparency_data:
-        blended: Pictures = on_white(np.asarray(picture.convert("RGBA"))[np.newaxis])[0]
+        blended: Pictures = on_white(_array(picture, "RGBA")[np.newaxis])[0]
         return blended
-    grey = picture.mode in ("1", "L")
-    pixels: Pictures = np.asarray(picture.convert("L" if grey else "RGB"))
-    return pixels[:, :, np.newaxis] if grey else pixels
+    if picture.mode in ("1", "L"):
+        return _array(picture, "L")[:, :, np.newaxis]
+    return _array(picture, "RGB")
+
+
+def _array(picture: Image.Image, mode: str) -> Pictures:
+    pixels: Pictures = np.asarray(picture if picture.mode == mode else picture.convert(mode))  # converting copies
+    return pixels

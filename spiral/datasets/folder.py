@@ -14,7 +14,7 @@ from spiral.datasets.decoded import Bring, decoded
 from spiral.datasets.decoding import SUFFIXES, decode
 from spiral.datasets.prepared import Cache, collect
 from spiral.datasets.reading import Chunk, Reading, in_share
-from spiral.datasets.trees import Tree, is_tree, open_tree
+from spiral.datasets.trees import LARGEST_FILE_BYTES, Tree, is_tree, open_tree
 
 PREFIX = "folder:"
 # A tenth of the pictures is held out for testing.
@@ -100,9 +100,13 @@ class Folder:
 def read_picture(file: Path, channels: int) -> Pictures:
     """Decode one picture file to uint8 [H, W, channels]: upright, blended on white, 16 bits cut to 8.
 
-    Raises ValueError that names the file: not a picture, damaged, a side below 8 pixels, too large to be one.
+    Raises ValueError that names the file: not a picture, damaged, a side below 8 pixels, too large.
     """
     try:
+        if file.exists() and not file.is_file() and not file.is_dir():  # reading a pipe might never end
+            raise ValueError(f"{file.name} is not a readable picture (not a plain file)")
+        if (size := file.stat().st_size) > LARGEST_FILE_BYTES:
+            raise ValueError(f"{file.name} has {size} bytes; at most {LARGEST_FILE_BYTES} are read")
         content = file.read_bytes()
     except OSError as error:
         raise ValueError(f"{file.name} is not a readable picture ({error.strerror or error})") from error

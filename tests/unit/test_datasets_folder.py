@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,12 @@ def test_a_file_that_is_no_picture_is_named(tmp_path: Path, name: str, content: 
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=says):
         load(f"folder:{tmp_path}", 32)
+
+
+def test_a_picture_that_is_no_plain_file_is_refused_unread(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.png")  # nobody will ever write to it
+    with pytest.raises(ValueError, match=r"pipe\.png is not a readable picture \(not a plain file\)"):
+        read_picture(tmp_path / "pipe.png", 1)
 
 
 def test_truncated_pictures_are_named_and_counted(tmp_path: Path):
