@@ -10,6 +10,8 @@ from typing import Any
 
 import grpc
 
+from spiral.wire.details import fit
+
 logger = logging.getLogger(__name__)
 
 Servicing = Callable[[Any, grpc.ServicerContext], Any]
@@ -25,7 +27,10 @@ class StatusError(Exception):
 
 
 class Guard(grpc.ServerInterceptor):
-    """ValueError becomes INVALID_ARGUMENT with its sentence, StatusError its status, anything else INTERNAL."""
+    """ValueError becomes INVALID_ARGUMENT with its sentence, StatusError its status, anything else INTERNAL.
+
+    A long sentence is cut, so that the status arrives.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -90,9 +95,9 @@ def _statuses(context: grpc.ServicerContext) -> Iterator[None]:
     except StatusError as error:
         if error.retry_after_ms is not None:
             context.set_trailing_metadata((("grpc-retry-pushback-ms", str(error.retry_after_ms)),))
-        context.abort(error.code, str(error))
+        context.abort(error.code, fit(str(error)))
     except ValueError as error:
-        context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, fit(str(error)))
     except grpc.RpcError:
         # The caller is gone: its requests end like this, and nobody is left to be told.
         raise
@@ -100,4 +105,4 @@ def _statuses(context: grpc.ServicerContext) -> Iterator[None]:
         if context.code() is not None:  # type: ignore[attr-defined]  # the method has called context.abort
             raise
         logger.exception("a call failed")
-        context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
+        context.abort(grpc.StatusCode.INTERNAL, fit(f"{type(error).__name__}: {error}"))

@@ -23,6 +23,7 @@ from spiral.v1 import discriminator_pb2, info_pb2, learner_pb2, renderer_pb2, tr
 from spiral.versions import Version
 from spiral.wire import contract, rpc, sockets
 from spiral.wire.addresses import check_address, socket_path, zmq_endpoint
+from spiral.wire.details import CUT, fit, travelling_bytes
 from spiral.wire.edges import EDGES, PORTS, SERVICES, peers
 from spiral.wire.guard import Guard, StatusError
 from spiral.wire.health import LIVENESS, TICK_LIMIT_S, Health
@@ -150,6 +151,7 @@ class Failing:
             b"value": ValueError("batch: 0 is too few"),
             b"status": StatusError(StatusCode.RESOURCE_EXHAUSTED, "full", retry_after_ms=250),
             b"bug": KeyError("oops"),
+            b"long": ValueError("é" * 20_000),
         }
 
     def single(self, request: bytes, context: grpc.ServicerContext) -> bytes:
@@ -203,6 +205,29 @@ def test_what_a_servicer_raises_is_a_status(
     assert (raised.value.code(), raised.value.details()) == (code, details)
     pushback = [value for key, value in raised.value.trailing_metadata() if key == "grpc-retry-pushback-ms"]
     assert pushback == (["250"] if request_ == b"status" else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "fitted"),
+    [
+        ("a" * 4096, "a" * 4096),
+        ("a" * 4097, "a" * 4080 + CUT),
+        ("%" * 1366, "%" * 1360 + CUT),
+        ("é" * 20_000, "é" * 680 + CUT),
+        ("xx\N{WAXING CRESCENT MOON SYMBOL}" * 999, "xx\N{WAXING CRESCENT MOON SYMBOL}" * 291 + "xx" + CUT),
+        ("a file \udcff", "a file ?"),
+    ],
+)
+def test_a_sentence_is_cut_to_what_travels(text: str, fitted: str) -> None:
+    assert fit(text) == fitted
+    assert travelling_bytes(fitted) <= 4096
+
+
+def test_a_long_sentence_arrives_with_its_status(failing: grpc.Channel) -> None:
+    with pytest.raises(grpc.RpcError) as raised:
+        failing.unary_unary("/test.Failing/Single")(b"long", timeout=60)
+    assert raised.value.code() == StatusCode.INVALID_ARGUMENT
+    assert raised.value.details().endswith(" … (cut)")
 
 
 def test_what_raises_nothing_passes(failing: grpc.Channel) -> None:

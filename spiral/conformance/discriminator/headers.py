@@ -14,6 +14,7 @@ from spiral.wire.rpc import MAX_CHUNK_BYTES
 
 BATCH, FRAMES = 4, 3
 HUGE = 1 << 50
+MANY_AXES = 20_000
 
 
 @case("discriminator", "validation")
@@ -99,6 +100,17 @@ def observations_of_another_shape_are_refused(discriminator: DiscriminatorTarget
     )
     for shape in shapes:
         _refuse(discriminator, f"shape {list(shape)}", "observations", observations=_uint8(shape))
+
+
+@case("discriminator", "validation")
+def a_long_shape_is_refused_with_a_status_that_arrives(discriminator: DiscriminatorTarget) -> None:
+    """A refusal of something long arrives with its status.
+
+    Sends a header whose observations have 20,000 axes. It must end with INVALID_ARGUMENT that names ``observations``.
+    A client reports RESOURCE_EXHAUSTED where details exceed its limit on headers, usually 8 KiB: a service must cut
+    them.
+    """
+    _refuse(discriminator, f"{MANY_AXES} axes", "observations", observations=_uint8([1] * MANY_AXES))
 
 
 @case("discriminator", "validation")

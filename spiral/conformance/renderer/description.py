@@ -12,6 +12,7 @@ from spiral.v1.program_pb2 import EngineSettings
 from spiral.v1.renderer_pb2 import DescribeEngineRequest
 
 CHANNELS = (1, 3, 4)
+LONG_NAME = "é" * 20_000
 
 
 @case("renderer", "identity")
@@ -81,6 +82,19 @@ def unknown_settings_are_refused(renderer: RendererTarget) -> None:
     """
     with refused("an unknown setting", StatusCode.INVALID_ARGUMENT, "no_such_setting"):
         _describe(renderer, '{"no_such_setting": 1}')
+
+
+@case("renderer", "validation")
+def a_long_name_is_refused_with_a_status_that_arrives(renderer: RendererTarget) -> None:
+    """A refusal of something long arrives with its status.
+
+    Calls ``DescribeEngine`` with an engine whose name is the letter é 20,000 times. It must end with INVALID_ARGUMENT
+    that names ``engine``. Details travel as percent-encoded UTF-8, and a client reports RESOURCE_EXHAUSTED where they
+    exceed its limit on headers, usually 8 KiB: a service must cut them.
+    """
+    request = DescribeEngineRequest(engine=EngineSettings(engine=LONG_NAME))
+    with refused("a name of 20,000 letters", StatusCode.INVALID_ARGUMENT, "engine"):
+        renderer.stub.DescribeEngine(request, timeout=DEADLINE_S)
 
 
 @case("renderer", "compatibility")

@@ -18,6 +18,7 @@ from spiral.engines.mypaint.settings import MyPaintSettings
 from spiral.v1 import renderer_pb2
 from spiral.v1.program_pb2 import EngineSettings
 from spiral.v1.tensor_pb2 import DataType
+from spiral.wire import guard
 from tests.conformance.mutants.mutant import Mutant
 
 Patch = pytest.MonkeyPatch
@@ -201,6 +202,10 @@ def fears_tomorrow(patch: Patch) -> None:
     patch.setattr(servicer, "_engine", engine)
 
 
+def tells_all(patch: Patch) -> None:
+    patch.setattr(guard, "fit", str)
+
+
 AVERAGE = "observations_are_area_averages_of_the_canvas"
 MUTANTS = (
     Mutant("renderer", "answers with its neighbour's canvas", ("the_place_in_the_batch_does_not_matter",), neighbours),
@@ -250,6 +255,12 @@ MUTANTS = (
         "leaves the last frame out",
         ("every_kth_frame_and_the_last_are_rendered", "a_program_is_rendered_at_every_scale"),
         stops_short,
+    ),
+    Mutant(
+        "renderer",
+        "never cuts a long sentence",
+        ("a_long_name_is_refused_with_a_status_that_arrives",),
+        tells_all,
     ),
     Mutant("renderer", "refuses fields of tomorrow", ("unknown_fields_of_a_description_are_ignored",), fears_tomorrow),
 )

@@ -2,9 +2,23 @@
 
 import grpc from '@grpc/grpc-js';
 
+// Details travel as percent-encoded UTF-8 in a header; clients take headers of 8 KiB for certain.
+const MAX_DETAILS_BYTES = 4096;
+
+// The sentence itself, or as much of its start as fits.
+function fit(details) {
+  let [size, end] = [0, 0];
+  for (const letter of details) {
+    size += 3 * Buffer.byteLength(letter); // no letter takes more
+    if (size > MAX_DETAILS_BYTES) return `${details.slice(0, end)} ... (cut)`;
+    end += letter.length;
+  }
+  return details;
+}
+
 export class Invalid extends Error {
   constructor(field, sentence) {
-    super(`${field}: ${sentence}`);
+    super(fit(`${field}: ${sentence}`));
     this.code = grpc.status.INVALID_ARGUMENT;
   }
 }
