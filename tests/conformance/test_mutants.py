@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -17,6 +17,7 @@ from tests.conformance.mutants.learners import MUTANTS as LEARNERS
 from tests.conformance.mutants.mutant import Mutant
 from tests.conformance.mutants.renderers import MUTANTS as RENDERERS
 from tests.conformance.stage import Stage
+from tests.conftest import MUTANT
 
 MUTANTS = (*RENDERERS, *DISCRIMINATORS, *LEARNERS, *ACTORS)
 QUICK_CORE = ("it_says_which_service_it_is", "health_says_serving")
@@ -46,7 +47,7 @@ def test_every_case_that_is_named_exists() -> None:
 
 @pytest.mark.parametrize("mutant", [mutant for mutant in MUTANTS if mutant.quick], ids=named)
 def test_its_case_finds_it_and_a_quick_core_does_not(
-    mutant: Mutant, stage: Stage, monkeypatch: pytest.MonkeyPatch, found: list[tuple[str, str, str]]
+    mutant: Mutant, stage: Stage, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
 ) -> None:
     cases = {each.name: each for each in cases_of(mutant.service)}
     target = stage.target(mutant.service, mutant.settings)
@@ -57,14 +58,14 @@ def test_its_case_finds_it_and_a_quick_core_does_not(
     assert result.outcome == "failed", "the mutant lives"
     for name in QUICK_CORE:
         assert run_case(cases[name], target).outcome == "passed"
-    found.append((mutant.service, mutant.name, mutant.caught_by[0]))
+    record_property(MUTANT, (mutant.service, mutant.name, mutant.caught_by[0]))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=named)
 def test_exactly_the_cases_of_its_promise_find_it(
-    mutant: Mutant, stage: Stage, monkeypatch: pytest.MonkeyPatch, found: list[tuple[str, str, str]]
+    mutant: Mutant, stage: Stage, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
 ) -> None:
     mutant.apply(monkeypatch)
     target = stage.target(mutant.service, mutant.settings, fresh=True)
@@ -72,4 +73,4 @@ def test_exactly_the_cases_of_its_promise_find_it(
     failed = {result.case.name: result.why for result in results if result.outcome == "failed"}
     stage.close()
     assert set(failed) == set(mutant.caught_by), failed
-    found.append((mutant.service, mutant.name, ", ".join(mutant.caught_by)))
+    record_property(MUTANT, (mutant.service, mutant.name, ", ".join(mutant.caught_by)))
