@@ -1,5 +1,11 @@
 """Its place puts the project on the path, so that tests can import what they share from ``tests``."""
 
+import os
+
+# Before torch and NumPy are imported, here and in every process that a test starts without saying how many: threads
+# that wait for each other spin, which costs several times the work where other processes want the same cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from hypothesis import settings
 
 # Ten times Hypothesis' own number of examples, for `make test-all`; no deadline, as the machine may be busy.
