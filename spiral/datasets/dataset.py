@@ -53,7 +53,8 @@ class Dataset:
 
     `train` and `test` are C-contiguous uint8 [N, H, W, C], so `data.train[indices]` is a batch; those of a large set
     are mapped from a file and cannot be written. Labels are int64 [N] or None. `checksum` is of the pictures' content:
-    the same whatever the view.
+    the same whatever the view. `notes` say what the user should know of them, a sentence each. Raises ValueError where
+    a part has another form, is empty, or lies in the memory of the other.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Dataset:
     source: str
     licence: str
     checksum: str
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for split, pictures, labels in (
@@ -84,6 +86,8 @@ class Dataset:
             raise ValueError(
                 f"{self.name}: train {self.train.shape[1:]} and test {self.test.shape[1:]} differ in shape"
             )
+        if np.may_share_memory(self.train, self.test):  # of contiguous arrays their bounds say it exactly
+            raise ValueError(f"{self.name}: train and test share pictures; a test picture must never be learnt from")
 
 
 class Source(Protocol):

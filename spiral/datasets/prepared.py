@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiral.datasets.dataset import Dataset, View
-from spiral.datasets.reading import Checksum, Reading
+from spiral.datasets.reading import Checksum, Chunk, Reading
 
 # Below this a set is read anew by each process in seconds; above, several processes would each hold a copy of it.
 IN_MEMORY_BYTES = 256 * 2**20
@@ -72,13 +72,14 @@ def _in_memory(reading: Reading, view: View) -> Dataset:
     pictures = np.empty((reading.count, view.height, view.width, view.channels), np.uint8)
     test = np.empty(reading.count, np.bool_)
     labels: list[NDArray[np.int64]] = []
-    checksum = Checksum()
+    checksum, sides = Checksum(), _Sides()
     done = 0
     for chunk in reading.chunks():
         rows = slice(done, done + len(chunk.pictures))
         pictures[rows], test[rows] = chunk.pictures, chunk.test
         labels += [] if chunk.labels is None else [chunk.labels]
         checksum.add(chunk.digests)
+        sides.add(chunk)
         done = rows.stop
     pictures, test = pictures[:done], test[:done]
     all_labels = np.concatenate(labels) if labels else None
@@ -91,7 +92,30 @@ def _in_memory(reading: Reading, view: View) -> Dataset:
         reading.source,
         reading.licence,
         checksum.hex,
+        _notes(sides.shared),
     )
+
+
+class _Sides:
+    """Which pictures each split has, by their SHA-256."""
+
+    def __init__(self) -> None:
+        self._sides: tuple[set[bytes], set[bytes]] = (set(), set())
+
+    def add(self, chunk: Chunk) -> None:
+        for digest, test in zip(chunk.digests, chunk.test, strict=True):
+            self._sides[bool(test)].add(digest)
+
+    @property
+    def shared(self) -> int:
+        """Pictures that are in both: none, unless a file that names the splits says so."""
+        return len(self._sides[0] & self._sides[1])
+
+
+def _notes(shared: int) -> tuple[str, ...]:
+    if not shared:
+        return ()
+    return (f"test pictures that the training split has, too: {shared}; figures that are measured on them flatter",)
 
 
 def _mapped(reading: Reading, folder: Path) -> Dataset | None:
@@ -103,10 +127,20 @@ def _mapped(reading: Reading, folder: Path) -> Dataset | None:
             np.load(folder / f"{split}_labels.npy", allow_pickle=False) if manifest["labels"] else None
             for split in _SPLITS
         )
-        checksum = manifest["checksum"]
+        checksum, shared = manifest["checksum"], int(manifest.get("shared", 0))
     except (OSError, ValueError, KeyError, EOFError):
         return None
-    return Dataset(reading.name, train, test, train_labels, test_labels, reading.source, reading.licence, str(checksum))
+    return Dataset(
+        reading.name,
+        train,
+        test,
+        train_labels,
+        test_labels,
+        reading.source,
+        reading.licence,
+        str(checksum),
+        _notes(shared),
+    )
 
 
 def _map(path: Path) -> NDArray[np.uint8]:
@@ -149,7 +183,7 @@ def _alone(lock: Path) -> Iterator[None]:
 def _prepare(reading: Reading, view: View, folder: Path) -> None:
     aside = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(aside, ignore_errors=True)  # of one that was killed; the lock says that nobody is at it
-    checksum = Checksum()
+    checksum, sides = Checksum(), _Sides()
     try:
         aside.mkdir()
         labels: dict[str, list[NDArray[np.int64]]] = {split: [] for split in _SPLITS}
@@ -163,13 +197,19 @@ def _prepare(reading: Reading, view: View, folder: Path) -> None:
                     if chunk.labels is not None:
                         labels[split].append(chunk.labels[chosen])
                 checksum.add(chunk.digests)
+                sides.add(chunk)
             for split, file in growing.items():
                 if not file.finish():
                     raise ValueError(f"{reading.name}: {split} has no pictures; at least one is needed")
         for split, parts in labels.items():
             if parts:
                 np.save(aside / f"{split}_labels.npy", np.concatenate(parts))
-        manifest = {"name": reading.name, "checksum": checksum.hex, "labels": bool(labels["train"])}
+        manifest = {
+            "name": reading.name,
+            "checksum": checksum.hex,
+            "labels": bool(labels["train"]),
+            "shared": sides.shared,
+        }
         (aside / "manifest.json").write_text(json.dumps(manifest) + "\n")
         shutil.rmtree(folder, ignore_errors=True)  # a damaged one
         os.replace(aside, folder)

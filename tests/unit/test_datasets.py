@@ -134,6 +134,7 @@ def test_the_sample_is_the_beginning_of_mnist():
     full, sample = load("mnist", 32, root=DATA), load("mnist-sample", 32)
     assert full.train.shape == (60_000, 32, 32, 1)
     assert full.test.shape == (10_000, 32, 32, 1)
+    assert not set(map(bytes, full.train)) & set(map(bytes, full.test))
     np.testing.assert_array_equal(full.train[:10_000], sample.train)
     np.testing.assert_array_equal(full.test[:1_000], sample.test)
     assert full.test_labels is not None

@@ -213,7 +213,8 @@ def test_the_command_refuses_a_truncated_zip_with_one_sentence(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_real_set_is_whole_and_agrees_with_the_official_pictures() -> None:
-    data = load("omniglot", 16, root=DATA)
+    data = load("omniglot", 32, root=DATA)
+    assert not set(map(bytes, data.train)) & set(map(bytes, data.test))
     assert (len(data.train), len(data.test)) == (19_280, 13_180)
     assert data.train_labels is not None
     assert data.test_labels is not None

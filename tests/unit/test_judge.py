@@ -58,14 +58,14 @@ def assert_same(one: Scores, other: Scores) -> None:
     assert (one.version.number, one.real, one.painted) == (other.version.number, other.real, other.painted)
 
 
-def hinge_judge(config: RunConfig) -> tuple[LearnedJudge, Critic]:
-    """A judge and the network inside it."""
-    network = build_network(SHAPE, config.discriminator.channels, config.conditional, seed=7)
+def hinge_judge(config: RunConfig) -> tuple[LearnedJudge, Critic, Hinge]:
+    """A judge, the network inside it, and its objective."""
+    network, objective = build_network(SHAPE, config.discriminator.channels, config.conditional, seed=7), Hinge()
     data = dataset()
     judge = LearnedJudge(
         config.discriminator,
         network,
-        Hinge(),
+        objective,
         data,
         Targets(data, seed=7),
         conditional=config.conditional,
@@ -74,13 +74,17 @@ def hinge_judge(config: RunConfig) -> tuple[LearnedJudge, Critic]:
         generation=1,
         clock=lambda: 0.0,
     )
-    return judge, network
+    return judge, network, objective
 
 
 class Hinge:
-    """A third objective, to see that one fits in: hinge loss."""
+    """A third objective, to see that one fits in: hinge loss. It keeps what it was shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[Pictures] = []
 
     def loss(self, network: nn.Module, pictures: Pictures, generator: torch.Generator, update: int) -> Loss:
+        self.shown.append(pictures)
         real, painted = network(pictures.real, pictures.target), network(pictures.painted, pictures.target)
         total = torch.relu(1 - real).mean() + torch.relu(1 + painted).mean()
         return Loss(total, real.detach(), painted.detach())
@@ -208,7 +212,7 @@ def test_all_scores_of_a_batch_are_by_the_version_it_names() -> None:
 def test_pictures_that_repeat_themselves_are_judged_as_if_they_did_not(conditional: bool) -> None:
     """Moves leave the picture as it is and the start is blank everywhere: those scores are copied, not computed."""
     chosen = config(f"conditional={conditional}")
-    judge, network = hinge_judge(chosen)
+    judge, network, _ = hinge_judge(chosen)
     shown = observations(3, frames=5, batch=7)
     shown[2, ::2] = shown[1, ::2]
     shown[3, :4] = shown[2, :4]
@@ -232,6 +236,34 @@ def test_it_learns_to_tell_paintings_from_data() -> None:
     assert scores.real.mean - 2 * scores.real.deviation > scores.painted.mean + 2 * scores.painted.deviation
     finals = scores.terms["discriminator"][-1]
     assert finals.mean() == pytest.approx(scores.painted.mean, abs=1)
+
+
+def test_it_learns_from_training_pictures_alone() -> None:
+    judge, _, objective = hinge_judge(config("discriminator.updates_per_batch=30"))
+    data, cpu = dataset(), torch.device("cpu")
+    train, test = ({picture.tobytes() for picture in to_input(part, cpu).numpy()} for part in (data.train, data.test))
+    seen = observations(0)
+    judge.score("a", seen, None, remember=True)
+    real = {picture.tobytes() for shown in objective.shown for picture in shown.real.numpy()}
+    assert real == train
+    assert not real & test
+    painted = {picture.tobytes() for shown in objective.shown for picture in shown.painted.numpy()}
+    assert painted == {picture.tobytes() for picture in to_input(seen[-1], cpu).numpy()}
+
+
+def test_it_learns_from_paintings_beside_their_own_targets() -> None:
+    """Each painting is its target darkened, so that a pair says whether it belongs together."""
+    judge, _, objective = hinge_judge(config("conditional=true", "discriminator.replay=3"))
+    for number in range(5):
+        wanted = targets(number)
+        seen = np.full((2, *wanted.shape), 255, np.uint8)
+        seen[-1] = wanted - 128
+        judge.score(f"batch {number}", seen, wanted, True, None if number else np.arange(len(wanted)) % 2 == 0)
+    assert len(objective.shown) == 5
+    for shown in objective.shown:
+        assert shown.target is not None
+        assert torch.equal(shown.real, shown.target)
+        torch.testing.assert_close(shown.painted, shown.target - 128 / 127.5)
 
 
 def test_running_statistics_are_those_of_the_scores_with_older_batches_fading() -> None:
@@ -311,9 +343,9 @@ def test_targets_come_from_the_split_that_is_asked_for_and_change_nothing() -> N
     train = {picture.tobytes() for picture in data.train}
     test = {picture.tobytes() for picture in data.test}
     drawn = [picture.tobytes() for picture in judge.sample_targets(200, test=False)]
-    assert set(drawn) <= train
-    assert not set(drawn) <= test
-    assert {picture.tobytes() for picture in judge.sample_targets(200, test=True)} <= test
+    assert not train & test
+    assert set(drawn) == train
+    assert {picture.tobytes() for picture in judge.sample_targets(200, test=True)} == test
     assert_same(ask(judge, CONFIGS["r1"], 0), ask(undisturbed, CONFIGS["r1"], 0))
 
 

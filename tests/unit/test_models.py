@@ -172,7 +172,7 @@ def test_a_run_goes_on_with_the_models_own_discriminator(tmp_path: Path, capsys:
 
 def _blank(shape: tuple[int, int, int]) -> Dataset:
     pictures = np.zeros((4, *shape), np.uint8)
-    return Dataset("blank", pictures, pictures, None, None, "made here", "none needed", "")
+    return Dataset("blank", pictures, pictures.copy(), None, None, "made here", "none needed", "")
 
 
 def test_the_discriminators_in_the_repository_fit_their_models(tmp_path: Path) -> None:
