@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from spiral.cli import options
+from spiral.outputs import refuse_to_overwrite, remember
+
 Service = Literal["renderer", "discriminator", "learner", "actor"]
 
 
@@ -31,6 +34,7 @@ def conformance(
     ] = "core",
     junit: Annotated[Path | None, typer.Option(help="Write the results as JUnit XML.", metavar="F")] = None,
     report: Annotated[Path | None, typer.Option(help="Write the results as JSON.", metavar="F.json")] = None,
+    overwrite: options.Overwrite = False,
     load: Annotated[bool, typer.Option("--load", help="Measure at growing concurrency besides.")] = False,
     engine: Annotated[str, typer.Option(help="Engine to paint with (default: the first that GetInfo names).")] = "",
     settings: Annotated[str, typer.Option(help="The engine's settings, a JSON object (default: its own).")] = "",
@@ -54,6 +58,9 @@ def conformance(
     Needs nothing of it but the protocol. Exit code 1 where a case of the level failed; what can't run here is skipped
     with its reason.
     """
+    for option, file in (("junit", junit), ("report", report)):
+        if file is not None:
+            refuse_to_overwrite([file], overwrite, option)
     from rich.console import Console  # noqa: PLC0415
 
     from spiral.conformance.case import Failure  # noqa: PLC0415
@@ -98,4 +105,5 @@ def conformance(
         write_junit(junit, results, subject)
     if report is not None:
         write_json(report, results, subject, level)
+    remember(file for file in (junit, report) if file is not None)
     return int(any(result.outcome == "failed" for result in results))

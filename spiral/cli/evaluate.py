@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spiral.cli import options
+from spiral.outputs import refuse_to_overwrite, remember
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -65,6 +66,7 @@ def evaluate(
         ),
     ] = None,
     device: options.Device = "auto",
+    overwrite: options.Overwrite = False,
     runs: options.Runs = options.RUNS,
 ) -> None:
     """Judge the paintings of a run or a model, each figure with its 95 % interval.
@@ -85,6 +87,9 @@ def evaluate(
     folder = out or (runs / name / what if model is None else Path(f"{name}-{what}"))
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"out: {folder} is a file; name a folder")
+    written = [folder / "evaluation.json", folder / "evaluation.png"]
+    if out is not None or model is not None:  # else it is in the run's own folder
+        refuse_to_overwrite(written, overwrite)
     # Read when numpy is imported. The matrices are small: a second thread gains nothing, and beside busy processes the
     # two wait for each other many times as long.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -111,6 +116,7 @@ def evaluate(
             # Read when matplotlib is imported; its list of fonts would go to the home directory otherwise.
             os.environ.setdefault("MPLCONFIGDIR", str(runs / run / "matplotlib"))
         save_report_picture(folder / "evaluation.png", report)
+        remember(written)
     except OSError as error:
         raise ValueError(f"out: {folder} can't be written: {error.strerror or error}") from error
     if as_json:

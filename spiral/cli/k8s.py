@@ -11,6 +11,7 @@ import typer
 
 from spiral.cli import options
 from spiral.extras import to_install
+from spiral.outputs import refuse_to_overwrite, remember
 from spiral.replacing import replacing
 
 if TYPE_CHECKING:
@@ -61,13 +62,14 @@ def render(
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", show_default=False)] = None,
     storage_class: Annotated[str | None, typer.Option(help="StorageClass of the claims.", show_default=False)] = None,
     gpu: Annotated[str, typer.Option(help="none, each (learner and discriminator) or shared (one in all).")] = "none",
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Write an overlay with your values, for kubectl apply -k."""
     from spiral.kubernetes.rendering import Values, write_overlay  # noqa: PLC0415
 
     chosen = Values(registry, tag, actors, renderers, preset, tuple(settings or ()), storage_class, gpu)
     try:
-        write_overlay(manifests, out, chosen)
+        write_overlay(manifests, out, chosen, overwrite)
     except OSError as error:
         raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
     typer.echo(f"kubectl apply -k {out}")
@@ -171,6 +173,7 @@ def samples(
     out: Annotated[
         Path, typer.Option(help="A .png (the newest contact sheet) or a .gif (the newest painting, stroke by stroke).")
     ] = Path("samples.png"),
+    overwrite: options.Overwrite = False,
     namespace: Namespace = NAMESPACE,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -178,6 +181,7 @@ def samples(
     """Fetch the newest pictures that the learner has written."""
     if out.suffix not in {".png", ".gif"}:
         raise ValueError(f'out: "{out}" has no ending that is known; .png, .gif are')
+    refuse_to_overwrite([out], overwrite)
     access = _access(namespace, context, kubeconfig)
     from spiral.kubernetes.samples import newest_sample  # noqa: PLC0415
 
@@ -186,6 +190,7 @@ def samples(
         out.parent.mkdir(parents=True, exist_ok=True)
         with replacing(out) as aside:
             aside.write_bytes(found.content)
+        remember([out])
     except OSError as error:
         raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
     typer.echo(f"{out}: {found.name} of the cluster, after {found.frames:,} learnt frames")
@@ -196,6 +201,7 @@ def pull(
     run: options.RunName = "cluster",
     runs: options.Runs = options.RUNS,
     service: Services = None,
+    overwrite: options.Overwrite = False,
     namespace: Namespace = NAMESPACE,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -209,7 +215,7 @@ def pull(
     from spiral.runs import name_run  # noqa: PLC0415
 
     target, chosen = name_run(runs, run), logs.services_named(service, checkpoints.KEEPERS)
-    _with(access, lambda cluster: checkpoints.pull(cluster, target, chosen, typer.echo))
+    _with(access, lambda cluster: checkpoints.pull(cluster, target, chosen, typer.echo, overwrite))
 
 
 @checkpoint.command("push")

@@ -43,6 +43,10 @@ Temperature = Annotated[
         "each time, which from nothing is one and the same picture.",
     ),
 ]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Overwrite files that this program did not write, or that were changed since."),
+]
 
 
 def load_painter(run: str | None, model: str | None, runs: Path, temperature: float = 1.0) -> Trained:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spiral.cli import options
+from spiral.outputs import ours, refuse_to_overwrite, remember
 from spiral.replacing import replacing
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def paint(
         Path,
         typer.Option(
             help="A file.npz with the array images, uint8 [N, H, W, C]; or a folder for PNG files, with a sheet of "
-            "them in FOLDER.png, which is replaced."
+            "them in FOLDER.png."
         ),
     ],
     run: options.PainterRun = None,
@@ -39,16 +40,20 @@ def paint(
     seed: options.Seed = 0,
     temperature: options.Temperature = 1.0,
     device: options.Device = "auto",
+    overwrite: options.Overwrite = False,
     runs: options.Runs = options.RUNS,
 ) -> None:
     """Paint with a model, or with the averaged weights of a run's newest checkpoint.
 
     The pictures are the canvases, not the views that the agent sees. Their programs go to a folder beside them:
     samples.npz has samples.programs/. Beside a folder there is a sheet of the first 64, samples/ has samples.png. What
-    an earlier painting left there is replaced.
+    an earlier painting left there is replaced. Any other file stays: where one would be overwritten, nothing is
+    painted.
     """
     programs = out.with_suffix(".programs") if out.suffix == ".npz" else out.with_name(f"{out.name}.programs")
     _check(out)
+    files = [out] if out.suffix == ".npz" else [_sheet(out), *_numbered(out, ".png", num)]
+    refuse_to_overwrite([*files, *_numbered(programs, ".json", num)], overwrite)
 
     trained = options.load_painter(run, model, runs, temperature)
 
@@ -93,6 +98,7 @@ def _write_images(out: Path, images: NDArray[np.uint8]) -> None:
     try:
         with replacing(out) as aside, aside.open("wb") as file:
             numpy.savez_compressed(file, images=images)
+        remember([out])
     except OSError as error:
         raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
 
@@ -106,6 +112,7 @@ def _write_sheet(out: Path, images: NDArray[np.uint8]) -> str:
     sheet = _sheet(out)
     try:
         save_png(contact_sheet(images[:SHEET]), sheet)
+        remember([sheet])
     except OSError as error:
         raise ValueError(f"out: {sheet} can't be written: {error.strerror or error}") from error
     return f", a sheet of them: {sheet}"
@@ -123,24 +130,24 @@ def _replace_numbered(
     folder: Path, ending: str, things: NDArray[Any], write: Callable[[Path, NDArray[Any]], object]
 ) -> None:
     """Write one file for each row and remove those of an earlier painting; other files of the folder stay."""
-    aside = folder.with_name(f".{folder.name}.part")
+    files = _numbered(folder, ending, len(things))
     try:
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir()
-        for index, thing in enumerate(things):
-            write(aside / f"{_number(index, len(things))}{ending}", thing)
-        folder.mkdir(exist_ok=True)
-        for old in folder.glob(f"*{ending}"):
-            if _NUMBER.fullmatch(old.stem):
-                old.unlink()
-        for file in aside.iterdir():
-            file.replace(folder / file.name)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent) as private:
+            aside = Path(private)
+            for file, thing in zip(files, things, strict=True):
+                write(aside / file.name, thing)
+            folder.mkdir(exist_ok=True)
+            for old in ours(folder):
+                if old.endswith(ending) and _NUMBER.fullmatch(old.removesuffix(ending)):
+                    (folder / old).unlink()
+            for file in files:
+                (aside / file.name).replace(file)
+        remember(files)
     except OSError as error:
         raise ValueError(f"out: {folder} can't be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
-def _number(index: int, count: int) -> str:
-    """A file's name: five digits, or as many as keep all names in order."""
-    return str(index).zfill(max(5, len(str(count - 1))))
+def _numbered(folder: Path, ending: str, count: int) -> list[Path]:
+    """The files of ``count`` pictures: five digits, or as many as keep all names in order."""
+    digits = max(5, len(str(count - 1)))
+    return [folder / f"{str(index).zfill(digits)}{ending}" for index in range(count)]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from spiral.cli import options
+from spiral.outputs import refuse_to_overwrite, remember
 from spiral.replacing import replacing
 
 MOST_ATTEMPTS = 4096
@@ -35,6 +36,7 @@ def reconstruct(
     ] = 0,
     seed: options.Seed = 0,
     device: options.Device = "auto",
+    overwrite: options.Overwrite = False,
     runs: options.Runs = options.RUNS,
 ) -> None:
     """Paint after pictures with a run or model that learnt with targets, and say how near it came.
@@ -43,7 +45,7 @@ def reconstruct(
     target, what was painted, and where that was refined what became of it).
     """
     names = [image.stem for image in images]
-    written = [out / f"{name}{ending}" for name in names for ending in (".png", "-and-target.png")]
+    written = [out / f"{name}{ending}" for name in names for ending in (".png", "-and-target.png", ".json")]
     twice = sorted({path.stem for path in written if written.count(path) > 1})
     if twice:
         raise ValueError(f"images: {', '.join(twice)}: several pictures would be written to one file; rename them")
@@ -52,6 +54,7 @@ def reconstruct(
         raise ValueError(f"out: {lost[0]} is one of the pictures and would be overwritten; name another folder")
     if out.exists() and not out.is_dir():
         raise ValueError(f"out: {out} is a file; name a folder")
+    refuse_to_overwrite(written, overwrite)
     trained = options.load_painter(run, model, runs)
     if not trained.config.conditional:
         raise ValueError(
@@ -77,6 +80,7 @@ def reconstruct(
             if refine:
                 beside["refined"] = best.canvas[None]
             pictures.save_png(pictures.side_by_side(beside, scale=4), out / f"{name}-and-target.png")
+            remember(path for path in written if path.stem.removesuffix("-and-target") == name)
         except OSError as error:
             raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
         likeness = "" if best.ssim is None else f", ssim {best.ssim:.3f}"

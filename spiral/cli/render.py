@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from spiral.cli import options
+from spiral.outputs import refuse_to_overwrite, remember
 from spiral.replacing import replacing
 
 ENDINGS = (".png", ".gif", ".npz")
@@ -27,12 +29,14 @@ def render(
         ),
     ] = None,
     ms: Annotated[int, typer.Option(min=20, max=60_000, help="Time of each picture in a .gif, milliseconds.")] = 200,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Replay a program at any resolution; the strokes look the same at every scale."""
     if out.suffix not in ENDINGS:
         raise ValueError(f'out: "{out}" has no ending that is known; {", ".join(ENDINGS)} are')
     if not program.is_file():
         raise ValueError(f"program: there is no file {program}")
+    refuse_to_overwrite([out], overwrite)
 
     import numpy as np  # noqa: PLC0415
 
@@ -50,6 +54,7 @@ def render(
         else:
             with replacing(out) as aside, aside.open("wb") as file:
                 np.savez_compressed(file, images=images)
+        remember([out])
     except OSError as error:
         raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
     count, height, width, _ = images.shape

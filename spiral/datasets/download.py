@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import os
 import shutil
 import urllib.error
@@ -11,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from spiral.datasets.dataset import Progress
+
+_log = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 256 * 1024
 # A connection that says nothing for so long is dead; the next attempt resumes where it stopped.
@@ -63,6 +66,7 @@ def fetch(
                     "with SPIRAL_DATA"
                 ) from error
             else:
+                keep_aside(target)
                 os.replace(part, target)
                 return
     raise ValueError(
@@ -78,12 +82,24 @@ def copy(source: Path, target: Path, progress: Progress) -> None:
     part = target.with_name(target.name + ".part")
     try:
         shutil.copyfile(source, part)
+        keep_aside(target)
         os.replace(part, target)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise ValueError(f"{target}: cannot be copied from {source} ({error.strerror or error})") from error
     size = target.stat().st_size
     progress(target.name, size, size)
+
+
+def keep_aside(path: Path) -> None:
+    """Give a file that is in the way of the right one another name, and say so: it may be the user's own."""
+    if not path.exists():
+        return
+    number = 1
+    while (kept := path.with_name(f"{path.name}.before-{number}")).exists():
+        number += 1
+    path.rename(kept)
+    _log.warning("%s was damaged or another file; it is kept as %s", path, kept.name)
 
 
 class _RefusedError(Exception):

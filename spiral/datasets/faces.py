@@ -120,7 +120,9 @@ def _write(target: Path, images: Pictures) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         # A file and not its path: numpy adds .npz to a name that has another ending.
-        with replacing(target) as aside, aside.open("wb") as file:
-            np.savez_compressed(file, images=images)
+        with replacing(target) as aside:
+            with aside.open("wb") as file:
+                np.savez_compressed(file, images=images)
+            download.keep_aside(target)
     except OSError as error:
         raise ValueError(f"{target}: cannot be written ({error.strerror or error})") from error

@@ -98,7 +98,7 @@ class Mnist:
             progress=progress,
             limit_bytes=LARGEST_DOWNLOAD_BYTES,
         )
-        (folder / file.name).unlink(missing_ok=True)  # a damaged plain file would hide the good compressed one
+        download.keep_aside(folder / file.name)  # a damaged plain file would hide the good compressed one
 
 
 def _copy(from_dir: Path, folder: Path, file: MnistFile, progress: Progress) -> None:
@@ -108,7 +108,7 @@ def _copy(from_dir: Path, folder: Path, file: MnistFile, progress: Progress) -> 
     _verify(found, file)
     download.copy(found, folder / found.name, progress)
     if found.suffix == ".gz":
-        (folder / file.name).unlink(missing_ok=True)
+        download.keep_aside(folder / file.name)
 
 
 def _is_there(folder: Path, file: MnistFile) -> bool:

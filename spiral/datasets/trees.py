@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from spiral.datasets.dataset import Progress
+from spiral.datasets.download import keep_aside
 
 # A picture file beyond this is damage or a trap: a zip may promise anything.
 LARGEST_FILE_BYTES = 256 * 2**20
@@ -87,6 +88,7 @@ def pack(tree: Tree, names: Sequence[str], target: Path, progress: Progress) -> 
                 done += len(content)
                 if index % _FILES_A_CALL == 0 or index == len(names):
                     progress(target.name, done, None)
+        keep_aside(target)
         os.replace(part, target)
     except OSError as error:
         raise ValueError(f"{target}: cannot be written ({error.strerror or error})") from error

@@ -27,6 +27,7 @@ from spiral.kubernetes.sockets import CommandError
 from spiral.kubernetes.transfers import checksums, fetch_file, fetch_folder, list_names, remove, rename, send_folder
 from spiral.kubernetes.workloads import OURS, read_parts, read_workload, set_replicas
 from spiral.manifests import CHECKPOINT_NAME, MANIFEST, read_verified
+from spiral.outputs import refuse_to_overwrite, remember
 from spiral.replacing import replacing
 from spiral.runs import Run
 from spiral.wire.edges import Service
@@ -82,10 +83,14 @@ def verify(path: Path) -> Found:
     return Found(path, sums, sum(map(len, contents.values())))
 
 
-async def pull(cluster: Cluster, run: Run, services: Iterable[Service], say: Say) -> None:
-    """Fetch the newest checkpoint of each service into a run's directory here, with what else makes it a run."""
+async def pull(cluster: Cluster, run: Run, services: Iterable[Service], say: Say, overwrite: bool = False) -> None:
+    """Fetch the newest checkpoint of each service into a run's directory here, with what else makes it a run.
+
+    ValueError where the run's files there were not pulled, or the run has learnt here since, unless ``overwrite``.
+    """
     if pid := run.trainer():
         raise ValueError(f'run: "{run.name}" is in use by process {pid}; stop it, or choose another name with --run')
+    refuse_to_overwrite([run.config_file, *(run.path / name for name in BESIDE)], overwrite, "run")
     for service in services:
         async with open_place(cluster, service) as place:
             found = await _pull_newest(cluster, place, service, run.checkpoints(service))
@@ -95,6 +100,7 @@ async def pull(cluster: Cluster, run: Run, services: Iterable[Service], say: Say
             if content and (service == "learner" or not run.exists):
                 with replacing(run.path / name) as aside:
                     aside.write_bytes(content)
+                remember([run.path / name])
         say(f"{service}: {found.path.name}, {found.size_bytes / 2**20:.1f} MiB, verified, is in {found.path}")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from spiral.config_files import load_config
+from spiral.outputs import refuse_to_overwrite, remember
 from spiral.wire.edges import SERVICES
 
 GPUS = {"none": (), "each": ("gpu",), "shared": ("gpu/learner", "gpu/cpu-nodes")}
@@ -31,8 +32,11 @@ class Values:
     gpu: str = "none"
 
 
-def write_overlay(manifests: Path, out: Path, values: Values) -> None:
-    """Write ``kustomization.yaml`` (and ``run.yaml``) into ``out``; ValueError with a sentence for a wrong value."""
+def write_overlay(manifests: Path, out: Path, values: Values, overwrite: bool = False) -> None:
+    """Write ``kustomization.yaml`` (and ``run.yaml``) into ``out``.
+
+    ValueError with a sentence for a wrong value, and for a file there that is not ours, unless ``overwrite``.
+    """
     if not (manifests / "base" / "kustomization.yaml").is_file():
         raise ValueError(f"manifests: {manifests} has no base/kustomization.yaml; the project's folder k8s is right")
     if values.gpu not in GPUS:
@@ -40,6 +44,8 @@ def write_overlay(manifests: Path, out: Path, values: Values) -> None:
     if values.settings and values.preset is None:
         raise ValueError("--set: settings go on top of a preset; name it with --preset")
     run = None if values.preset is None else load_config(values.preset, values.settings).to_yaml()
+    written = [out / "kustomization.yaml", *([] if run is None else [out / "run.yaml"])]
+    refuse_to_overwrite(written, overwrite)
     out.mkdir(parents=True, exist_ok=True)
     root = os.path.relpath(manifests.resolve(), out.resolve())
     tree: dict[str, Any] = {
@@ -68,3 +74,4 @@ def write_overlay(manifests: Path, out: Path, values: Values) -> None:
         patch = yaml.safe_dump([{"op": "add", "path": path, "value": values.storage_class}])
         tree["patches"] = [{"target": {"kind": "StatefulSet"}, "patch": patch}]
     (out / "kustomization.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+    remember(written)

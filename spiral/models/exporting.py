@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shutil
+import tempfile
 from pathlib import Path
 
 import torch
@@ -31,10 +31,13 @@ def export(
 
     Scores are those that ``spiral eval`` found of this checkpoint; frames, hours and machines count those of the model
     that the run began with, too. The run's discriminator goes to the folder ``discriminator``, where one is named.
-    Raises ValueError where the run has no checkpoint, or nothing of what is asked for, or ``out`` exists.
+    Raises ValueError where the run has no checkpoint, or nothing of what is asked for, or ``out`` exists, or another
+    discriminator would be overwritten.
     """
     if out.exists():
         raise ValueError(f"out: {out} exists; name a new folder")
+    if discriminator is not None and (discriminator / DISCRIMINATOR).exists():
+        raise ValueError(f"discriminator: {discriminator / DISCRIMINATOR} exists; name a new folder")
     trained = load_trained(run)
     learnt = _discriminator(run) if discriminator else b""
     before = read_card_file(run.initial_card_file) if run.initial_card_file.exists() else None
@@ -58,14 +61,14 @@ def export(
     else:
         sheet = pictures.side_by_side({"target": targets, "painted": trained.view(canvases)})
     out.parent.mkdir(parents=True, exist_ok=True)
-    aside = out.with_name(f".{out.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
-    (aside / POLICY).write_bytes(_weights(trained))
-    (aside / CONFIG).write_text(trained.config.to_yaml())
-    (aside / CARD).write_text(yaml.safe_dump(card.model_dump(), sort_keys=False, allow_unicode=True, width=110))
-    pictures.save_png(sheet, aside / SAMPLES)
-    os.replace(aside, out)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", suffix=".part", dir=out.parent) as private:
+        aside = Path(private, out.name)
+        aside.mkdir()
+        (aside / POLICY).write_bytes(_weights(trained))
+        (aside / CONFIG).write_text(trained.config.to_yaml())
+        (aside / CARD).write_text(yaml.safe_dump(card.model_dump(), sort_keys=False, allow_unicode=True, width=110))
+        pictures.save_png(sheet, aside / SAMPLES)
+        os.replace(aside, out)
     if discriminator:
         discriminator.mkdir(parents=True, exist_ok=True)
         (discriminator / DISCRIMINATOR).write_bytes(learnt)

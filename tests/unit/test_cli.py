@@ -255,7 +255,7 @@ def test_a_disk_that_takes_no_more_is_a_sentence_and_leaves_what_was_there(
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
     try:
-        text = refused(capsys, "render", str(tmp_path / "p.json"), "--out", str(tmp_path / name))
+        text = refused(capsys, "render", str(tmp_path / "p.json"), "--out", str(tmp_path / name), "--overwrite")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "can't be written: File too large" in text

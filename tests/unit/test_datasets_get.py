@@ -106,10 +106,15 @@ def test_nobody_at_the_address_is_named(source: Mnist, tmp_path: Path):
         lonely.get(tmp_path, None, quiet)
 
 
-def test_a_damaged_file_is_replaced(source: Mnist, tmp_path: Path):
-    (tmp_path / "train-labels-idx1-ubyte").write_bytes(b"damaged")
-    source.get(tmp_path, None, quiet)
-    assert len(source.read(tmp_path, VIEW).train) == 20
+def test_a_file_that_is_damaged_or_another_is_replaced_and_kept(source: Mnist, server: Server, tmp_path: Path):
+    for from_dir in (None, server.folder):
+        for name in ("train-labels-idx1-ubyte", "t10k-images-idx3-ubyte.gz"):
+            (tmp_path / name).write_bytes(b"of Fashion-MNIST")
+        source.get(tmp_path, from_dir, quiet)
+        assert len(source.read(tmp_path, VIEW).train) == 20
+    kept = sorted(path.name for path in tmp_path.glob("*.before-*") if path.read_bytes() == b"of Fashion-MNIST")
+    names = ("t10k-images-idx3-ubyte.gz", "train-labels-idx1-ubyte")
+    assert kept == [f"{name}.before-{number}" for name in names for number in (1, 2)]
 
 
 def test_from_a_folder_that_lacks_or_damages_a_file(source: Mnist, server: Server, tmp_path: Path):

@@ -8,11 +8,12 @@ import pytest
 from PIL import Image
 
 from spiral.cli.main import main
+from spiral.outputs import MANIFEST
 from tests.trained_run import make_trained_run
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir() if path.name != MANIFEST)
 
 
 def test_a_smaller_painting_leaves_nothing_of_a_larger_one_and_touches_nothing_else(tmp_path: Path) -> None:
@@ -25,11 +26,12 @@ def test_a_smaller_painting_leaves_nothing_of_a_larger_one_and_touches_nothing_e
 
     paint(3, seed=1)
     assert names(out) == ["00000.png", "00001.png", "00002.png"]
-    (out / "mine.png").write_bytes(b"")
+    for mine in (out / "mine.png", out / "20230412.png", out / "00002.png", programs / "12345678.json"):
+        mine.write_bytes(b"the user's own, or edited")
     first = [(folder / names(folder)[0]).read_bytes() for folder in (out, programs)]
     paint(2, seed=2)
-    assert names(out) == ["00000.png", "00001.png", "mine.png"]
-    assert names(programs) == ["00000.json", "00001.json"]
+    assert names(out) == ["00000.png", "00001.png", "00002.png", "20230412.png", "mine.png"]
+    assert names(programs) == ["00000.json", "00001.json", "12345678.json"]
     assert [(folder / names(folder)[0]).read_bytes() for folder in (out, programs)] != first
     assert names(tmp_path) == ["digits", "digits.png", "digits.programs", "runs"]
     with Image.open(tmp_path / "digits.png") as sheet:

@@ -63,7 +63,7 @@ def test_the_best_attempt_is_written_as_program_picture_and_side_by_side(
         assert said.startswith("seven: 32×32, as the agent sees it; mse ")
         errors[attempts] = float(re.search(r"mse ([\d.]+), ssim -?[\d.]+, best of", said)[1])  # type: ignore[index]
     assert errors[40] < errors[1]
-    assert {path.name for path in out.iterdir()} == {"seven.json", "seven.png", "seven-and-target.png"}
+    assert {path.name for path in out.glob("[!.]*")} == {"seven.json", "seven.png", "seven-and-target.png"}
     trained = load_trained(Run(runs / "after"))
     canvas = render(Program.load(out / "seven.json"))
     np.testing.assert_array_equal(np.asarray(Image.open(out / "seven.png").convert("L")), canvas[0, :, :, 0])

@@ -34,7 +34,9 @@ def remote(server: ApiServer, service: str = "learner") -> Path:
 
 
 @pytest.mark.parametrize("channels", [("v5.channel.k8s.io", "v4.channel.k8s.io"), ("v4.channel.k8s.io",)])
-def test_pull_then_push_moves_a_run(server: ApiServer, k8s: K8s, tmp_path: Path, channels: tuple[str, ...]) -> None:
+def test_pull_then_push_moves_a_run(
+    server: ApiServer, k8s: K8s, refused: K8s, tmp_path: Path, channels: tuple[str, ...]
+) -> None:
     server.channels = channels
     for service in ("learner", "discriminator"):
         for number in (6, 7):
@@ -46,6 +48,10 @@ def test_pull_then_push_moves_a_run(server: ApiServer, k8s: K8s, tmp_path: Path,
     pulled = run.checkpoints("learner") / "checkpoint-00000007"
     assert (pulled / "policy.safetensors").read_bytes() == WEIGHTS + b"\x07"
     k8s("checkpoint", "pull", *here)
+    with run.history_file.open("a") as history:
+        history.write('{"frames": 99, "of": "a training here"}\n')
+    assert "history.jsonl would be overwritten" in refused("checkpoint", "pull", *here)
+    k8s("checkpoint", "pull", *here, "--overwrite")
 
     server.kubelet.on_stop["learner-0"] = lambda: write_checkpoint(remote(server), 8)
     text = k8s("checkpoint", "push", *here, "--stop")

@@ -1,0 +1,77 @@
+"""Which files of a user's folder a command wrote, so that nothing else there is deleted or overwritten unasked.
+
+    refuse_to_overwrite([out], overwrite)  # before any work is done
+    …                                      # write the file
+    remember([out])
+
+Each folder that a command writes into has a manifest, ``.spiral-outputs.json``, with name and SHA-256 of each such
+file. A file is ours as long as it has that digest: one that the user has edited or replaced is the user's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from spiral.replacing import replacing
+
+MANIFEST = ".spiral-outputs.json"
+FORMAT = 1
+NAMED = 3
+"""Files that a refusal names; of the others it says how many."""
+
+
+def ours(folder: Path) -> set[str]:
+    """Names of the files in ``folder`` that commands wrote and nobody has changed since."""
+    return {name for name, digest in _read(folder).items() if _digest(folder / name) == digest}
+
+
+def refuse_to_overwrite(paths: Sequence[Path], overwrite: bool = False, option: str = "out") -> None:
+    """ValueError where one of the files exists and is not known to be ours, unless ``overwrite``."""
+    if overwrite:
+        return
+    lost: list[Path] = []
+    for folder in dict.fromkeys(path.parent for path in paths):
+        there = [path for path in paths if path.parent == folder and path.exists()]
+        mine = ours(folder) if there else set()
+        lost += [path for path in there if path.name not in mine]
+    if lost:
+        more = f" and {len(lost) - NAMED:,} more" if len(lost) > NAMED else ""
+        raise ValueError(
+            f"{option}: {', '.join(map(str, lost[:NAMED]))}{more} would be overwritten: not written by this program, "
+            "or changed since; move what is to be kept, name another place, or add --overwrite"
+        )
+
+
+def remember(paths: Iterable[Path]) -> None:
+    """Note that these files have just been written. OSError where the manifest can't be."""
+    paths = list(paths)
+    for folder in dict.fromkeys(path.parent for path in paths):
+        names = {path.name for path in paths if path.parent == folder}
+        known = {name: digest for name, digest in _read(folder).items() if (folder / name).exists()}
+        known |= {name: digest for name in names if (digest := _digest(folder / name))}
+        with replacing(folder / MANIFEST) as aside:
+            aside.write_text(json.dumps({"format": FORMAT, "sha256": dict(sorted(known.items()))}, indent=1) + "\n")
+
+
+def _read(folder: Path) -> dict[str, str]:
+    """Digests by name; none where there is no manifest, or one that can't be read."""
+    try:
+        tree = json.loads((folder / MANIFEST).read_bytes())
+        if tree["format"] != FORMAT:
+            return {}
+        # A name with a path in it would lead out of the folder.
+        return {name: digest for name, digest in tree["sha256"].items() if Path(name).name == name}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a plain file; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
