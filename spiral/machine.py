@@ -35,6 +35,30 @@ def usable_memory_bytes(cgroup: Path = CGROUP) -> int:
     return total
 
 
+def free_memory_bytes(cgroup: Path = CGROUP) -> int:
+    """Bytes of memory this process may still take: the least of what the machine has left and the cgroup's rest."""
+    left = int(psutil.virtual_memory().available)
+    for limit, used, inactive in (
+        ("memory.max", "memory.current", "inactive_file"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        most, taken = _read(cgroup / limit), _read(cgroup / used)
+        if most.isdigit() and taken.isdigit():
+            # Files that were read long ago count as used, but give way.
+            stat = dict(line.split() for line in _read(cgroup / Path(used).with_name("memory.stat")).splitlines())
+            return max(0, min(left, int(most) - int(taken) + int(stat.get(inactive, 0))))
+    return left
+
+
+def require_memory(wanted: int, what: str) -> None:
+    """MemoryError where this process may not take ``wanted`` bytes more, which ``what`` ("4 canvases of …") needs.
+
+    To be asked before the work begins: an allocation succeeds all the same, and its use ends the process.
+    """
+    if wanted > (left := free_memory_bytes()):
+        raise MemoryError(f"{what} needs {wanted / 1e9:,.1f} GB of memory, but {left / 1e9:,.1f} GB are left here")
+
+
 def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
     """Instruction sets of the processor by Linux's names, for example ``avx2``; empty where that is not known."""
     for line in _read(cpuinfo).splitlines():

@@ -14,6 +14,10 @@ class EngineMissingError(RuntimeError):
     """This machine lacks something that an engine needs; the message says how to get it."""
 
 
+class StoppedError(Exception):
+    """A step was ended by :meth:`Canvases.stop`; the canvases are to be reset before they are painted on again."""
+
+
 class Canvases(Protocol):
     """A batch of ``B`` canvases that are painted on in lockstep::
 
@@ -29,8 +33,14 @@ class Canvases(Protocol):
     def step(self, actions: NDArray[np.int32], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """Execute one action on each canvas: ``[B, K]`` → observations ``[B, H, W, C]``, in ``out`` where given.
 
-        ValueError that names component, value and range; then nothing is painted on any canvas.
+        ValueError that names component, value and range; then nothing is painted on any canvas. ValueError too where an
+        action needs more work than is ever done for one, and StoppedError after :meth:`stop`; then the canvases are to
+        be reset before they are painted on again.
         """
+        ...
+
+    def stop(self) -> None:
+        """End the step under way, and any later one, within about a second; from any thread."""
         ...
 
     def canvas(self) -> NDArray[np.uint8]:

@@ -114,3 +114,21 @@ def test_a_brush_from_a_file_paints_like_the_one_by_name(tmp_path: Path) -> None
         with MyPaint.from_settings({"brush": brush}).open(1) as canvases:
             pictures.append(canvases.step(np.array([[1, 900, 40, 2, 6]], dtype=np.int32)))
     np.testing.assert_array_equal(*pictures)
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "curve"),
+    [
+        ("dabs_per_second", 201, []),
+        ("dabs_per_actual_radius", 100, [[0, 0], [1, 101]]),
+        ("tracking_noise", 12.5, []),
+    ],
+)
+def test_a_brush_of_more_dabs_than_libmypaint_names_is_refused(
+    tmp_path: Path, name: str, base: float, curve: list[list[float]]
+) -> None:
+    brush = json.loads(find_brush("classic/pen").read_text())
+    brush["settings"][name] = {"base_value": base, "inputs": {"pressure": curve}}
+    (tmp_path / "lavish.myb").write_text(json.dumps(brush))
+    with pytest.raises(ValueError, match=f"has {name} of up to .*; expected 0…"):
+        load_brush(str(tmp_path / "lavish.myb"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 
 from spiral.engines import create
-from spiral.engines.mypaint import MyPaint
+from spiral.engines.interface import StoppedError
+from spiral.engines.mypaint import MyPaint, native_module
 
 
 def make(**settings: Any) -> MyPaint:
@@ -98,6 +100,50 @@ def test_batches_threads_and_scales_have_limits() -> None:
     with pytest.raises(ValueError, match="canvas of 8256 × 8256"):
         make().scaled(129)
     assert engine.scaled(1) is engine
+
+
+def test_an_action_that_needs_more_than_is_painted_for_one_is_refused_and_a_reset_makes_good(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stroke = np.array([[1, 1023, 31, 2, 9]], np.int32)
+    for limit, most in (("MAX_DAB_PIXELS", 8_000), ("MAX_DAB_TILES", 20)):
+        with monkeypatch.context() as patch:
+            patch.setattr(native_module, limit, most)
+            limited = make()
+        with limited.open(1) as canvases, make().open(1) as free:
+            with pytest.raises(ValueError, match="actions: one of them needs more dabs"):
+                canvases.step(stroke)
+            np.testing.assert_array_equal(canvases.reset(), free.reset())
+            short = np.array([[1, 66, 33, 1, 9]], np.int32)
+            np.testing.assert_array_equal(canvases.step(short), free.step(short))
+            assert free.canvas().min() < 255
+
+
+def test_canvases_that_this_machine_has_no_memory_for_are_refused_before_any_is_taken() -> None:
+    with pytest.raises(MemoryError, match=r"4096 canvases of 8192 × 8192 pixels needs 2,\d+\.\d GB of memory, but"):
+        make(canvas=8192, view=64).open(4096)
+
+
+def test_a_signal_ends_a_step_under_way_and_so_does_stop() -> None:
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    engine = make(view=8, brush_sizes=[300.0], pressure=False)
+    actions = np.broadcast_to(np.array([1, 1023, 31], np.int32), (2048, 3))
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with engine.open(2048) as canvases:
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            with pytest.raises(KeyboardInterrupt):
+                canvases.step(actions)
+            assert canvases.canvas()[-1].min() == 255, "it painted on"
+            canvases.reset()
+            canvases.stop()
+            with pytest.raises(StoppedError):
+                canvases.step(actions)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:

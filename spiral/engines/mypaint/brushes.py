@@ -24,6 +24,9 @@ MAX_BYTES = 1 << 20
 MAX_POINTS = 64
 """Of one input's curve; libmypaint's limit."""
 
+MOST_DABS = {"dabs_per_basic_radius": 200, "dabs_per_actual_radius": 200, "dabs_per_second": 200, "tracking_noise": 12}
+"""What decides how many dabs a stroke has, by libmypaint's own limits; it keeps to none of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class BrushFile:
@@ -113,6 +116,18 @@ def find_problem(brush: object) -> str | None:
         for source, points in inputs.items():
             if not _is_curve(points):
                 return f"has a curve of {name} by {source} that is not 2 to {MAX_POINTS} points with rising x"
+    return _find_excess(settings)
+
+
+def _find_excess(settings: Mapping[str, Any]) -> str | None:
+    """A setting that would make libmypaint draw dabs without end, or None."""
+    for name, most in MOST_DABS.items():
+        if name not in settings:
+            continue
+        curves = settings[name]["inputs"].values()
+        largest = settings[name]["base_value"] + sum(max((y for _, y in points), default=0) for points in curves)
+        if largest > most:
+            return f"has {name} of up to {largest:g}; expected 0…{most}, the range that libmypaint names"
     return None
 
 

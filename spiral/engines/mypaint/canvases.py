@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 import threading
+from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spiral.actions import ActionSpec
+from spiral.engines.interface import StoppedError
 from spiral.engines.mypaint.native_module import ffi, lib
+from spiral.machine import require_memory
+
+# Of a pixel: four channels of 16 bits.
+_TILE_BYTES = 8
+_opening = threading.Lock()
+
+
+class _Stop:
+    """Whether the steps of some canvases are to end, and what a signal's handler has raised meanwhile."""
+
+    def __init__(self) -> None:
+        self.wanted = False
+        self.error: BaseException | None = None
+
+
+def _interrupted(kind: type[BaseException], error: BaseException, trace: TracebackType) -> None:
+    """Keep what a signal's handler raises while the native module asks; cffi would only print it."""
+    ffi.from_handle(trace.tb_frame.f_locals["stop"]).error = error
+
+
+@ffi.def_extern(onerror=_interrupted)  # type: ignore[untyped-decorator]
+def keep_painting(stop: Any) -> bool:
+    """Whether a step is to go on. In the main thread Python runs the handlers of signals here, Ctrl-C's too."""
+    return not ffi.from_handle(stop).wanted
 
 
 class MyPaintCanvases:
@@ -21,11 +47,14 @@ class MyPaintCanvases:
 
     def __init__(self, brush: Any, settings: Any, spec: ActionSpec, batch: int, threads: int) -> None:
         """``brush`` and ``settings`` are the native module's; MemoryError where memory or threads run out."""
-        made = lib.batch_new(brush, settings, batch, threads)
+        what = f"{batch} canvases of {settings.height} × {settings.width} pixels"
+        pixels, seen = settings.height * settings.width, settings.view_height * settings.view_width
+        each = pixels * (_TILE_BYTES + settings.channels) + (seen != pixels) * seen * settings.channels
+        with _opening:  # each finds the memory taken that the one before it was promised
+            require_memory(batch * each, what)
+            made = lib.batch_new(brush, settings, batch, threads)
         if made == ffi.NULL:
-            raise MemoryError(
-                f"no memory or threads for {batch} canvases of {settings.height} × {settings.width} pixels"
-            )
+            raise MemoryError(f"no memory or threads for {what}")
         self._brush = brush  # the batch points to it
         self._batch: Any = ffi.gc(made, lib.batch_free)
         self._spec = spec
@@ -33,6 +62,8 @@ class MyPaintCanvases:
         self._shape = (batch, settings.view_height, settings.view_width, settings.channels)
         self._canvas_shape = (batch, settings.height, settings.width, settings.channels)
         self._lock = threading.Lock()
+        self._stop = _Stop()
+        self._stop_handle = ffi.new_handle(self._stop)
 
     def __len__(self) -> int:
         return self._size
@@ -49,14 +80,16 @@ class MyPaintCanvases:
             raise ValueError(f"seeds: shape {list(np.shape(seeds))} is not [{self._size}], one for each canvas")
         frames = self._frames(out)
         with self._lock:
-            if lib.batch_reset(self._open(), ffi.from_buffer("uint8_t[]", frames, require_writable=True)) != -1:
+            if lib.batch_reset(self._open(), ffi.from_buffer("uint8_t[]", frames, require_writable=True)) != lib.DONE:
                 raise MemoryError("no memory for fresh brushes")
         return frames
 
     def step(self, actions: NDArray[np.int32], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """Execute one action on each canvas: ``[B, K]`` → observations ``[B, H, W, C]``.
 
-        ValueError, and nothing is painted on any canvas, where a value is out of range.
+        ValueError, and nothing is painted on any canvas, where a value is out of range. Where an action needs more
+        dabs than are ever painted for one (ValueError), and where it is stopped (StoppedError, KeyboardInterrupt), the
+        canvases are to be reset before they are painted on again.
         """
         given = np.asarray(actions)
         if given.shape != (self._size, len(self._spec)):
@@ -68,6 +101,8 @@ class MyPaintCanvases:
             if given.dtype.kind not in "iu":
                 raise ValueError(f"actions: {given.dtype} are not integers; int32 is needed")
             self._spec.validate(given, "mypaint")  # before the conversion could wrap a value into range
+        if self._stop.wanted:
+            raise StoppedError("these canvases were stopped")
         commands = np.ascontiguousarray(given, dtype=np.int32)
         frames = self._frames(out)
         with self._lock:
@@ -75,12 +110,26 @@ class MyPaintCanvases:
                 self._open(),
                 ffi.from_buffer("int32_t[]", commands),
                 ffi.from_buffer("uint8_t[]", frames, require_writable=True),
+                lib.keep_painting,
+                self._stop_handle,
             )
-        if wrong == -2:
+        if wrong == lib.NO_MEMORY:
             raise MemoryError("no memory for the points of a stroke")
-        if wrong != -1:
+        if wrong == lib.TOO_MUCH:
+            raise ValueError(
+                "actions: one of them needs more dabs of the brush than are painted for an action; expected a smaller "
+                "canvas, a smaller brush or one with fewer dabs"
+            )
+        if wrong == lib.STOPPED:
+            error, self._stop.error = self._stop.error, None
+            raise error or StoppedError("the step was stopped")
+        if wrong != lib.DONE:
             self._spec.validate(commands, "mypaint")
         return frames
+
+    def stop(self) -> None:
+        """End the step under way, and any later one; from any thread. It raises StoppedError."""
+        self._stop.wanted = True
 
     def canvas(self) -> NDArray[np.uint8]:
         """The canvases themselves, not their view: ``[B, canvas height, canvas width, C]``."""

@@ -26,6 +26,11 @@ LEVELS = 20
 """Levels of each colour channel."""
 __all__ = ["LEVELS", "PRESSURES", "ffi", "has_speed_inputs", "lib", "library", "native_settings", "parse"]
 
+MAX_DAB_PIXELS = 1 << 30
+"""Most that an action may paint: ten seconds of one core, and several times what most brushes of the packs need at the
+largest radius across the largest canvas."""
+MAX_DAB_TILES = 1 << 21
+"""Most tiles that the dabs of an action may touch, summed over the dabs: libmypaint needs 0.3 GB for so many."""
 COMPONENTS = ("flag", "end", "control", "size", "pressure", "red", "green", "blue")
 """In the order of the native module's ``column``."""
 WHITE = 1 << 15
@@ -68,6 +73,8 @@ def native_settings(settings: MyPaintSettings, spec: ActionSpec, view_zoom: floa
             "grid": settings.grid,
             "compound": settings.interface == "compound",
             "legacy_move": settings.legacy_move,
+            "max_pixels": MAX_DAB_PIXELS,
+            "max_queued": MAX_DAB_TILES,
             "view_zoom": view_zoom,
             "columns": len(spec),
             "column": [spec.index(name) if name in sizes else -1 for name in COMPONENTS],

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "recipe.h"
 #include "canvas.h"
@@ -15,12 +16,14 @@ typedef struct {
   const int32_t *actions;  // NULL: reset
   uint8_t *out;            // or NULL
   atomic_int next;         // canvas that nobody has taken yet
-  atomic_int failed;       // some canvas found no memory
+  atomic_int stopped;      // nobody is to take another
+  atomic_int outcome;      // DONE, or why some canvas is not
 } Job;
 
 typedef struct {
   Batch *batch;
   Scratch scratch;
+  Watch watch;
   pthread_t thread;
 } Worker;
 
@@ -51,12 +54,17 @@ static void work(Worker *worker) {
   while ((i = atomic_fetch_add_explicit(&job->next, 1, memory_order_relaxed)) < batch->count) {
     Canvas *canvas = &batch->canvas[i];
     canvas->scratch = &worker->scratch;
+    canvas->watch = &worker->watch;
     const int32_t *actions = job->actions;
-    const int good = actions ? canvas_step(canvas, actions + (size_t)i * batch->settings.columns)
-                             : canvas_reset(canvas, batch->recipe);
-    if (!good) {
-      atomic_store(&job->failed, 1);
-      continue;
+    int outcome = watch_goes_on(&worker->watch) ? DONE : STOPPED;
+    if (outcome == DONE) {
+      outcome = actions ? canvas_step(canvas, actions + (size_t)i * batch->settings.columns)
+                        : canvas_reset(canvas, batch->recipe);
+    }
+    if (outcome != DONE) {
+      atomic_store(&job->outcome, outcome);
+      atomic_store(&job->stopped, 1);
+      return;
     }
     if (job->out) memcpy(job->out + i * bytes, canvas->view, bytes);
   }
@@ -80,11 +88,29 @@ static void *run(void *argument) {
   return NULL;
 }
 
-static int execute(Batch *batch, const int32_t *actions, uint8_t *out) {
+// The caller's own share is done; it waits for the others, and still asks whether to go on.
+static void finish(Batch *batch) {
+  enum { EVERY_NS = 50 * 1000 * 1000 };
+  Watch *watch = &batch->worker[0].watch;
+  pthread_mutex_lock(&batch->lock);
+  while (batch->busy) {
+    const int64_t until_ns = watch_now_ns() + EVERY_NS;
+    const struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
+    if (pthread_cond_timedwait(&batch->finished, &batch->lock, &until) == 0) continue;
+    pthread_mutex_unlock(&batch->lock);
+    watch_goes_on(watch);
+    pthread_mutex_lock(&batch->lock);
+  }
+  pthread_mutex_unlock(&batch->lock);
+}
+
+static int execute(Batch *batch, const int32_t *actions, uint8_t *out, Ask ask, void *caller) {
   batch->job.actions = actions;
   batch->job.out = out;
   atomic_store(&batch->job.next, 0);
-  atomic_store(&batch->job.failed, 0);
+  atomic_store(&batch->job.stopped, 0);
+  atomic_store(&batch->job.outcome, DONE);
+  batch->worker[0].watch = (Watch){&batch->job.stopped, ask, caller, watch_now_ns()};
   if (batch->started) {
     pthread_mutex_lock(&batch->lock);
     batch->busy = batch->started;
@@ -93,12 +119,8 @@ static int execute(Batch *batch, const int32_t *actions, uint8_t *out) {
     pthread_mutex_unlock(&batch->lock);
   }
   work(&batch->worker[0]);
-  if (batch->started) {
-    pthread_mutex_lock(&batch->lock);
-    while (batch->busy) pthread_cond_wait(&batch->finished, &batch->lock);
-    pthread_mutex_unlock(&batch->lock);
-  }
-  return !batch->job.failed;
+  if (batch->started) finish(batch);
+  return batch->job.outcome;
 }
 
 static int start_threads(Batch *batch) {
@@ -121,6 +143,7 @@ static int prepare(Batch *batch) {
   if (!batch->canvas || !batch->worker) return 0;
   for (int i = 0; i < batch->threads; i++) {
     batch->worker[i].batch = batch;
+    batch->worker[i].watch.stopped = &batch->job.stopped;
     batch->worker[i].scratch.pixels = aligned_alloc(64, TILE_ELEMENTS * sizeof(uint16_t));
     batch->worker[i].scratch.dirty = 1;
     if (!batch->worker[i].scratch.pixels) return 0;
@@ -129,7 +152,7 @@ static int prepare(Batch *batch) {
   for (int i = 0; i < batch->count; i++) {
     if (!canvas_open(&batch->canvas[i], &batch->settings)) return 0;
   }
-  return start_threads(batch) && execute(batch, NULL, NULL);
+  return start_threads(batch) && execute(batch, NULL, NULL, NULL, NULL) == DONE;
 }
 
 Batch *batch_new(const Recipe *recipe, const Settings *settings, int canvases, int threads) {
@@ -141,7 +164,11 @@ Batch *batch_new(const Recipe *recipe, const Settings *settings, int canvases, i
   batch->threads = threads < canvases ? threads : canvases;
   pthread_mutex_init(&batch->lock, NULL);
   pthread_cond_init(&batch->posted, NULL);
-  pthread_cond_init(&batch->finished, NULL);
+  pthread_condattr_t steady;
+  pthread_condattr_init(&steady);
+  pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+  pthread_cond_init(&batch->finished, &steady);
+  pthread_condattr_destroy(&steady);
   if (prepare(batch)) return batch;
   batch_free(batch);
   return NULL;
@@ -169,10 +196,10 @@ void batch_free(Batch *batch) {
 }
 
 int64_t batch_reset(Batch *batch, uint8_t *out) {
-  return execute(batch, NULL, out) ? -1 : -2;
+  return execute(batch, NULL, out, NULL, NULL);
 }
 
-int64_t batch_step(Batch *batch, const int32_t *actions, uint8_t *out) {
+int64_t batch_step(Batch *batch, const int32_t *actions, uint8_t *out, Ask ask, void *caller) {
   const Settings *s = &batch->settings;
   for (int component = 0; component < 8; component++) {
     const int column = s->column[component];
@@ -183,7 +210,7 @@ int64_t batch_step(Batch *batch, const int32_t *actions, uint8_t *out) {
       if ((uint32_t)actions[at] >= (uint32_t)s->sizes[component]) return (int64_t)at;
     }
   }
-  return execute(batch, actions, out) ? -1 : -2;
+  return execute(batch, actions, out, ask, caller);
 }
 
 void batch_canvas(const Batch *batch, uint8_t *out) {

@@ -10,8 +10,18 @@ from cffi import FFI
 
 APT = "apt-get install libmypaint-dev"
 HERE = Path(__file__).parent
-SOURCES = ("batch.c", "recipe.c", "canvas.c", "curve.c", "compound.c", "readout.c")
-HEADERS = ("api.cdef", "api.h", "recipe.h", "canvas.h", "curve.h", "compound.h", "readout.h")
+SOURCES = ("batch.c", "watch.c", "recipe.c", "canvas.c", "dabs.c", "curve.c", "compound.c", "readout.c")
+HEADERS = (
+    "api.cdef",
+    "api.h",
+    "watch.h",
+    "recipe.h",
+    "canvas.h",
+    "dabs.h",
+    "curve.h",
+    "compound.h",
+    "readout.h",
+)
 
 
 def include_folders() -> list[str]:
@@ -31,6 +41,7 @@ def make_builder() -> FFI:
     """The out-of-line builder that setup.py names; its C sources are compiled beside the generated wrapper."""
     ffi = FFI()
     ffi.cdef((HERE / "api.cdef").read_text())
+    ffi.cdef('extern "Python" int keep_painting(void *canvases);')
     ffi.set_source(
         "spiral.engines.mypaint._native",
         '#include "api.h"',

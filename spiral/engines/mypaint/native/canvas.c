@@ -6,6 +6,7 @@
 
 #include "compound.h"
 #include "curve.h"
+#include "dabs.h"
 #include "recipe.h"
 #include "readout.h"
 
@@ -56,6 +57,7 @@ int canvas_open(Canvas *canvas, const Settings *s) {
   } else {
     mypaint_tiled_surface_init(&canvas->surface.one, request_start_1, request_end_1);
   }
+  dabs_watch(canvas);
   const size_t pixels = (size_t)s->height * s->width;
   canvas->tiles = aligned_alloc(64, pixels * 4 * sizeof(uint16_t));
   canvas->frame = malloc(pixels * s->channels);
@@ -161,7 +163,7 @@ void move_to(Canvas *canvas, double x, double y) {
 int canvas_reset(Canvas *canvas, const Recipe *recipe) {
   const Settings *s = canvas->settings;
   MyPaintBrush *fresh = recipe_make(recipe);
-  if (!fresh) return 0;
+  if (!fresh) return NO_MEMORY;
   if (canvas->brush) mypaint_brush_unref(canvas->brush);
   canvas->brush = fresh;
   canvas->x = canvas->y = canvas->pressure = 0;
@@ -178,7 +180,7 @@ int canvas_reset(Canvas *canvas, const Recipe *recipe) {
     settle(canvas);
   }
   read_out(canvas, (MyPaintRectangle){0, 0, s->width, s->height});
-  return 1;
+  return DONE;
 }
 
 static void begin_atomic(Canvas *canvas) {
@@ -197,10 +199,18 @@ static MyPaintRectangle end_atomic(Canvas *canvas) {
   return changed;
 }
 
+static int act(Canvas *canvas, const int32_t *action) {
+  return canvas->settings->compound ? compound_step(canvas, action) : curve_step(canvas, action);
+}
+
 int canvas_step(Canvas *canvas, const int32_t *action) {
+  canvas->queued = canvas->pixels = 0;
+  canvas->outcome = DONE;
   begin_atomic(canvas);
-  const int good = canvas->settings->compound ? compound_step(canvas, action) : curve_step(canvas, action);
+  canvas->stepping = 1;
+  if (!setjmp(canvas->give_up) && !act(canvas, action)) canvas->outcome = NO_MEMORY;
+  canvas->stepping = 0;
   const MyPaintRectangle changed = end_atomic(canvas);
   if (changed.width > 0) read_out(canvas, changed);
-  return good;
+  return canvas->outcome;
 }

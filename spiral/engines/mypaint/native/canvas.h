@@ -1,11 +1,13 @@
 // One canvas: libmypaint's tiles, the brush on it, and the 8-bit picture of it.
 #pragma once
+#include <setjmp.h>
 #include <stdint.h>
 
 #include "mypaint-brush.h"
 #include "mypaint-tiled-surface.h"
 
 #include "api.h"
+#include "watch.h"
 
 enum { FLAG, END, CONTROL, SIZE, PRESSURE, RED, GREEN, BLUE };  // order of Settings.column
 enum { SEGMENTS = 50 };                                         // sub-strokes from one place to the next
@@ -47,8 +49,18 @@ typedef struct {
   uint8_t *frame;    // [height, width, C]
   uint8_t *view;     // [view height, view width, C]; the frame itself where they are the same
   Scratch *scratch;  // of the thread that is painting
+  Watch *watch;      // of that thread
   MyPaintBrush *brush;
   int32_t strokes, disjoint;
+  // The step under way: what it has needed so far, and how it ends.
+  int stepping, outcome;
+  int64_t queued, pixels;
+  jmp_buf give_up;
+  // Libmypaint's own.
+  MyPaintSurfaceDrawDabFunction draw_dab;
+  MyPaintSurfaceDrawDabFunction2 draw_dab_pigment;
+  MyPaintSurfaceGetColorFunction get_color;
+  MyPaintSurfaceGetColorFunction2 get_color_pigment;
   // Curves.
   double x, y, pressure;  // after the last action
   int painting;           // the last action painted
@@ -60,8 +72,8 @@ typedef struct {
 
 int canvas_open(Canvas *canvas, const Settings *settings);  // 0: no memory; close it all the same
 void canvas_close(Canvas *canvas);
-int canvas_reset(Canvas *canvas, const Recipe *recipe);      // 0: no memory
-int canvas_step(Canvas *canvas, const int32_t *action);      // 0: no memory
+int canvas_reset(Canvas *canvas, const Recipe *recipe);      // DONE or NO_MEMORY
+int canvas_step(Canvas *canvas, const int32_t *action);      // DONE, or why it is not
 
 // For the interfaces, between the begin and the end of a step.
 Place place_of(const Settings *settings, int place);

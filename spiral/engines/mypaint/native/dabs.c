@@ -1,0 +1,86 @@
+#include "dabs.h"
+
+#include <math.h>
+
+#include "readout.h"
+
+// Pixels that are painted in the time that a dab takes beside its pixels.
+static const int64_t OVERHEAD = 256;
+
+// Out of the stroke, through libmypaint, whose loop over the dabs of a stroke asks nobody whether to go on. It holds no
+// lock and no memory there; the brush is used no more before it is made anew.
+static void give_up(Canvas *canvas, int why) {
+  canvas->outcome = why;
+  longjmp(canvas->give_up, 1);
+}
+
+// Libmypaint queues dabs and paints them at the end of a step, so what they need is known before it is needed.
+static void reckon(Canvas *canvas, float x, float y, float radius, int queues) {
+  if (!canvas->stepping) return;  // a brush that is being made paints a dab or none
+  const float reach = radius + 1;
+  const int64_t columns = (int64_t)(floorf((x + reach) / TILE) - floorf((x - reach) / TILE)) + 1;
+  const int64_t rows = (int64_t)(floorf((y + reach) / TILE) - floorf((y - reach) / TILE)) + 1;
+  if (queues) canvas->queued += rows * columns;
+  canvas->pixels += OVERHEAD + (int64_t)(4 * reach * reach);
+  if (canvas->queued > canvas->settings->max_queued || canvas->pixels > canvas->settings->max_pixels) give_up(canvas, TOO_MUCH);
+  if (!watch_goes_on(canvas->watch)) give_up(canvas, STOPPED);
+}
+
+// What lies beyond the canvas is never seen, and libmypaint needs memory for all tiles on the way there. Nor does
+// it like what is no number.
+static int is_beyond(const Canvas *canvas, float x, float y, float radius) {
+  const float reach = radius + 2;
+  const Settings *s = canvas->settings;
+  return !(x + reach >= 0 && y + reach >= 0 && x - reach <= s->width && y - reach <= s->height);
+}
+
+static int draw_dab(MyPaintSurface *surface, float x, float y, float radius, float red, float green, float blue,
+                    float opaque, float hardness, float alpha_eraser, float aspect_ratio, float angle,
+                    float lock_alpha, float colorize) {
+  Canvas *canvas = (Canvas *)surface;
+  if (is_beyond(canvas, x, y, radius)) return 1;
+  reckon(canvas, x, y, radius, 1);
+  return canvas->draw_dab(surface, x, y, radius, red, green, blue, opaque, hardness, alpha_eraser, aspect_ratio, angle,
+                          lock_alpha, colorize);
+}
+
+static int draw_dab_pigment(MyPaintSurface2 *surface, float x, float y, float radius, float red, float green,
+                            float blue, float opaque, float hardness, float alpha_eraser, float aspect_ratio,
+                            float angle, float lock_alpha, float colorize, float posterize, float posterize_num,
+                            float paint) {
+  Canvas *canvas = (Canvas *)surface;
+  if (is_beyond(canvas, x, y, radius)) return 1;
+  reckon(canvas, x, y, radius, 1);
+  return canvas->draw_dab_pigment(surface, x, y, radius, red, green, blue, opaque, hardness, alpha_eraser,
+                                  aspect_ratio, angle, lock_alpha, colorize, posterize, posterize_num, paint);
+}
+
+static void get_color(MyPaintSurface *surface, float x, float y, float radius, float *red, float *green, float *blue,
+                      float *alpha) {
+  Canvas *canvas = (Canvas *)surface;
+  reckon(canvas, x, y, radius, 0);
+  canvas->get_color(surface, x, y, radius, red, green, blue, alpha);
+}
+
+static void get_color_pigment(MyPaintSurface2 *surface, float x, float y, float radius, float *red, float *green,
+                              float *blue, float *alpha, float paint) {
+  Canvas *canvas = (Canvas *)surface;
+  reckon(canvas, x, y, radius, 0);
+  canvas->get_color_pigment(surface, x, y, radius, red, green, blue, alpha, paint);
+}
+
+void dabs_watch(Canvas *canvas) {
+  if (canvas->settings->view_zoom > 0) {
+    MyPaintSurface2 *surface = &canvas->surface.two.parent;
+    canvas->draw_dab_pigment = surface->draw_dab_pigment;
+    surface->draw_dab_pigment = draw_dab_pigment;
+    canvas->get_color_pigment = surface->get_color_pigment;
+    surface->get_color_pigment = get_color_pigment;
+  } else {
+    MyPaintSurface *surface = &canvas->surface.one.parent;
+    canvas->draw_dab = surface->draw_dab;
+    surface->draw_dab = draw_dab;
+    canvas->get_color = surface->get_color;
+    surface->get_color = get_color;
+  }
+}
