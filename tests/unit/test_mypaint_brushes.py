@@ -65,6 +65,17 @@ def changed(**settings: Any) -> dict[str, Any]:
     return brush
 
 
+def without(name: str) -> dict[str, Any]:
+    brush = pen()
+    del brush["settings"][name]
+    return brush
+
+
+def setting(value: float, curve: list[list[float]] | None = None) -> dict[str, Any]:
+    """A setting of a brush file, with a curve by pressure."""
+    return {"base_value": value, "inputs": {} if curve is None else {"pressure": curve}}
+
+
 @pytest.mark.parametrize(
     ("brush", "message"),
     [
@@ -77,16 +88,24 @@ def changed(**settings: Any) -> dict[str, Any]:
         (changed(opaque={"inputs": {}}), "no number as base_value of opaque"),
         (changed(opaque={"base_value": "1", "inputs": {}}), "no number as base_value of opaque"),
         (changed(opaque={"base_value": 1.0}), "no inputs of opaque"),
-        # Each of these stops the process inside libmypaint.
-        (changed(opaque={"base_value": 1.0, "inputs": {"pressure": [[0.0, 0.0]]}}), "curve of opaque by pressure"),
+        (changed(opaque=setting(10**400)), r"no number as base_value of opaque: inf; expected -1000000…1000000"),
         (
-            changed(opaque={"base_value": 1.0, "inputs": {"pressure": [[1.0, 0.0], [0.0, 1.0]]}}),
-            "curve of opaque by pressure",
+            '{"version": 3, "settings": {"opaque": {"base_value": ' + "9" * 5000 + ', "inputs": {}}}}',
+            "no number .* inf",
         ),
-        (
-            changed(opaque={"base_value": 1.0, "inputs": {"pressure": [[i, i] for i in range(65)]}}),
-            "curve of opaque by pressure",
-        ),
+        (changed(opaque=setting(1_000_001)), "no number as base_value of opaque: 1000001.0"),
+        (changed(opaque=setting(1.0, [[0.0, 0.0], [1_000_001.0, 1.0]])), "curve of opaque by pressure"),
+        (changed(opaque=setting(1.0, [[0.0, 0.0], [1.0]])), "curve of opaque by pressure"),
+        # In float32 these do not fall, so libmypaint itself takes them.
+        (changed(opaque=setting(1.0, [[1.0, 0.0], [1.0 - 1e-9, 1.0]])), "curve of opaque by pressure"),
+        (changed(opaque=setting(1.0, [[i, i] for i in range(64)])), "2 to 63 points with rising x"),
+        (without("opaque"), "paints nothing: its opaque is left out"),
+        (without("opaque_multiply"), "paints nothing: its opaque_multiply is left out"),
+        (without("hardness"), "paints nothing: its hardness is left out"),
+        (changed(opaque=setting(-0.5, [[0.0, 0.0], [1.0, 0.5]])), "its opaque is never more than 0"),
+        # libmypaint takes a vertical piece's first value, and is never past the last point's.
+        (changed(opaque_multiply=setting(0.0, [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])), "its opaque_multiply is never"),
+        (changed(opaque_multiply=setting(0.0, [[0.0, 0.0], [0.0, 1.0]])), "its opaque_multiply is never more than 0"),
     ],
 )
 def test_a_damaged_brush_is_refused_with_what_is_wrong(brush: object, message: str, tmp_path: Path) -> None:
@@ -104,6 +123,22 @@ def test_a_brush_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     path.write_bytes(b" " * ((1 << 20) + 1))
     with pytest.raises(ValueError, match="1048577 bytes"):
         load_brush(str(path))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"opaque_multiply": setting(0.0, [[0.0, 0.0], [0.0, 1.0], [1.0, 1.0]])},
+        {"opaque_multiply": setting(0.0, [[0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])},
+        {"opaque_multiply": setting(0.5, [[0.0, -0.5], [1.0, 0.5]])},
+        {"opaque": {"base_value": 0.0, "inputs": {"speed1": [[-1.0, -1.0], [0.0, 0.0]]}}},
+    ],
+)
+def test_a_brush_that_can_paint_is_taken(settings: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "good.myb"
+    path.write_text(json.dumps(changed(**settings)))
+    with MyPaint.from_settings({"brush": str(path)}).open(1) as canvases:
+        assert canvases.step(np.array([[1, 900, 40, 2, 9]], dtype=np.int32)).min() < 255
 
 
 def test_a_brush_from_a_file_paints_like_the_one_by_name(tmp_path: Path) -> None:

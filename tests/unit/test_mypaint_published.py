@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -235,6 +237,29 @@ def test_other_grids_and_larger_and_oblong_canvases_follow_the_same_rules() -> N
 @pytest.mark.parametrize("brush", ["classic/calligraphy", "deevad/2B_pencil", "classic/kabura", "classic/rounded"])
 def test_any_brush_of_the_pack_paints_as_published(brush: str) -> None:
     assert_same_pictures({"brush": brush, "brush_sizes": [2, 5], "colour": True}, 2)
+
+
+def test_grey_ink_that_colorizes_takes_the_colour_away_as_published_but_for_rounding(tmp_path: Path) -> None:
+    # The guard draws such dabs another way. These greys are ones whose luminance libmypaint rounds to themselves.
+    brush = json.loads(find_brush("classic/pen").read_text())
+    brush["settings"] |= {name: {"base_value": 0.4, "inputs": {}} for name in ("colorize", "lock_alpha")}
+    path = tmp_path / "colorizing.myb"
+    path.write_text(json.dumps(brush))
+    settings = {"brush": str(path), "brush_sizes": [6], "colour": True}
+    strokes = [
+        [1, 1000, 40, 9, 19, 2, 0],
+        [1, 31, 500, 9, 0, 12, 7],
+        [1, 900, 5, 9, 9, 9, 9],
+        [1, 700, 100, 9, 4, 4, 4],
+    ]
+    published = Published(settings)
+    with MyPaint.from_settings(settings).open(1) as canvases:
+        for stroke in strokes:
+            ours = canvases.step(np.array([stroke], dtype=np.int32))[0].astype(int)
+            theirs = published.step(stroke)[..., :3].astype(int)
+            np.testing.assert_allclose(ours, theirs, atol=1)
+    published.close()
+    assert np.ptp(ours, axis=2).max() > 60
 
 
 def test_a_brush_that_picks_up_colour_paints_as_published_inside_the_canvas() -> None:

@@ -6,7 +6,6 @@ import difflib
 import hashlib
 import itertools
 import json
-import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from spiral.engines.interface import EngineMissingError
+from spiral.engines.mypaint.opacity import find_void
 
 PACK = Path("mypaint-data") / "1.0" / "brushes"
 """The 1.x brush pack in a data folder: pen of the 2.0 pack has another speed curve (docs/method.md, 4)."""
@@ -21,8 +21,10 @@ SYSTEM_DATA = ("/usr/local/share", "/usr/share")
 APT = "apt-get install mypaint-brushes"
 MAX_BYTES = 1 << 20
 """Brush files have about 10 kB."""
-MAX_POINTS = 64
-"""Of one input's curve; libmypaint's limit."""
+MAX_POINTS = 63
+"""Of one input's curve; one less than libmypaint stops the process beyond."""
+MAX_VALUE = 1e6
+"""Of a setting or a point; real brushes stay below 1,000, and libmypaint reckons in float32, with exponentials."""
 
 MOST_DABS = {"dabs_per_basic_radius": 200, "dabs_per_actual_radius": 200, "dabs_per_second": 200, "tracking_noise": 12}
 """What decides how many dabs a stroke has, by libmypaint's own limits; it keeps to none of them."""
@@ -92,7 +94,8 @@ def load_brush(name: str, environment: Mapping[str, str] | None = None) -> Brush
         raise ValueError(f"brush: {path} has {path.stat().st_size} bytes; a brush file has at most {MAX_BYTES}")
     try:
         text = path.read_text(encoding="utf-8")
-        brush = json.loads(text)
+        # Whole numbers, too: one of a thousand digits is no number that libmypaint has.
+        brush = json.loads(text, parse_int=float)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"brush: {path} is no brush of version 3, it is not JSON: {error}") from error
     if (problem := find_problem(brush)) is not None:
@@ -101,22 +104,36 @@ def load_brush(name: str, environment: Mapping[str, str] | None = None) -> Brush
 
 
 def find_problem(brush: object) -> str | None:
-    """What libmypaint would stumble over in a parsed brush file, or None."""
+    """What libmypaint would stumble over in a parsed brush file, or why it paints nothing; None where it is good."""
     if not isinstance(brush, dict) or brush.get("version") != 3:
         return "is not a brush of version 3, the JSON format that libmypaint reads"
     settings = brush.get("settings")
     if not isinstance(settings, dict) or not settings:
         return "has no settings"
     for name, setting in settings.items():
-        if not isinstance(setting, dict) or not _is_number(setting.get("base_value")):
-            return f"has no number as base_value of {name}"
-        inputs = setting.get("inputs")
-        if not isinstance(inputs, dict):
-            return f"has no inputs of {name}"
-        for source, points in inputs.items():
-            if not _is_curve(points):
-                return f"has a curve of {name} by {source} that is not 2 to {MAX_POINTS} points with rising x"
+        if (problem := _find_setting_problem(name, setting)) is not None:
+            return problem
+    if (void := find_void(settings)) is not None:
+        lack = "is never more than 0" if void in settings else "is left out, which is 0"
+        return f"paints nothing: its {void} {lack}; expected a value above 0 for some pressure"
     return _find_excess(settings)
+
+
+def _find_setting_problem(name: str, setting: Any) -> str | None:
+    limits = f"{-MAX_VALUE:.0f}…{MAX_VALUE:.0f}"
+    value = setting.get("base_value") if isinstance(setting, dict) else None
+    if not _is_number(value):
+        return f"has no number as base_value of {name}: {str(value)[:40]}; expected {limits}"
+    inputs = setting.get("inputs")
+    if not isinstance(inputs, dict):
+        return f"has no inputs of {name}"
+    for source, points in inputs.items():
+        if not _is_curve(points):
+            return (
+                f"has a curve of {name} by {source} that is not 2 to {MAX_POINTS} points with rising x, each two "
+                f"numbers in {limits}"
+            )
+    return None
 
 
 def _find_excess(settings: Mapping[str, Any]) -> str | None:
@@ -132,7 +149,7 @@ def _find_excess(settings: Mapping[str, Any]) -> str | None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_VALUE
 
 
 def _is_curve(points: Any) -> bool:

@@ -10,7 +10,7 @@ from cffi import FFI
 
 APT = "apt-get install libmypaint-dev"
 HERE = Path(__file__).parent
-SOURCES = ("batch.c", "watch.c", "recipe.c", "canvas.c", "dabs.c", "curve.c", "compound.c", "readout.c")
+SOURCES = ("batch.c", "watch.c", "recipe.c", "canvas.c", "dabs.c", "mending.c", "curve.c", "compound.c", "readout.c")
 HEADERS = (
     "api.cdef",
     "api.h",
@@ -18,6 +18,7 @@ HEADERS = (
     "recipe.h",
     "canvas.h",
     "dabs.h",
+    "mending.h",
     "curve.h",
     "compound.h",
     "readout.h",

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "mending.h"
 #include "readout.h"
 
 // Pixels that are painted in the time that a dab takes beside its pixels.
@@ -34,30 +35,34 @@ static int is_beyond(const Canvas *canvas, float x, float y, float radius) {
   return !(x + reach >= 0 && y + reach >= 0 && x - reach <= s->width && y - reach <= s->height);
 }
 
+static int offer(Canvas *canvas, Dab *dab) {
+  mend_radius(canvas, dab);
+  if (is_beyond(canvas, dab->x, dab->y, dab->radius)) return 1;
+  reckon(canvas, dab->x, dab->y, dab->radius, 1);
+  return draw_mended(canvas, dab);
+}
+
 static int draw_dab(MyPaintSurface *surface, float x, float y, float radius, float red, float green, float blue,
                     float opaque, float hardness, float alpha_eraser, float aspect_ratio, float angle,
                     float lock_alpha, float colorize) {
-  Canvas *canvas = (Canvas *)surface;
-  if (is_beyond(canvas, x, y, radius)) return 1;
-  reckon(canvas, x, y, radius, 1);
-  return canvas->draw_dab(surface, x, y, radius, red, green, blue, opaque, hardness, alpha_eraser, aspect_ratio, angle,
-                          lock_alpha, colorize);
+  Dab dab = {x,          y,        radius, red, green, blue, opaque, hardness, alpha_eraser, aspect_ratio, angle,
+             lock_alpha, colorize, 0,      0,   0};
+  return offer((Canvas *)surface, &dab);
 }
 
 static int draw_dab_pigment(MyPaintSurface2 *surface, float x, float y, float radius, float red, float green,
                             float blue, float opaque, float hardness, float alpha_eraser, float aspect_ratio,
                             float angle, float lock_alpha, float colorize, float posterize, float posterize_num,
                             float paint) {
-  Canvas *canvas = (Canvas *)surface;
-  if (is_beyond(canvas, x, y, radius)) return 1;
-  reckon(canvas, x, y, radius, 1);
-  return canvas->draw_dab_pigment(surface, x, y, radius, red, green, blue, opaque, hardness, alpha_eraser,
-                                  aspect_ratio, angle, lock_alpha, colorize, posterize, posterize_num, paint);
+  Dab dab = {x,          y,        radius,    red,           green, blue, opaque, hardness, alpha_eraser, aspect_ratio, angle,
+             lock_alpha, colorize, posterize, posterize_num, paint};
+  return offer((Canvas *)surface, &dab);
 }
 
 static void get_color(MyPaintSurface *surface, float x, float y, float radius, float *red, float *green, float *blue,
                       float *alpha) {
   Canvas *canvas = (Canvas *)surface;
+  if (picks_blank(canvas, x, y, radius, red, green, blue, alpha)) return;
   reckon(canvas, x, y, radius, 0);
   canvas->get_color(surface, x, y, radius, red, green, blue, alpha);
 }
@@ -65,6 +70,7 @@ static void get_color(MyPaintSurface *surface, float x, float y, float radius, f
 static void get_color_pigment(MyPaintSurface2 *surface, float x, float y, float radius, float *red, float *green,
                               float *blue, float *alpha, float paint) {
   Canvas *canvas = (Canvas *)surface;
+  if (picks_blank(canvas, x, y, radius, red, green, blue, alpha)) return;
   reckon(canvas, x, y, radius, 0);
   canvas->get_color_pigment(surface, x, y, radius, red, green, blue, alpha, paint);
 }
