@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from gymnasium import spaces
@@ -58,7 +59,7 @@ class Episodes:
         self._canvases = self._engine.open(batch, threads)
         self._reward = _reward(discriminator, identity, data, self._canvases, (batch, *self._engine.observation_shape))
         self._pictures = _pictures(data, self._engine.observation_shape)
-        self._batch = batch
+        self._batch, self._threads = batch, threads
         self._step: int | None = None
         self._actions = np.zeros((num_actions, batch, len(self.spec)), np.int32)
         self._targets: NDArray[np.uint8] | None = None
@@ -67,6 +68,22 @@ class Episodes:
         assert pen is not None  # every action of this engine leaves it somewhere
         self._place, grid = pen, self.spec.components[pen].side
         self._pens = np.stack(np.divmod(np.arange(grid**2), grid), axis=1).astype(np.float32) / np.float32(grid)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """The same episodes once more, amid the same step: what was painted is painted again, pixel for pixel.
+
+        The engine and the data are shared, nobody writes into them; a discriminator gets a second connection.
+        """
+        twin = copy.copy(self)
+        memo[id(self)] = twin
+        twin._actions = self._actions.copy()
+        if self._canvases.closed:
+            return twin
+        twin._canvases = self._engine.open(self._batch, self._threads)
+        for actions in self._actions[: self._step or 0]:
+            twin._canvases.step(actions)
+        twin._reward = self._reward.twin(twin._canvases)
+        return twin
 
     def observation_space(self) -> spaces.Dict:
         """Of one episode; ``target`` only where there are targets."""

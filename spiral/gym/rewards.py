@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import uuid
-from typing import Protocol
+from typing import Protocol, Self
 
 import grpc
 import numpy as np
@@ -35,6 +36,10 @@ class Reward(Protocol):
         """What the step that led to ``frames`` ``[B, H, W, C]`` is worth, ``[B]``; ``last``: it ends the episodes."""
         ...
 
+    def twin(self, canvases: MyPaintCanvases) -> Self:
+        """The same for ``canvases``, which show what its own do."""
+        ...
+
     def close(self) -> None:
         """Let go of what it holds."""
         ...
@@ -62,6 +67,12 @@ class Distance:
         self._distance = np.sqrt(self._canvases.squared_distances(self._targets)) / self._white
         return before - self._distance
 
+    def twin(self, canvases: MyPaintCanvases) -> Self:
+        """See :class:`Reward`."""
+        twin = copy.copy(self)  # targets and distances are replaced, never written into
+        twin._canvases = canvases
+        return twin
+
     def close(self) -> None:
         """There is nothing to let go of."""
 
@@ -74,13 +85,10 @@ class Scored:
 
     def __init__(self, address: str, identity: Identity | None, shape: tuple[int, int, int, int]) -> None:
         """ValueError where ``address`` is none; nothing is asked yet."""
-        self._address = address
-        self._channel = connect(check_address(address, "discriminator"), identity)
-        self._stub = DiscriminatorServiceStub(self._channel)
+        self._address, self._identity = check_address(address, "discriminator"), identity
+        self._connect()
         self._pair = np.empty((2, *shape), np.uint8)
         self._targets: NDArray[np.uint8] | None = None
-        # Ids are unique for the service, which other canvases may ask as well.
-        self._id, self._asked = uuid.uuid4().hex, 0
 
     def begin(self, blank: NDArray[np.uint8], targets: NDArray[np.uint8] | None) -> None:
         """See :class:`Reward`."""
@@ -100,6 +108,19 @@ class Scored:
         before, after = next(iter(read_terms(answer, self._pair.shape[:2]).values())).astype(np.float64)
         gained: NDArray[np.float64] = after - before
         return gained
+
+    def twin(self, canvases: MyPaintCanvases) -> Self:
+        """See :class:`Reward`; over a connection of its own."""
+        twin = copy.copy(self)
+        twin._pair = self._pair.copy()
+        twin._connect()
+        return twin
+
+    def _connect(self) -> None:
+        self._channel = connect(self._address, self._identity)
+        self._stub = DiscriminatorServiceStub(self._channel)
+        # Ids are unique for the service, which other canvases may ask as well.
+        self._id, self._asked = uuid.uuid4().hex, 0
 
     def close(self) -> None:
         """End the connection."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from gymnasium.utils.env_checker import check_env
 import spiral
 from spiral.datasets import load
 from spiral.extras import to_install
-from spiral.gym import MyPaintEnv
+from spiral.gym import MyPaintEnv, MyPaintVectorEnv
 
 SMALL = {"grid": 8, "view": 32}
 
@@ -74,6 +75,31 @@ def test_the_seed_draws_the_target_from_the_data_set(env: MyPaintEnv) -> None:
     assert (first != other).any()
     assert (digits == first).all((1, 2, 3)).any()
     assert (env.reset()[0]["target"] != other).any()
+
+
+@pytest.mark.parametrize("brush", ["classic/pen", "experimental/hard_blot"])  # one at random, the other not
+@pytest.mark.parametrize("kind", [MyPaintEnv, MyPaintVectorEnv])
+def test_a_copy_goes_on_as_the_original_would_and_apart_from_it(kind: type[gymnasium.Env], brush: str) -> None:
+    env = kind(settings=SMALL | {"brush": brush, "colour": True}, num_actions=5)
+    env.action_space.seed(1)
+    env.reset(seed=1)
+    actions = [env.action_space.sample() | 1 for _ in range(5)]  # all of them paint
+    actions = [np.minimum(action, np.array(env.unwrapped.action_spec.sizes) - 1).astype(np.int32) for action in actions]
+    for action in actions[:3]:
+        env.step(action)
+    twin = copy.deepcopy(env)
+    twins = [twin.step(action) for action in actions[3:]]
+    right = [env.step(action) for action in actions[3:]]
+    for (seen, reward, *_), (seen_here, reward_here, *_) in zip(twins, right, strict=True):
+        np.testing.assert_array_equal(reward, reward_here)
+        for name, part in seen_here.items():
+            np.testing.assert_array_equal(seen[name], part)
+    assert right[0][0]["canvas"].min() < 255
+    np.testing.assert_array_equal(twin.reset()[0]["target"], env.reset()[0]["target"])  # the same draws follow
+    env.close()
+    with pytest.raises(ValueError, match="closed"):
+        copy.deepcopy(env).reset()
+    twin.close()
 
 
 def test_a_target_of_ones_own(env: MyPaintEnv) -> None:

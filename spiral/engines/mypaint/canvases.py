@@ -62,6 +62,7 @@ class MyPaintCanvases:
         self._shape = (batch, settings.view_height, settings.view_width, settings.channels)
         self._canvas_shape = (batch, settings.height, settings.width, settings.channels)
         self._lock = threading.Lock()
+        self._half_done = False
         self._stop = _Stop()
         self._stop_handle = ffi.new_handle(self._stop)
 
@@ -82,6 +83,7 @@ class MyPaintCanvases:
         with self._lock:
             if lib.batch_reset(self._open(), ffi.from_buffer("uint8_t[]", frames, require_writable=True)) != lib.DONE:
                 raise MemoryError("no memory for fresh brushes")
+            self._half_done = False
         return frames
 
     def step(self, actions: NDArray[np.int32], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
@@ -106,6 +108,8 @@ class MyPaintCanvases:
         commands = np.ascontiguousarray(given, dtype=np.int32)
         frames = self._frames(out)
         with self._lock:
+            if self._half_done:
+                raise ValueError("the step before was given up halfway; reset these canvases first")
             wrong = lib.batch_step(
                 self._open(),
                 ffi.from_buffer("int32_t[]", commands),
@@ -113,6 +117,7 @@ class MyPaintCanvases:
                 lib.keep_painting,
                 self._stop_handle,
             )
+            self._half_done = wrong in (lib.NO_MEMORY, lib.TOO_MUCH, lib.STOPPED)
         if wrong == lib.NO_MEMORY:
             raise MemoryError("no memory for the points of a stroke")
         if wrong == lib.TOO_MUCH:
@@ -158,6 +163,11 @@ class MyPaintCanvases:
                 self._open(), ffi.from_buffer("uint8_t[]", given), ffi.from_buffer("int64_t[]", squares)
             )
         return squares
+
+    @property
+    def closed(self) -> bool:
+        """Whether the canvases are freed."""
+        return self._batch is None
 
     def close(self) -> None:
         """Free the canvases; using them afterwards raises ValueError. Closing again does nothing."""
