@@ -87,6 +87,8 @@ def _build(
     device = choose_device(options.device)
     settled = settle_precision(options.precision, device, Run(options.run_dir), config, dataset)
     log.info("%s: %d pictures; %s", dataset.name, len(dataset.train), settled)
+    for note in dataset.notes:
+        log.warning("%s: %s", dataset.name, note)
     return build_judge(
         config,
         observation_shape,

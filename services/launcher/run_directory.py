@@ -79,7 +79,7 @@ def open_run(request: Request, clock: Callable[[], float] = time.monotonic) -> O
     new: RunConfig | None = None
     if not run.exists or request.fresh:  # a wrong word and a wrong picture leave no directory behind
         new = _new_config(request, run)
-        check_data(new)
+        begun += check_data(new)
         if request.model is not None:
             begun.append(_begun(request.model, new))
     elif request.model is not None:

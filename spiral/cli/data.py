@@ -68,3 +68,5 @@ def check(name: Name) -> None:
     typer.echo(
         f"{name}: {len(data.train):,} training and {len(data.test):,} test pictures, sha256 {data.checksum[:16]}…"
     )
+    for note in data.notes:
+        typer.echo(note)

@@ -1,8 +1,9 @@
 """CelebA: photographs of faces, 178×218, from the user's own copy; nothing of it is shipped or downloaded.
 
 It is read from `img_align_celeba`, a folder or a zip, and `list_eval_partition.txt` (a file name and 0, 1 or 2 a
-line). Partition 0 is for training and 2 for testing, as its authors say; 1, their validation set, is left out. The
-centre of 160×160 pixels (x 9…169, y 29…189) holds the face.
+line) or `list_eval_partition.csv` (the same with commas, below the line `image_id,partition`). Partition 0 is for
+training and 2 for testing, as its authors say; 1, their validation set, is left out. The centre of 160×160 pixels
+(x 9…169, y 29…189) holds the face.
 """
 
 from __future__ import annotations
@@ -22,11 +23,15 @@ from spiral.datasets.reading import Chunk, Reading, state_of
 from spiral.datasets.trees import Tree, is_tree, open_tree, pack
 
 IMAGES = "img_align_celeba"
-SPLIT = "list_eval_partition.txt"
+SPLITS = ("list_eval_partition.txt", "list_eval_partition.csv")
+"""As its authors give it, and as copies elsewhere have it."""
+_NEEDED = f"{IMAGES} (a folder or a zip) and {' or '.join(SPLITS)}"
 WIDTH, HEIGHT = 178, 218
 LEFT, TOP, SIDE = 9, 29, 160
 TRAIN, VALIDATION, TEST = 0, 1, 2
 FEWEST_PICTURES = 64
+# In which copies come: several files in one, or of a kind that is not read.
+_ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tar.gz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,39 +41,39 @@ class CelebA:
     name: str = "celeba"
     origin: str = "CelebFaces Attributes, Liu, Luo, Wang and Tang, mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
     licence: str = "for non-commercial research only, by its authors' agreement; get and keep your own copy"
-    how_to_get: str = f"spiral data get celeba --from DIR (a folder with {IMAGES}.zip and {SPLIT})"
+    how_to_get: str = f"spiral data get celeba --from DIR (a folder with {IMAGES}.zip and {SPLITS[0]})"
 
     def missing(self, folder: Path) -> str | None:
         """Name what is not there: the pictures or the split."""
         if _find(folder) is None:
-            return f"{IMAGES} (a folder or a zip) is missing"
-        return None if (folder / SPLIT).is_file() else f"{SPLIT} is missing"
+            return f"{IMAGES} (a folder or a zip) is missing{_unread(folder)}"
+        return f"{' or '.join(SPLITS)} is missing" if _find_split(folder) is None else None
 
     def read(self, folder: Path, view: View, cache: Cache | None = None) -> Dataset:
         """Read the pictures of partitions 0 and 2, cut about the face."""
-        found = _find(folder)
-        if found is None:
-            raise ValueError(f"{folder}: {IMAGES} (a folder or a zip) is missing")
-        return collect(self._reading(open_tree(found, SUFFIXES), folder / SPLIT, view), view, cache)
+        found, split = _find(folder), _find_split(folder)
+        if found is None or split is None:
+            raise ValueError(f"{folder}: {self.missing(folder)}")
+        return collect(self._reading(open_tree(found, SUFFIXES), split, view), view, cache)
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
         """Bring the user's own copy: the zip as it is, a folder's pictures as one zip, and the split file."""
         if from_dir is None:
             raise ValueError(
                 f"celeba is not downloaded: it is {self.licence}. Its page is {self.origin.rsplit(', ', 1)[1]}; "
-                f"put {IMAGES}.zip and {SPLIT} into one folder and give it: spiral data get celeba --from DIR"
+                f"put {IMAGES}.zip and {SPLITS[0]} into one folder and give it: spiral data get celeba --from DIR"
             )
-        found = _find(from_dir)
-        if found is None or not (from_dir / SPLIT).is_file():
-            raise ValueError(f"{from_dir}: {IMAGES} (a folder or a zip) and {SPLIT} are needed there")
+        found, split = _find(from_dir), _find_split(from_dir)
+        if found is None or split is None:
+            raise ValueError(f"{from_dir}: {_NEEDED} are needed there{_unread(from_dir)}")
         tree = open_tree(found, SUFFIXES)
-        names, _ = _chosen(tree, from_dir / SPLIT)
+        names, _ = _chosen(tree, split)
         _face(decode(tree.read(names[0]), names[0]), names[0], View(64, 64, True))
         if found.is_dir():
             pack(tree, tree.names, folder / f"{IMAGES}.zip", progress)
         else:
             download.copy(found, folder / f"{IMAGES}.zip", progress)
-        download.copy(from_dir / SPLIT, folder / SPLIT, progress)
+        download.copy(split, folder / split.name, progress)
 
     def _reading(self, tree: Tree, split: Path, view: View) -> Reading:
         names, partitions = _chosen(tree, split)
@@ -90,6 +95,16 @@ class CelebA:
 
 def _find(folder: Path) -> Path | None:
     return next((path for path in (folder / f"{IMAGES}.zip", folder / IMAGES) if is_tree(path)), None)
+
+
+def _find_split(folder: Path) -> Path | None:
+    return next((path for name in SPLITS if (path := folder / name).is_file()), None)
+
+
+def _unread(folder: Path) -> str:
+    """Words for other archives that lie there; empty where there are none."""
+    there = {path.name for suffix in _ARCHIVES for path in folder.glob(f"*{suffix}")} - {f"{IMAGES}.zip"}
+    return f"; unpack {', '.join(sorted(there)[:3])} first" if there else ""
 
 
 def _chosen(tree: Tree, split: Path) -> tuple[tuple[str, ...], dict[str, int]]:
@@ -115,16 +130,18 @@ def _chosen(tree: Tree, split: Path) -> tuple[tuple[str, ...], dict[str, int]]:
 
 def _partitions(split: Path) -> dict[str, int]:
     try:
-        lines = split.read_text(encoding="ascii").splitlines()
+        lines = split.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{split}: cannot be read ({error})") from error
+    comma = split.suffix == ".csv"
     partitions = {}
     for number, line in enumerate(lines, 1):
-        fields = line.split()
-        if not fields:
+        fields = [field.strip(' "') for field in line.split(",")] if comma else line.split()
+        if not line.strip() or (comma and number == 1 and fields == ["image_id", "partition"]):
             continue
         if len(fields) != 2 or fields[1] not in {"0", "1", "2"}:
-            raise ValueError(f'{split}: line {number} is "{line[:60]}"; "000001.jpg 0" is right (0, 1 or 2)')
+            right = "000001.jpg,0" if comma else "000001.jpg 0"
+            raise ValueError(f'{split}: line {number} is "{line[:60]}"; expected "{right}" (0, 1 or 2)')
         partitions[fields[0]] = int(fields[1])
     return partitions
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,10 @@ from spiral.datasets import views
 from spiral.datasets.dataset import Dataset, Pictures, Progress, View
 from spiral.datasets.decoded import Bring, decoded
 from spiral.datasets.decoding import SUFFIXES, decode
+from spiral.datasets.polarity import light_on_dark
 from spiral.datasets.prepared import Cache, collect
 from spiral.datasets.reading import Chunk, Reading, in_share
-from spiral.datasets.trees import LARGEST_FILE_BYTES, Tree, is_tree, open_tree
+from spiral.datasets.trees import LARGEST_FILE_BYTES, Tree, is_tree, open_tree, why_not_a_tree
 
 PREFIX = "folder:"
 # A tenth of the pictures is held out for testing.
@@ -29,10 +30,11 @@ _MANY = 256
 class Folder:
     """The source `folder:PATH`, PATH a directory or a zip.
 
-    Every .png, .jpg and .jpeg below PATH belongs to it, except in hidden folders. All have one size; they are cut to
-    the view's aspect about their centre, scaled, and blended on white where they are transparent. Polarity stays as it
-    is: the engine paints dark on white, so should the pictures be. Equal pictures land in the same split, which the
-    SHA-256 of a picture's pixels decides, so adding pictures moves no other.
+    Every .png, .jpg and .jpeg below PATH belongs to it, behind links too, except in hidden folders. All have one size;
+    they are cut to the view's aspect about their centre, scaled, and blended on white where they are transparent.
+    Polarity stays as it is: the engine paints dark on white, so should the pictures be, and a note says where they
+    are not. Equal pictures land in the same split, which the SHA-256 of a picture's pixels decides, so adding pictures
+    moves no other.
     """
 
     path: Path
@@ -51,15 +53,14 @@ class Folder:
 
     def missing(self, folder: Path) -> str | None:
         """Say so if there is neither a directory nor a zip."""
-        return None if is_tree(self.path) else f"the directory {self.path} does not exist"
+        return None if is_tree(self.path) else why_not_a_tree(self.path)
 
     def read(self, folder: Path, view: View, cache: Cache | None = None) -> Dataset:
         """Read every picture; one sentence names those that are damaged, too small or of another size."""
         tree = open_tree(self.path, SUFFIXES)
         if len(tree.names) < FEWEST_PICTURES:
-            raise ValueError(
-                f"{self.path}: {len(tree.names)} PNG or JPEG pictures; at least {FEWEST_PICTURES} are needed"
-            )
+            few = f"{self.path}: {len(tree.names)} PNG or JPEG pictures; at least {FEWEST_PICTURES} are needed"
+            raise ValueError("; ".join((few, *tree.left_out)))
         reading = Reading(
             self.name,
             f"{self.origin} in {self.path}",
@@ -69,7 +70,9 @@ class Folder:
             tree.fingerprint,
             lambda: self._chunks(tree, view),
         )
-        return collect(reading, view, cache)
+        data = collect(reading, view, cache)
+        hint = light_on_dark(data.train)
+        return replace(data, notes=(*data.notes, *tree.left_out, *([hint] if hint else [])))
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
         """There is nothing to get: always a ValueError."""

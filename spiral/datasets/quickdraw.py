@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from spiral.datasets import download, views
@@ -24,11 +25,13 @@ SIDE = 28
 PACKED = "quickdraw10.npz"
 ADDRESS = "https://storage.googleapis.com/quickdraw_dataset/full/numpy_bitmap/"
 CLASSES = ("airplane", "alarm clock", "banana", "bird", "book", "cat", "dog", "flower", "house", "rainbow")
+_BEGINNING_BYTES = 256
 # Of the packed 40,000 that are 2,000.
 TEST_SHARE = 0.05
 # The largest class has 340,000 drawings, 267 MB; an answer beyond this is not one.
 LARGEST_DOWNLOAD_BYTES = 512 * 2**20
 FEWEST_PICTURES = 64
+_BITMAPS = f"bitmaps are read, uint8 [N, {SIDE * SIDE}]: the files of {ADDRESS}, which `spiral data get quickdraw` gets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class QuickDraw:
         """Say so if there is neither a class nor the packed file."""
         if (folder / PACKED).is_file() or _classes(folder):
             return None
-        return f"neither a <class>.npy nor {PACKED} is there"
+        return f"neither a <class>.npy nor {PACKED} is there{_only_strokes(folder)}"
 
     def read(self, folder: Path, view: View, cache: Cache | None = None) -> Dataset:
         """Read every class that lies in `folder`, in the order of their names, else the packed file."""
@@ -94,7 +97,7 @@ class QuickDraw:
             _packed(from_dir / PACKED)
             download.copy(from_dir / PACKED, folder / PACKED, progress)
         elif not _classes(from_dir):
-            raise ValueError(f"{from_dir}: there is neither a <class>.npy nor {PACKED}")
+            raise ValueError(f"{from_dir}: neither a <class>.npy nor {PACKED} is there{_only_strokes(from_dir)}")
         for file in _classes(from_dir):
             _drawings(file)
             download.copy(file, folder / file.name, progress)
@@ -104,8 +107,27 @@ def _classes(folder: Path) -> list[Path]:
     return sorted(file for file in folder.glob("*.npy") if not file.name.startswith("."))
 
 
+def _only_strokes(folder: Path) -> str:
+    """Words for the set's other files, by their endings; empty where there are none."""
+    there = sorted(path.name for suffix in (".ndjson", ".npz", ".bin") for path in folder.glob(f"*{suffix}"))
+    return f"; {', '.join(there[:3])} {'holds' if len(there) == 1 else 'hold'} strokes, but {_BITMAPS}" if there else ""
+
+
+def _holds_strokes(file: Path) -> bool:
+    """Whether a file is one of the set's other ones: text in JSON, an archive of arrays, or Python's own objects."""
+    try:
+        with file.open("rb") as stream:
+            beginning = stream.read(_BEGINNING_BYTES)
+    except OSError:
+        return False
+    objects = beginning.startswith(npy.MAGIC_PREFIX) and b"'|O'" in beginning
+    return objects or beginning.startswith((b"{", b"PK\x03\x04"))
+
+
 def _drawings(file: Path) -> NDArray[np.uint8]:
     """Map one class: uint8 [N, 28, 28]."""
+    if _holds_strokes(file):
+        raise ValueError(f"{file}: holds strokes, but {_BITMAPS}")
     array = map_array(file, np.uint8, 2)
     if array.shape[1] != SIDE * SIDE or not len(array):
         raise ValueError(f"{file}: its shape is {list(array.shape)}; [N, {SIDE * SIDE}] is right")

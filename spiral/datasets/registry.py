@@ -93,7 +93,8 @@ def get(name: str, from_dir: Path | None = None, root: Path | None = None, progr
     """
     source = find(name)
     if from_dir is not None and not from_dir.is_dir():
-        raise ValueError(f"{from_dir}: no such directory; --from names the directory with the files of {name}")
+        what = "this is a file" if from_dir.exists() else "no such directory"
+        raise ValueError(f"{from_dir}: {what}; --from names the directory with the files of {name}")
     folder = _folder(source, root)
     source.get(folder, from_dir, progress)
     return folder

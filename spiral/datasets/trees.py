@@ -6,21 +6,28 @@ import hashlib
 import os
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from spiral.datasets.dataset import Progress
 from spiral.datasets.download import keep_aside
+from spiral.datasets.walking import belongs, walk
 
 # A picture file beyond this is damage or a trap: a zip may promise anything.
 LARGEST_FILE_BYTES = 256 * 2**20
-# Folders that programs leave beside a user's own files.
-_FOREIGN = "__MACOSX"
 # One day stands for all: the same files give the same zip.
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 # Between two calls of the progress lie so many files: a call a file would cost more than copying it.
 _FILES_A_CALL = 500
+# Endings of pictures that are not read, so that nobody takes them for a part of the set.
+_OTHER_PICTURES = (".avif", ".bmp", ".gif", ".heic", ".jfif", ".jp2", ".svg", ".tif", ".tiff", ".webp")
+# Bit of a zip entry's flags.
+_ENCRYPTED = 1
+# How zips are compressed, by the numbers of the format.
+_OTHER_METHODS = {9: "Deflate64", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
+_READ_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +35,8 @@ class Tree:
     """Files below a folder or inside a zip.
 
     `names` are sorted, relative, with forward slashes; hidden files and folders do not belong to it. `fingerprint`
-    changes where a file is added, removed or written; `total_bytes` is what all files take on the disk.
+    changes where a file is added, removed or written; `total_bytes` is what all files take on the disk. `left_out`
+    says, a sentence each, what lies there and can't be read as a picture.
     """
 
     path: Path
@@ -36,6 +44,7 @@ class Tree:
     fingerprint: str
     total_bytes: int
     archive: zipfile.ZipFile | None = field(default=None)
+    left_out: tuple[str, ...] = ()
 
     def read(self, name: str) -> bytes:
         """The content of one file. Raises ValueError that names it where it cannot be read or is damaged."""
@@ -58,6 +67,15 @@ class Tree:
 def is_tree(path: Path) -> bool:
     """Whether there is a folder or a zip at `path`, by the look of it: nothing is read."""
     return path.is_dir() or (path.suffix.lower() == ".zip" and path.is_file())
+
+
+def why_not_a_tree(path: Path) -> str:
+    """Say why `path`, at which there is no tree, is none, and what to do about it."""
+    if path.is_file():
+        return f"{path} is a file; only folders and .zip archives are read. Unpack it, and name the folder"
+    if path.is_symlink():
+        return f"{path} is a link to {os.readlink(path)}, which does not exist"
+    return f"{path} does not exist"
 
 
 def open_tree(path: Path, suffixes: Sequence[str]) -> Tree:
@@ -98,17 +116,14 @@ def pack(tree: Tree, names: Sequence[str], target: Path, progress: Progress) -> 
 
 def _folder(path: Path, suffixes: tuple[str, ...]) -> Tree:
     mark = hashlib.sha256()
-    names: list[str] = []
     total = 0
-    for file in sorted(path.rglob("*")):
-        name = file.relative_to(path).as_posix()
-        if not _belongs(name, suffixes) or not file.is_file():
-            continue
-        found = file.stat()
-        names.append(name)
-        total += found.st_size
-        mark.update(f"{name}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
-    return Tree(path, tuple(names), mark.hexdigest(), total)
+    found = walk(path)
+    names = tuple(name for name in found.files if name.lower().endswith(suffixes))
+    for name in names:
+        state = (path / name).stat()
+        total += state.st_size
+        mark.update(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
+    return Tree(path, names, mark.hexdigest(), total, left_out=found.left_out + _other_pictures(found.files))
 
 
 def _zip(path: Path, suffixes: tuple[str, ...]) -> Tree:
@@ -118,12 +133,28 @@ def _zip(path: Path, suffixes: tuple[str, ...]) -> Tree:
         raise ValueError(f"{path}: not a zip or a truncated one ({error}); get it again") from error
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from error
-    names = tuple(sorted(name for name in archive.namelist() if _belongs(name, suffixes)))
+    files = sorted(name for name in archive.namelist() if belongs(name))
+    names = tuple(name for name in files if name.lower().endswith(suffixes))
+    _refuse_unread(path, archive, names)
     found = path.stat()
     mark = hashlib.sha256(f"{found.st_size}\0{found.st_mtime_ns}".encode())
-    return Tree(path, names, mark.hexdigest(), found.st_size, archive)
+    return Tree(path, names, mark.hexdigest(), found.st_size, archive, _other_pictures(files))
 
 
-def _belongs(name: str, suffixes: tuple[str, ...]) -> bool:
-    parts = PurePosixPath(name).parts
-    return name.lower().endswith(suffixes) and not any(part.startswith(".") or part == _FOREIGN for part in parts)
+def _refuse_unread(path: Path, archive: zipfile.ZipFile, names: Sequence[str]) -> None:
+    """Raise ValueError where a whole zip is of a kind that Python does not unpack: it would not get better."""
+    for name in names:
+        entry = archive.getinfo(name)
+        if entry.flag_bits & _ENCRYPTED:
+            problem = "is protected by a password"
+        elif entry.compress_type not in _READ_METHODS:
+            problem = f"is compressed by {_OTHER_METHODS.get(entry.compress_type, f'method {entry.compress_type}')}"
+        else:
+            continue
+        raise ValueError(f"{path}: {name} {problem}, which is not read here. Unpack it, and name the folder")
+
+
+def _other_pictures(names: Sequence[str]) -> tuple[str, ...]:
+    counts = Counter(PurePosixPath(name).suffix.lower() for name in names)
+    others = [f"{counts[suffix]} {suffix}" for suffix in _OTHER_PICTURES if counts[suffix]]
+    return (f"pictures that are neither PNG nor JPEG are left out: {', '.join(others)}",) if others else ()

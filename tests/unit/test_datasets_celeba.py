@@ -12,11 +12,12 @@ from PIL import Image
 
 from spiral.cli.main import main
 from spiral.datasets import View, catalogue, load
-from spiral.datasets.celeba import HEIGHT, IMAGES, SPLIT, WIDTH, CelebA
+from spiral.datasets.celeba import HEIGHT, IMAGES, SPLITS, WIDTH, CelebA
 from spiral.datasets.views import area_average
 
 DATA = Path(os.environ.get("SPIRAL_DATA", "/nonexistent"))
 COUNT = 70
+SPLIT, TABLE = SPLITS
 PARTITIONS = [0] * 50 + [1] * 4 + [2] * 16
 
 
@@ -68,6 +69,28 @@ def test_a_folder_and_a_zip_are_one_set_split_by_the_partition_and_cut_about_the
     assert np.abs(sets[0].test.astype(int) - expected[54:]).max() <= 4
 
 
+def test_the_copy_with_tables_and_nested_folders_is_the_same_set(tmp_path: Path) -> None:
+    official, other = own_copy(tmp_path / "official"), own_copy(tmp_path / "other")
+    (other / IMAGES).rename(other / "inner")
+    (other / IMAGES).mkdir()
+    (other / "inner").rename(other / IMAGES / IMAGES)
+    lines = (other / SPLIT).read_text().replace(" ", ",").splitlines()
+    (other / SPLIT).unlink()
+    (other / TABLE).write_text("\r\n".join(["image_id,partition", *lines, ""]), encoding="utf-8-sig")
+    CelebA().get(tmp_path / "got", other, quiet)
+    expected = CelebA().read(official, View(16, 16, False))
+    for place in (other, tmp_path / "got"):
+        data = CelebA().read(place, View(16, 16, False))
+        assert (len(data.train), len(data.test), data.checksum) == (50, 16, expected.checksum)
+    (other / TABLE).write_text("image_id,partition\n000001.jpg,3\n")
+    with pytest.raises(ValueError, match=r'csv: line 2 is "000001.jpg,3"; expected "000001.jpg,0"'):
+        CelebA().read(other, View(16, 16, False))
+    (other / "archive.zip").write_bytes(b"all of it")
+    (other / TABLE).unlink()
+    with pytest.raises(ValueError, match=r"list_eval_partition.csv are needed there; unpack archive.zip first"):
+        CelebA().get(tmp_path / "got", other, quiet)
+
+
 def test_nothing_is_downloaded_and_the_licence_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -86,7 +109,7 @@ def test_nothing_is_downloaded_and_the_licence_is_said(
 @pytest.mark.parametrize(
     ("split", "says"),
     [
-        ("000001.jpg 0\n000002.jpg 3\n", 'line 2 is "000002.jpg 3"; "000001.jpg 0" is right'),
+        ("000001.jpg 0\n000002.jpg 3\n", 'line 2 is "000002.jpg 3"; expected "000001.jpg 0"'),
         ("000001.jpg\n", 'line 1 is "000001.jpg"'),
         ("000001.jpg 0\n", "000002.jpg of img_align_celeba has no line; each picture has one"),
         ("".join(f"{n + 1:06}.jpg 0\n" for n in range(COUNT)), "70 pictures for training and 0 for testing"),
@@ -134,7 +157,7 @@ def test_a_truncated_zip_or_a_missing_split_is_a_sentence_and_leaves_nothing(
     (folder / f"{IMAGES}.zip").write_bytes(whole)
     (folder / SPLIT).unlink()
     assert main(["data", "get", "celeba", "--from", str(folder)]) == 2
-    assert f"{IMAGES} (a folder or a zip) and {SPLIT} are needed there" in capsys.readouterr().err
+    assert f"{IMAGES} (a folder or a zip) and {SPLIT} or {TABLE} are needed there" in capsys.readouterr().err
     assert not (tmp_path / "data").exists()
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from services.launcher.data_check import check_data
+from spiral.cli.main import main
+from spiral.config_files import load_config
 from spiral.datasets import get, load
 from spiral.datasets.folder import read_picture
 
@@ -132,6 +136,85 @@ def test_too_few_or_all_equal_pictures_are_refused(tmp_path: Path):
         Image.new("L", (32, 32)).save(tmp_path / f"{number:03}.png")
     with pytest.raises(ValueError, match="all 16 pictures are equal"):
         load(f"folder:{tmp_path}", 32)
+
+
+def test_links_are_followed_each_folder_once_and_what_leads_nowhere_is_said(tmp_path: Path) -> None:
+    mine = fill(tmp_path / "around" / "mine", 17)
+    fill(tmp_path / "elsewhere" / "deep", 40, seed=1)
+    for name, target in (
+        ("a", tmp_path / "elsewhere"),
+        ("again", tmp_path / "elsewhere" / "deep"),
+        ("circle", mine),
+        ("up", tmp_path / "around"),
+        ("gone.png", tmp_path / "none.png"),
+        (".hidden", tmp_path / "none"),
+    ):
+        (mine / name).symlink_to(target)
+    (tmp_path / "elsewhere" / "back").symlink_to(mine)
+    (mine / "1.gif").touch()
+    data = load(f"folder:{mine}", 32)
+    assert len(data.train) + len(data.test) == 57
+    assert data.notes == (
+        "links that lead nowhere are left out: 1 (gone.png)",
+        "links to a folder that holds this one are left out: 1 (up)",
+        "pictures that are neither PNG nor JPEG are left out: 1 .gif",
+    )
+
+
+def test_light_writing_on_dark_gets_a_hint_from_check_and_at_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path, 16, (28, 28))
+    for number, file in enumerate(sorted(tmp_path.iterdir())):
+        pixels = np.zeros((28, 28), np.uint8)
+        pixels[8:20, 8 : 10 + number // 2] = 255 - number
+        Image.fromarray(pixels).save(file)
+    assert main(["data", "check", f"folder:{tmp_path}"]) == 0
+    assert "the edges of the pictures are dark (mean brightness 0 of 255)" in capsys.readouterr().out
+    said = check_data(load_config("demo", [f"data=folder:{tmp_path}"]))
+    assert said[0].endswith(" test pictures")
+    assert "invert them first" in said[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("mine.tgz", r"mine.tgz is a file; only folders and .zip archives are read. Unpack it"),
+        ("mine.7z", r"mine.7z is a file; only folders and .zip archives are read. Unpack it"),
+        ("link", r"link is a link to nowhere, which does not exist"),
+        ("absent", r"absent does not exist"),
+    ],
+)
+def test_what_is_no_folder_and_no_zip_is_told_by_what_it_is(tmp_path: Path, name: str, says: str) -> None:
+    for file in ("mine.tgz", "mine.7z"):
+        (tmp_path / file).touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(ValueError, match=says):
+        load(f"folder:{tmp_path / name}", 32)
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "says"),
+    [
+        (6, b"\x01", r"mine.zip: 000.png is protected by a password.* Unpack it"),
+        (8, b"\x09", r"mine.zip: 000.png is compressed by Deflate64.* Unpack it"),
+    ],
+)
+def test_a_zip_that_python_does_not_unpack_is_not_called_damaged(
+    tmp_path: Path, offset: int, value: bytes, says: str
+) -> None:
+    """One byte of each header says how it is packed: first that of a file, two further on that of the directory."""
+    place = tmp_path / "mine.zip"
+    with zipfile.ZipFile(place, "w") as archive:
+        for file in sorted(fill(tmp_path / "mine", 20).iterdir()):
+            archive.write(file, file.name)
+    whole = bytearray(place.read_bytes())
+    for header, further in ((b"PK\x03\x04", 0), (b"PK\x01\x02", 2)):
+        at = whole.index(header) + offset + further
+        whole[at : at + 1] = value
+    place.write_bytes(whole)
+    with pytest.raises(ValueError, match=says):
+        load(f"folder:{place}", 32)
 
 
 def test_there_is_nothing_to_get_for_a_folder(tmp_path: Path):

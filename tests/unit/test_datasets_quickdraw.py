@@ -98,13 +98,28 @@ def test_wrong_bytes_leave_nothing_and_half_a_file_is_got_again(server: Server, 
         (np.zeros((90, 28, 28), np.uint8), "holds uint8 with 3 axes"),
         (np.zeros((90, 100), np.uint8), r"its shape is \[90, 100\]; \[N, 784\] is right"),
         (np.zeros((63, 784), np.uint8), "63 drawings; at least 64 are needed"),
-        (np.array([{"a": 1}], dtype=object), "not a whole npy file"),
+        (np.array([{"a": 1}], dtype=object), r"cat.npy: holds strokes, but bitmaps are read, uint8 \[N, 784\]"),
     ],
 )
 def test_a_file_of_another_make_is_refused(tmp_path: Path, array: np.ndarray, says: str) -> None:
     np.save(tmp_path / "cat.npy", array)
     with pytest.raises(ValueError, match=says):
         QuickDraw().read(tmp_path, VIEW)
+
+
+def test_the_set_s_other_files_are_told_from_damaged_ones(tmp_path: Path) -> None:
+    np.savez(tmp_path / "sketch.npz", train=np.zeros((2, 3), np.int16))
+    for content in (b'{"word":"cat","drawing":[[[0],[1]]]}\n', (tmp_path / "sketch.npz").read_bytes()):
+        (tmp_path / "cat.npy").write_bytes(content)
+        with pytest.raises(ValueError, match=r"cat.npy: holds strokes, but bitmaps are read"):
+            QuickDraw().read(tmp_path, VIEW)
+    (tmp_path / "cat.npy").rename(tmp_path / "cat.ndjson")
+    says = r"nor quickdraw10.npz is there; cat.ndjson, sketch.npz hold strokes, but bitmaps are read"
+    with pytest.raises(ValueError, match=says):
+        QuickDraw().get(tmp_path / "got", tmp_path, quiet)
+    missing = QuickDraw().missing(tmp_path)
+    assert missing is not None
+    assert "numpy_bitmap" in missing
 
 
 def test_a_truncated_file_is_a_sentence_for_the_command_too(
@@ -119,7 +134,7 @@ def test_a_truncated_file_is_a_sentence_for_the_command_too(
     assert "alarm clock.npy: not a whole npy file" in said
     assert said.count("\n") == 1
     assert not list((tmp_path / "data").rglob("*.npy*"))
-    with pytest.raises(ValueError, match=r"neither a <class>.npy nor quickdraw10.npz"):
+    with pytest.raises(ValueError, match=r"neither a <class>.npy nor quickdraw10.npz is there$"):
         QuickDraw().get(tmp_path / "got", tmp_path, quiet)
 
 
