@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,8 @@ MAX_BYTES = 16 << 20
 """Largest program file: the longest program of the widest action needs about 6 MB."""
 MAX_PICTURES_BYTES = 4 << 30
 """Most that :func:`render` makes at a time; what a program has beyond it, :func:`frames` gives one by one."""
+ALIKE = 0.9
+"""Correlation from which a larger picture counts as the same; that of most brushes is above 0.95."""
 
 Action = Annotated[list[Annotated[int, Field(ge=0, lt=1 << 31)]], Field(min_length=1, max_length=MAX_COMPONENTS)]
 
@@ -48,7 +51,8 @@ class Program:
 
     ``actions``: int32 ``[T, K]``, ``T`` ≥ 1, one column for each component of the engine's action spec, in its order.
     ``settings``: the engine's own, JSON values. ``engine_version`` says what it was painted with; it does not decide
-    what replays it. ValueError where actions have another shape, are not integers or are negative.
+    what replays it, but where that is another engine, a warning says what differs. ValueError where actions have
+    another shape, are not integers or are negative.
     """
 
     engine: str
@@ -155,6 +159,8 @@ def _engine_for(program: Program, scale: int, every: int | None) -> Engine:
         raise ValueError(f"every: {every} is less than 1; leave it out for the final picture only")
     engine = create(program.engine, program.settings)
     engine.spec.validate(program.actions, program.engine)
+    if (difference := engine.differs(program.engine_version)) is not None:
+        warnings.warn(f"program: {difference}; the picture may look different", stacklevel=3)
     return engine.scaled(scale)
 
 
@@ -175,7 +181,8 @@ def render(program: Program, scale: int = 1, every: int | None = None) -> NDArra
 
     ``every=None``: the final picture only, one frame. ``every=k``: the picture after each k-th action and the last;
     ``every=1`` gives all ``T``. ValueError for settings, actions or ``every`` out of range, for a scale beyond the
-    engine's limits, and for more than MAX_PICTURES_BYTES.
+    engine's limits, and for more than MAX_PICTURES_BYTES. A warning says where another engine painted the program, and
+    where the picture does not keep its look at that scale.
     """
     engine = _engine_for(program, scale, every)
     count = math.ceil(len(program.actions) / every) if every else 1
@@ -184,4 +191,23 @@ def render(program: Program, scale: int = 1, every: int | None = None) -> NDArra
             f"scale: {scale} makes {count} pictures of {size} bytes in all, but at most {MAX_PICTURES_BYTES} are made "
             "at a time; a smaller scale or a larger every is right"
         )
-    return np.stack([frame for _, frame in _paint(engine, program, every)])
+    images = np.stack([frame for _, frame in _paint(engine, program, every)])
+    if scale > 1 and (alike := _alike(program, images[-1], scale)) < ALIKE:
+        warnings.warn(
+            f"scale: {scale} times as large, the picture looks different: its correlation with the original is "
+            f"{alike:.2f}, expected {ALIKE} or more; this brush does not keep its look",
+            stacklevel=2,
+        )
+    return images
+
+
+def _alike(program: Program, large: NDArray[np.uint8], scale: int) -> float:
+    """Correlation of the final picture with the average of one ``scale`` times as large; 0 where one alone is plain."""
+    from spiral.datasets.views import area_average  # noqa: PLC0415  (half a second, for one of many callers)
+
+    small = next(frame for _, frame in _paint(create(program.engine, program.settings), program, None))
+    pair = np.stack([small.ravel(), area_average(large[None], scale)[0].ravel()]).astype(np.float64)
+    plain = [row.min() == row.max() for row in pair]
+    if any(plain):
+        return float(all(plain) and pair[0, 0] == pair[1, 0])
+    return float(np.corrcoef(pair)[0, 1])

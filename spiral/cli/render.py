@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -31,7 +32,7 @@ def render(
     ms: Annotated[int, typer.Option(min=20, max=60_000, help="Time of each picture in a .gif, milliseconds.")] = 200,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Replay a program at any resolution; the strokes look the same at every scale."""
+    """Replay a program at any resolution; where the strokes do not look the same at that scale, it says so."""
     if out.suffix not in ENDINGS:
         raise ValueError(f'out: "{out}" has no ending that is known; {", ".join(ENDINGS)} are')
     if not program.is_file():
@@ -44,7 +45,11 @@ def render(
     from spiral.programs import Program  # noqa: PLC0415
     from spiral.programs import render as replay  # noqa: PLC0415
 
-    images = replay(Program.load(program), scale, every or (1 if out.suffix == ".gif" else None))
+    with warnings.catch_warnings(record=True) as noticed:
+        warnings.simplefilter("always", UserWarning)
+        images = replay(Program.load(program), scale, every or (1 if out.suffix == ".gif" else None))
+    for notice in noticed:
+        typer.echo(f"spiral: {notice.message}", err=True)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.suffix == ".png":

@@ -66,6 +66,13 @@ class Engine(Protocol):
         """What decides the pixels: programs record it."""
         ...
 
+    def differs(self, version: str) -> str | None:
+        """What differs from the engine that had this ``version``, as a sentence; None where the pixels are the same.
+
+        An empty version is unknown, and differs in nothing.
+        """
+        ...
+
     def open(self, batch: int, threads: int = 1) -> Canvases:
         """Make ``batch`` canvases that are stepped with ``threads`` threads."""
         ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,6 +51,7 @@ def load_library() -> ctypes.CDLL:
         "mypaint_fixed_tiled_surface_new": (POINTER, [INT, INT]),
         "mypaint_fixed_tiled_surface_interface": (POINTER, [POINTER]),
         "mypaint_surface_unref": (None, [POINTER]),
+        "mypaint_surface_draw_dab": (INT, [POINTER, *12 * [FLOAT]]),
         "mypaint_surface_begin_atomic": (None, [POINTER]),
         "mypaint_surface_end_atomic": (None, [POINTER, POINTER]),
         "mypaint_tile_request_init": (None, [POINTER, INT, INT, INT, INT]),
@@ -278,3 +280,26 @@ def test_a_brush_that_picks_up_colour_paints_as_published_inside_the_canvas() ->
         for action in actions:
             np.testing.assert_array_equal(canvases.step(action)[0], published.step(action[0].tolist())[..., :3])
     published.close()
+
+
+def dab_ink(library: ctypes.CDLL, radius: float, hardness: float) -> float:
+    """Ink of one dab over that of the same dab's shape, mean over places between pixels."""
+    shares = np.linspace(0, 1, 5, endpoint=False)
+    ink = []
+    for x, y in itertools.product(32 + shares, 32 + shares):
+        surface = Surface(library, 64, 64, 0)
+        library.mypaint_surface_begin_atomic(surface.pointer)
+        library.mypaint_surface_draw_dab(surface.pointer, x, y, radius, 1, 1, 1, 1, hardness, 1, 1, 0, 0, 0)
+        library.mypaint_surface_end_atomic(surface.pointer, None)
+        ink.append(surface.tile(0, 0)[..., 3].sum() / ONE)
+        library.mypaint_surface_unref(surface.pointer)
+    return float(np.mean(ink)) / (np.pi * radius**2)
+
+
+def test_dabs_of_less_than_3_pixels_have_more_ink_than_their_shape() -> None:
+    """docs/method.md, 4: why a picture has less ink on a larger canvas."""
+    library = load_library()
+    hardness = json.loads(find_brush("classic/pen").read_text())["settings"]["hardness"]["base_value"]
+    large = dab_ink(library, 20, hardness)
+    found = [dab_ink(library, radius, hardness) / large for radius in (1, 2.99, 3)]
+    assert found == pytest.approx([1.6, 1.2, 1.0], abs=0.04)

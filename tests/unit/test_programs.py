@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from hypothesis.extra.numpy import arrays
 
 import spiral
 from spiral.engines import create
+from spiral.engines.mypaint.brushes import find_brush
 from spiral.programs import MAX_ACTIONS, MAX_BYTES, Program, frames, render
 
 SETTINGS: dict[str, Any] = {"brush": "classic/pen", "grid": 16, "view": 32}
@@ -62,6 +65,65 @@ def test_a_picture_of_512_pixels_averages_to_that_of_64() -> None:
         small = render(made)[0].astype(float)
         large = render(made, scale=8)[0].reshape(64, 8, 64, 8).mean((1, 3))[..., None]
         assert np.corrcoef(small.ravel(), large.ravel())[0, 1] > 0.95
+
+
+SPEED = {"speed1": [[0.0, 0.0], [4.0, 0.01]]}
+"""Makes a larger canvas ask for libmypaint's second call."""
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"opaque": {"base_value": -1.0, "inputs": {"brush_radius": [[0.0, 2.0], [2.0, 1.5], [3.0, 0.0]]}}},
+        {"opaque": {"base_value": 0.0, "inputs": {"gridmap_x": [[0.0, 0.1], [64.0, 1.0]]}}, "gridmap_scale_x": 1.0},
+        {"opaque": {"base_value": -1.0, "inputs": {"viewzoom": [[-3.0, 0.0], [0.0, 2.0]], **SPEED}}},
+        {"hardness": {"base_value": 0.8, "inputs": SPEED}, "posterize": 1.0, "posterize_num": 0.02},
+        {"dabs_per_actual_radius": {"base_value": 1.0, "inputs": {"pressure": [[0.0, 0.0], [1.0, 5.0]], **SPEED}}},
+    ],
+    ids=["brush_radius", "gridmap", "viewzoom", "posterize", "dabs"],
+)
+def test_what_a_brush_takes_from_pixels_and_zoom_is_the_same_at_any_scale(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    brush = json.loads(find_brush("classic/pen").read_text())
+    plain = {name: {"base_value": value, "inputs": {}} for name, value in settings.items() if isinstance(value, float)}
+    brush["settings"] |= settings | plain
+    path = tmp_path / "newer.myb"
+    path.write_text(json.dumps(brush))
+    made = program(4, 1, brush=str(path), brush_sizes=[3, 6])
+    small, large = render(made)[0], render(made, scale=4)[0].reshape(64, 4, 64, 4).mean((1, 3))
+    assert small.min() < 128
+    assert np.corrcoef(small.ravel(), large.ravel())[0, 1] > 0.98
+    assert 255 - large.mean() == pytest.approx(255 - small.mean(), rel=0.1)
+
+
+def test_a_brush_that_does_not_keep_its_look_is_told_of() -> None:
+    with pytest.warns(
+        UserWarning, match=r"scale: 4 times as large, the picture looks different: .* 0\.\d+, expected 0\.9"
+    ):
+        render(program(3, brush="tanda/texture-03", brush_sizes=[2]), scale=4)
+
+
+def test_a_program_of_another_engine_is_painted_and_what_differs_is_told() -> None:
+    here = create("mypaint", SETTINGS).version
+    library, brush, digest = here.split()
+    for version, told in (
+        (
+            here.replace(library, "libmypaint-1.5.so.1.0.9"),
+            rf"painted with libmypaint-1.5.so.1.0.9, but here with {library};",
+        ),
+        (
+            here.replace(digest, f"sha256:{'0' * 16}"),
+            f'brush file "{brush}" was another one: .* began with 0000000000000000',
+        ),
+        ("squares 1", 'painted with "squares 1", but here with "libmypaint'),
+    ):
+        with pytest.warns(UserWarning, match=told):
+            render(replace(program(), engine_version=version))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for version in ("", here, here.replace(brush, "/a copy/pen.myb")):
+            render(replace(program(), engine_version=version))
 
 
 def test_the_seed_is_recorded_and_changes_nothing() -> None:

@@ -16,7 +16,7 @@ from spiral.engines.interface import EngineMissingError
 from spiral.engines.mypaint.opacity import find_void
 
 PACK = Path("mypaint-data") / "1.0" / "brushes"
-"""The 1.x brush pack in a data folder: pen of the 2.0 pack has another speed curve (docs/method.md, 4)."""
+"""The 1.x brush pack in a data folder: many of the 2.0 pack paint differently, pen too (docs/method.md, 4)."""
 SYSTEM_DATA = ("/usr/local/share", "/usr/share")
 APT = "apt-get install mypaint-brushes"
 MAX_BYTES = 1 << 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -17,6 +18,9 @@ from spiral.machine import MAX_THREADS
 from spiral.validation import sentence
 
 MAX_BATCH = 4096
+DIGEST = 16
+"""Hex digits of a brush file's SHA-256 that a version has."""
+VERSION = re.compile(rf"(?P<library>\S+) (?P<brush>.+) sha256:(?P<digest>[0-9a-f]{{{DIGEST}}})")
 
 
 def action_spec(settings: MyPaintSettings) -> ActionSpec:
@@ -58,7 +62,7 @@ class MyPaint(Engine):
         # stroke_to_2 knows zoom but differs a little from the plain call, so only brushes that need it get it
         # (docs/method.md, 4).
         view_zoom = 1.0 / scale if scale > 1 and has_speed_inputs(self._brush) else 0.0
-        self._native_settings = native_settings(settings, self.spec, view_zoom)
+        self._native_settings = native_settings(settings, self.spec, scale, view_zoom)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
@@ -72,7 +76,25 @@ class MyPaint(Engine):
     @property
     def version(self) -> str:
         """libmypaint and the brush file: pixels agree where this agrees."""
-        return f"{library()} {self._brush_file.name} sha256:{self._brush_file.digest[:16]}"
+        return f"{library()} {self._brush_file.name} sha256:{self._brush_file.digest[:DIGEST]}"
+
+    def differs(self, version: str) -> str | None:
+        """What differs from the engine of ``version``: the library, or the brush file whatever its name; or None."""
+        if not version:
+            return None
+        then = VERSION.fullmatch(version)
+        if then is None:
+            return f'painted with "{version[:80]}", but here with "{self.version}"'
+        digest = self._brush_file.digest[:DIGEST]
+        found = []
+        if then["library"] != library():
+            found.append(f"painted with {then['library']}, but here with {library()}")
+        if then["digest"] != digest:
+            found.append(
+                f'the brush file "{then["brush"]}" was another one: its SHA-256 began with {then["digest"]}, that of '
+                f'"{self._brush_file.name}" here begins with {digest}'
+            )
+        return "; ".join(found) or None
 
     @property
     def reset_mask(self) -> tuple[bool, ...]:

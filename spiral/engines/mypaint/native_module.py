@@ -60,7 +60,7 @@ def library() -> str:
     return Path(ffi.string(lib.library_path()).decode()).resolve().name
 
 
-def native_settings(settings: MyPaintSettings, spec: ActionSpec, view_zoom: float) -> Any:
+def native_settings(settings: MyPaintSettings, spec: ActionSpec, scale: int, view_zoom: float) -> Any:
     """The settings and the tables that turn an action's integers into strokes, computed as published."""
     sizes = dict(zip(spec.names, spec.sizes, strict=True))
     height, width = settings.canvas_size
@@ -80,6 +80,7 @@ def native_settings(settings: MyPaintSettings, spec: ActionSpec, view_zoom: floa
             "legacy_move": settings.legacy_move,
             "max_pixels": MAX_DAB_PIXELS,
             "max_queued": MAX_DAB_TILES,
+            "scale": scale,
             "view_zoom": view_zoom,
             "columns": len(spec),
             "column": [spec.index(name) if name in sizes else -1 for name in COMPONENTS],

@@ -162,7 +162,7 @@ void move_to(Canvas *canvas, double x, double y) {
 
 int canvas_reset(Canvas *canvas, const Recipe *recipe) {
   const Settings *s = canvas->settings;
-  MyPaintBrush *fresh = recipe_make(recipe);
+  MyPaintBrush *fresh = recipe_make(recipe, s);
   if (!fresh) return NO_MEMORY;
   if (canvas->brush) mypaint_brush_unref(canvas->brush);
   canvas->brush = fresh;
@@ -175,10 +175,7 @@ int canvas_reset(Canvas *canvas, const Recipe *recipe) {
   // After the move, as published: tracking noise takes its radius from the brush file here.
   mypaint_brush_set_base_value(fresh, MYPAINT_BRUSH_SETTING_RADIUS_LOGARITHMIC, s->log_radius[0]);
   set_colour(fresh, 0, 0, 0);
-  if (s->view_zoom > 0) {
-    mypaint_brush_set_base_value(fresh, MYPAINT_BRUSH_SETTING_PAINT_MODE, 0);  // as the seven-argument call does
-    settle(canvas);
-  }
+  if (s->view_zoom > 0) settle(canvas);
   read_out(canvas, (MyPaintRectangle){0, 0, s->width, s->height});
   return DONE;
 }

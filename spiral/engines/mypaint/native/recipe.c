@@ -3,6 +3,7 @@
 // brush instead, and copied into each new one.
 #include "recipe.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { MAX_POINTS = 64 };  // libmypaint's own limit for a mapping
@@ -75,17 +76,42 @@ int recipe_has_speed_inputs(const Recipe *recipe) {
   return 0;
 }
 
-MyPaintBrush *recipe_make(const Recipe *recipe) {
+// What stroke_to_2 has beyond the seven-argument call, which takes base values for numbers of dabs and 0 for the rest.
+static int is_of_second_call(MyPaintBrushSetting setting) {
+  return setting == MYPAINT_BRUSH_SETTING_PAINT_MODE || setting == MYPAINT_BRUSH_SETTING_POSTERIZE;
+}
+
+static int is_base_of_first_call(MyPaintBrushSetting setting) {
+  return setting == MYPAINT_BRUSH_SETTING_DABS_PER_BASIC_RADIUS ||
+         setting == MYPAINT_BRUSH_SETTING_DABS_PER_ACTUAL_RADIUS || setting == MYPAINT_BRUSH_SETTING_DABS_PER_SECOND;
+}
+
+// By how much larger an input is than on a canvas of scale 1; libmypaint takes logarithms of both.
+static float shift_of(const Settings *s, MyPaintBrushInput input) {
+  if (input == MYPAINT_BRUSH_INPUT_BRUSH_RADIUS) return logf(s->scale);
+  if (input == MYPAINT_BRUSH_INPUT_VIEWZOOM && s->view_zoom > 0) return logf(s->view_zoom);
+  return 0;
+}
+
+MyPaintBrush *recipe_make(const Recipe *recipe, const Settings *s) {
   MyPaintBrush *fresh = mypaint_brush_new();
   if (!fresh) return NULL;
+  const int second = s->view_zoom > 0;
   for (int i = 0; i < recipe->base_values; i++) {
-    mypaint_brush_set_base_value(fresh, recipe->base_value[i].setting, recipe->base_value[i].value);
+    const BaseValue *base = &recipe->base_value[i];
+    if (!second || !is_of_second_call(base->setting)) mypaint_brush_set_base_value(fresh, base->setting, base->value);
+  }
+  if (s->scale != 1) {
+    const float scale = mypaint_brush_get_base_value(fresh, MYPAINT_BRUSH_SETTING_GRIDMAP_SCALE);
+    mypaint_brush_set_base_value(fresh, MYPAINT_BRUSH_SETTING_GRIDMAP_SCALE, scale + logf(s->scale));
   }
   for (int i = 0; i < recipe->mappings; i++) {
     const Mapping *m = &recipe->mapping[i];
+    if (second && (is_of_second_call(m->setting) || is_base_of_first_call(m->setting))) continue;
+    const float shift = shift_of(s, m->input);
     mypaint_brush_set_mapping_n(fresh, m->setting, m->input, m->points);
     for (int p = 0; p < m->points; p++) {
-      mypaint_brush_set_mapping_point(fresh, m->setting, m->input, p, m->x[p], m->y[p]);
+      mypaint_brush_set_mapping_point(fresh, m->setting, m->input, p, m->x[p] + shift, m->y[p]);
     }
   }
   return fresh;
