@@ -210,4 +210,4 @@ def _alike(program: Program, large: NDArray[np.uint8], scale: int) -> float:
     plain = [row.min() == row.max() for row in pair]
     if any(plain):
         return float(all(plain) and pair[0, 0] == pair[1, 0])
-    return float(np.corrcoef(pair)[0, 1])
+    return float(np.asarray(np.corrcoef(pair))[0, 1])
