@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,11 @@ def preset_names() -> list[str]:
     return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
 
 
-def load_config(preset_or_file: str, settings: Iterable[str] = ()) -> RunConfig:
+def load_config(preset_or_file: str, settings: Sequence[str] = ()) -> RunConfig:
     """Read a preset (by name) or a YAML file and apply ``key=value`` settings such as ``learner.reuse=2``.
 
-    Raises ValueError with a sentence that names the key, the value and what would be right.
+    Raises ValueError with a sentence that names the key, the value and what would be right, and whether a setting or
+    the file is at fault.
     """
     if preset_or_file in preset_names():
         text = resources.files("spiral").joinpath("presets", f"{preset_or_file}.yaml").read_text()
@@ -39,13 +41,31 @@ def load_config(preset_or_file: str, settings: Iterable[str] = ()) -> RunConfig:
         raise ValueError(f"preset: {_unknown(preset_or_file, preset_names())}")
     tree |= read_tree(text, where)
     _refuse_unknown(tree, RunConfig, f"{where}: ")
+    alone = copy.deepcopy(tree)
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
-            raise ValueError(f'setting: "{setting}" has no "="; write key=value, for example learner.reuse=2')
-        _set(tree, key.split("."), _parse_value(key, value))
-    _refuse_unknown(tree, RunConfig, "")  # what is unknown now is a setting's, not the file's
-    return parse_config(tree, where)
+            raise ValueError(f'--set: "{setting}" has no "="; write key=value, for example learner.reuse=2')
+        try:
+            _set(tree, key.split("."), _parse_value(key, value))
+            _refuse_unknown(tree, RunConfig, "")
+        except ValueError as error:
+            raise ValueError(f"--set {setting}: {error}") from error
+    try:
+        return RunConfig.model_validate(tree)
+    except ValidationError as error:
+        wrong = sentence(error)
+        raise ValueError(f"{blame(settings, wrong) if _is_valid(alone) else where}: {wrong}") from error
+
+
+def blame(settings: Sequence[str], wrong: str) -> str:
+    """The settings that a sentence is about, as they were given: those it names by key or quoted value, or all."""
+
+    def named(setting: str) -> bool:
+        key, _, value = setting.partition("=")
+        return key in wrong or key.rpartition(".")[2] in wrong.split(": ") or f'"{value}"' in wrong
+
+    return " ".join(f"--set {setting}" for setting in list(filter(named, settings)) or settings)
 
 
 def read_tree(text: str, where: str) -> dict[str, Any]:
@@ -66,6 +86,14 @@ def parse_config(tree: Mapping[str, Any], where: str) -> RunConfig:
         return RunConfig.model_validate(tree)
     except ValidationError as error:
         raise ValueError(f"{where}: {sentence(error)}") from error
+
+
+def _is_valid(tree: Mapping[str, Any]) -> bool:
+    try:
+        RunConfig.model_validate(tree)
+    except ValidationError:
+        return False
+    return True
 
 
 def _parse_value(key: str, value: str) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from services.launcher.scrape import Reading, Readings
+from spiral.learnt import NOTHING, Learnt
 from spiral.limits import Limits
 from spiral.readings import Page
 
@@ -64,12 +65,12 @@ class Progress:
 class Tracker:
     """Makes progress out of readings of the services, remembering as much as rates need."""
 
-    def __init__(self, limits: Limits, groups: int) -> None:
-        """``groups`` of canvases are what the actor's waits are summed over."""
+    def __init__(self, limits: Limits, groups: int, learnt: Learnt = NOTHING) -> None:
+        """``groups`` of canvases sum up the actor's waits; ``learnt`` is shown until the learner says."""
         self._limits = limits
         self._groups = groups
         self._past: deque[Readings] = deque()
-        self._frames = 0
+        self._frames, self._updates = learnt.frames, learnt.updates
 
     @property
     def frames(self) -> int:
@@ -85,6 +86,7 @@ class Tracker:
         scores = [judge.value("spiral_discriminator_score", kind=kind) for kind in ("real", "painted")]
         frames = learner.page.value("spiral_learner_run_frames")
         self._frames = int(frames or self._frames)
+        self._updates = int(learner.page.value("spiral_learner_run_updates") or self._updates)
         fps = self._rate("learner", "spiral_learner_frames_total")
         lag = [learner.page.value("spiral_learner_policy_lag", stat=stat) for stat in ("min", "mean", "max")]
         held_up = learner.page.by_label("spiral_learner_bottleneck", "service")
@@ -95,7 +97,7 @@ class Tracker:
             frames=self._frames,
             frames_per_s=fps,
             painted_per_s=self._rate("actor", "spiral_actor_frames_total"),
-            updates=int(learner.page.value("spiral_learner_run_updates") or 0),
+            updates=self._updates,
             version=learner.version,
             # Both are 0 until the first batch is scored.
             score_real=scores[0] if any(scores) else None,

@@ -7,42 +7,25 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from services.launcher.configuration import Request, begun_with, default_name, new_config, settle
 from services.launcher.data_check import check_data
-from spiral.compatibility import changes
+from services.launcher.engine_check import check_engine
 from spiral.config import RunConfig
-from spiral.config_files import load_config, preset_names
-from spiral.models import CARD, CONFIG, POLICY, find_discriminator, read_card
+from spiral.learnt import NOTHING, Learnt, read_learnt
+from spiral.models import CARD, POLICY, find_discriminator
 from spiral.runs import Run, name_run
 
-DEFAULT_PRESET = "demo"
-HOLD_BATCHES = 300
-"""Batches from which a new discriminator learns alone before a model that trains on is changed by what it says."""
 SMALLEST_FREE_BYTES = 64 << 20
 """Checkpoints of the small networks take megabytes and several are kept; below this the next one may not fit."""
 ORPHANS_S = 30.0
 """Services of a launcher that was killed write their checkpoints and stop within this time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the user asks for."""
-
-    runs: Path
-    preset: str | None = None
-    """None: the run's own, or ``demo`` for a new one. A file is read at every start, a named preset at the first."""
-    name: str | None = None
-    """None: the preset's name."""
-    settings: Sequence[str] = ()
-    fresh: bool = False
-    model: Path | None = None
-    """Folder of the model whose weights and configuration a new run begins with."""
 
 
 @dataclass(slots=True)
@@ -57,6 +40,10 @@ class OpenRun:
     """What was found, for the user: one sentence each."""
     lock: int
     """Descriptor of the locked file; who inherits it holds the lock too."""
+    learnt: Learnt = field(default_factory=Learnt)
+    """What the run goes on from."""
+    reached: bool = False
+    """Whether its limit was reached before: there is nothing to start."""
 
     def remember_machine(self, facts: Mapping[str, Any]) -> None:
         """Store what was measured at the start."""
@@ -71,18 +58,15 @@ class OpenRun:
 def open_run(request: Request, clock: Callable[[], float] = time.monotonic) -> OpenRun:
     """Make or find the run, lock it, and settle its configuration.
 
-    Raises ValueError with a sentence: wrong name, preset, setting or data, a change that the checkpoints can't follow,
-    a directory that is read-only, full or in use.
+    Raises ValueError with a sentence: wrong name, preset, setting, engine or data, a change that the checkpoints can't
+    follow, a directory that is read-only, full or in use. Where the limit was reached before, nothing is changed.
     """
-    run = name_run(request.runs, request.name or _default_name(request))
-    begun: list[str] = []
-    new: RunConfig | None = None
+    run = name_run(request.runs, request.name or default_name(request))
+    new: tuple[RunConfig, list[str]] | None = None
     if not run.exists or request.fresh:  # a wrong word and a wrong picture leave no directory behind
-        new = _new_config(request, run)
-        begun += check_data(new)
-        if request.model is not None:
-            begun.append(_begun(request.model, new))
-    elif request.model is not None:
+        config = new_config(request, run)
+        new = config, _check(config, request)
+    elif request.model is not None and not read_learnt(run).nothing:
         raise ValueError(
             f'--from: the run "{run.name}" has begun already; leave it out to go on, choose another name with --run, '
             "or begin anew with --fresh"
@@ -91,32 +75,58 @@ def open_run(request: Request, clock: Callable[[], float] = time.monotonic) -> O
         run.path.mkdir(parents=True, exist_ok=True)
         lock = take_lock(run.lock_file, clock)
     except OSError as error:
-        raise ValueError(
-            f"run: {run.path} can't be written: {error.strerror}; choose another folder with --runs"
-        ) from error
+        raise _unwritable(run, error) from error
     try:
-        report = []
-        if request.fresh and run.exists:
-            report.append(f"the run that was here is kept as {_set_aside(run)}")
-        resumed = run.exists
-        config, changes = _settle(run, request) if resumed else (new or _new_config(request, run), [])
-        report.append(_found(run) if resumed else _made(run, config))
-        report += changes
-        check_space(run.path)
-        if not resumed:
-            _begin_with(run, request.model)
-            report += begun
-        write(run.config_file, config.to_yaml())
-        _forget_moments(run)
-        return OpenRun(run, config, _machine(run), report, lock)
+        return _open_locked(run, request, new, lock)
     except OSError as error:
         os.close(lock)
-        raise ValueError(
-            f"run: {run.path} can't be written: {error.strerror}; choose another folder with --runs"
-        ) from error
+        raise _unwritable(run, error) from error
     except BaseException:
         os.close(lock)
         raise
+
+
+def _open_locked(run: Run, request: Request, new: tuple[RunConfig, list[str]] | None, lock: int) -> OpenRun:
+    if not run.exists or request.fresh:
+        report = [f"the run that was here is kept as {_set_aside(run)}"] if request.fresh and run.exists else []
+        config, said = new or (new_config(request, run), [])
+        report += [_made(run, config), *said]
+        check_space(run.path)
+        _begin_with(run, request.model)
+        return _opened(run, config, report, lock, NOTHING)
+    learnt = read_learnt(run)
+    settled = settle(run, request, free=learnt.nothing)
+    report = [_found(run, learnt)]
+    if request.frames is not None and learnt.frames >= request.frames:
+        report.append(
+            f"--frames {request.frames}: this limit was reached before, at {learnt.frames:,} frames; nothing is "
+            "started or changed, a larger one goes on"
+        )
+        return OpenRun(run, settled.config, _machine(run), report, lock, learnt, reached=True)
+    said = _check(settled.config, request, data=settled.remade)
+    check_space(run.path)
+    if settled.remade:
+        report += _make_anew(run)
+    if settled.begins:
+        _begin_with(run, request.model)
+    return _opened(run, settled.config, [*report, *settled.report, *said], lock, learnt)
+
+
+def _opened(run: Run, config: RunConfig, report: list[str], lock: int, learnt: Learnt) -> OpenRun:
+    write(run.config_file, config.to_yaml())
+    _forget_moments(run)
+    return OpenRun(run, config, _machine(run), report, lock, learnt)
+
+
+def _check(config: RunConfig, request: Request, data: bool = True) -> list[str]:
+    """What is to be said of data and model; ValueError where these or the engine can't be used."""
+    check_engine(config, request.settings)
+    said = list(check_data(config)) if data else []
+    return said if request.model is None else [*said, begun_with(request.model, config)]
+
+
+def _unwritable(run: Run, error: OSError) -> ValueError:
+    return ValueError(f"run: {run.path} can't be written: {error.strerror}; choose another folder with --runs")
 
 
 def take_lock(path: Path, clock: Callable[[], float]) -> int:
@@ -179,77 +189,6 @@ def _begin_with(run: Run, model: Path | None) -> None:
         shutil.copyfile(discriminator, run.initial_discriminator_file)
 
 
-def _begun(model: Path, config: RunConfig) -> str:
-    """Where in its schedules a run from a model begins; ValueError where they leave nothing to learn with."""
-    if not (model / POLICY).is_file():
-        raise ValueError(f"--from: {model} has no {POLICY}; name a folder that `spiral models export` made")
-    frames, learner = read_card(model).frames, config.learner
-    left = learner.rate_left(frames)
-    if not left:
-        raise ValueError(
-            f"--from: after the {frames:,} frames of {model.name} its learning rate has fallen to 0, so nothing would "
-            "be learnt; choose one, for example --set learner.learning_rate=0.0003 --set learner.learning_rate_floor=1"
-        )
-    rate = f"{learner.learning_rate * left:.2g} ({left:.2g} of learner.learning_rate)"
-    return f"begins with {model.name} after its {frames:,} frames, at a learning rate of {rate}"
-
-
-def _default_name(request: Request) -> str:
-    """Name of the run: the model's, the preset's, or the file's without its ending."""
-    if request.model is not None:
-        return request.model.name
-    preset = request.preset or DEFAULT_PRESET
-    return Path(preset).stem if _is_file(preset) else preset
-
-
-def _new_config(request: Request, run: Run) -> RunConfig:
-    """What a new run is to train with; where a model comes without its discriminator, one learns alone at first."""
-    if request.model is None:
-        return load_config(request.preset or _own_preset(run), request.settings)
-    as_it_was = str(request.model / CONFIG)
-    judge = load_config(as_it_was, request.settings).discriminator
-    alone = judge.kind == "learned" and find_discriminator(request.model) is None
-    return load_config(as_it_was, [f"learner.hold_batches={HOLD_BATCHES if alone else 0}", *request.settings])
-
-
-def _own_preset(run: Run) -> str:
-    """The preset of a run that begins anew; the demo's for one that is new."""
-    try:
-        own = run.config().preset if run.exists else DEFAULT_PRESET
-    except ValueError:  # damaged, which it may begin anew for
-        own = ""
-    if own not in preset_names():
-        raise ValueError(
-            f'--fresh: the configuration of "{run.name}" names no preset; name one, or its file, with --preset'
-        )
-    return own
-
-
-def _is_file(preset: str) -> bool:
-    return preset.endswith((".yaml", ".yml"))
-
-
-def _settle(run: Run, request: Request) -> tuple[RunConfig, list[str]]:
-    """The configuration to go on with, and what changes against the stored one."""
-    stored = run.config()
-    file = request.preset if request.preset and _is_file(request.preset) else None
-    if request.preset and not file and request.preset != stored.preset:
-        raise ValueError(
-            f'run: "{run.name}" was made with preset "{stored.preset}", not "{request.preset}"; '
-            "choose another name with --run, or begin anew with --fresh"
-        )
-    config = load_config(file or str(run.config_file), request.settings)
-    report = []
-    for change in changes(stored, config):
-        if change.fixed:
-            raise ValueError(
-                f'{change.key}: {change.after!r} does not fit the run "{run.name}", which has learnt with '
-                f"{change.before!r}; choose another name with --run, or begin anew with --fresh"
-            )
-        report.append(f"{change.key} was {change.before!r} and is {change.after!r} from now on")
-    return config, report
-
-
 def _forget_moments(run: Run) -> None:
     """Remove what shows the quarters and the end of an earlier start, or a strip would mix them with this start's."""
     for snapshot in (*run.snapshots.glob("quarter-*"), *run.snapshots.glob("end.*")):
@@ -260,13 +199,30 @@ def _made(run: Run, config: RunConfig) -> str:
     return f"new run {run.name} in {run.path}" + (f", preset {config.preset}" if config.preset else "")
 
 
-def _found(run: Run) -> str:
+def _found(run: Run, learnt: Learnt) -> str:
     """What a resumed run has behind it."""
-    history = run.history()
-    if not history:
+    if learnt.nothing:
         return f"run {run.name} in {run.path} goes on; nothing was learnt yet"
-    frames = history[-1].get("frames", 0)
-    return f"run {run.name} in {run.path} goes on after {frames:,} learnt frames"
+    history = run.history()
+    lost = (history[-1].get("frames", 0) if history else 0) - learnt.frames
+    after = f"; the {lost:,} that it learnt after its last checkpoint are lost" if lost > 0 else ""
+    return f"run {run.name} in {run.path} goes on after {learnt.frames:,} learnt frames{after}"
+
+
+def _make_anew(run: Run) -> list[str]:
+    """Clear away what was made for another engine or network by a start that learnt nothing; checkpoints are kept."""
+    run.engine_file.unlink(missing_ok=True)
+    for snapshot in run.snapshots.glob("start.*"):
+        snapshot.unlink()
+    checkpoints = [path for name in ("learner", "discriminator") for path in run.checkpoints(name).glob("checkpoint-*")]
+    if not checkpoints:
+        return []
+    aside = _beside(run)
+    for path in checkpoints:
+        kept = aside / path.relative_to(run.path)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(kept)
+    return [f"checkpoints of a start that learnt nothing are kept in {aside}"]
 
 
 def _machine(run: Run) -> dict[str, Any]:
@@ -279,10 +235,15 @@ def _machine(run: Run) -> dict[str, Any]:
 
 def _set_aside(run: Run) -> Path:
     """Move all that a run has into a folder beside it; the lock stays."""
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    aside = run.path.with_name(f"{run.name}-before-{stamp}")
-    aside.mkdir()
+    aside = _beside(run)
     for entry in run.path.iterdir():
         if entry != run.lock_file:
             entry.rename(aside / entry.name)
+    return aside
+
+
+def _beside(run: Run) -> Path:
+    """A new folder beside the run, for what is kept of it."""
+    aside = run.path.with_name(f"{run.name}-before-{time.strftime('%Y%m%d-%H%M%S')}")
+    aside.mkdir()
     return aside

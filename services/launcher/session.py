@@ -40,7 +40,7 @@ def run_services(
         health = HealthChecks(addresses(folder), time.monotonic)
         stages = compose(opened.run, folder, threads, limits, parent_pipe, opened.lock, computing)
         supervisor = Supervisor(stages, health, time.monotonic, display.say)
-        tracker = Tracker(limits, opened.config.actor.groups)
+        tracker = Tracker(limits, opened.config.actor.groups, opened.learnt)
         checkpoint_s = opened.config.learner.checkpoint_s
         writable = WritableCheck(opened.run.path, checkpoint_s, time.monotonic, display.say)
         watch = _Watch(supervisor, health, limits, tracker, display, writable)

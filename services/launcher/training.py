@@ -12,8 +12,9 @@ from typing import TextIO
 
 from services.launcher import threads as thread_counts
 from services.launcher.composition import Computing
+from services.launcher.configuration import Request
 from services.launcher.display import Display, open_display
-from services.launcher.run_directory import OpenRun, Request, open_run
+from services.launcher.run_directory import OpenRun, open_run
 from services.launcher.session import run_services
 from services.launcher.shipped import paint_in_process
 from services.launcher.signals import StopSignals
@@ -46,21 +47,22 @@ class Wishes:
 def train_run(wishes: Wishes, stream: TextIO | None = None) -> int:
     """Train, show it, and end with pictures: 0, or 1 where a service could not be kept alive or the disk not written.
 
-    Raises ValueError with a sentence where the wishes can't be met.
+    Where the limit was reached before, nothing is trained. Raises ValueError with a sentence where the wishes can't be
+    met.
     """
     stream = stream or sys.stdout
     wanted = thread_counts.parse(wishes.threads)
     _check_computing(wishes)
     limits = Limits(wishes.frames, wishes.minutes)
     with StopSignals() as stop:
-        opened = open_run(Request(wishes.runs, wishes.preset, wishes.name, wishes.settings, wishes.fresh, wishes.model))
+        opened = open_run(
+            Request(wishes.runs, wishes.preset, wishes.name, wishes.settings, wishes.fresh, wishes.model, wishes.frames)
+        )
         try:
-            threads = _measure(opened, wanted)
             with open_display(stream, _title(opened), lambda: greatest_entropies(opened.run.engine_file)) as display:
                 for sentence in opened.report:
                     display.say(sentence)
-                _show_shipped(opened, display)
-                failure = _train(wishes, opened, threads, limits, display, stop)
+                failure = "" if opened.reached else _train(wishes, opened, wanted, limits, display, stop)
             _end(opened, wishes.judged, stream, stop)
         finally:
             opened.close()
@@ -116,8 +118,10 @@ def _title(opened: OpenRun) -> str:
 
 
 def _train(
-    wishes: Wishes, opened: OpenRun, threads: Mapping[str, int], limits: Limits, display: Display, stop: StopSignals
+    wishes: Wishes, opened: OpenRun, wanted: Mapping[str, int], limits: Limits, display: Display, stop: StopSignals
 ) -> str:
+    threads = _measure(opened, wanted)
+    _show_shipped(opened, display)
     if not wishes.in_process:
         return run_services(opened, threads, limits, display, stop, wishes.computing)
     from services.launcher.in_process import run_in_process  # noqa: PLC0415  (imports torch and every service)

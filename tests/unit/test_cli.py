@@ -17,6 +17,7 @@ from spiral.cli.main import main
 from spiral.config_files import load_config
 from spiral.programs import Program
 from spiral.runs import Run
+from tests.learnt import write_counters
 
 PROGRAM = Program("mypaint", {"grid": 16, "view": 32}, np.array([[1, 40, 90, 1, 9], [1, 200, 30, 2, 5]]))
 
@@ -102,10 +103,22 @@ def test_train_refuses_wrong_wishes_and_leaves_nothing_behind(
 def test_train_refuses_another_preset_or_a_change_that_the_checkpoints_cannot_follow(
     runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    write_counters(Run(runs / "digits"), 64)
     common = ("train", "--runs", str(runs), "--run", "digits")
     assert 'made with preset "demo", not "mnist"' in refused(capsys, *common, "--preset", "mnist")
     assert "policy.width: 512 does not fit" in refused(capsys, *common, "--set", "policy.width=512")
     assert load_config(str(runs / "digits" / "config.yaml")) == load_config("demo")
+
+
+def test_train_starts_nothing_where_its_limit_was_reached_before(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_counters(Run(runs / "digits"), 640)
+    assert main(["train", "--runs", str(runs), "--run", "digits", "--frames", "100", "--judge", "0"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [next(iter(line)) for line in lines] == ["event", "event", "ending"]
+    assert lines[1]["event"].startswith("--frames 100: this limit was reached before, at 640 frames")
+    assert not (runs / "digits" / "logs").exists()
 
 
 def test_train_refuses_pictures_that_cannot_be_learnt_from_and_leaves_nothing_behind(

@@ -17,6 +17,7 @@ from rich.console import Console
 from services.launcher.display import LineDisplay, LiveDisplay, clock, sparkline
 from services.launcher.progress import Progress, ServiceProgress, Tracker, from_record
 from services.launcher.scrape import Reading, Readings, parse_page, read
+from spiral.learnt import Learnt
 from spiral.limits import Limits
 from spiral.metrics import MetricsPage, new_metrics
 from spiral.v1.info_pb2_grpc import add_InfoServiceServicer_to_server
@@ -63,6 +64,14 @@ def test_a_resumed_or_restarted_counter_is_no_rate() -> None:
     assert tracker.progress(1.0, readings(101.0, 60_000), ()).frames_per_s is None
     assert tracker.progress(2.0, readings(102.0, 60_500), ()).frames_per_s == 500
     assert tracker.progress(3.0, readings(103.0, 50), ()).frames_per_s is None
+
+
+def test_a_resumed_run_is_as_far_as_its_checkpoint_until_the_learner_says(tmp_path: Path) -> None:
+    tracker = Tracker(Limits(frames=80_000), 2, Learnt(60_000, 900))
+    for found in (Readings(99.0, {}), readings(100.0, 0)):
+        progress = tracker.progress(0.0, found, ())
+        assert (progress.frames, progress.share_done) == (60_000, 0.75)
+    assert tracker.progress(0.0, Readings(99.0, {}), ()).updates == 12, "as the learner said"
 
 
 def test_rates_forget_what_is_long_ago() -> None:

@@ -14,14 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from services.launcher import run_directory, threads
+from services.launcher import configuration, run_directory, threads
+from services.launcher.configuration import Request
 from services.launcher.ending import MOMENTS
-from services.launcher.run_directory import Request, open_run
+from services.launcher.run_directory import open_run
 from services.launcher.sockets import LONGEST_NAME, socket_directory
 from spiral.machine import usable_cores, usable_memory_bytes
 from spiral.models import POLICY, find_model
 from spiral.runs import Run
 from spiral.wire.addresses import MAX_SOCKET_PATH_BYTES
+from tests.learnt import write_counters
 
 SAMPLE = ("data=mnist-sample",)
 """What is there without a download."""
@@ -65,12 +67,92 @@ def test_a_file_that_was_changed_since_is_read_again_and_held_to_what_the_checkp
     assert second.report[1:] == ["learner.learning_rate was 0.001 and is 0.002 from now on"]
     assert second.run.config().learner.learning_rate == 0.002
     second.close()
+    write_counters(second.run, 64)
     file.write_text("num_actions: 7")
-    with pytest.raises(ValueError, match='num_actions: 7 does not fit the run "mine", which has learnt with 20'):
+    with pytest.raises(ValueError, match=r'^num_actions: 7 does not fit the run "mine", which has learnt with 20'):
         open_run(ask(tmp_path, preset=str(file)))
     file.unlink()
     with pytest.raises(ValueError, match="can't be read"):
         open_run(ask(tmp_path, preset=str(file)))
+
+
+def test_a_limit_that_was_reached_before_is_said_and_nothing_is_changed(tmp_path: Path) -> None:
+    first = open_run(ask(tmp_path, name="a"))
+    first.close()
+    first.run.snapshots.mkdir()
+    (first.run.snapshots / "end.safetensors").write_bytes(b"")
+    write_counters(first.run, 81_024)
+    before = {path: path.stat().st_mtime_ns for path in first.run.path.rglob("*") if path != first.run.lock_file}
+    for frames in (50_000, 81_024):
+        second = open_run(ask(tmp_path, name="a", frames=frames, settings=("learner.learning_rate=1e-4",)))
+        assert second.reached
+        assert second.report[1].startswith(f"--frames {frames}: this limit was reached before, at 81,024 frames")
+        second.close()
+    after = {path: path.stat().st_mtime_ns for path in first.run.path.rglob("*") if path != first.run.lock_file}
+    assert after == before
+    third = open_run(ask(tmp_path, name="a", frames=81_025))
+    assert (third.reached, third.learnt.frames) == (False, 81_024)
+    third.close()
+
+
+def test_what_was_learnt_after_the_last_checkpoint_is_said_to_be_lost(tmp_path: Path) -> None:
+    first = open_run(ask(tmp_path, name="a"))
+    first.close()
+    write_counters(first.run, 49_152)
+    write_counters(first.run, 99_999, number=2)
+    (first.run.checkpoints("learner") / "checkpoint-00000002" / "counters.json").write_text("damaged")
+    first.run.history_file.write_text('{"frames": 81024}\n')
+    second = open_run(ask(tmp_path, name="a"))
+    said = "goes on after 49,152 learnt frames; the 31,872 that it learnt after its last checkpoint are lost"
+    assert second.report[0].endswith(said)
+    second.close()
+
+
+WRONG_ENGINES = {
+    "engine.settings.brush=classic/penn": "classic/penn",
+    "engine.settings.grid=1": "grid: input should be greater than or equal to 4, but it is 1",
+    "engine.settings.canvas=100": "canvas: 100 × 100 is not made of 64-pixel tiles",
+    "engine.settings.brsh=classic/pen": "brsh: ",
+    "engine.name=mypain": 'engine: "mypain" is unknown',
+    "engine.brush=classic/pen": '"brush" is unknown',
+    "learner.reuse=99": "learner.reuse: input should be less than or equal to 16, but it is 99",
+}
+
+
+@pytest.mark.parametrize("setting", WRONG_ENGINES)
+def test_a_slip_in_a_setting_names_it_and_leaves_no_run(setting: str, tmp_path: Path) -> None:
+    settings = ("learner.queue=3", setting, "engine.settings.pressure=false")
+    with pytest.raises(ValueError) as refused:  # noqa: PT011  (the whole sentence is looked at)
+        open_run(ask(tmp_path / "runs", name="a", settings=settings))
+    assert str(refused.value).startswith(f"--set {setting}: ")
+    assert WRONG_ENGINES[setting] in str(refused.value)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_that_has_learnt_nothing_may_be_changed_in_everything(tmp_path: Path) -> None:
+    first = open_run(ask(tmp_path, name="a", settings=("engine.settings.grid=16",)))
+    first.close()
+    first.run.engine_file.write_text("{}")
+    write_counters(first.run, 0)
+    with pytest.raises(ValueError, match=r"^--set engine\.settings\.grid=1: "):
+        open_run(ask(tmp_path, name="a", settings=("engine.settings.grid=1",)))
+    second = open_run(ask(tmp_path, name="a", settings=("engine.settings.grid=32",)))
+    assert second.config.engine.settings["grid"] == 32
+    (kept,) = tmp_path.glob("a-before-*/checkpoints/learner/*")
+    assert str(kept.parents[2]) in second.report[1]
+    assert not second.run.engine_file.exists(), "another engine is asked for again"
+    second.close()
+    write_counters(second.run, 64)
+    with pytest.raises(ValueError, match=r"^--set engine\.settings\.grid=16: .* does not fit the run"):
+        open_run(ask(tmp_path, name="a", settings=("engine.settings.grid=16",)))
+
+
+def test_checkpoints_that_can_not_be_read_are_no_run_that_has_learnt_nothing(tmp_path: Path) -> None:
+    first = open_run(ask(tmp_path, name="a"))
+    first.close()
+    (first.run.checkpoints("learner") / "checkpoint-00000001").mkdir(parents=True)
+    with pytest.raises(ValueError, match="does not fit the run"):
+        open_run(ask(tmp_path, name="a", settings=("policy.width=512",)))
 
 
 def test_a_second_owner_is_refused_and_told_who_the_first_is(tmp_path: Path) -> None:
@@ -167,7 +249,7 @@ def test_a_model_without_weights_is_named_and_leaves_no_run(tmp_path: Path) -> N
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize(("kind", "held"), [("learned", run_directory.HOLD_BATCHES), ("l2", 0)])
+@pytest.mark.parametrize(("kind", "held"), [("learned", configuration.HOLD_BATCHES), ("l2", 0)])
 def test_a_judge_that_learns_nothing_needs_no_time_to_catch_up(kind: str, held: int, tmp_path: Path) -> None:
     model = tmp_path / "model"
     shutil.copytree(find_model("omniglot-reconstruct"), model)

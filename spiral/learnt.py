@@ -1,0 +1,41 @@
+"""How far a run's newest checkpoint is, read without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spiral.manifests import CHECKPOINT_NAME, parse_json, read_verified
+from spiral.runs import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What the learner goes on from."""
+
+    frames: int = 0
+    updates: int = 0
+    held: int = 0
+    """Batches from which the discriminator alone has learnt."""
+    readable: bool = True
+    """False where there are checkpoints and none is whole: then nothing is known."""
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing is known to have been learnt, so that nothing is lost with the checkpoints."""
+        return self.readable and not (self.frames or self.updates or self.held)
+
+
+NOTHING = Learnt()
+
+
+def read_learnt(run: Run) -> Learnt:
+    """Counters of the learner's newest whole checkpoint; damaged ones are passed over, as the learner does."""
+    folder = run.checkpoints("learner")
+    paths = [path for path in folder.iterdir() if CHECKPOINT_NAME.fullmatch(path.name)] if folder.is_dir() else []
+    for path in sorted(paths, reverse=True):
+        try:
+            counters = parse_json(read_verified(path)["counters.json"])
+            return Learnt(int(counters["frames"]), int(counters.get("updates", 0)), int(counters.get("held", 0)))
+        except (OSError, ValueError, KeyError, AttributeError, TypeError):
+            continue
+    return Learnt(readable=not paths)
