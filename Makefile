@@ -11,6 +11,9 @@ STAMP := .venv/.made
 TORCH_INDEX ?=
 PRESET ?= mnist
 MINUTES ?= 15
+# Processes that tests run in. A file stays in one of them, as its tests share what they start.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # What `make cluster-up` starts.
 OVERLAY ?= k8s
 # What the environment is made of: when one of these is newer than the stamp, it is brought up to date.
@@ -37,8 +40,8 @@ $(STAMP): $(SOURCES)
 demo: setup ## learn to paint digits for five minutes, with a live display and pictures at the end
 	@$(BIN)/spiral train --preset demo --minutes 5
 
-test: setup $(NODE_STAMP) ## the test suite
-	@$(BIN)/python -m pytest
+test: setup $(NODE_STAMP) ## the test suite; WORKERS=
+	@$(PYTEST)
 
 # The tests of a renderer in Node.js say that they are skipped where there is no npm, or nothing to be had with it.
 $(NODE_STAMP): $(NODE_RENDERER)/package.json
@@ -47,7 +50,7 @@ $(NODE_STAMP): $(NODE_RENDERER)/package.json
 		else echo "the packages of $(NODE_RENDERER) are not installed; its tests are skipped" >&2; fi
 
 test-all: setup $(NODE_STAMP) ## the test suite and what takes long: every preset, kills, fuzzing
-	@$(BIN)/python -m pytest -m '' --timeout 1800 --hypothesis-profile thorough
+	@$(PYTEST) -m '' --timeout 1800 --hypothesis-profile thorough
 
 golden: setup ## render k8s/ again: network policies, dashboards, the operator's rules, then k8s/golden
 	$(BIN)/python k8s/components/network-policies/generate.py > k8s/components/network-policies/edges.yaml
