@@ -23,6 +23,12 @@ from tests.shipped_models import darkest
 from tests.trained_run import make_trained_run
 
 
+@pytest.fixture
+def _nothing_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A demo begins with what the models that ship paint, in a process of its own; here that would be seconds each."""
+    monkeypatch.setattr("services.launcher.shipped.SHOWN", ())
+
+
 def _export(run: Run, folder: Path) -> list[str]:
     described = ["--summary", "Digits.", "--data", "MNIST, CC BY-SA 3.0", "--limits", "Two batches."]
     return ["models", "export", "--run", run.name, "--runs", str(run.path.parent), "--out", str(folder), *described]
@@ -96,6 +102,7 @@ def test_every_model_that_ships_is_small_and_paints() -> None:
         assert value < 255, name
 
 
+@pytest.mark.usefixtures("_nothing_shown")
 def test_a_run_goes_on_from_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It begins with the model's weights, keeps them while the new discriminator learns alone, then changes them."""
     folder = tmp_path / "model"
@@ -116,6 +123,7 @@ def test_a_run_goes_on_from_a_model(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main([*words, "--preset", "demo"]) == 2
 
 
+@pytest.mark.usefixtures("_nothing_shown")
 def test_a_model_whose_learning_rate_has_fallen_to_nothing_asks_for_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,12 +137,13 @@ def test_a_model_whose_learning_rate_has_fallen_to_nothing_asks_for_one(
     assert main(words) == 2
     assert "after the 8 frames of ended its learning rate has fallen to 0" in capsys.readouterr().err
     assert not (tmp_path / "second").exists()
-    settings = ["--set", "learner.learning_rate_frames=80", "--set", "learner.learning_rate=0.001"]
-    assert main([*words, *settings]) == 0
+    settings = ("learner.learning_rate_frames=80", "learner.learning_rate=0.001", "learner.hold_batches=2")
+    assert main([*words, *(f"--set={setting}" for setting in settings)]) == 0
     printed = capsys.readouterr()
     assert "begins with ended after its 8 frames, at a learning rate of 0.0009" in printed.out + printed.err
 
 
+@pytest.mark.usefixtures("_nothing_shown")
 def test_a_run_goes_on_with_the_models_own_discriminator(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It ships apart from the policy; frames and hours are those of all runs, one after another."""
     words = ["train", "--in-process", "--runs", str(tmp_path), "--judge", "0"]
