@@ -19,7 +19,7 @@ from spiral.v1 import info_pb2, info_pb2_grpc
 from spiral.versions import Version
 from spiral.wire import rpc
 from spiral.wire.edges import SERVICES
-from tests.launched import Launched
+from tests.launched import PLAIN, Launched
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -64,7 +64,7 @@ class Listener:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
-    launched = Launched(tmp_path_factory.mktemp("chaos") / "runs")
+    launched = Launched(tmp_path_factory.mktemp("chaos") / "runs", PLAIN)
     try:
         launched.until_painting()
         yield launched

@@ -17,7 +17,7 @@ from spiral.checkpoints import CheckpointStore, read_latest
 from spiral.cli.main import main
 from spiral.programs import Program, render
 from spiral.trained import load_trained
-from tests.launched import Launched
+from tests.launched import PLAIN, Launched
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -116,7 +116,7 @@ def test_a_run_learns_to_its_limit_ends_with_pictures_and_is_resumed(
 
 
 def test_sigterm_ends_a_run_with_a_checkpoint_and_pictures(launch: Launch) -> None:
-    run = launch()
+    run = launch(PLAIN)
     run.until_painting()
     rival = launch()
     assert rival.wait() == 2
@@ -124,12 +124,12 @@ def test_sigterm_ends_a_run_with_a_checkpoint_and_pictures(launch: Launch) -> No
     run.process.send_signal(signal.SIGTERM)
     assert run.wait() == 0, run.text() + run.logs()
     assert_nothing_is_left(run)
-    assert len(run.objects("ending")[-1]["files"]) == 5
+    assert len(run.objects("ending")[-1]["files"]) == 4
     assert load_trained(run.run).frames == run.frames()
 
 
 def test_ctrl_c_before_anything_is_ready_ends_cleanly_and_says_what_is_missing(launch: Launch) -> None:
-    run = launch()
+    run = launch(PLAIN)
     run.until(run.services, "a first service")
     run.signal(signal.SIGINT)
     assert run.wait() == 0, run.text() + run.logs()

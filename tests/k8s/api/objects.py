@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +36,16 @@ def apply_run(server: ApiServer) -> None:
     )
     run = (BASE / "config" / "run.yaml").read_text()
     store.create("configmaps", {"metadata": {"name": RUN, "namespace": NAMESPACE}, "data": {"run.yaml": run}})
-    for path in sorted(BASE.glob("*.yaml")):
-        for item in yaml.safe_load_all(path.read_text()):
-            if item["kind"] in {"Deployment", "StatefulSet"}:
-                store.create(f"{item['kind'].lower()}s", _as_applied(item))
+    for item in _workloads():
+        store.create(f"{item['kind'].lower()}s", _as_applied(copy.deepcopy(item)))
     until(lambda: len(running(server)) == 6, "the pods of a run to be there")
+
+
+@functools.cache
+def _workloads() -> list[dict[str, Any]]:
+    """Deployments and StatefulSets of the base; read once, as YAML takes its time."""
+    items = (item for path in sorted(BASE.glob("*.yaml")) for item in yaml.safe_load_all(path.read_text()))
+    return [item for item in items if item["kind"] in {"Deployment", "StatefulSet"}]
 
 
 def running(server: ApiServer) -> list[str]:
