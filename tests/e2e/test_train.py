@@ -139,7 +139,7 @@ def test_ctrl_c_before_anything_is_ready_ends_cleanly_and_says_what_is_missing(l
 
 @pytest.mark.slow
 def test_ctrl_c_while_painting_and_once_more_cuts_the_ending_short(launch: Launch) -> None:
-    run = launch()
+    run = launch(PLAIN)
     run.until_painting()
     run.signal(signal.SIGINT)
     run.until(lambda: not run.services(), "the services to stop")
@@ -150,7 +150,7 @@ def test_ctrl_c_while_painting_and_once_more_cuts_the_ending_short(launch: Launc
 
 
 def test_a_killed_launcher_leaves_nothing_running_and_the_run_goes_on_past_a_damaged_checkpoint(launch: Launch) -> None:
-    run = launch()
+    run = launch(PLAIN)
     run.until_painting()
     run.process.kill()
     run.process.wait()
@@ -170,7 +170,7 @@ def test_a_killed_launcher_leaves_nothing_running_and_the_run_goes_on_past_a_dam
 @pytest.mark.slow
 def test_a_disk_that_fills_up_holds_learning_up_no_more_than_it_must(launch: Launch) -> None:
     """With four processes: nothing can be saved any more, so the run goes on, and says so with its exit code."""
-    run = launch()
+    run = launch(PLAIN)
     run.until_painting()
     run.until(lambda: frames_on_disk(run) > 0, "a checkpoint that has learnt")
     for name in ("learner", "discriminator"):
@@ -207,7 +207,7 @@ def test_a_damaged_picture_is_named_before_there_is_a_run(launch: Launch, tmp_pa
 def test_a_run_in_a_deep_folder_finds_a_short_place_for_its_sockets(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 100)
     deep.mkdir()
-    run = Launched(deep, "--frames", "500")
+    run = Launched(deep, PLAIN, "--frames", "500")
     try:
         assert run.wait() == 0, run.text() + run.logs()
         assert_nothing_is_left(run)
@@ -216,7 +216,7 @@ def test_a_run_in_a_deep_folder_finds_a_short_place_for_its_sockets(tmp_path: Pa
 
 
 def test_a_run_in_one_process_ends_with_the_same_pictures(launch: Launch) -> None:
-    run = launch("--frames", "500", "--in-process")
+    run = launch(PLAIN, "--frames", "500", "--in-process")
     assert run.wait() == 0, run.text()
     assert run.services() == {}
     assert run.objects("ending")[-1]["missing"] == []
@@ -227,7 +227,7 @@ def test_a_service_that_cannot_start_ends_the_run_with_its_sentence(
     launch: Launch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SPIRAL_BRUSHES", "/nowhere")
-    run = launch()
+    run = launch(PLAIN)
     assert run.wait() == 1
     assert "SPIRAL_BRUSHES: /nowhere is no folder" in run.text()
     assert_nothing_is_left(run)
