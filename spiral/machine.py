@@ -51,12 +51,15 @@ def free_memory_bytes(cgroup: Path = CGROUP) -> int:
 
 
 def require_memory(wanted: int, what: str) -> None:
-    """MemoryError where this process may not take ``wanted`` bytes more, which ``what`` ("4 canvases of …") needs.
+    """MemoryError where this process may not take ``wanted`` bytes more, which ``what`` ("4 canvases of …") need.
 
-    To be asked before the work begins: an allocation succeeds all the same, and its use ends the process.
+    ValueError where it never may. To be asked before the work begins: an allocation succeeds all the same, and its use
+    ends the process.
     """
+    if wanted > (most := usable_memory_bytes()):
+        raise ValueError(f"{what} need {wanted / 1e9:,.1f} GB of memory, but there are {most / 1e9:,.1f} GB here")
     if wanted > (left := free_memory_bytes()):
-        raise MemoryError(f"{what} needs {wanted / 1e9:,.1f} GB of memory, but {left / 1e9:,.1f} GB are left here")
+        raise MemoryError(f"{what} need {wanted / 1e9:,.1f} GB of memory, but {left / 1e9:,.1f} GB are left here")
 
 
 def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:

@@ -7,7 +7,7 @@
 
 A service with a loop of its own calls ``serving.tick()`` in it and ends when ``serving.stopping`` is set. The end of
 the ``with`` block says NOT_SERVING, lets calls under way end for ``grace_s`` seconds, frees all addresses, and does
-what was left for the end (:meth:`Serving.on_end`).
+what was left for the end (:meth:`Serving.on_end`). A call that does not end even when it is cut off ends the process.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 TICK_S = 1.0
 # After the parent's death nobody is left to kill a service that hangs; this long after its grace it ends itself.
 ORPHAN_LIMIT_S = 60.0
+# What a call that is cut off may take to notice it: a step of a renderer's engine, above all.
+CUT_OFF_S = 10.0
 
 
 class Serving:
@@ -102,11 +104,12 @@ class Serving:
         self._health.serve(names)
         logger.info("listening on %s, metrics on %s", self.server.address, self.info.metrics_url)
 
-    def wait(self) -> None:
-        """Wait until the service is to end, ticking meanwhile."""
+    def wait(self, check: Callable[[], object] = lambda: None) -> None:
+        """Wait until the service is to end, ticking and calling ``check`` every second meanwhile."""
         self.tick()
         while not self.stopping.wait(TICK_S):
             self.tick()
+            check()
 
     def tick(self) -> None:
         """Say that the main loop lives; a service that says so less than once a minute is restarted."""
@@ -140,11 +143,19 @@ class Serving:
         try:
             if not self._guard.wait_idle(self._grace_s if kind is None else 0.0):
                 logger.warning("calls are still under way after %g s; they are cut off", self._grace_s)
-            self._stack.close()
+            self.server.stop(None)
+            stuck = not self._guard.wait_idle(CUT_OFF_S)
+            if not stuck:
+                self._stack.close()
             for callback in self._last:
                 callback()
         finally:
             self._ended.set()
+        if stuck:
+            # Closing the server, and the interpreter's own end, would wait for the thread of that call for ever.
+            logger.error("a call did not end within %g s of being cut off; the process ends without it", CUT_OFF_S)
+            sys.stderr.flush()
+            os._exit(1)
         logger.info("ended")
 
     def _watch_signals(self, stack: ExitStack) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from services.renderer.options import RendererOptions
+from services.renderer.overruns import Overruns
 from services.renderer.servicer import Renderer
 from services.renderer.streams import Streams
 from spiral.engines import create
@@ -39,10 +40,13 @@ def serve(options: RendererOptions) -> int:
     ) as serving:
         streams = Streams(options.max_streams)
         serving.info.engines = ENGINES
-        servicer = Renderer(streams, options.threads, metrics, options.idle_s, draining=serving.stopping.is_set)
+        overruns = Overruns(options.work_s, serving.stop)
+        servicer = Renderer(
+            streams, options.threads, metrics, options.idle_s, overruns, draining=serving.stopping.is_set
+        )
         add_RendererServiceServicer_to_server(servicer, serving.server)
         serving.start()
-        serving.wait()
+        serving.wait(overruns.check)
     return 0
 
 

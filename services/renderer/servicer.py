@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -10,6 +11,7 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
+from services.renderer.overruns import Overruns
 from services.renderer.streams import Streams
 from spiral.engines import Canvases, Engine, EngineMissingError, create
 from spiral.metrics import Metrics
@@ -31,7 +33,13 @@ class Renderer(renderer_pb2_grpc.RendererServiceServicer):
     """Runs engines on behalf of callers; streams share nothing but the count of streams."""
 
     def __init__(
-        self, streams: Streams, threads: int, metrics: Metrics, idle_s: float, draining: Callable[[], bool]
+        self,
+        streams: Streams,
+        threads: int,
+        metrics: Metrics,
+        idle_s: float,
+        overruns: Overruns,
+        draining: Callable[[], bool],
     ) -> None:
         """``threads`` step the canvases of a stream; once ``draining()`` no episode is begun any more.
 
@@ -41,6 +49,7 @@ class Renderer(renderer_pb2_grpc.RendererServiceServicer):
         self._threads = threads
         self._metrics = metrics
         self._idle_s = idle_s
+        self._overruns = overruns
         self._draining = draining
         metrics["spiral_renderer_streams"].set_function(lambda: streams.count)
 
@@ -68,7 +77,7 @@ class Renderer(renderer_pb2_grpc.RendererServiceServicer):
             self._refuse_while_draining()
             if not first.HasField("open"):
                 raise ValueError(f"request: the first is {_which(first)}, but open is right")
-            yield from self._rollout(first.open, requests)
+            yield from self._rollout(first.open, requests, context)
 
     def Render(  # noqa: N802  (gRPC's name)
         self, request: renderer_pb2.RenderRequest, context: grpc.ServicerContext
@@ -84,10 +93,19 @@ class Renderer(renderer_pb2_grpc.RendererServiceServicer):
             if not 1 <= len(actions) <= MAX_ACTIONS:
                 raise ValueError(f"program.actions: {len(actions)} actions are outside 1…{MAX_ACTIONS}")
             engine.spec.validate(actions, engine.name)
-            yield from self._render(engine.scaled(scale), request, actions, context)
+            larger = engine.scaled(scale)
+            if (size := math.prod(larger.canvas_shape)) > MAX_MESSAGE_BYTES - HEADER_BYTES:
+                raise ValueError(
+                    f"scale: {scale} makes frames of {list(larger.canvas_shape)}, {size} bytes, but a message has at "
+                    f"most {MAX_MESSAGE_BYTES - HEADER_BYTES}"
+                )
+            yield from self._render(larger, request, actions, context)
 
     def _rollout(
-        self, opened: renderer_pb2.OpenCanvases, requests: Iterator[renderer_pb2.RolloutRequest]
+        self,
+        opened: renderer_pb2.OpenCanvases,
+        requests: Iterator[renderer_pb2.RolloutRequest],
+        context: grpc.ServicerContext,
     ) -> Iterator[renderer_pb2.RolloutResponse]:
         engine, batch = _engine(opened.engine), opened.batch
         if not 1 <= batch <= MAX_BATCH:
@@ -98,8 +116,8 @@ class Renderer(renderer_pb2_grpc.RendererServiceServicer):
                 f"batch: {batch} observations of {list(engine.observation_shape)} have {size} bytes, but a message has "
                 f"at most {MAX_MESSAGE_BYTES - HEADER_BYTES}"
             )
+        canvases = _open(engine, batch, self._threads, context)
         observations = np.empty(shape, np.uint8)
-        canvases = _open(engine, batch, self._threads)
         count = self._metrics["spiral_renderer_canvases"]
         count.inc(batch)
         try:
@@ -123,7 +141,8 @@ class Renderer(renderer_pb2_grpc.RendererServiceServicer):
         batch = len(observations)
         actions = decode(step.actions, "actions", np.int32, (batch, components))
         start_s = time.perf_counter()
-        canvases.step(actions, out=observations)
+        with self._overruns.limited(canvases):
+            canvases.step(actions, out=observations)
         self._metrics["spiral_renderer_step_seconds"].observe(time.perf_counter() - start_s)
         self._metrics["spiral_renderer_frames_total"].inc(batch)
 
@@ -134,16 +153,15 @@ class Renderer(renderer_pb2_grpc.RendererServiceServicer):
         actions: NDArray[np.int32],
         context: grpc.ServicerContext,
     ) -> Iterator[renderer_pb2.RenderResponse]:
-        canvases = _open(engine, 1, self._threads)
+        canvases = _open(engine, 1, self._threads, context)
         try:
             canvases.reset(np.array([request.program.seed], np.int64))
-            for step, action in enumerate(actions, start=1):
-                if not context.is_active():
-                    return
-                canvases.step(action[np.newaxis])
-                self._metrics["spiral_renderer_frames_total"].inc()
-                if step == len(actions) or (request.every and step % request.every == 0):
-                    yield renderer_pb2.RenderResponse(step=step, frame=encode(canvases.canvas()[0]))
+            with self._overruns.limited(canvases):
+                for step, action in enumerate(actions, start=1):
+                    canvases.step(action[np.newaxis])
+                    self._metrics["spiral_renderer_frames_total"].inc()
+                    if step == len(actions) or (request.every and step % request.every == 0):
+                        yield renderer_pb2.RenderResponse(step=step, frame=encode(canvases.canvas()[0]))
         finally:
             canvases.close()
 
@@ -159,11 +177,15 @@ def _engine(message: program_pb2.EngineSettings) -> Engine:
         raise StatusError(grpc.StatusCode.FAILED_PRECONDITION, str(error)) from error
 
 
-def _open(engine: Engine, batch: int, threads: int) -> Canvases:
+def _open(engine: Engine, batch: int, threads: int, context: grpc.ServicerContext) -> Canvases:
+    """Canvases whose steps end with the call: nobody waits for them any more."""
     try:
-        return engine.open(batch, threads)
+        canvases = engine.open(batch, threads)
     except MemoryError as error:
         raise StatusError(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error)) from error
+    if not context.add_callback(canvases.stop):
+        canvases.stop()
+    return canvases
 
 
 def _seeds(reset: renderer_pb2.ResetCanvases, batch: int) -> NDArray[np.int64]:

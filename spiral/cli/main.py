@@ -64,8 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _refuse("stopped", 130)
     except ValueError as error:
         return _refuse(str(error), 2)
-    except OSError as error:
-        return _refuse(str(error), 1)
+    except (OSError, MemoryError) as error:
+        return _refuse(str(error) or "there is not enough memory", 1)
     except RuntimeError as error:
         if not _is_known(error):
             raise

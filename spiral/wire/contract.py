@@ -10,6 +10,8 @@ from spiral import actions
 from spiral.v1 import action_pb2, program_pb2, version_pb2
 from spiral.versions import Version
 
+MAX_SETTINGS = 1 << 20
+"""Characters of an engine's settings; those of the longest list of brush sizes are a thousandth of it."""
 _KINDS: dict[actions.Kind, action_pb2.ComponentKind.ValueType] = {
     "grid": action_pb2.COMPONENT_KIND_GRID,
     "choice": action_pb2.COMPONENT_KIND_CHOICE,
@@ -58,6 +60,8 @@ def settings_from_proto(message: program_pb2.EngineSettings) -> tuple[str, dict[
     """Name and settings of an engine; ValueError where the settings are no JSON object."""
     if not message.settings_json:
         return message.engine, {}
+    if (size := len(message.settings_json)) > MAX_SETTINGS:
+        raise ValueError(f"settings_json: {size} characters; expected at most {MAX_SETTINGS}")
     try:
         settings = json.loads(message.settings_json)
     except (ValueError, RecursionError) as error:

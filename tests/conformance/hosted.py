@@ -22,6 +22,7 @@ from services.learner.options import LearnerOptions
 from services.renderer import servicer as rendering
 from services.renderer.__main__ import ENGINES
 from services.renderer.options import RendererOptions
+from services.renderer.overruns import Overruns
 from services.renderer.streams import Streams
 from spiral.checkpoints import raise_generation
 from spiral.config_files import load_config
@@ -82,7 +83,9 @@ def hosted_renderer(folder: Path, settings: tuple[str, ...] = ()) -> Iterator[Ta
     rest: dict[str, Any] = {"capabilities": ("render",), "max_streams": MAX_STREAMS, "workers": MAX_STREAMS + 8}
     with Serving("renderer", options, metrics, **rest) as serving:
         serving.info.engines = ENGINES
-        made = rendering.Renderer(Streams(MAX_STREAMS), 1, metrics, 60.0, draining=serving.stopping.is_set)
+        made = rendering.Renderer(
+            Streams(MAX_STREAMS), 1, metrics, 60.0, Overruns(60.0, print), draining=serving.stopping.is_set
+        )
         add_RendererServiceServicer_to_server(made, serving.server)
         serving.start()
         target = RendererTarget("renderer", serving.server.address, settings_json=ENGINE_SETTINGS)

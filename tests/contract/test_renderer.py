@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 import grpc
 import numpy as np
@@ -18,6 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
 
+from services.renderer.overruns import Overruns
 from services.renderer.servicer import Renderer
 from services.renderer.streams import Streams
 from spiral.engines import create
@@ -292,6 +294,47 @@ def test_a_wrong_program_is_refused(
     assert details.startswith(sentence)
 
 
+def test_frames_that_no_message_holds_are_refused_before_anything_is_painted(
+    stub: renderer_pb2_grpc.RendererServiceStub, info: info_pb2.GetInfoResponse
+) -> None:
+    engine = settings_to_proto("mypaint", {"grid": 8, "canvas": 1024, "colour": True})
+    program = program_pb2.Program(engine=engine, actions=encode(np.zeros((1, 8), np.int32)))
+    with pytest.raises(grpc.RpcError) as raised:
+        list(stub.Render(RenderRequest(program=program, scale=5), timeout=10))
+    code, details = refused(raised)
+    assert code == StatusCode.INVALID_ARGUMENT
+    assert details.startswith("scale: 5 makes frames of [5120, 5120, 3], 78643200 bytes, but a message has at most")
+
+
+# A brush of many dabs: a step of 512 canvases is many seconds of work.
+SLOW = {"brush": "tanda/water-05", "view": 8, "brush_sizes": [30.0], "pressure": False}
+
+
+def test_a_step_ends_with_the_call_and_after_its_time(tmp_path: Path) -> None:
+    metrics, streams, stuck = new_metrics("renderer"), Streams(1), SimpleQueue[str]()
+    overruns = Overruns(0.5, stuck.put)
+    server = Server(f"unix:{tmp_path}/r", 4, [Guard()])
+    renderer_pb2_grpc.add_RendererServiceServicer_to_server(
+        Renderer(streams, 1, metrics, 60.0, overruns, draining=lambda: False), server
+    )
+    server.start()
+    step = RolloutRequest(step=StepCanvases(actions=encode(np.tile(np.int32([1, 1023, 31]), (512, 1)))))
+    with rpc.connect(server.address) as channel, ThreadPoolExecutor() as pool:
+        stream = Stream(channel).open(512, SLOW)
+        answer = pool.submit(stream.ask, step)
+        until(lambda: overruns.check() or answer.done(), "the step to be ended")
+        assert answer.exception().code() == StatusCode.DEADLINE_EXCEEDED
+        assert "for more than 0.5 s (--work-s)" in answer.exception().details()
+        until(lambda: streams.count == 0, "the place to be free")
+        stream = Stream(channel).open(512, SLOW)
+        answer = pool.submit(stream.ask, step)
+        until(lambda: overruns.busy, "the step to begin")
+        stream.cancel()
+        until(lambda: streams.count == 0, "the step to end with its call")
+    server.close(0)
+    assert stuck.empty()
+
+
 def test_streams_beyond_the_limit_are_refused_while_health_answers(
     channel: grpc.Channel, stub: renderer_pb2_grpc.RendererServiceStub
 ) -> None:
@@ -332,7 +375,7 @@ def test_a_stream_whose_caller_is_silent_is_ended_and_its_place_is_free(
     metrics, streams = new_metrics("renderer"), Streams(1)
     server = Server(f"unix:{tmp_path}/r", 4, [Guard()])
     renderer_pb2_grpc.add_RendererServiceServicer_to_server(
-        Renderer(streams, 1, metrics, 0.2, draining=lambda: False), server
+        Renderer(streams, 1, metrics, 0.2, Overruns(60.0, print), draining=lambda: False), server
     )
     server.start()
     with rpc.connect(server.address) as channel:

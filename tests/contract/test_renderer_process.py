@@ -17,6 +17,7 @@ import pytest
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from spiral.v1 import renderer_pb2, renderer_pb2_grpc
 from spiral.wire import rpc
 from tests.processes import PATIENCE_S, free_port, has_ended, launch, start, until
 from tests.rollouts import Stream, make_program, paint_here
@@ -194,3 +195,44 @@ def test_a_renderer_is_started_from_the_environment_alone(tmp_path: Path, monkey
         grpc.channel_ready_future(channel).result(PATIENCE_S)
     process.terminate()
     assert process.wait(PATIENCE_S) == 0
+
+
+# A service of which one call waits for what never comes, deaf to its end, as an engine's that does not come back.
+DEAF = """
+import sys, threading
+from spiral import serving
+from spiral.metrics import new_metrics
+from spiral.options import ServiceOptions
+from spiral.v1 import renderer_pb2_grpc
+
+class Deaf(renderer_pb2_grpc.RendererServiceServicer):
+    def DescribeEngine(self, request, context):
+        print("asked", flush=True)
+        threading.Event().wait()
+
+serving.CUT_OFF_S = 0.2
+options = ServiceOptions(listen=sys.argv[1], grace_s=0.2)
+with serving.Serving("renderer", options, new_metrics("renderer")) as serving:
+    renderer_pb2_grpc.add_RendererServiceServicer_to_server(Deaf(), serving.server)
+    serving.start()
+    serving.wait()
+"""
+
+
+def test_a_call_that_does_not_end_keeps_no_service_alive(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/s"
+    command = [sys.executable, "-c", DEAF, address]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        with rpc.connect(address) as channel:
+            stub = renderer_pb2_grpc.RendererServiceStub(channel)
+            asked = stub.DescribeEngine.future(renderer_pb2.DescribeEngineRequest(), wait_for_ready=True)
+            assert process.stdout.readline() == b"asked\n"
+            process.terminate()
+            try:
+                assert process.wait(PATIENCE_S / 3) == 1
+            finally:
+                process.kill()
+            assert asked.exception() is not None
+        assert b"a call did not end within 0.2 s of being cut off" in process.stderr.read()

@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2_grpc
 
 from services.actor.streams import Renderers
 from services.actor.waiting import Waits
+from services.renderer.overruns import Overruns
 from services.renderer.servicer import Renderer
 from services.renderer.streams import Streams
 from spiral.config_files import load_config
@@ -43,7 +44,9 @@ class Town:
     def add(self, address: str) -> None:
         """Start a renderer."""
         server, streams, health = Server(f"{address}:{self.name.port}", 20, [Guard()]), Streams(16), Health()
-        servicer = Renderer(streams, 1, new_metrics("renderer"), PATIENCE_S, draining=lambda: False)
+        servicer = Renderer(
+            streams, 1, new_metrics("renderer"), PATIENCE_S, Overruns(PATIENCE_S, print), draining=lambda: False
+        )
         add_RendererServiceServicer_to_server(servicer, server)
         health_pb2_grpc.add_HealthServicer_to_server(health, server)
         server.start()
