@@ -89,6 +89,7 @@ class PolicyLearner:
             )
         self._entropy_costs = torch.tensor(
             [config.entropy_costs.get(name, config.entropy_cost) for name in policy.spec.names],
+            dtype=policy.dtype,
             device=self.device,
         )
 
@@ -212,8 +213,8 @@ class PolicyLearner:
             bootstrap_value,
             discount=config.discount,
             trace_decay=config.trace_decay,
-            rho_bar=config.rho_bar,
-            c_bar=config.c_bar,
+            rho_bar=config.rho_bar if corrected else 1.0,
+            c_bar=config.c_bar if corrected else 1.0,
         )
         advantages = returns.advantages
         if companions is not None:

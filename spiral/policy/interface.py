@@ -102,6 +102,11 @@ class Policy(nn.Module, ABC):
         self.register_buffer("needed", needed, persistent=False)
         self._narrows = [k for k in range(1, len(spec)) if (needed[:, k] != needed[:, k - 1]).any()]
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights, which all that the network computes follows: float32, or float64 after ``double()``."""
+        return self.counts.dtype
+
     def initial_state(self, batch: int) -> State:
         """State at the start of an episode."""
         del batch
@@ -113,13 +118,13 @@ class Policy(nn.Module, ABC):
         return sum(part[0].numel() for part in self.initial_state(1))
 
     def pack_state(self, state: State) -> Tensor:
-        """The state as one float32 ``[B, state_size]``."""
+        """The state as one ``[B, state_size]``, of the weights' type."""
         return torch.cat([part.flatten(1) for part in state], 1)
 
     def unpack_state(self, packed: Tensor) -> State:
         """What :meth:`pack_state` packed."""
         like = self.initial_state(len(packed))
-        parts = torch.split(packed, [part[0].numel() for part in like], 1)
+        parts = torch.split(packed.to(self.dtype), [part[0].numel() for part in like], 1)
         return tuple(part.view_as(shape) for part, shape in zip(parts, like, strict=True))
 
     def for_this_run(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
@@ -204,7 +209,7 @@ class Policy(nn.Module, ABC):
         return Judged(
             log_prob=(torch.stack(log_probs, -1) * mask).sum(-1).view(T, B),
             entropy=(torch.stack(entropies, -1) * mask).view(T, B, K),
-            value=value.float(),
+            value=value.to(self.dtype),
         )
 
     def _decode(

@@ -75,12 +75,12 @@ class PaperPolicy(Policy):
         self.apply(_initialise)
 
     def initial_state(self, batch: int) -> State:
-        zeros = torch.zeros(batch, FEATURES, device=self.counts.device)
+        zeros = torch.zeros(batch, FEATURES, dtype=self.dtype, device=self.counts.device)
         return zeros, zeros
 
     def see(self, pictures: Tensor) -> Tensor:
-        """0 … 1, channels in front: uint8 ``[…, H, W, C]`` → float32 ``[…, C, H, W]``."""
-        return pictures.movedim(-1, -3).float() / 255
+        """0 … 1, channels in front: uint8 ``[…, H, W, C]`` → ``[…, C, H, W]`` of the weights' type."""
+        return pictures.movedim(-1, -3).to(self.dtype) / 255
 
     def core(self, inputs: Inputs, state: State) -> tuple[Tensor, Tensor, State]:
         T, B = inputs.seen.shape[:2]
@@ -100,7 +100,7 @@ class PaperPolicy(Policy):
 
     def advance(self, k: int, features: Tensor, chosen: Tensor, sight: Sight | None) -> Tensor:
         del sight
-        embedded = self.chosen_in[k](_encode(self.spec.components[k], chosen))
+        embedded = self.chosen_in[k](_encode(self.spec.components[k], chosen, self.dtype))
         advanced: Tensor = features + self.chosen_mlp[k](torch.cat([features, embedded], -1))
         return advanced.relu()
 
@@ -121,12 +121,12 @@ class PaperPolicy(Policy):
         # Before the first action nothing counts: its embedding is masked out altogether.
         mask = self.mask(previous.reshape(T * B, K)) * (inputs.steps > 0).expand(T, B).reshape(T * B, 1)
         embedded = [
-            self.action_in[k](_encode(component, previous[..., k].reshape(T * B))) * mask[:, k : k + 1]
+            self.action_in[k](_encode(component, previous[..., k].reshape(T * B), self.dtype)) * mask[:, k : k + 1]
             for k, component in enumerate(self.spec.components)
         ]
         condition: Tensor = self.action_mlp(torch.cat(embedded, -1))
         if self.noise_mlp is not None and inputs.noise is not None:
-            noise: Tensor = self.noise_mlp(inputs.noise)
+            noise: Tensor = self.noise_mlp(inputs.noise.to(self.dtype))
             condition = condition + noise.repeat(T, 1)
         return condition.view(T * B, CHANNELS, 1, 1)
 
@@ -174,12 +174,12 @@ class PlaceDecoder(nn.Module):
         return logits
 
 
-def _encode(component: Component, value: Tensor) -> Tensor:
-    """Values ``[N]`` → (y, x) in −1 … 1 for a place, one-hot for a choice; float32 ``[N, 2 or size]``."""
+def _encode(component: Component, value: Tensor, dtype: torch.dtype) -> Tensor:
+    """Values ``[N]`` → (y, x) in −1 … 1 for a place, one-hot for a choice; ``[N, 2 or size]`` of ``dtype``."""
     if component.kind == "choice":
-        return F.one_hot(value, component.size).float()
+        return F.one_hot(value, component.size).to(dtype)
     place = torch.stack([value // component.side, value % component.side], -1)
-    return place.float() * (2 / (component.side - 1)) - 1
+    return place.to(dtype) * (2 / (component.side - 1)) - 1
 
 
 def _mlp(*sizes: int) -> nn.Sequential:

@@ -156,12 +156,12 @@ class SmallPolicy(Policy):
                     state[name] = state[name] - shyness(math.isqrt(len(rows)), side)
 
     def see(self, pictures: Tensor) -> Tensor:
-        """As ink in 0 … 1 (white is 0, so a blank page is silent): float32 ``[…, pixels]``.
+        """As ink in 0 … 1 (white is 0, so a blank page is silent): ``[…, pixels]`` of the weights' type.
 
         First as they are, where places will be looked at, then averaged to few pixels.
         """
         few = self._few(pictures)
-        return torch.cat([1 - pictures.flatten(-3) / 255, few], -1) if self.fine else few
+        return torch.cat([1 - pictures.flatten(-3) / self._scalar(255), few], -1) if self.fine else few
 
     def _few(self, pictures: Tensor) -> Tensor:
         leading, (height, width) = pictures.shape[:-3], self.pooled
@@ -171,7 +171,11 @@ class SmallPolicy(Policy):
         sums = sum((rows[..., i, :].int() for i in range(1, down)), rows[..., 0, :].int())
         columns = sums.reshape(*leading, height, width, across, -1)
         sums = sum((columns[..., i, :] for i in range(1, across)), columns[..., 0, :])
-        return 1 - sums.reshape(*leading, -1) / (255 * down * across)
+        return 1 - sums.reshape(*leading, -1) / self._scalar(255 * down * across)
+
+    def _scalar(self, value: float) -> Tensor:
+        """A divisor that makes whole numbers ones of the weights' type in the same pass."""
+        return torch.tensor(value, dtype=self.dtype)
 
     def core(self, inputs: Inputs, state: State) -> tuple[Tensor, Tensor, State]:
         pixels = inputs.seen[..., self.fine :]
@@ -182,7 +186,7 @@ class SmallPolicy(Policy):
             features = features + embedding(inputs.previous_action[..., k])
         features = features + self.step(inputs.steps)
         if self.noise_in is not None and inputs.noise is not None:
-            features = features + self.noise_in(inputs.noise)
+            features = features + self.noise_in(inputs.noise.to(self.dtype))
         if self.glimpse is not None:
             features = features + self.glimpse.see(Sight(inputs, len(inputs.seen), self.pen)).view_as(features)
         features = features.relu()

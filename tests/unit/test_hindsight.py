@@ -20,9 +20,10 @@ B = 16
 
 
 def painted(policy: Policy, unroll: int | None = None) -> Trajectory:
-    """Episodes on canvases that show noise, after targets that are noise; or their first unroll."""
+    """Episodes on canvases that show coarse noise, after targets that are such; or their first unroll."""
     painter = Painter(policy, B, torch.Generator().manual_seed(0), unroll)
-    pictures = np.random.default_rng(0).integers(0, 256, (3, B, 32, 32, 1), dtype=np.uint8)
+    cells = np.random.default_rng(0).integers(0, 2, (3, B, 8, 8, 1), dtype=np.uint8)
+    pictures = (255 * cells).repeat(4, axis=2).repeat(4, axis=3)
     painter.begin(pictures[0], pictures[2])
     while not painter.full:
         painter.act()
@@ -31,7 +32,7 @@ def painted(policy: Policy, unroll: int | None = None) -> Trajectory:
 
 
 def test_hindsight_makes_an_episode_likelier_for_its_own_picture():
-    """Without any reward, the actions become likelier where their own final picture is the target."""
+    """Without any reward: more so than where the target is what they began on, or another's picture."""
     policy = policy_of("small", spec=spec_of(), view=(32, 32, 1), conditional=True)
     trajectory = painted(policy)
     learner = PolicyLearner(
@@ -43,10 +44,14 @@ def test_hindsight_makes_an_episode_likelier_for_its_own_picture():
         inputs = replace(learner._inputs(trajectory, actions), target=policy.see(torch.from_numpy(target)))
         return policy.judge(inputs, actions, ()).log_prob.mean().item()
 
-    before = log_prob(trajectory.observations[-1])
+    finals = trajectory.observations[-1]
+    before = log_prob(finals)
     for _ in range(20):
         learner.learn(trajectory, np.zeros(trajectory.actions.shape[:2], np.float32))
-    assert log_prob(trajectory.observations[-1]) > before + 1
+    after = log_prob(finals)
+    assert after > before + 1
+    assert after > log_prob(trajectory.observations[0]) + 0.05
+    assert after > log_prob(np.roll(finals, 1, axis=0)) + 0.2
     assert learner.take_progress().losses["hindsight"] > 0
 
 

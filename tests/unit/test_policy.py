@@ -40,10 +40,13 @@ def test_teacher_forcing_gives_the_sampled_log_probabilities(network, conditiona
     """Checklist of the method, item 2."""
     view = (32, 32, 1)
     policy = policy_of(network, spec=spec_of(), view=view, conditional=conditional)
-    actions, sampled, inputs = roll_out(policy, view, conditional)
-    with torch.inference_mode():
-        judged = policy.judge(inputs, actions, policy.initial_state(actions.shape[1]))
-    torch.testing.assert_close(judged.log_prob, sampled, atol=1e-5, rtol=0)
+    for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-12)):
+        policy.to(dtype)
+        actions, sampled, inputs = roll_out(policy, view, conditional)
+        with torch.inference_mode():
+            judged = policy.judge(inputs, actions, policy.initial_state(actions.shape[1]))
+        assert {judged.log_prob.dtype, judged.entropy.dtype, judged.value.dtype, sampled.dtype} == {dtype}
+        torch.testing.assert_close(judged.log_prob, sampled, atol=tolerance, rtol=0)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
