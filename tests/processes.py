@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +23,9 @@ T = TypeVar("T")
 
 PATIENCE_S = 60.0
 """Whatever takes longer than this has failed; nothing is expected to take a tenth of it."""
+
+_FIRST_PORT, _PORTS = 20_000, 12_000
+_NUMBERS = itertools.count(os.getpid() * 997)
 
 
 def start(service: str, listen: str, log: Path, *arguments: str) -> subprocess.Popen[bytes]:
@@ -65,7 +71,14 @@ def has_ended(process: psutil.Process) -> bool:
 
 
 def free_port() -> int:
-    """A TCP port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of this machine that nobody listens on.
+
+    Each process counts on from a place of its own, below the ports that the system gives to whoever names none: what
+    runs beside it does not take the port before it is used.
+    """
+    for number in itertools.islice(_NUMBERS, _PORTS):
+        port = _FIRST_PORT + number % _PORTS
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError(f"no port from {_FIRST_PORT} to {_FIRST_PORT + _PORTS - 1} is free")
