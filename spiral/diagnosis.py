@@ -47,6 +47,7 @@ def examine(runs: Path) -> Iterator[Finding]:
         _sockets,
         _ports,
         lambda: _folder(runs),
+        lambda: _ink(runs),
         _cores,
         _memory,
         _torch,
@@ -136,6 +137,30 @@ def _folder(runs: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(place).free
     state: Literal["good", "poor"] = "good" if free >= ENOUGH_DISK_BYTES else "poor"
     yield Finding("runs", state, f"{free / 2**30:.1f} GiB free for {runs}", "" if state == "good" else "make room")
+
+
+def _ink(runs: Path) -> Iterator[Finding]:
+    """Runs whose brush leaves nothing on the canvas; nothing is said where all do."""
+    from spiral.engines import EngineMissingError, create  # noqa: PLC0415
+    from spiral.engines.ink import blank_page, leaves_ink  # noqa: PLC0415
+    from spiral.runs import list_runs  # noqa: PLC0415
+
+    leave: dict[str, bool] = {}
+    for run in list_runs(runs):
+        try:
+            engine = run.config().engine
+            key = f"{engine.name} {sorted(engine.settings.items())}"
+            leave[key] = leave[key] if key in leave else leaves_ink(create(engine.name, engine.settings))
+        except (
+            OSError,
+            ValueError,
+            MemoryError,
+            EngineMissingError,
+        ):  # other findings, and its start, say what is wrong
+            continue
+        if not leave[key]:
+            text = f"run {run.name}: {blank_page(engine.settings.get('brush', 'classic/pen'))}"
+            yield Finding("ink", "poor", text, "begin a run with another brush, or with another name")
 
 
 def _cores() -> Iterator[Finding]:

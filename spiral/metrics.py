@@ -153,6 +153,12 @@ CATALOGUE: tuple[Metric, ...] = (
         "Mean score of the last batch's first and final pictures.",
         kind=("first", "final"),
     ),
+    _metric(
+        "spiral_learner_ink_share",
+        "gauge",
+        "fraction",
+        "Share of strokes that change the picture, in the last episodes: 0 where the brush leaves nothing.",
+    ),
     _metric("spiral_learner_finished", "gauge", "", "1 once the run's limit is reached and nothing more is learnt."),
     _metric(
         "spiral_learner_checkpoint_age_seconds",

@@ -40,6 +40,15 @@ def painted(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.bool_]:
     return paints
 
 
+def laid(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.bool_]:
+    """Which actions ``[T, B, K]`` lay a stroke, or all places of one, on the canvas: bool ``[T, B]``."""
+    paints = painted(actions, spec)
+    if not is_compound(spec):
+        return paints
+    ends: NDArray[np.bool_] = (actions[..., 0] == 1) & np.concatenate([np.zeros_like(paints[:1]), paints[:-1]])
+    return ends
+
+
 def begun(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.bool_]:
     """Which actions paint where the one before did not, the episode's first stroke excepted: bool ``[T, B]``."""
     paints = painted(actions, spec)

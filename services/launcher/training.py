@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from services.launcher import threads as thread_counts
+from services.launcher.brush_report import report_brush
 from services.launcher.composition import Computing
 from services.launcher.configuration import Request
 from services.launcher.display import Display, open_display
@@ -60,7 +61,7 @@ def train_run(wishes: Wishes, stream: TextIO | None = None) -> int:
         )
         try:
             with open_display(stream, _title(opened), lambda: greatest_entropies(opened.run.engine_file)) as display:
-                for sentence in opened.report:
+                for sentence in (*opened.report, *report_brush(opened.run, opened.config)):
                     display.say(sentence)
                 failure = "" if opened.reached else _train(wishes, opened, wanted, limits, display, stop)
             _end(opened, wishes.judged, stream, stop)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from services.learner.unrolls import Places
 from spiral.actions import ActionSpec
 from spiral.evaluation.targets import mse
-from spiral.strokes import painted
+from spiral.strokes import laid, painted
 from spiral.trajectories import Trajectory
 
 
@@ -39,6 +39,10 @@ def border_figures(
         told["score_final"] = float(scores[-1, where.ends].mean())
         told["terms"] = {name: float(values[-1, where.ends].mean()) for name, values in terms.items()}
         told["paint_share"] = float(painted(ended.actions, spec).mean())
+        strokes = laid(ended.actions, spec)
+        if strokes.any():
+            changes = (ended.observations[1:] != ended.observations[:-1]).any((2, 3, 4))
+            told["ink_share"] = float(changes[strokes].mean())
         if ended.targets is not None:
             told["mse"] = float(mse(ended.observations[-1], ended.targets).mean())
     return told

@@ -95,6 +95,8 @@ class Teller:
         for term, value in record["terms"].items():
             metrics["spiral_learner_term"].labels(term=term).set(value)
         metrics["spiral_learner_reward"].set(record["reward"])
+        if (ink := record.get("ink_share")) is not None:
+            metrics["spiral_learner_ink_share"].set(ink)
         for kind in ("first", "final"):
             if (score := record.get(f"score_{kind}")) is not None:  # long episodes take a while to end
                 metrics["spiral_learner_score"].labels(kind=kind).set(score)

@@ -103,6 +103,8 @@ def test_terms_are_weighted_as_configured_and_shown(tmp_path: Path) -> None:
     assert record["score_final"] == pytest.approx(combined[-1].mean(), abs=1e-5)
     assert record["reward"] == pytest.approx((combined[-1] - combined[0]).mean(), abs=1e-5)  # differences telescope
     teller.recorded({**record, "waits": {}}, actors=1, painted_s=0.0)
+    assert 0 < record["ink_share"] <= 1, "the pen leaves ink"
+    assert metrics.registry.get_sample_value("spiral_learner_ink_share") == record["ink_share"]
     for name, scores in terms.items():
         shown = metrics.registry.get_sample_value("spiral_learner_term", {"term": name})
         assert shown == pytest.approx(scores[-1].mean())

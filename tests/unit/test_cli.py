@@ -234,8 +234,12 @@ def test_render_refuses_what_it_cannot_read_or_write(tmp_path: Path, capsys: pyt
 def test_doctor_finds_what_is_there_and_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    run = Run(tmp_path / "blank")
+    run.path.mkdir()
+    run.config_file.write_text(load_config("demo", ["engine.settings.brush=deevad/spray"]).to_yaml())
     assert main(["doctor", "--runs", str(tmp_path)]) == 0
     out = capsys.readouterr().out
+    assert re.search(r"^. ink .*run blank: the brush \"deevad/spray\" leaves nothing", out, re.MULTILINE)
     for subject in ("Python", "libmypaint", "brushes", "sockets", "ports", "cores", "memory", "torch", "GPU"):
         assert re.search(rf"^. {subject} ", out, re.MULTILINE), subject
     monkeypatch.setenv("SPIRAL_BRUSHES", str(tmp_path / "none"))

@@ -10,7 +10,7 @@ from spiral.config import PolicyConfig
 from spiral.engines.mypaint.engine import action_spec
 from spiral.engines.mypaint.settings import MyPaintSettings
 from spiral.policy import build_policy
-from spiral.strokes import begun, lengths, painted, pen_of
+from spiral.strokes import begun, laid, lengths, painted, pen_of
 
 GRID = 8
 CURVE = action_spec(MyPaintSettings(grid=GRID))
@@ -27,6 +27,7 @@ def test_a_curve_is_painted_by_one_action() -> None:
     flags = actions(CURVE, [(0,), (1,), (1,), (0,), (1,), (0,), (0,), (1,)])
     assert painted(flags, CURVE)[:, 0].tolist() == [False, True, True, False, True, False, False, True]
     assert np.flatnonzero(begun(flags, CURVE)).tolist() == [4, 7]
+    assert np.flatnonzero(laid(flags, CURVE)).tolist() == [1, 2, 4, 7]
 
 
 @pytest.mark.parametrize("spec", [COMPOUND, BARE])
@@ -34,6 +35,7 @@ def test_a_compound_stroke_has_a_begin_and_further_places(spec: ActionSpec) -> N
     flags = actions(spec, [(0,), (1,), (0,), (0,), (1,), (1,), (0,), (1,)])
     assert painted(flags, spec)[:, 0].tolist() == [False, False, True, True, False, False, True, False]
     assert np.flatnonzero(begun(flags, spec)).tolist() == [6]
+    assert np.flatnonzero(laid(flags, spec)).tolist() == [4, 7]
 
 
 def test_the_length_of_a_curve_is_nearly_that_of_the_bezier_curve() -> None:

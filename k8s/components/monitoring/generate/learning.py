@@ -56,10 +56,13 @@ def _policy(board: Dashboard) -> Dashboard:
         .with_panel(chart("Losses", [Line(f"max by (term) ({of('spiral_learner_loss')})", "{{term}}")]))
         .with_panel(
             chart(
-                "Share of actions that paint",
-                [Line(f"avg({of('spiral_actor_paint_fraction')})", "of all actors")],
+                "Share of actions that paint, and of strokes that leave ink",
+                [
+                    Line(f"avg({of('spiral_actor_paint_fraction')})", "actions that paint, of all actors"),
+                    Line(f"avg({of('spiral_learner_ink_share')})", "strokes that change the picture"),
+                ],
                 unit="percentunit",
-                text="The others move the brush without a trace.",
+                text="The other actions move the brush; strokes that change nothing teach nothing.",
                 low=0,
             )
         )

@@ -1,0 +1,27 @@
+"""What is to be said of a run's engine at its start: that its strokes are invisible, or not those it learnt with."""
+
+from __future__ import annotations
+
+import json
+
+from spiral.config import RunConfig
+from spiral.engines import EngineMissingError, create
+from spiral.engines.description import EngineDescription
+from spiral.engines.ink import blank_page, leaves_ink
+from spiral.runs import Run
+
+
+def report_brush(run: Run, config: RunConfig) -> list[str]:
+    """Sentences for the user; none where the engine can't be made, which whoever needs it refuses."""
+    try:
+        engine = create(config.engine.name, config.engine.settings)
+    except (ValueError, EngineMissingError):
+        return []
+    said = [] if leaves_ink(engine) else [blank_page(config.engine.settings.get("brush", "classic/pen"))]
+    try:
+        version = EngineDescription.from_json(json.loads(run.engine_file.read_text())).version
+    except (OSError, ValueError):  # a new run; a damaged file is the learner's to refuse
+        return said
+    if (difference := engine.differs(version)) is not None:
+        said.append(f"the run began with another engine: {difference}; what it paints from now on may look different")
+    return said
