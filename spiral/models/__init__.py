@@ -1,9 +1,9 @@
 """Trained models: a policy's averaged weights, the configuration that it learnt by, and a card that says what it is.
 
 A model is a folder of ``policy.safetensors``, ``config.yaml``, ``card.yaml`` and ``samples.png``. Those that ship with
-the package lie here, one folder each; ``spiral models export`` makes one of any run. To train one on takes its
-``discriminator.safetensors`` (float16), too: in the model's folder, or in ``training/NAME`` of the repository, which
-keeps them out of the package.
+the package lie here, one folder each; ``spiral models export`` makes one of any run. To train a model further takes its
+``discriminator.safetensors`` (float16), too. It lies beside the policy in a checkout; the wheel and the images leave it
+out, because no picture needs it.
 """
 
 from __future__ import annotations
@@ -68,9 +68,8 @@ def find_model(name: str) -> Path:
 
 def find_discriminator(folder: Path) -> Path | None:
     """The discriminator of the model in ``folder``; None where it has come without one."""
-    beside = Path(str(resources.files("spiral"))).parent / "training" / folder.name / DISCRIMINATOR
-    places = [folder / DISCRIMINATOR, *([beside] if shipped_models().get(folder.name) == folder else [])]
-    return next((place for place in places if place.is_file()), None)
+    found = folder / DISCRIMINATOR
+    return found if found.is_file() else None
 
 
 def read_card(folder: Path) -> Card:
