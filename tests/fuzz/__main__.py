@@ -17,6 +17,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.fuzz import corpus
+
 INSTRUMENTED = ["spiral", "services", "numpy.lib", "zipfile", "gzip"]
 """Python code whose branches count as coverage; the rest is C or not ours."""
 LONGEST_BYTES = 1 << 16
@@ -60,7 +62,7 @@ def _fuzz(name: str, seconds: int, out: Path) -> None:
     import atheris  # noqa: PLC0415  # only who fuzzes needs it
 
     with atheris.instrument_imports(include=INSTRUMENTED):
-        from tests.fuzz.targets import CORPUS, TARGETS, check, silenced  # noqa: PLC0415  # seen by atheris from here on
+        from tests.fuzz.targets import TARGETS, check, silenced  # noqa: PLC0415  # seen by atheris from here on
     silenced()
     target = TARGETS[name]
     options = [
@@ -71,7 +73,11 @@ def _fuzz(name: str, seconds: int, out: Path) -> None:
         "-timeout=60",
         "-print_final_stats=1",
     ]
-    atheris.Setup([sys.argv[0], *options, str(out / name), str(CORPUS / name)], lambda data: check(target, data))
+    kept = out / "kept" / name  # not a temporary folder: libFuzzer ends the process, and nobody would remove it
+    kept.mkdir(parents=True, exist_ok=True)
+    for file, content in corpus.read(name).items():
+        (kept / file).write_bytes(content)
+    atheris.Setup([sys.argv[0], *options, str(out / name), str(kept)], lambda data: check(target, data))
     atheris.Fuzz()
 
 

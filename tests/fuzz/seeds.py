@@ -1,6 +1,6 @@
 """The first inputs of each target's corpus: right ones, and the traps that the formats are known for.
 
-``python -m tests.fuzz.seeds`` writes them to ``corpus/``.
+``python -m tests.fuzz.seeds`` adds them to ``corpus/``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from spiral.v1.trajectory_pb2 import (
 )
 from spiral.wire import tensors
 from spiral.wire.contract import spec_to_proto, version_to_proto
-from tests.fuzz.targets import CORPUS, CUT, join
+from tests.fuzz import corpus
+from tests.fuzz.targets import CUT, join
 from tests.trajectory_messages import BATCH, GOOD, REFUSED, SPEC, VERSION, hello
 
 DEEP = b"[" * 100_000
@@ -177,6 +178,4 @@ def seeds() -> dict[str, dict[str, bytes]]:
 
 if __name__ == "__main__":
     for target, inputs in seeds().items():
-        (CORPUS / target).mkdir(parents=True, exist_ok=True)
-        for name, content in inputs.items():
-            (CORPUS / target / name).write_bytes(content)
+        corpus.add(target, inputs)

@@ -1,7 +1,7 @@
 """Everything that reads bytes from outside, each as a function of bytes that may raise its declared errors alone.
 
 A target is used three ways: the tests replay its corpus and bend it with Hypothesis; ``python -m tests.fuzz`` fuzzes
-it by coverage; and what that finds becomes a file of its corpus.
+it by coverage; and what that finds is added to its corpus.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from spiral.v1.tensor_pb2 import Tensor
 from spiral.v1.trajectory_pb2 import LearnerMessage
 from spiral.wire import tensors
 from spiral.wire.contract import spec_from_proto
+from tests.fuzz import corpus
 from tests.trajectory_messages import CONTRACT, SPEC, VERSION, hello, make_admission, make_trajectory
 
-CORPUS = Path(__file__).parent / "corpus"
 SLACK_BYTES = 48 << 20
 """What an interpreter may take beside what a target reads: caches, imports on first use, freed memory that it keeps."""
 SMALL_BYTES = 1 << 20
@@ -57,7 +57,7 @@ class Target:
     @property
     def corpus(self) -> list[bytes]:
         """The inputs that are kept, in the order of their names."""
-        return [file.read_bytes() for file in sorted((CORPUS / self.name).iterdir())]
+        return list(corpus.read(self.name).values())
 
 
 def split(data: bytes) -> list[bytes]:

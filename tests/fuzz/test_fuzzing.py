@@ -16,7 +16,8 @@ from services.actor.weights import WeightsError, assemble
 from spiral.checkpoints import CheckpointError, read_latest
 from spiral.datasets.arrays import read_arrays
 from spiral.v1.learner_pb2 import GetWeightsResponse, WeightsHeader
-from tests.fuzz.targets import CORPUS, TARGETS, Target, check
+from tests.fuzz import corpus
+from tests.fuzz.targets import TARGETS, Target, check
 
 EDITS = 8
 """Most changes to an input at a time; more leave nothing of it."""
@@ -31,7 +32,7 @@ def quiet() -> Iterator[None]:
 
 
 def test_every_target_has_a_corpus_and_no_corpus_is_of_none() -> None:
-    assert {folder.name for folder in CORPUS.iterdir()} == set(TARGETS)
+    assert corpus.names() == set(TARGETS)
     assert all(target.corpus for target in TARGETS.values())
 
 
@@ -51,8 +52,8 @@ def bent(target: Target) -> st.SearchStrategy[bytes]:
             data = data[:at] + put + data[at + removed :]
         return data
 
-    corpus = st.sampled_from([data for data in target.corpus if len(data) < 1 << 15])
-    return st.builds(apply, corpus, st.lists(edit, max_size=EDITS))
+    kept = st.sampled_from([data for data in target.corpus if len(data) < 1 << 15])
+    return st.builds(apply, kept, st.lists(edit, max_size=EDITS))
 
 
 @pytest.mark.parametrize("name", TARGETS)
