@@ -6,6 +6,7 @@ written aside and renamed, so a reader never meets half a picture.
 
 from __future__ import annotations
 
+import itertools
 import math
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,10 @@ CAPTION = 18
 _FONT = 14
 # Viewers slow frames of less than 20 ms down to 100.
 FASTEST_MS = 20
+MAX_GIF_PIXELS = 1 << 28
+"""Most of a GIF, all its frames together: they take about a minute and a gigabyte."""
+# A GIF's times are multiples of it.
+STEP_MS = 10
 
 
 def contact_sheet(images: Images, columns: int | None = None, scale: int | None = None, margin: int = 4) -> Image.Image:
@@ -80,6 +85,11 @@ def strip(columns: Mapping[str, Images], scale: int | None = None, margin: int =
     return side_by_side(columns, 1, scale, margin)
 
 
+def picture(image: Images) -> Image.Image:
+    """One picture as it is, uint8 [H, W, C]: with its alpha, where it has 4 channels."""
+    return Image.fromarray(image) if image.shape[2] == 4 else _tiles(image[np.newaxis])[0]
+
+
 def save_png(image: Image.Image, path: Path) -> None:
     """Write a PNG, aside and then renamed; its folder is made."""
     _replace(path, lambda aside: image.save(aside, format="PNG"))
@@ -97,7 +107,8 @@ def save_painting_gif(
     """Write a GIF of paintings being painted at the same time, stroke by stroke; it repeats for ever.
 
     `paintings` are uint8 [T, H, W, C], one a program; a shorter one waits finished for the others. The last frame stays
-    `hold_ms`. Raises ValueError for different sizes, no frame, or frames shorter than 20 ms.
+    `hold_ms`. A GIF counts in 10 ms, so frames differ by so much where the time of all would be wrong otherwise. Raises
+    ValueError for different sizes, no frame, frames shorter than 20 ms, or a picture that stays longer than 655 s.
     """
     if not paintings or not all(len(painting) for painting in paintings):
         raise ValueError("painting GIF: there is no painting or one without frames; at least 1 frame each is needed")
@@ -107,16 +118,25 @@ def save_painting_gif(
     if len(shapes) > 1:
         raise ValueError(f"painting GIF: frames of different shapes {sorted(shapes)}; all need one")
     length = max(len(painting) for painting in paintings)
-    frames = [
+    frames = (  # made as they are written: large ones need the memory
         contact_sheet(np.stack([painting[min(moment, len(painting) - 1)] for painting in paintings]), columns, scale)
         for moment in range(length)
-    ]
-    durations = [ms_per_frame] * (length - 1) + [hold_ms]
+    )
+    durations = _in_steps([ms_per_frame] * (length - 1) + [hold_ms])
 
     def write(aside: Path) -> None:
-        frames[0].save(aside, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+        next(frames).save(aside, "GIF", save_all=True, append_images=frames, duration=durations, loop=0)
 
-    _replace(path, write)
+    try:
+        _replace(path, write)
+    except OverflowError as error:  # frames that are equal are one, which stays for the time of all
+        raise ValueError("painting GIF: a picture stays for longer than 655 s, which a GIF can't say") from error
+
+
+def _in_steps(durations_ms: Sequence[int]) -> list[int]:
+    """Durations rounded to a GIF's steps such that each frame ends as near as can be to where it should, ms."""
+    ends = [0, *(STEP_MS * round(end / STEP_MS) for end in itertools.accumulate(durations_ms))]
+    return [end - start for start, end in itertools.pairwise(ends)]
 
 
 def save_learning_curve(path: Path, records: Sequence[Mapping[str, Any]], title: str = "") -> None:

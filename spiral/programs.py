@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic_core import from_json
 
 from spiral.engines import Engine, create
+from spiral.machine import require_memory
 from spiral.validation import sentence
 
 FORMAT = "spiral-program/1"
@@ -185,13 +186,16 @@ def render(program: Program, scale: int = 1, every: int | None = None) -> NDArra
     where the picture does not keep its look at that scale.
     """
     engine = _engine_for(program, scale, every)
-    count = math.ceil(len(program.actions) / every) if every else 1
-    if (size := count * math.prod(engine.canvas_shape)) > MAX_PICTURES_BYTES:
+    shape = _shape(engine, program, every)
+    if (size := math.prod(shape)) > MAX_PICTURES_BYTES:
         raise ValueError(
-            f"scale: {scale} makes {count} pictures of {size} bytes in all, but at most {MAX_PICTURES_BYTES} are made "
-            "at a time; a smaller scale or a larger every is right"
+            f"scale: {scale} makes {shape[0]} pictures of {size} bytes in all, but at most {MAX_PICTURES_BYTES} are "
+            "made at a time; a smaller scale or a larger every is right"
         )
-    images = np.stack([frame for _, frame in _paint(engine, program, every)])
+    require_memory(size, f"scale: {scale}: {shape[0]} pictures of {shape[2]}×{shape[1]} pixels")
+    images = np.empty(shape, np.uint8)
+    for image, (_, frame) in zip(images, _paint(engine, program, every), strict=True):
+        image[:] = frame
     if scale > 1 and (alike := _alike(program, images[-1], scale)) < ALIKE:
         warnings.warn(
             f"scale: {scale} times as large, the picture looks different: its correlation with the original is "
@@ -199,6 +203,15 @@ def render(program: Program, scale: int = 1, every: int | None = None) -> NDArra
             stacklevel=2,
         )
     return images
+
+
+def shape_of(program: Program, scale: int = 1, every: int | None = None) -> tuple[int, int, int, int]:
+    """``[frames, H, W, C]`` of what :func:`render` would give; ValueError as there, and nothing is painted."""
+    return _shape(create(program.engine, program.settings).scaled(scale), program, every)
+
+
+def _shape(engine: Engine, program: Program, every: int | None) -> tuple[int, int, int, int]:
+    return (math.ceil(len(program.actions) / every) if every else 1, *engine.canvas_shape)
 
 
 def _alike(program: Program, large: NDArray[np.uint8], scale: int) -> float:

@@ -25,7 +25,7 @@ from services.learner.slots import fewest_slots
 from services.learner.unrolls import places
 from spiral import datasets
 from spiral.checkpoints import CheckpointError, CheckpointStore, State, raise_generation
-from spiral.computing import compute_with
+from spiral.computing import compute_with, flush_denormals
 from spiral.config import RunConfig
 from spiral.engines import Canvases, create
 from spiral.engines.description import EngineDescription
@@ -203,4 +203,4 @@ def deterministic(threads: int) -> Iterator[None]:
         torch.use_deterministic_algorithms(before[0])
         torch.set_num_threads(before[1])
         choice.fill_uninitialized_memory = before[2]
-        torch.set_flush_denormal(False)
+        flush_denormals(False)

@@ -13,6 +13,8 @@ from spiral.outputs import refuse_to_overwrite, remember
 from spiral.replacing import replacing
 
 ENDINGS = (".png", ".gif", ".npz")
+WRITER_BYTES = 16
+"""Of memory for each pixel of a picture that is being written."""
 
 
 def render(
@@ -42,18 +44,28 @@ def render(
     import numpy as np  # noqa: PLC0415
 
     from spiral import pictures  # noqa: PLC0415
-    from spiral.programs import Program  # noqa: PLC0415
+    from spiral.machine import require_memory  # noqa: PLC0415
+    from spiral.programs import Program, shape_of  # noqa: PLC0415
     from spiral.programs import render as replay  # noqa: PLC0415
 
     with warnings.catch_warnings(record=True) as noticed:
         warnings.simplefilter("always", UserWarning)
-        images = replay(Program.load(program), scale, every or (1 if out.suffix == ".gif" else None))
+        loaded, every = Program.load(program), every or (1 if out.suffix == ".gif" else None)
+        count, height, width, channels = shape_of(loaded, scale, every)
+        what = f"{count} {'picture' if count == 1 else 'pictures'} of {width}×{height}"
+        if out.suffix == ".gif" and (pixels := count * height * width) > pictures.MAX_GIF_PIXELS:
+            raise ValueError(
+                f"scale: {scale} makes {what}, {pixels:,} pixels in all, but a GIF gets at most "
+                f"{pictures.MAX_GIF_PIXELS:,}; expected a smaller scale or a larger every"
+            )
+        require_memory(count * height * width * channels + WRITER_BYTES * height * width, f"scale: {scale}: {what}")
+        images = replay(loaded, scale, every)
     for notice in noticed:
         typer.echo(f"spiral: {notice.message}", err=True)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.suffix == ".png":
-            pictures.save_png(pictures.contact_sheet(images[-1:], scale=1, margin=0), out)
+            pictures.save_png(pictures.picture(images[-1]), out)
         elif out.suffix == ".gif":
             pictures.save_painting_gif(out, [images], ms_per_frame=ms, scale=1)
         else:
@@ -62,5 +74,5 @@ def render(
         remember([out])
     except OSError as error:
         raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
-    count, height, width, _ = images.shape
-    typer.echo(f"{out}: {count} {'picture' if count == 1 else 'pictures'} of {width}×{height}")
+    on_white = ", on white: a GIF has no alpha" if out.suffix == ".gif" and channels == 4 else ""
+    typer.echo(f"{out}: {what}{on_white}")

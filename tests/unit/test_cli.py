@@ -218,6 +218,19 @@ def test_render_replays_a_program(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert images.max() > 250
 
 
+def test_render_keeps_alpha_in_a_png_and_says_that_a_gif_has_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"grid": 8, "colour": True, "alpha": True, "background": "transparent"}
+    Program("mypaint", settings, np.array([[1, 63, 7, 2, 9, 19, 0, 0]])).save(tmp_path / "p.json")
+    for name, said in (("x.png", "64×64\n"), ("x.gif", "64×64, on white: a GIF has no alpha\n")):
+        assert main(["render", str(tmp_path / "p.json"), "--out", str(tmp_path / name)]) == 0
+        assert capsys.readouterr().out.endswith(said)
+    with Image.open(tmp_path / "x.png") as picture:
+        assert picture.mode == "RGBA"
+        assert picture.getextrema()[3] == (0, 255)
+
+
 def test_render_refuses_what_it_cannot_read_or_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     program = tmp_path / "p.json"
     PROGRAM.save(program)
@@ -225,6 +238,9 @@ def test_render_refuses_what_it_cannot_read_or_write(tmp_path: Path, capsys: pyt
     assert "no ending that is known" in refused(capsys, "render", str(program), "--out", str(tmp_path / "x.bmp"))
     assert "there is no file" in refused(capsys, "render", str(tmp_path / "q.json"), "--out", out)
     assert "scale" in refused(capsys, "render", str(program), "--scale", "200", "--out", out)
+    Program("mypaint", {"canvas": 512, "grid": 16}, PROGRAM.actions.repeat(3, 0)).save(tmp_path / "large.json")
+    gif = refused(capsys, "render", str(tmp_path / "large.json"), "--scale", "16", "--out", str(tmp_path / "x.gif"))
+    assert "scale: 16 makes 6 pictures of 8192×8192, 402,653,184 pixels in all, but a GIF gets at most" in gif
     program.write_text(program.read_text().replace("200", "256"))
     assert 'component "end"' in refused(capsys, "render", str(program), "--out", out)
     program.write_text("{")

@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from services.launcher.lockstep import deterministic
-from spiral.computing import compute_with
+from spiral.computing import compute_with, flush_denormals
 
 
 @pytest.fixture
 def _as_before() -> Iterator[None]:
     threads = torch.get_num_threads()
-    torch.set_flush_denormal(False)
+    flush_denormals(False)
     yield
     torch.set_num_threads(threads)
-    torch.set_flush_denormal(False)
+    flush_denormals(False)
 
 
 def tiny() -> float:
@@ -45,3 +45,17 @@ def test_lockstep_computes_likewise_and_leaves_the_process_as_it_was():
         assert tiny() == 0
     assert tiny() > 0
     assert torch.get_num_threads() == threads
+
+
+@pytest.mark.usefixtures("_as_before")
+def test_threads_that_computed_before_count_likewise_within_lockstep_and_as_before_after_it():
+    def denormal() -> float:
+        """Share of the numbers that a product of two threads leaves denormal."""
+        return float((torch.full((1 << 20,), 1e-30) * 1e-9 > 0).float().mean())
+
+    torch.set_num_threads(2)
+    assert denormal() == 1
+    with deterministic(2):
+        assert denormal() == 0
+    torch.set_num_threads(2)
+    assert denormal() == 1

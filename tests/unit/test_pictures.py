@@ -103,6 +103,21 @@ def test_a_gif_shows_each_stroke_and_holds_the_last(tmp_path: Path):
     assert ink == [16, 32, 48, 56, 64]  # the shorter one waits finished
 
 
+@pytest.mark.parametrize("ms", [20, 25, 29, 125])
+def test_a_gif_s_frames_end_when_they_should_to_the_step_that_it_can_store(tmp_path: Path, ms: int):
+    save_painting_gif(tmp_path / "x.gif", [noise(9, 8, 8, 1)], ms_per_frame=ms, hold_ms=1004, scale=1)
+    with Image.open(tmp_path / "x.gif") as gif:
+        ends = np.cumsum([frame.info["duration"] for frame in ImageSequence.Iterator(gif)])
+    right = np.array([*(ms * np.arange(1, 9)), 8 * ms + 1004])
+    assert np.abs(ends - right).max() <= 5
+
+
+def test_a_picture_that_stays_longer_than_a_gif_can_say_is_refused(tmp_path: Path):
+    with pytest.raises(ValueError, match="stays for longer than 655 s"):
+        save_painting_gif(tmp_path / "x.gif", [noise(1, 8, 8, 1).repeat(12, 0)], ms_per_frame=60_000)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("paintings", "ms", "says"),
     [
