@@ -8,6 +8,7 @@ from typing import Any
 
 from spiral.config import RunConfig
 from spiral.config_files import parse_config, read_tree
+from spiral.paths import PREFIX, same_brush
 
 FIXED = (
     "data",
@@ -45,8 +46,16 @@ def changes(before: RunConfig, after: RunConfig) -> Iterator[Change]:
 
 
 def fixed_change(before: RunConfig, after: RunConfig) -> Change | None:
-    """The first setting that differs and may not; None where checkpoints of the one go on with the other."""
-    return next((change for change in changes(before, after) if change.fixed), None)
+    """The first setting that differs and may not; None where checkpoints of the one go on with the other.
+
+    Where a folder of pictures lies may change; the discriminator compares what is in it.
+    """
+    return next((change for change in changes(before, after) if change.fixed and not _only_elsewhere(change)), None)
+
+
+def _only_elsewhere(change: Change) -> bool:
+    folders = change.key == "data" and all(str(data).startswith(PREFIX) for data in (change.before, change.after))
+    return folders or same_brush(change.before, change.after)
 
 
 def check_goes_on(checkpoint: str, config: RunConfig) -> None:

@@ -203,7 +203,7 @@ class RunConfig(Section):
     seed: int = Field(0, ge=0, lt=2**31)
     """Seed of everything random."""
     data: str = "mnist-sample"
-    """Data set, by name."""
+    """Data set, by name, or ``folder:PATH``: a folder or zip of pictures."""
     num_actions: int = Field(20, ge=1, le=1000)
     """Actions of an episode, T."""
     unroll: int = Field(50, ge=1, le=1000)

@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from spiral.config import RunConfig
+from spiral.paths import located
 from spiral.validation import sentence
 
 
@@ -22,11 +23,14 @@ def preset_names() -> list[str]:
     return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
 
 
-def load_config(preset_or_file: str, settings: Sequence[str] = ()) -> RunConfig:
+def load_config(
+    preset_or_file: str, settings: Sequence[str] = (), base: Path | None = None, *, as_typed: bool = False
+) -> RunConfig:
     """Read a preset (by name) or a YAML file and apply ``key=value`` settings such as ``learner.reuse=2``.
 
-    Raises ValueError with a sentence that names the key, the value and what would be right, and whether a setting or
-    the file is at fault.
+    Paths become absolute: those of settings from the working directory, those of a file from ``base``, where that is
+    given, else from the working directory, too. ``as_typed`` leaves them, for another machine. Raises ValueError with a
+    sentence that names the key, the value and what would be right, and whether a setting or the file is at fault.
     """
     if preset_or_file in preset_names():
         text = resources.files("spiral").joinpath("presets", f"{preset_or_file}.yaml").read_text()
@@ -41,6 +45,7 @@ def load_config(preset_or_file: str, settings: Sequence[str] = ()) -> RunConfig:
         raise ValueError(f"preset: {_unknown(preset_or_file, preset_names())}")
     tree |= read_tree(text, where)
     _refuse_unknown(tree, RunConfig, f"{where}: ")
+    tree = tree if as_typed else located(tree, base or Path.cwd())
     alone = copy.deepcopy(tree)
     for setting in settings:
         key, equals, value = setting.partition("=")
@@ -52,7 +57,7 @@ def load_config(preset_or_file: str, settings: Sequence[str] = ()) -> RunConfig:
         except ValueError as error:
             raise ValueError(f"--set {setting}: {error}") from error
     try:
-        return RunConfig.model_validate(tree)
+        return RunConfig.model_validate(tree if as_typed else located(tree, Path.cwd()))
     except ValidationError as error:
         wrong = sentence(error)
         raise ValueError(f"{blame(settings, wrong) if _is_valid(alone) else where}: {wrong}") from error

@@ -56,6 +56,11 @@ class Run:
         return self.path / "initial-card.yaml"
 
     @property
+    def data_file(self) -> Path:
+        """What its pictures are, JSON: count, checksum and, of a folder, each file; compared at each start."""
+        return self.path / "data.json"
+
+    @property
     def engine_file(self) -> Path:
         """What the renderer said of its engine when the run began, JSON."""
         return self.path / "engine.json"

@@ -129,7 +129,7 @@ def load_trained(run: Run) -> Trained:
 
 def load_model(folder: Path) -> Trained:
     """Load a model's folder; ValueError where it is damaged or of another network."""
-    config = load_config(str(folder / CONFIG))
+    config = load_config(str(folder / CONFIG), base=folder)
     try:
         weights = parse_weights((folder / POLICY).read_bytes())
     except OSError as error:

@@ -15,11 +15,12 @@ from services.discriminator.measuring import Meter
 from services.discriminator.options import DiscriminatorOptions
 from services.discriminator.servicer import Discriminator
 from services.discriminator.worker import Worker
+from spiral import learnt_from
 from spiral.checkpoints import CheckpointError, CheckpointStore, raise_generation
 from spiral.compatibility import check_goes_on
 from spiral.computing import compute_with
 from spiral.config import RunConfig
-from spiral.datasets import load
+from spiral.datasets import Dataset, load
 from spiral.devices import choose_device
 from spiral.engines import EngineMissingError, create
 from spiral.metrics import new_metrics
@@ -41,9 +42,10 @@ def serve(options: DiscriminatorOptions) -> int:
         metrics = new_metrics("discriminator")
         with Serving("discriminator", options, metrics, capabilities=("sample-targets",)) as serving:
             observation_shape = _observation_shape(options, config)
-            judge = _build(options, config, observation_shape, generation)
+            dataset = _load(config, observation_shape)
+            judge = _build(options, config, observation_shape, generation, dataset)
             store = CheckpointStore(directory, config.learner.keep)
-            log.info("generation %d, %s", generation, _resume(judge, store, Run(options.run_dir), config))
+            log.info("generation %d, %s", generation, _resume(judge, store, Run(options.run_dir), config, dataset))
             meter = Meter(metrics, judge, config.learner.checkpoint_s)
             worker = _start_worker(options, config, judge, store, meter, serving)
             serving.on_end(worker.close)
@@ -77,18 +79,26 @@ def _observation_shape(options: DiscriminatorOptions, config: RunConfig) -> tupl
         ) from error
 
 
-def _build(
-    options: DiscriminatorOptions, config: RunConfig, observation_shape: tuple[int, int, int], generation: int
-) -> Judge:
+def _load(config: RunConfig, observation_shape: tuple[int, int, int]) -> Dataset:
     height, width, channels = observation_shape
     if channels not in {1, 3}:
         raise StartError(f"observation_shape: {channels} channels; 1 (grey) or 3 (colour) is right")
     dataset = load(config.data, (height, width), colour=channels == 3)
+    for note in dataset.notes:
+        log.warning("%s: %s", dataset.name, note)
+    return dataset
+
+
+def _build(
+    options: DiscriminatorOptions,
+    config: RunConfig,
+    observation_shape: tuple[int, int, int],
+    generation: int,
+    dataset: Dataset,
+) -> Judge:
     device = choose_device(options.device)
     settled = settle_precision(options.precision, device, Run(options.run_dir), config, dataset)
     log.info("%s: %d pictures; %s", dataset.name, len(dataset.train), settled)
-    for note in dataset.notes:
-        log.warning("%s: %s", dataset.name, note)
     return build_judge(
         config,
         observation_shape,
@@ -100,12 +110,15 @@ def _build(
     )
 
 
-def _resume(judge: Judge, store: CheckpointStore, run: Run, config: RunConfig) -> str:
+def _resume(judge: Judge, store: CheckpointStore, run: Run, config: RunConfig, dataset: Dataset) -> str:
     """Continue from the newest checkpoint; in words, what was found. ValueError where it is of another kind of run."""
     found = store.latest()
+    if found is not None:
+        check_goes_on(found.config, config)
+    if changed := learnt_from.store(run, config.data, dataset, learnt=found is not None):
+        log.warning("%s", changed)
     if found is None:
         return "a new run with a model's discriminator" if begin(judge, run) else "a new run: no checkpoint yet"
-    check_goes_on(found.config, config)
     judge.restore(found.state)
     skipped = "".join(f"; skipped: {sentence}" for sentence in found.skipped)
     return f"resumed from {found.path} at {judge.version.number} updates{skipped}"

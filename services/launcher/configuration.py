@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.launcher.data_check import say_relative
 from spiral.compatibility import changes
 from spiral.config import RunConfig
 from spiral.config_files import blame, load_config, preset_names
+from spiral.learnt_from import same_files
 from spiral.models import CONFIG, POLICY, find_discriminator, read_card
 from spiral.runs import Run
 
@@ -60,9 +62,10 @@ def new_config(request: Request, run: Run) -> RunConfig:
     if request.model is None:
         return load_config(request.preset or _own_preset(run), request.settings)
     as_it_was = str(request.model / CONFIG)
-    judge = load_config(as_it_was, request.settings).discriminator
+    judge = load_config(as_it_was, request.settings, request.model).discriminator
     alone = judge.kind == "learned" and find_discriminator(request.model) is None
-    return load_config(as_it_was, [f"learner.hold_batches={HOLD_BATCHES if alone else 0}", *request.settings])
+    held = f"learner.hold_batches={HOLD_BATCHES if alone else 0}"
+    return load_config(as_it_was, [held, *request.settings], request.model)
 
 
 def begun_with(model: Path, config: RunConfig) -> str:
@@ -97,16 +100,17 @@ def settle(run: Run, request: Request, free: bool) -> Settled:
         )
     begins_from = request.preset if file or other else None
     config = load_config(begins_from or str(run.config_file), request.settings)
-    report, remade = [], False
+    report, remade = say_relative(run, stored), False
     for change in changes(stored, config):
-        if change.fixed and not free:
+        fixed = change.fixed and not (change.key == "data" and same_files(run, config.data))
+        if fixed and not free:
             own = [setting for setting in request.settings if _sets(setting, change.key)]
             raise ValueError(
                 f"{blame(own, '') + ': ' if own else ''}{change.key}: {change.after!r} does not fit the run "
                 f'"{run.name}", which has learnt with {change.before!r}; choose another name with --run, or begin '
                 "anew with --fresh"
             )
-        remade |= change.fixed
+        remade |= fixed
         report.append(f"{change.key} was {change.before!r} and is {change.after!r} from now on")
     return Settled(config, report, remade, begins=other)
 

@@ -1,11 +1,16 @@
-"""Whether a new run has pictures to learn from, asked before anything of it is made."""
+"""Whether a run has pictures to learn from, asked before anything is started, and whether they are those of before."""
 
 from __future__ import annotations
 
-from spiral import datasets
+from pathlib import Path
+
+from spiral import datasets, learnt_from
 from spiral.config import RunConfig
-from spiral.datasets.folder import PREFIX
+from spiral.config_files import read_tree
+from spiral.datasets import DatasetMissingError
 from spiral.engines import create
+from spiral.paths import PREFIX, paths_of, relative_paths
+from spiral.runs import Run
 
 
 def check_data(config: RunConfig) -> tuple[str, ...]:
@@ -20,3 +25,45 @@ def check_data(config: RunConfig) -> tuple[str, ...]:
     height, width, channels = create(config.engine.name, config.engine.settings).observation_shape
     found = datasets.load(config.data, (height, width), colour=channels == 3)
     return (f"{found.name}: {len(found.train):,} training and {len(found.test):,} test pictures", *found.notes)
+
+
+def find_data(config: RunConfig) -> None:
+    """ValueError where the pictures of a run that goes on are not there; the discriminator compares what is in them."""
+    try:
+        datasets.require(config.data)
+    except DatasetMissingError as error:
+        moved = f"; if they were moved, say where with --set data={PREFIX}PATH"
+        raise ValueError(f"data: {error}{moved if config.data.startswith(PREFIX) else ''}") from error
+
+
+def say_relative(run: Run, stored: RunConfig) -> list[str]:
+    """What a path that an earlier release kept as it was typed means from now on; ValueError where nothing is there."""
+    tree = read_tree(run.config_file.read_text(), str(run.config_file))
+    report = []
+    for key, path in relative_paths(tree).items():
+        whole = paths_of(stored.model_dump())[key]
+        if not Path(whole).exists():
+            raise ValueError(
+                f"{key}: {run.config_file} has the relative path {path!r}, from the directory where the run began, and "
+                f"{whole} does not exist; go on once from that directory"
+            )
+        report.append(f"{key} was the relative path {path!r}; that is {whole} here, and stays it from now on")
+    return report
+
+
+class DataNews:
+    """What the discriminator stores of a change in the data; the user is told once."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._known = len(self._changes())
+
+    def read(self) -> list[str]:
+        """The sentences since the last call."""
+        changes = self._changes()
+        known, self._known = self._known, len(changes)
+        return changes[known:]
+
+    def _changes(self) -> list[str]:
+        stored = learnt_from.read(self._run)
+        return [] if stored is None else [earlier.change for earlier in stored.before]

@@ -23,7 +23,7 @@ from services.learner.batches import join
 from services.learner.run import LearningRun, ScoredBatch
 from services.learner.slots import fewest_slots
 from services.learner.unrolls import places
-from spiral import datasets
+from spiral import datasets, learnt_from
 from spiral.checkpoints import CheckpointError, CheckpointStore, State, raise_generation
 from spiral.computing import compute_with, flush_denormals
 from spiral.config import RunConfig
@@ -91,6 +91,8 @@ class Lockstep:
         self._batches = 0
         self.seconds: dict[str, float] = dict.fromkeys(("paint", "score", "learn"), 0.0)
         """Time spent so far in each stage."""
+        if changed := learnt_from.store(run, config.data, data, learnt=self.learning.extra is not None):
+            _log.warning("%s", changed)
         if self.learning.extra is None:
             begin(self._judge, run)
         else:

@@ -15,11 +15,13 @@ from typing import Any
 import psutil
 
 from services.launcher.configuration import Request, begun_with, default_name, new_config, settle
-from services.launcher.data_check import check_data
+from services.launcher.data_check import check_data, find_data
 from services.launcher.engine_check import check_engine
 from spiral.config import RunConfig
+from spiral.datasets import DatasetMissingError
 from spiral.learnt import NOTHING, Learnt, read_learnt
 from spiral.models import CARD, POLICY, find_discriminator
+from spiral.paths import PREFIX
 from spiral.runs import Run, name_run
 
 SMALLEST_FREE_BYTES = 64 << 20
@@ -121,7 +123,19 @@ def _opened(run: Run, config: RunConfig, report: list[str], lock: int, learnt: L
 def _check(config: RunConfig, request: Request, data: bool = True) -> list[str]:
     """What is to be said of data and model; ValueError where these or the engine can't be used."""
     check_engine(config, request.settings)
-    said = list(check_data(config)) if data else []
+    said: list[str] = []
+    try:
+        if data:
+            said += check_data(config)
+        else:
+            find_data(config)
+    except DatasetMissingError as error:
+        if request.model is None or not config.data.startswith(PREFIX):
+            raise
+        raise ValueError(
+            f"--from: {request.model.name} has learnt from pictures of its maker's own, which do not come with it "
+            f"({error}); name yours with --set data={PREFIX}PATH"
+        ) from error
     return said if request.model is None else [*said, begun_with(request.model, config)]
 
 
@@ -178,7 +192,7 @@ def write(path: Path, text: str) -> None:
 
 def _begin_with(run: Run, model: Path | None) -> None:
     """Lay what a new run begins with beside its configuration; what a start left here that failed goes."""
-    for file in (run.initial_file, run.initial_card_file, run.initial_discriminator_file):
+    for file in (run.initial_file, run.initial_card_file, run.initial_discriminator_file, run.data_file):
         file.unlink(missing_ok=True)
     if model is None:
         return

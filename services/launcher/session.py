@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 import psutil
 
 from services.launcher.composition import Computing, addresses, compose
+from services.launcher.data_check import DataNews
 from services.launcher.display import Display
 from services.launcher.health import HealthChecks
 from services.launcher.progress import ServiceProgress, Tracker
@@ -43,7 +44,7 @@ def run_services(
         tracker = Tracker(limits, opened.config.actor.groups, opened.learnt)
         checkpoint_s = opened.config.learner.checkpoint_s
         writable = WritableCheck(opened.run.path, checkpoint_s, time.monotonic, display.say)
-        watch = _Watch(supervisor, health, limits, tracker, display, writable)
+        watch = _Watch(supervisor, health, limits, tracker, display, writable, DataNews(opened.run))
         failures = []
         try:
             supervisor.start()
@@ -72,8 +73,9 @@ class _Watch:
         tracker: Tracker,
         display: Display,
         writable: WritableCheck,
+        news: DataNews,
     ) -> None:
-        self._writable = writable
+        self._writable, self._news = writable, news
         self._supervisor, self._limits, self._tracker, self._display = supervisor, limits, tracker, display
         self._scraper = Scraper(
             {watched.name: health.channel(watched.name) for watched in supervisor.services}, time.monotonic
@@ -92,6 +94,8 @@ class _Watch:
             if began is None and self._supervisor.all_serving:
                 began = time.monotonic()
                 self._display.say("all services are ready")
+                for sentence in self._news.read():
+                    self._display.say(sentence)
             seconds = 0.0 if began is None else time.monotonic() - began
             self._display.show(self._tracker.progress(seconds, self._scraper.newest, self._services()))
             if self._limits.seconds is not None and seconds >= self._limits.seconds + LATE_S:

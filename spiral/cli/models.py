@@ -36,8 +36,11 @@ def info(name: Annotated[str, typer.Argument(help="A model that ships, or a fold
     from spiral.models import SAMPLES, find_model, read_card  # noqa: PLC0415
 
     folder = find_model(name)
-    for field, value in read_card(folder).model_dump().items():
+    card = read_card(folder)
+    for field, value in card.model_dump().items():
         text = ", ".join(f"{key} {score:g}" for key, score in value.items()) if isinstance(value, dict) else value
+        if field == "data_sets":
+            text = "; ".join(f"{one.name}, {one.pictures:,} pictures, sha256 {one.sha256}" for one in card.data_sets)
         typer.echo(f"{field}: {text}")
     typer.echo(f"samples: {folder / SAMPLES}")
 

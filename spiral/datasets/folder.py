@@ -16,8 +16,8 @@ from spiral.datasets.polarity import light_on_dark
 from spiral.datasets.prepared import Cache, collect
 from spiral.datasets.reading import Chunk, Reading, in_share
 from spiral.datasets.trees import LARGEST_FILE_BYTES, Tree, is_tree, open_tree, why_not_a_tree
+from spiral.paths import PREFIX
 
-PREFIX = "folder:"
 # A tenth of the pictures is held out for testing.
 TEST_SHARE = 0.1
 # Fewer pictures are learned by heart; the discriminator would tell paintings by not being one of them.

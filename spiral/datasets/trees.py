@@ -59,6 +59,13 @@ class Tree:
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
             raise ValueError(f"{name} in {self.path} is damaged ({error}); get the zip again") from error
 
+    def state(self, name: str) -> tuple[int, int]:
+        """Size of one file, bytes, and the time when it or its zip was last written, ns; OSError where it is gone."""
+        if self.archive is None:
+            found = (self.path / name).stat()
+            return found.st_size, found.st_mtime_ns
+        return self.archive.getinfo(name).file_size, self.path.stat().st_mtime_ns
+
     def below(self, folder: str) -> tuple[str, ...]:
         """The names that have `folder` among their folders."""
         return tuple(name for name in self.names if folder in PurePosixPath(name).parts[:-1])

@@ -12,6 +12,7 @@ import yaml
 
 from spiral.config_files import load_config
 from spiral.outputs import refuse_to_overwrite, remember
+from spiral.paths import relative_paths
 from spiral.wire.edges import SERVICES
 
 GPUS = {"none": (), "each": ("gpu",), "shared": ("gpu/learner", "gpu/cpu-nodes")}
@@ -43,7 +44,7 @@ def write_overlay(manifests: Path, out: Path, values: Values, overwrite: bool = 
         raise ValueError(f'gpu: "{values.gpu}" is unknown; {", ".join(GPUS)} are right')
     if values.settings and values.preset is None:
         raise ValueError("--set: settings go on top of a preset; name it with --preset")
-    run = None if values.preset is None else load_config(values.preset, values.settings).to_yaml()
+    run = None if values.preset is None else _run(values.preset, values.settings)
     written = [out / "kustomization.yaml", *([] if run is None else [out / "run.yaml"])]
     refuse_to_overwrite(written, overwrite)
     out.mkdir(parents=True, exist_ok=True)
@@ -75,3 +76,13 @@ def write_overlay(manifests: Path, out: Path, values: Values, overwrite: bool = 
         tree["patches"] = [{"target": {"kind": "StatefulSet"}, "patch": patch}]
     (out / "kustomization.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
     remember(written)
+
+
+def _run(preset: str, settings: Sequence[str]) -> str:
+    """The run's configuration; its paths are those of pods, so that nothing here could complete them."""
+    config = load_config(preset, settings, as_typed=True)
+    for key, path in relative_paths(config.model_dump()).items():
+        raise ValueError(
+            f"{key}: {path} is a relative path; the path in the pods is needed, for example /var/lib/spiral/…"
+        )
+    return config.to_yaml()

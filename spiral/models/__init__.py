@@ -20,6 +20,19 @@ POLICY, CONFIG, CARD, SAMPLES = "policy.safetensors", "config.yaml", "card.yaml"
 DISCRIMINATOR = "discriminator.safetensors"
 
 
+class DataSet(BaseModel):
+    """Pictures that a model has learnt from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    """Of a folder its own name alone: where it lay is its owner's matter."""
+    pictures: int = Field(ge=0)
+    """Of both splits."""
+    sha256: str
+    """Of the pictures' content, hex, as `spiral data check` tells."""
+
+
 class Card(BaseModel):
     """What a model is, and what it can't do."""
 
@@ -31,6 +44,8 @@ class Card(BaseModel):
     """Whose method it is, and where it departs from the paper's."""
     data: str
     """What it learnt from, and under which licence that is."""
+    data_sets: tuple[DataSet, ...] = ()
+    """The same for machines, oldest first: those of the model that it began with, and each before a change."""
     preset: str
     """What `spiral train` was told; config.yaml has every setting."""
     frames: int = Field(ge=0)

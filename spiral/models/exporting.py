@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import tempfile
 from pathlib import Path
 
 import torch
 import yaml
 
-from spiral import pictures
+from spiral import learnt_from, pictures
 from spiral.checkpoints import CheckpointError, read_latest
-from spiral.models import CARD, CONFIG, DISCRIMINATOR, POLICY, SAMPLES, Card, read_card_file
+from spiral.config import RunConfig
+from spiral.models import CARD, CONFIG, DISCRIMINATOR, POLICY, SAMPLES, Card, DataSet, read_card_file
+from spiral.paths import BRUSH, paths_of, unlocated
 from spiral.policy.weights import dump_weights
 from spiral.runs import Run
 from spiral.trained import Trained, load_trained, targets_for
@@ -30,7 +33,8 @@ def export(
     """Write the model of a run's newest checkpoint to the folder ``out``, which appears as a whole.
 
     Scores are those that ``spiral eval`` found of this checkpoint; frames, hours and machines count those of the model
-    that the run began with, too. The run's discriminator goes to the folder ``discriminator``, where one is named.
+    that the run began with, too. Of the data and of a brush file of its owner's own the model has the names alone, and
+    the brush itself. The run's discriminator goes to the folder ``discriminator``, where one is named.
     Raises ValueError where the run has no checkpoint, or nothing of what is asked for, or ``out`` exists, or another
     discriminator would be overwritten.
     """
@@ -47,6 +51,7 @@ def export(
         summary=summary,
         method=method,
         data=data,
+        data_sets=_data_sets(before, run),
         preset=trained.config.preset or "none",
         frames=trained.frames + (before.frames if before else trained.frames_before),
         hours=round(hours + (before.hours if before else 0.0), 2),
@@ -65,7 +70,10 @@ def export(
         aside = Path(private, out.name)
         aside.mkdir()
         (aside / POLICY).write_bytes(_weights(trained))
-        (aside / CONFIG).write_text(trained.config.to_yaml())
+        settings = trained.config.model_dump(mode="json", by_alias=True)
+        (aside / CONFIG).write_text(RunConfig.model_validate(unlocated(settings)).to_yaml())
+        if brush := paths_of(settings).get(BRUSH):
+            shutil.copyfile(brush, aside / Path(brush).name)
         (aside / CARD).write_text(yaml.safe_dump(card.model_dump(), sort_keys=False, allow_unicode=True, width=110))
         pictures.save_png(sheet, aside / SAMPLES)
         os.replace(aside, out)
@@ -73,6 +81,17 @@ def export(
         discriminator.mkdir(parents=True, exist_ok=True)
         (discriminator / DISCRIMINATOR).write_bytes(learnt)
     return card
+
+
+def _data_sets(before: Card | None, run: Run) -> tuple[DataSet, ...]:
+    """What the model that the run began with had learnt from, then what the run has; nothing where nothing is known."""
+    known = learnt_from.read(run)
+    own: tuple[learnt_from.PictureSet, ...] = () if known is None else (*known.before, known)
+    sets = list(before.data_sets if before else ())
+    for one in own:
+        name = unlocated({"data": one.data})["data"]
+        sets.append(DataSet(name=name, pictures=one.pictures, sha256=one.sha256))
+    return tuple(sets)
 
 
 def _weights(trained: Trained) -> bytes:

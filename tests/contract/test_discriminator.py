@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -283,6 +284,7 @@ def test_sigterm_writes_a_checkpoint_ends_with_0_and_nothing_is_lost(
     assert found is not None
     assert found.state.counters["updates"] == answer.version.number == 6
     assert found.config == load_config("demo", SETTINGS).to_yaml()
+    assert json.loads((service.checkpoints.parents[1] / "data.json").read_text())["pictures"] == 11_000
     # With another network or other pictures it can't go on, and says so before anything is touched but the generation.
     sentence = "does not fit this run, whose checkpoints were made with"
     for setting, value in (("discriminator.channels", "[4, 4]"), ("num_actions", "7")):

@@ -32,4 +32,6 @@ def test_what_makes_no_sense_is_refused(refused: K8s, tmp_path: Path) -> None:
     out = ("--out", str(tmp_path / "o"))
     assert "has no base/kustomization.yaml" in refused("render", *out, "--manifests", str(tmp_path))
     assert '"two" is unknown' in refused("render", *out, "--manifests", str(BASE.parent), "--gpu", "two")
+    typed = ("--preset", "demo", "--set", "data=folder:pics")
+    assert "data: pics is a relative path" in refused("render", *out, "--manifests", str(BASE.parent), *typed)
     assert not (tmp_path / "o").exists()

@@ -1,0 +1,135 @@
+"""What a run learns from, kept in its directory: how many pictures, their checksum, and each file of a folder.
+
+The discriminator, which owns the data, stores it at each start and says what differs from the start before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from spiral.datasets import Dataset
+from spiral.datasets.decoding import SUFFIXES
+from spiral.datasets.trees import open_tree
+from spiral.paths import PREFIX
+from spiral.replacing import replacing
+from spiral.runs import Run
+
+NAMED = 5
+"""So many files are named of those that differ."""
+
+# (bytes, time of the last change in nanoseconds, SHA-256): who finds the first two unchanged reads nothing.
+FileState = tuple[int, int, str]
+
+
+class PictureSet(BaseModel):
+    """Pictures that a run has learnt from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    data: str
+    """As it is configured."""
+    pictures: int
+    """Of both splits."""
+    sha256: str
+    """Of the pictures' content, hex; the same whatever the files are called."""
+
+
+class Earlier(PictureSet):
+    """Those of before the data changed."""
+
+    change: str
+    """What was different afterwards, in a sentence."""
+
+
+class LearntFrom(PictureSet):
+    """Those that it learns from now."""
+
+    files: dict[str, FileState] = {}
+    """Of a folder or zip of the user's own, by name."""
+    before: tuple[Earlier, ...] = ()
+    """Oldest first."""
+
+
+def read(run: Run) -> LearntFrom | None:
+    """What was stored; None where nothing was, or nothing whole."""
+    try:
+        return LearntFrom.model_validate_json(run.data_file.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def store(run: Run, data: str, dataset: Dataset, *, learnt: bool) -> str:
+    """Store what a run learns from; in a sentence what differs from what it ``learnt`` from so far, empty: nothing.
+
+    Raises ValueError where ``data`` is another folder than before with other pictures, OSError where nothing can be
+    written.
+    """
+    known = read(run)
+    files = _files(data, known.files if known is not None and known.data == data else {})
+    pictures = len(dataset.train) + len(dataset.test)
+    now = LearntFrom(data=data, pictures=pictures, sha256=dataset.checksum, files=files)
+    change = ""
+    if known is not None and learnt:
+        change = _change(known, now)
+        if change and known.data != data:
+            raise ValueError(f"data: {change}; set it back, or begin a new run")
+        earlier = Earlier(data=known.data, pictures=known.pictures, sha256=known.sha256, change=change)
+        now = now.model_copy(update={"before": (*known.before, earlier) if change else known.before})
+    if now != known:
+        run.path.mkdir(parents=True, exist_ok=True)
+        with replacing(run.data_file) as aside, aside.open("w", encoding="utf-8") as file:
+            file.write(now.model_dump_json(indent=1) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    return change
+
+
+def same_files(run: Run, data: str) -> bool:
+    """Whether a folder has the pictures that the run has learnt from, whatever they are called."""
+    known = read(run)
+    if known is None or not known.files:
+        return False
+    there = _files(data, {})
+    return sorted(sha256 for *_, sha256 in there.values()) == sorted(sha256 for *_, sha256 in known.files.values())
+
+
+def _files(data: str, known: Mapping[str, FileState]) -> dict[str, FileState]:
+    """The files of a folder or zip of the user's own; none of a set with a name, whose checksum says it all."""
+    if not data.startswith(PREFIX):
+        return {}
+    tree = open_tree(Path(data.removeprefix(PREFIX)), SUFFIXES)
+    found: dict[str, FileState] = {}
+    for name in tree.names:
+        state = tree.state(name)
+        before = known.get(name)
+        unchanged = before is not None and before[:2] == state
+        found[name] = before if unchanged and before else (*state, hashlib.sha256(tree.read(name)).hexdigest())
+    return found
+
+
+def _change(before: LearntFrom, now: LearntFrom) -> str:
+    if (before.sha256, before.pictures) == (now.sha256, now.pictures):
+        return ""
+    counts = f"{before.pictures:,} pictures then (sha256 {before.sha256[:12]}…), {now.pictures:,} now"
+    said = f"{now.data} is not what this run has learnt from: {counts} (sha256 {now.sha256[:12]}…)"
+    if not (before.files and now.files):
+        return said
+    changed = [name for name in now.files if name in before.files and before.files[name][2] != now.files[name][2]]
+    parts = (
+        *_named("new", [name for name in now.files if name not in before.files]),
+        *_named("gone", [name for name in before.files if name not in now.files]),
+        *_named("changed", changed),
+    )
+    return (
+        f"{said}; files: {', '.join(parts)}" if parts else f"{said}; its files are the same, but are read differently"
+    )
+
+
+def _named(what: str, names: Sequence[str]) -> tuple[str, ...]:
+    more = ", …" if len(names) > NAMED else ""
+    return (f"{len(names):,} {what} ({', '.join(names[:NAMED])}{more})",) if names else ()
