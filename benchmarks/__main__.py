@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
 
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from benchmarks import engine, gym, loop, wire
 from benchmarks.machine import OUT, describe_machine
+from spiral import strict_json
 
 PARTS: dict[str, Callable[[], dict[str, float]]] = {
     "engine": engine.run,
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         results |= PARTS[part]()
     results |= describe_machine()
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "bench.json").write_text(json.dumps(results, indent=1) + "\n")
+    (OUT / "bench.json").write_text(strict_json.report(results, indent=1) + "\n")
     table = Table("what", "measured")
     for name, value in results.items():
         table.add_row(name, f"{value:,.3f}" if isinstance(value, float) else str(value))

@@ -7,7 +7,6 @@ for each group is the mean of its runs, the band from the least to the most of t
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.plots import save_lines
+from spiral import strict_json
 from spiral.runs import Run
 
 POINTS = 50
@@ -70,7 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     named = {f"{name} ({len(rows)})": rows for name, rows in curves.items()}
     save_lines(arguments.out, named, edges[1:], "learnt frames", arguments.measure)
     for name, lines in curves.items():
-        print(json.dumps({"group": name, "frames": last, "last tenth": lines[:, -5:].mean(1).round(4).tolist()}))
+        print(
+            strict_json.report({"group": name, "frames": last, "last tenth": lines[:, -5:].mean(1).round(4).tolist()})
+        )
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import subprocess
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from spiral import strict_json
 from spiral.engines.mypaint import MyPaint
 from spiral.engines.mypaint.brushes import find_brush
 from spiral.engines.mypaint.native.build import include_folders
@@ -95,4 +95,4 @@ def run(pairs: int = 7, seconds: float = 1.5) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(run(), indent=1))
+    print(strict_json.report(run(), indent=1))

@@ -7,7 +7,6 @@ to paint, the score rises all along the episode; where only the last ones have, 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.plots import save_lines
 from services.discriminator.network import build_network, to_input
 from services.discriminator.objectives import build_objective
+from spiral import strict_json
 from spiral.checkpoints import read_latest
 from spiral.evaluation.stroke_curve import views_by_action
 from spiral.machine import usable_cores
@@ -72,7 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, mean in scores.items():
         found = {"blank": round(mean[0], 3), "final": round(mean[-1], 3)}
         print(
-            json.dumps({"run": name, **found, "share of each tenth": np.diff(improved[name][ends]).round(3).tolist()})
+            strict_json.report(
+                {"run": name, **found, "share of each tenth": np.diff(improved[name][ends]).round(3).tolist()}
+            )
         )
     lines = {name: share[np.newaxis] for name, share in improved.items()}
     save_lines(arguments.out, lines, strokes, "strokes", "share of the score's improvement so far")

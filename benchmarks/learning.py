@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.machine import OUT, describe_machine
+from spiral import strict_json
 from spiral.evaluation import evaluate_pictures
 from spiral.runs import Run
 from spiral.trained import load_trained
@@ -50,8 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         **describe_machine(),
     }
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "learning.json").write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result, indent=1))
+    (OUT / "learning.json").write_text(strict_json.report(result, indent=1) + "\n")
+    print(strict_json.report(result, indent=1))
     return 0
 
 

@@ -7,7 +7,6 @@ times as large, averaged down by area to the size they were made at, and compare
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral import pictures
+from spiral import pictures, strict_json
 from spiral.engines import create
 from spiral.models import find_model
 from spiral.programs import Program, render
@@ -65,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         result[f"{brush}.ink"] = {"small over largest": round(ink[1] / ink[SCALES[-1]], 3)}
         sizes = {f"{scale * 64} pixels": enlarged(images[:SHOWN], 512) for scale, images in painted.items()}
         pictures.save_png(pictures.strip(sizes, scale=1), out / f"rerendering-{brush}.png")
-    print(json.dumps(result, indent=1))
+    print(strict_json.report(result, indent=1))
     return 0
 
 

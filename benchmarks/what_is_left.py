@@ -8,7 +8,6 @@ paintings, a search that begins with the best. What helps most is what learning 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spiral import strict_json
 from spiral.evaluation import frechet_distance, mse
 from spiral.evaluation.digits import DIGITS, real_digits
 from spiral.evaluation.encoders import lenet_encoder
@@ -139,7 +139,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     trained = load_model(find_model(given.model))
     found = after_targets(trained, given.num) if trained.config.conditional else from_nothing(trained, given.num)
-    print(json.dumps({name: round(value, 4) for name, value in found.items()}, indent=1))
+    print(strict_json.report({name: round(value, 4) for name, value in found.items()}, indent=1))
     return 0
 
 

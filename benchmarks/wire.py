@@ -21,6 +21,7 @@ import numpy as np
 import zmq
 from prometheus_client.parser import text_string_to_metric_families
 
+from spiral import strict_json
 from spiral.actions import ActionSpec, Component
 from spiral.trajectories import Trajectory, TrajectoryContract
 from spiral.v1 import info_pb2, info_pb2_grpc, renderer_pb2, renderer_pb2_grpc
@@ -105,7 +106,7 @@ def _trajectory(spec: ActionSpec) -> list[bytes | memoryview]:
 
 def _send_and_receive(address: str, spec_file: Path, spec: ActionSpec, seconds: float) -> float:
     """MB/s at which trajectories of a process of their own arrive as checked arrays."""
-    spec_file.write_text(json.dumps([[c.name, c.size, c.kind] for c in spec.components]))
+    spec_file.write_text(strict_json.report([[c.name, c.size, c.kind] for c in spec.components]))
     expected = TrajectoryContract(spec, (VIEW, VIEW, 1), T, False, 0).tensors(BATCH)
     with zmq.Context() as context, sockets.router(context, address) as router:
         sender = subprocess.Popen([sys.executable, __file__, "send", address, str(spec_file)])
@@ -148,4 +149,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["send"]:
         _send(*sys.argv[2:])
     else:
-        print(json.dumps(measure(), indent=2))
+        print(strict_json.report(measure(), indent=2))

@@ -7,7 +7,6 @@ in which the agent samples them.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from spiral import strict_json
 
 Kind = Literal["grid", "choice"]
 
@@ -140,4 +141,4 @@ def contract_digest(
     }
     if unroll is not None:
         contract["unroll"] = unroll
-    return hashlib.sha256(json.dumps(contract, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(strict_json.exact(contract, separators=(",", ":"), ascii=True).encode()).hexdigest()

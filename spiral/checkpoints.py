@@ -1,4 +1,4 @@
-"""Checkpoints that are never torn: written aside, synced, renamed, and verified when they are read.
+"""Checkpoints that are never torn and hold finite numbers alone: written aside, synced, renamed, verified when read.
 
     generation = raise_generation(directory)        # before a socket opens
     store = CheckpointStore(directory, keep=3)
@@ -13,7 +13,6 @@ is saved as its state, a uint8 tensor; a NumPy generator as ``bit_generator.stat
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import re
@@ -28,9 +27,12 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from spiral import strict_json
+from spiral.finite import require_finite
 from spiral.manifests import CHECKPOINT_NAME, FORMAT, MANIFEST, parse_json, read_verified
 
 _GROUP = re.compile(r"[a-z][a-z0-9_-]*")
+_LEFT_OVER = re.compile(r"(writing|removing)-\d{8}")
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +72,9 @@ class CheckpointStore:
         self._damaged: list[Path] = []
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            for left_over in (*directory.glob("writing-*"), *directory.glob("removing-*")):
-                shutil.rmtree(left_over)
+            for left_over in directory.iterdir():
+                if _LEFT_OVER.fullmatch(left_over.name) and _is_folder(left_over):
+                    shutil.rmtree(left_over)
         except OSError as error:
             raise _cannot("use", directory, error) from error
         if not os.access(directory, os.W_OK | os.X_OK):
@@ -80,26 +83,32 @@ class CheckpointStore:
     def save(self, state: State, config: str) -> Path:
         """Write a checkpoint; when this returns it is on the disk, whole. Older ones beyond ``keep`` go.
 
-        Raises CheckpointError where it can't be written (disk full, read-only); those there stay as they are.
+        Raises CheckpointError where it can't be written (disk full, read-only) or something in it is not finite; those
+        there stay as they are.
         """
         for group in state.tensors:
             if not _GROUP.fullmatch(group):
                 raise ValueError(f'group: "{group}" does not make a file name; letters, digits, - and _ are right')
-        there = self._paths()
-        number = 1 + max((int(path.name[-8:]) for path in (*there, *self._damaged)), default=0)
+        try:
+            counters = strict_json.exact(state.counters, indent=1).encode()
+            for group, tensors in state.tensors.items():
+                require_finite(tensors, group)
+        except ValueError as error:
+            raise CheckpointError(f"checkpoints: this one is not written, the last one stands: {error}") from error
+        number = self._free_number()
         final = self._directory / f"checkpoint-{number:08d}"
         aside = self._directory / f"writing-{number:08d}"
         try:
             aside.mkdir()
             contents = {
-                "counters.json": json.dumps(state.counters, indent=1).encode(),
+                "counters.json": counters,
                 "config.yaml": config.encode(),
                 **{f"{group}.safetensors": _pack(tensors) for group, tensors in state.tensors.items()},
             }
             for name, content in contents.items():
                 _write(aside / name, content)
             files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-            _write(aside / MANIFEST, json.dumps({"format": FORMAT, "sha256": files}, indent=1).encode())
+            _write(aside / MANIFEST, strict_json.exact({"format": FORMAT, "sha256": files}, indent=1).encode())
             _sync_directory(aside)
             aside.rename(final)
             _sync_directory(self._directory)
@@ -118,17 +127,26 @@ class CheckpointStore:
         self._damaged.clear()
         return _latest(self._directory, self._damaged.append)
 
-    def _paths(self) -> list[Path]:
-        """Checkpoints there, oldest first."""
-        return _checkpoints(self._directory)
+    def _free_number(self) -> int:
+        """One more than the newest whole checkpoint's, or the next one that no file stands in the way of."""
+        number = 1 + max((int(path.name[-8:]) for path in self._whole()), default=0)
+        while any(os.path.lexists(self._directory / f"{name}-{number:08d}") for name in ("checkpoint", "writing")):
+            number += 1
+        return number
+
+    def _whole(self) -> list[Path]:
+        """Checkpoints that are not known to be damaged, oldest first."""
+        return [path for path in _checkpoints(self._directory) if path not in self._damaged]
 
     def _remove_old(self) -> None:
         """Leave the newest ``keep`` whole ones; failing to remove is no reason to stop."""
-        whole = [path for path in self._paths() if path not in self._damaged]
-        for path in (*self._damaged, *whole[: -self._keep]):
+        for path in (*self._damaged, *self._whole()[: -self._keep]):
             # Renamed first, so that a removal cut short is not taken for a checkpoint.
             aside = path.with_name(f"removing-{path.name[-8:]}")
             try:
+                if path.is_symlink():  # what it points to is somebody else's
+                    path.unlink()
+                    continue
                 path.rename(aside)
                 shutil.rmtree(aside)
             except OSError as error:
@@ -198,13 +216,20 @@ def unpack_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor
 
 
 def _checkpoints(directory: Path) -> list[Path]:
-    """Checkpoints there, oldest first."""
-    return sorted(path for path in directory.iterdir() if CHECKPOINT_NAME.fullmatch(path.name))
+    """Checkpoints there, oldest first; what has such a name and is no folder is none."""
+    return sorted(path for path in directory.iterdir() if CHECKPOINT_NAME.fullmatch(path.name) and path.is_dir())
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _latest(directory: Path, damaged: Callable[[Path], None]) -> Checkpoint | None:
     """The newest whole checkpoint; ``damaged`` is told of each newer one that is not."""
     skipped: list[str] = []
+    for path in directory.iterdir():
+        if CHECKPOINT_NAME.fullmatch(path.name) and not path.is_dir():
+            log.warning("%s is no checkpoint, because it is no folder; it is left alone", path)
     for path in reversed(_checkpoints(directory)):
         try:
             state, config = _read(path)
@@ -235,6 +260,8 @@ def _read(path: Path) -> tuple[State, str]:
         for name, content in contents.items()
         if name.endswith(".safetensors")
     }
+    for group, tensors_of_group in tensors.items():
+        require_finite(tensors_of_group, group)
     return State(parse_json(contents["counters.json"]), tensors), contents["config.yaml"].decode()
 
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from spiral import strict_json
 
 Distance = Literal["l2", "colour-emd"]
 """Distances to the target that our discriminator can answer as score terms."""
 
 
 class Section(BaseModel):
-    """Base of all sections: immutable, and a key that does not exist is an error."""
+    """Base of all sections: immutable, numbers are finite, and a key that does not exist is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class EngineConfig(Section):
@@ -28,6 +30,15 @@ class EngineConfig(Section):
     """Engine, by name."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """The engine's own settings; see its README."""
+
+    @field_validator("settings")
+    @classmethod
+    def _numbers_are_finite(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        try:
+            strict_json.exact(settings)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"engine.settings: {settings!r} makes no JSON: {error}") from error
+        return settings
 
 
 class PolicyConfig(Section):
@@ -79,10 +90,10 @@ class LearnerConfig(Section):
     off_policy: Literal["vtrace", "clip", "decoupled", "none"] = "vtrace"
     """Correction for the difference between the weights that painted and those that learn: importance weights, or a
     surrogate clipped about the weights that painted (``clip``) or about those before the batch (``decoupled``)."""
-    rho_bar: float = Field(1.0, gt=0)
-    """Truncation of the importance weights: in V-trace's temporal differences, and of ``decoupled``."""
-    c_bar: float = Field(1.0, gt=0)
-    """V-trace: truncation of the importance weights in the trace."""
+    rho_bar: float = Field(1.0, gt=0, allow_inf_nan=True)
+    """Truncation of the importance weights: in V-trace's temporal differences, and of ``decoupled``; .inf: none."""
+    c_bar: float = Field(1.0, gt=0, allow_inf_nan=True)
+    """V-trace: truncation of the importance weights in the trace; .inf: none."""
     clip: float = Field(0.2, gt=0, lt=1)
     """Clipped surrogate: allowed change of an action's probability, as a share."""
     reuse: int = Field(1, ge=1, le=16)
@@ -132,8 +143,8 @@ class LearnerConfig(Section):
     paintings_per_target: int = Field(1, ge=1, le=16)
     """Conditional runs: how often in a row the discriminator hands out each target. Above 1 the advantages of its
     paintings are taken against each other's."""
-    gradient_clip: float = Field(40.0, gt=0)
-    """Largest norm of the gradient."""
+    gradient_clip: float = Field(40.0, gt=0, allow_inf_nan=True)
+    """Largest norm of the gradient; .inf: no limit."""
     average: float = Field(0.995, ge=0, lt=1)
     """Decay of the running average of the weights, each update; painting uses the average."""
     checkpoint_s: float = Field(60.0, gt=0)

@@ -31,7 +31,8 @@ NOTHING = Learnt()
 def read_learnt(run: Run) -> Learnt:
     """Counters of the learner's newest whole checkpoint; damaged ones are passed over, as the learner does."""
     folder = run.checkpoints("learner")
-    paths = [path for path in folder.iterdir() if CHECKPOINT_NAME.fullmatch(path.name)] if folder.is_dir() else []
+    there = folder.iterdir() if folder.is_dir() else []
+    paths = [path for path in there if CHECKPOINT_NAME.fullmatch(path.name) and path.is_dir()]
     for path in sorted(paths, reverse=True):
         try:
             counters = parse_json(read_verified(path)["counters.json"])

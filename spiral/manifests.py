@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from pathlib import Path
 from typing import Any
+
+from spiral import strict_json
 
 FORMAT = 1
 """Layout of a checkpoint; raised when an older reader would misunderstand a newer one."""
@@ -18,7 +19,7 @@ CHECKPOINT_NAME = re.compile(r"checkpoint-(\d{8})")
 def parse_json(content: bytes) -> Any:
     """Plain values; ValueError also where they lie deeper in each other than this interpreter can follow."""
     try:
-        return json.loads(content)
+        return strict_json.read(content)
     except RecursionError as error:
         raise ValueError("its JSON is nested too deeply") from error
 

@@ -14,6 +14,7 @@ import prometheus_client
 import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from spiral.saturation import KINDS
 from spiral.software import software_version
 from spiral.wire.addresses import split_tcp
 from spiral.wire.edges import SERVICES, Service
@@ -145,6 +146,13 @@ CATALOGUE: tuple[Metric, ...] = (
         component=(),
     ),
     _metric("spiral_learner_loss", "gauge", "", "Terms of the loss in the last update.", term=()),
+    _metric(
+        "spiral_learner_saturated_seconds",
+        "gauge",
+        "seconds",
+        "Time for which the entropy of all components, or the gradient, has been 0.",
+        kind=KINDS,
+    ),
     _metric("spiral_learner_reward", "gauge", "reward", "Mean return of the episodes of the last batch."),
     _metric(
         "spiral_learner_score",
@@ -164,7 +172,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "spiral_learner_checkpoint_age_seconds",
         "gauge",
         "seconds",
-        "Time since this process wrote a checkpoint, or started.",
+        "Time since the first batch was learnt from that no checkpoint holds; 0: all is saved.",
     ),
     _metric(
         "spiral_learner_checkpoint_interval_seconds",
@@ -214,7 +222,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "spiral_discriminator_checkpoint_age_seconds",
         "gauge",
         "seconds",
-        "Time since this process wrote a checkpoint, or started.",
+        "Time since the first batch was learnt from that no checkpoint holds; 0: all is saved.",
     ),
     _metric(
         "spiral_discriminator_checkpoint_interval_seconds",

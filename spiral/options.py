@@ -67,7 +67,7 @@ HostPort = Annotated[str, AfterValidator(_host_port)]
 class ServiceOptions(BaseModel):
     """What every service is told."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     listen: Address
     """Address of its gRPC server: host:port (port 0: a free one) or unix:/path."""
@@ -170,13 +170,13 @@ def run(schema: type[O], service: str, serve: Callable[[O], int], argv: Sequence
         return refuse(service, error)
 
 
-def refuse(service: str, error: Exception, log: Path = TERMINATION_LOG) -> int:
-    """Say why the service doesn't start, to people and to Kubernetes; the exit code 2."""
+def refuse(service: str, error: Exception, log: Path = TERMINATION_LOG, code: int = 2) -> int:
+    """Say why the service doesn't start, or ends, to people and to Kubernetes; the exit code."""
     text = f"{service}: {error}"
     sys.stderr.write(text + "\n")
     if os.access(log, os.W_OK):
         log.write_text(text)
-    return 2
+    return code
 
 
 def parse(schema: type[O], service: str, argv: Sequence[str], environment: Mapping[str, str]) -> O:

@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from spiral import strict_json
 from spiral.replacing import replacing
 
 MANIFEST = ".spiral-outputs.json"
@@ -53,7 +54,9 @@ def remember(paths: Iterable[Path]) -> None:
         known = {name: digest for name, digest in _read(folder).items() if (folder / name).exists()}
         known |= {name: digest for name in names if (digest := _digest(folder / name))}
         with replacing(folder / MANIFEST) as aside:
-            aside.write_text(json.dumps({"format": FORMAT, "sha256": dict(sorted(known.items()))}, indent=1) + "\n")
+            aside.write_text(
+                strict_json.exact({"format": FORMAT, "sha256": dict(sorted(known.items()))}, indent=1) + "\n"
+            )
 
 
 def _read(folder: Path) -> dict[str, str]:

@@ -17,6 +17,7 @@ from typing import Literal
 
 import torch
 
+from spiral import strict_json
 from spiral.machine import cpu_flags
 from spiral.replacing import replacing
 
@@ -145,4 +146,4 @@ def _read(file: Path, device: torch.device) -> Precision | None:
 def _write(file: Path, settled: Settled) -> None:
     facts = {"precision": settled.precision.name, "device": settled.precision.device, "why": settled.why}
     with replacing(file) as aside:
-        aside.write_text(json.dumps(facts, indent=1) + "\n")
+        aside.write_text(strict_json.report(facts, indent=1) + "\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import warnings
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic_core import from_json
 
+from spiral import strict_json
 from spiral.engines import Engine, create
 from spiral.machine import require_memory
 from spiral.validation import sentence
@@ -91,7 +91,7 @@ class Program:
 
     def to_json(self) -> str:
         """The program file's text, one action a line."""
-        head = json.dumps(
+        head = strict_json.exact(
             {
                 "format": FORMAT,
                 "engine": self.engine,
@@ -100,9 +100,8 @@ class Program:
                 "seed": self.seed,
             },
             indent=1,
-            ensure_ascii=False,
         )
-        rows = ",\n  ".join(json.dumps(row) for row in self.actions.tolist())
+        rows = ",\n  ".join(strict_json.exact(row) for row in self.actions.tolist())
         return f'{head.removesuffix("}").rstrip()},\n "actions": [\n  {rows}\n ]\n}}\n'
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -30,11 +31,12 @@ class Page:
 
 
 def parse_page(text: str) -> Page:
-    """Values of a metrics page in Prometheus' text format; ValueError where it is none."""
+    """Finite values of a metrics page in Prometheus' text format; ValueError where it is none."""
     return Page(
         {
             (sample.name, tuple(sorted(sample.labels.items()))): sample.value
             for family in text_string_to_metric_families(text)
             for sample in family.samples
+            if math.isfinite(sample.value)
         }
     )

@@ -18,6 +18,7 @@ import grpc.aio
 from services.actor.retrying import BackOff, end_if_cancelled
 from services.actor.shipping import ContractError
 from services.actor.waiting import Waits
+from spiral.finite import NotFiniteValuesError
 from spiral.policy import Policy
 from spiral.policy.weights import load_weights, parse_weights
 from spiral.v1 import learner_pb2_grpc
@@ -157,7 +158,7 @@ class CurrentPolicy:
                 await self.refresh()
 
     async def refresh(self) -> None:
-        """Take newer weights, if there are any to be had.
+        """Take newer weights, if there are any to be had that are finite.
 
         ContractError where the learner learns another task, ValueError where its weights are of another network.
         """
@@ -169,8 +170,12 @@ class CurrentPolicy:
         if newer is None:
             return
         version, data = newer
-        # Two modules in turn: copying one costs ten times what filling it does.
-        load_weights(self._spare, parse_weights(data))
+        try:
+            # Two modules in turn: copying one costs ten times what filling it does.
+            load_weights(self._spare, parse_weights(data))
+        except NotFiniteValuesError as error:
+            _log.warning("weights %s of the learner are refused: %s", version, error)
+            return
         self.policy, self._spare = self._spare, self.policy
         self.version, self._arrived_at = version, self._clock()
         self._arrived(self)

@@ -21,10 +21,12 @@ from spiral.compatibility import check_goes_on
 from spiral.computing import compute_with
 from spiral.config import RunConfig
 from spiral.datasets import Dataset, load
+from spiral.dead_end import DeadEnd
 from spiral.devices import choose_device
+from spiral.divergence import DivergedError
 from spiral.engines import EngineMissingError, create
 from spiral.metrics import new_metrics
-from spiral.options import StartError, run
+from spiral.options import StartError, refuse, run
 from spiral.runs import Run
 from spiral.serving import Serving
 from spiral.v1.discriminator_pb2_grpc import add_DiscriminatorServiceServicer_to_server
@@ -38,6 +40,9 @@ def serve(options: DiscriminatorOptions) -> int:
     try:
         config = options.run_config()
         directory = Run(options.run_dir).checkpoints("discriminator")
+        dead_end = DeadEnd(directory, config, options.precision)
+        if sentence := dead_end.standing():
+            raise StartError(sentence)
         generation = raise_generation(directory)
         metrics = new_metrics("discriminator")
         with Serving("discriminator", options, metrics, capabilities=("sample-targets",)) as serving:
@@ -63,7 +68,18 @@ def serve(options: DiscriminatorOptions) -> int:
             serving.wait()
     except (ValueError, OSError, CheckpointError) as error:
         raise StartError(str(error)) from error
+    if isinstance(worker.failure, DivergedError):
+        return _diverged(dead_end, worker.failure)
     return 1 if worker.failure else 0
+
+
+def _diverged(dead_end: DeadEnd, error: DivergedError) -> int:
+    """Write down why it ends; the exit code."""
+    try:
+        dead_end.record(str(error))
+    except OSError as failure:
+        log.error("not written down: %s", failure)
+    return refuse("discriminator", error, code=1)
 
 
 def _observation_shape(options: DiscriminatorOptions, config: RunConfig) -> tuple[int, int, int]:
@@ -137,6 +153,7 @@ def _start_worker(
         serving.info.version = judge.version
 
     def checkpoint() -> None:
+        judge.check()
         store.save(judge.state(), config.to_yaml())
         meter.saved()
 

@@ -79,8 +79,18 @@ class Judge(Protocol):
         """
         ...
 
+    @property
+    def remembered(self) -> int:
+        """Batches remembered since it was made: what there is to lose."""
+        ...
+
     def pay_debt(self) -> tuple[Update, ...]:
-        """Make the updates that were earned and not made yet."""
+        """Make the updates that were earned and not made yet; without those that were taken back, because something
+        was not finite. DivergedError where that has been so three times in a row, here and wherever it learns."""
+        ...
+
+    def check(self) -> None:
+        """Make sure, without learning, that the newest weights can be learnt from; go back to sound ones where not."""
         ...
 
     def sample_targets(self, count: int, test: bool) -> NDArray[np.uint8]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 import torch
@@ -26,12 +27,14 @@ from services.discriminator.judge import (
 from services.discriminator.l2 import L2Judge
 from services.discriminator.masks import draw_masks, pair
 from services.discriminator.network import Critic, build_network, to_input
-from services.discriminator.objectives import Objective, Pictures, build_objective
+from services.discriminator.objectives import Loss, Objective, Pictures, build_objective
 from services.discriminator.replay import Remembered, ReplayBuffer
 from services.discriminator.statistics import RunningStatistics
 from spiral.checkpoints import State, pack_optimiser, unpack_optimiser
 from spiral.config import DiscriminatorConfig, RunConfig
 from spiral.datasets import Dataset
+from spiral.divergence import NotFiniteError, SoundWeights
+from spiral.finite import require_finite
 from spiral.precision import FP32, Precision
 from spiral.versions import Version
 
@@ -74,6 +77,9 @@ class LearnedJudge:
         self._optimiser = torch.optim.Adam(
             self._network.parameters(), lr=config.learning_rate, betas=config.betas, fused=True
         )
+        self._sound = self._new_sound()
+        self.remembered = 0
+        """See :class:`Judge`."""
         self._generator = torch.Generator().manual_seed(seed)
         self._targets = targets
         self._replay = ReplayBuffer(config.replay)
@@ -106,6 +112,7 @@ class LearnedJudge:
             return known
         updates: tuple[Update, ...] = ()
         if remember:
+            self.remembered += 1
             updates = self.pay_debt()
             self._remember(observations[-1], targets, ends)
             # Before the first of the long episodes has ended there is nothing to learn from.
@@ -113,7 +120,7 @@ class LearnedJudge:
             if self._config.update_first:
                 updates += self.pay_debt()
         scores = Scores(
-            {"discriminator": self._judge(observations, targets), **self._distances(observations, targets)},
+            {"discriminator": self._finite_scores(observations, targets), **self._distances(observations, targets)},
             self.version,
             self._real.now(),
             self._painted.now(),
@@ -134,9 +141,25 @@ class LearnedJudge:
         """Make the updates that remembered batches earned and that were not made yet."""
         updates = []
         while self._debt:
-            updates.append(self._update())
             self._debt -= 1
+            try:
+                updates.append(self._update())
+            except NotFiniteError as error:
+                self._undo(error)
         return tuple(updates)
+
+    def check(self) -> None:
+        """See :class:`Judge`."""
+        if not self._sound.check():
+            self._updates += 1
+
+    def _undo(self, error: NotFiniteError) -> None:
+        self._updates += 1  # a version of its own
+        self._sound.undo(error)
+
+    def _new_sound(self) -> SoundWeights:
+        advice = f"lower discriminator.learning_rate, which is {self._config.learning_rate:g}"
+        return SoundWeights("discriminator", [self._network], self._optimiser, advice)
 
     def sample_targets(self, count: int, test: bool) -> NDArray[np.uint8]:
         """Draw pictures to reproduce, uint8 [N, H, W, C]; raises ValueError where count is outside 1…4096."""
@@ -146,6 +169,12 @@ class LearnedJudge:
         self, observations: NDArray[np.uint8], targets: NDArray[np.uint8] | None
     ) -> dict[str, NDArray[np.float32]]:
         return {} if targets is None else distance_terms(self._config.terms, observations, targets)
+
+    def _finite_scores(self, observations: NDArray[np.uint8], targets: NDArray[np.uint8] | None) -> NDArray[np.float32]:
+        """Scores [F, B], by sound weights where those of the newest are not finite."""
+        while not np.isfinite(scores := self._judge(observations, targets)).all():
+            self._undo(NotFiniteError("the scores are not finite"))  # which raises at the third
+        return scores
 
     def _judge(self, observations: NDArray[np.uint8], targets: NDArray[np.uint8] | None) -> NDArray[np.float32]:
         """Scores [F, B]. A picture that equals its predecessor is judged once: brushes often move without painting.
@@ -170,18 +199,27 @@ class LearnedJudge:
     def _update(self) -> Update:
         """Learn once from as many real pictures as remembered paintings."""
         start = self._clock()
-        painted = self._replay.sample(self._config.batch, self._generator)
-        self._network.train()
-        loss = self._objective.loss(self._network, self._pictures(painted), self._generator, self._updates)
-        self._network.eval()
-        self._optimiser.zero_grad(set_to_none=True)
-        loss.total.backward()  # type: ignore[no-untyped-call]
+        pictures = self._pictures(self._replay.sample(self._config.batch, self._generator))
+        loss = self._gradient(pictures, self._generator)
         self._optimiser.step()
         self._updates += 1
+        self._sound.stepped(partial(self._gradient, pictures, torch.Generator(), learn=False))
         self._real.add(loss.real.cpu().numpy())
         self._painted.add(loss.painted.cpu().numpy())
         terms = {name: float(value) for name, value in loss.terms.items()}
         return Update(float(loss.total.detach()), self._clock() - start, terms)
+
+    def _gradient(self, pictures: Pictures, generator: torch.Generator, learn: bool = True) -> Loss:
+        """The loss, and its gradient in the parameters, for an update or (``learn`` false) to see what the weights are
+        worth, which changes nothing. NotFiniteError where there is none."""
+        self._network.train(learn)
+        loss = self._objective.loss(self._network, pictures, generator, self._updates)
+        self._network.eval()
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.total.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.get_total_norm([p.grad for p in self._network.parameters() if p.grad is not None])
+        self._sound.passed(loss.total, norm, keep=not learn)
+        return loss
 
     def _pictures(self, painted: Remembered) -> Pictures:
         """In a conditional run the data are one point, the target itself (docs/method.md, 2)."""
@@ -243,6 +281,7 @@ class LearnedJudge:
             raise ValueError(
                 f"{what}: its network has the shapes {saved}, this run's has {own}; go on with its own configuration"
             )
+        require_finite(weights, what)
         self._network.load_state_dict(weights)
 
     def restore(self, state: State) -> None:
@@ -252,6 +291,7 @@ class LearnedJudge:
             raise ValueError(f'checkpoint: it is of a judge of kind "{counters.get("kind")}", this one is "learned"')
         self._load("checkpoint", tensors["network"])
         unpack_optimiser(self._optimiser, tensors["optimiser"])
+        self._sound = self._new_sound()
         self._replay = ReplayBuffer(self._config.replay)
         for n in range(sum(name.endswith(".paintings") for name in tensors["replay"])):
             targets = tensors["replay"].get(f"{n}.targets")

@@ -25,6 +25,8 @@ class L2Judge:
         self._generation = generation
         self._answers, self._painted = Answers(), RunningStatistics()
         self._targets = targets
+        self.remembered = 0
+        """See :class:`Judge`."""
 
     @property
     def version(self) -> Version:
@@ -51,6 +53,7 @@ class L2Judge:
             return known
         assert targets is not None  # it was checked
         terms = distance_terms(self._terms, observations, targets)
+        self.remembered += remember
         if remember and (ends is None or ends.any()):
             self._painted.add(terms["l2"][-1] if ends is None else terms["l2"][-1, ends])
         # A real pair is the target twice, at distance 0.
@@ -61,6 +64,9 @@ class L2Judge:
     def pay_debt(self) -> tuple[Update, ...]:
         """Nothing is ever owed."""
         return ()
+
+    def check(self) -> None:
+        """There are no weights."""
 
     def sample_targets(self, count: int, test: bool) -> NDArray[np.uint8]:
         """Draw pictures to reproduce, uint8 [N, H, W, C]; raises ValueError where count is outside 1…4096."""

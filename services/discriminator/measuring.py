@@ -17,8 +17,8 @@ class Meter:
     ) -> None:
         """Start from what the judge has done in the run so far; a checkpoint is due every ``checkpoint_s`` seconds."""
         self._metrics, self._clock = metrics, clock
-        self._saved_at = clock()
-        metrics["spiral_discriminator_checkpoint_age_seconds"].set_function(lambda: clock() - self._saved_at)
+        self._unsaved_since: float | None = None
+        metrics["spiral_discriminator_checkpoint_age_seconds"].set_function(self._unsaved_s)
         metrics["spiral_discriminator_checkpoint_interval_seconds"].set(checkpoint_s)
         metrics["spiral_discriminator_generation"].set(judge.version.generation)
         metrics["spiral_discriminator_run_updates"].set_function(lambda: judge.version.number)
@@ -29,6 +29,8 @@ class Meter:
         answer counts for nothing."""
         if scores.repeated:
             return
+        if remembered and self._unsaved_since is None:
+            self._unsaved_since = self._clock()
         frames, batch = next(iter(scores.terms.values())).shape
         own_s = seconds - sum(update.seconds for update in scores.updates)
         self._metrics["spiral_discriminator_score_seconds"].observe(own_s)
@@ -42,7 +44,11 @@ class Meter:
 
     def saved(self) -> None:
         """A checkpoint was written."""
-        self._saved_at = self._clock()
+        self._unsaved_since = None
+
+    def _unsaved_s(self) -> float:
+        since = self._unsaved_since  # the worker's thread may change it meanwhile
+        return 0.0 if since is None else self._clock() - since
 
     def silent(self) -> None:
         """A call was ended because its caller was silent; any thread may say so."""

@@ -18,6 +18,7 @@ from services.discriminator.judge import Judge, Scores, check_batch
 from services.discriminator.measuring import Meter
 from services.discriminator.statistics import Statistics
 from services.discriminator.worker import BusyError, ClosedError, Worker
+from spiral.divergence import DivergedError
 from spiral.v1 import discriminator_pb2, discriminator_pb2_grpc
 from spiral.v1.tensor_pb2 import DataType, TensorSpec
 from spiral.wire.contract import version_to_proto
@@ -123,6 +124,8 @@ class Discriminator(discriminator_pb2_grpc.DiscriminatorServiceServicer):
             return future.result(LONGEST_WAIT_S if remaining_s is None else min(remaining_s, LONGEST_WAIT_S))
         except CancelledError:
             raise StatusError(grpc.StatusCode.UNAVAILABLE, "the judge has failed; ask again later") from None
+        except DivergedError as error:
+            raise StatusError(grpc.StatusCode.UNAVAILABLE, str(error)) from None
         except TimeoutError:
             future.cancel()
             raise StatusError(

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from services.discriminator.judge import Judge, Update
 from spiral.checkpoints import CheckpointError
+from spiral.divergence import DivergedError
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ class Worker:
         progressed: Callable[[tuple[Update, ...]], None] = lambda updates: None,
         failed: Callable[[], None] = lambda: None,
     ) -> None:
-        """``checkpoint`` is called every ``interval_s`` in which something happened, and may raise CheckpointError.
+        """``checkpoint`` is called every ``interval_s`` in which something was learnt, and may raise CheckpointError.
 
         ``progressed`` is told after each job of the updates made since, ``failed`` that ``failure`` ended the worker;
         all are called by the worker's own thread.
@@ -91,7 +92,7 @@ class Worker:
         return future
 
     def _run(self) -> None:
-        saved_s, changed = self._clock(), False
+        saved_s, saved = self._clock(), self._judge.remembered
         try:
             while not (self._closed.is_set() and self._jobs.empty()):
                 try:
@@ -99,15 +100,19 @@ class Worker:
                 except queue.Empty:
                     pass
                 else:
-                    changed = True
                     job.run()
                     self._progressed(self._judge.pay_debt())
-                if changed and self._clock() - saved_s >= self._interval_s:
-                    saved_s, changed = self._clock(), False
-                    self._save()
-            self._checkpoint()
+                if self._judge.remembered != saved and self._clock() - saved_s >= self._interval_s:
+                    saved_s = self._clock()
+                    saved = self._judge.remembered if self._save() else saved
+            if self._judge.remembered != saved:
+                self._checkpoint()
         except CheckpointError as error:
             log.error("no last checkpoint: %s", error)
+            self._fail(error)
+        except DivergedError as error:
+            if self._judge.remembered != saved:
+                self._save()  # the weights are sound ones again
             self._fail(error)
         except Exception as error:
             log.exception("the judge has failed")
@@ -120,12 +125,14 @@ class Worker:
             self._jobs.get().future.cancel()
         self._failed()
 
-    def _save(self) -> None:
-        """A run goes on without a checkpoint, but not without saying so."""
+    def _save(self) -> bool:
+        """Whether it worked: a run goes on without a checkpoint, but not without saying so."""
         try:
             self._checkpoint()
         except CheckpointError as error:
             log.error("no checkpoint: %s; trying again in %g s", error, self._interval_s)
+            return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from services.launcher.processes import Command
+from services.launcher.run_directory import OpenRun
 from services.launcher.supervision import Service
 from spiral.limits import Limits
-from spiral.runs import Run
 from spiral.wire.edges import SERVICES
 
 STAGES: tuple[tuple[str, ...], ...] = (("actor", "renderer"), ("learner",), ("discriminator",))
@@ -38,19 +39,19 @@ def addresses(folder: Path) -> dict[str, str]:
 
 
 def compose(
-    run: Run,
+    opened: OpenRun,
     folder: Path,
     threads: Mapping[str, int],
     limits: Limits,
     parent_pipe: int,
-    lock: int,
     computing: Computing,
 ) -> list[list[Service]]:
     """The four services, in the order in which they stop.
 
-    ``parent_pipe`` is the end of a pipe that closes when the launcher ends; ``lock`` keeps the run's lock as long as
-    one of them lives.
+    ``parent_pipe`` is the end of a pipe that closes when the launcher ends. They keep the run's lock as long as one of
+    them lives.
     """
+    run = opened.run
     where = addresses(folder)
     peers = [f"--{name}={where[name]}" for name in ("renderer", "learner", "discriminator")]
     run_options = [f"--config={run.config_file}", *peers, f"--learner-data=unix:{folder / 'learner-data.sock'}"]
@@ -78,8 +79,9 @@ def compose(
         environment = {"GRPC_VERBOSITY": "ERROR", "OMP_NUM_THREADS": str(threads[name]), "PYTHONUNBUFFERED": "1"}
         # What encrypts services elsewhere is not meant for this user's own sockets, which the launcher talks to too.
         environment |= dict.fromkeys(PLAINTEXT, "")
-        command = Command(name, argv, run.logs / f"{name}.log", environment, (parent_pipe, lock), NICENESS[name])
-        return Service(command, GRACE_S[name], ends_run=name == "learner" and limits != Limits())
+        command = Command(name, argv, run.logs / f"{name}.log", environment, (parent_pipe, opened.lock), NICENESS[name])
+        ends_run = name == "learner" and limits != Limits()
+        return Service(command, GRACE_S[name], ends_run, partial(opened.dead_end, name, computing.precision))
 
     return [[service(name) for name in stage] for stage in STAGES]
 

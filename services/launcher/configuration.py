@@ -11,7 +11,7 @@ from spiral.compatibility import changes
 from spiral.config import RunConfig
 from spiral.config_files import blame, load_config, preset_names
 from spiral.learnt_from import same_files
-from spiral.models import CONFIG, POLICY, find_discriminator, read_card
+from spiral.models import CONFIG, POLICY, check_weights, find_discriminator, read_card
 from spiral.runs import Run
 
 DEFAULT_PRESET = "demo"
@@ -69,9 +69,12 @@ def new_config(request: Request, run: Run) -> RunConfig:
 
 
 def begun_with(model: Path, config: RunConfig) -> str:
-    """Where in its schedules a run from a model begins; ValueError where they leave nothing to learn with."""
+    """Where in its schedules a run from a model begins; ValueError where the model is damaged or they leave nothing to
+    learn with."""
     if not (model / POLICY).is_file():
         raise ValueError(f"--from: {model} has no {POLICY}; name a folder that `spiral models export` made")
+    for weights in filter(None, (model / POLICY, find_discriminator(model))):
+        check_weights(weights)
     frames, learner = read_card(model).frames, config.learner
     left = learner.rate_left(frames)
     if not left:

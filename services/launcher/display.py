@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from services.launcher.progress import Progress, ServiceProgress
+from spiral import strict_json
 
 LINE_EVERY_S = 10.0
 """A log of an hour stays a few hundred lines."""
@@ -60,7 +60,7 @@ class LineDisplay(AbstractContextManager["LineDisplay"]):
         self._print({"event": text})
 
     def _print(self, content: Mapping[str, Any]) -> None:
-        print(json.dumps(content, ensure_ascii=False), file=self._stream, flush=True)
+        print(strict_json.report(content), file=self._stream, flush=True)
 
 
 class LiveDisplay(AbstractContextManager["LiveDisplay"]):

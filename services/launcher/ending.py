@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from spiral import pictures, strokes
+from spiral import pictures, strict_json, strokes
 from spiral.judgement import DIGITS, judge
 from spiral.models import find_model, read_card, shipped_models
 from spiral.programs import render
@@ -91,7 +90,7 @@ def show_ending(ending: Ending, stream: TextIO) -> None:
             "evaluation": ending.figures,
             "missing": ending.missing,
         }
-        print(json.dumps({"ending": content}, ensure_ascii=False), file=stream, flush=True)
+        print(strict_json.report({"ending": content}), file=stream, flush=True)
         return
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
@@ -189,5 +188,5 @@ def _strip(trained: Trained, run: Run, folder: Path) -> Path | None:
 def _judge(ending: Ending, trained: Trained, judged: int) -> None:
     judgement = judge(trained, judged, SEED)
     ending.text, ending.figures = judgement.text, judgement.figures
-    text = json.dumps(judgement.figures, indent=1) + "\n"
+    text = strict_json.report(judgement.figures, indent=1) + "\n"
     (ending.run.path / "evaluation.json").write_text(text)

@@ -12,21 +12,26 @@ from services.launcher.progress import from_record
 from services.launcher.run_directory import OpenRun
 from services.launcher.signals import StopSignals
 from spiral.checkpoints import CheckpointError
+from spiral.divergence import DivergedError
 from spiral.limits import Limits
+from spiral.saturation import SaturationWarnings
 
 
 def run_in_process(
     opened: OpenRun, threads: Mapping[str, int], limits: Limits, display: Display, stop: StopSignals
 ) -> str:
-    """Train until the limit or a stop signal; the text of what could not be read or written, empty where all was.
+    """Train until the limit or a stop signal; the text of what went wrong, empty where nothing did.
 
     ValueError where the run can't go on as it is configured.
     """
 
-    started = time.monotonic()
+    started, saturation = time.monotonic(), SaturationWarnings()
 
     def show(record: Mapping[str, Any]) -> None:
-        display.show(from_record(record, time.monotonic() - started, limits))
+        progress = from_record(record, time.monotonic() - started, limits)
+        display.show(progress)
+        for sentence in saturation.due(progress.saturated):
+            display.say(sentence)
 
     try:
         found = run_lockstep(
@@ -37,6 +42,8 @@ def run_in_process(
             stopping=stop.event,
             on_record=show,
         )
+    except DivergedError as error:
+        return f"{error.service}: {error}"
     except (OSError, CheckpointError) as error:
         return str(error)
     display.say(found)

@@ -27,10 +27,13 @@ from spiral import datasets, learnt_from
 from spiral.checkpoints import CheckpointError, CheckpointStore, State, raise_generation
 from spiral.computing import compute_with, flush_denormals
 from spiral.config import RunConfig
+from spiral.dead_end import DeadEnd
+from spiral.divergence import DivergedError
 from spiral.engines import Canvases, create
 from spiral.engines.description import EngineDescription
 from spiral.limits import Limits
 from spiral.painting import Painter
+from spiral.precision import FP32
 from spiral.runs import Run
 from spiral.trajectories import Trajectory
 
@@ -123,16 +126,26 @@ class Lockstep:
 
     def save(self) -> None:
         """Write both checkpoints; they hold everything but paintings under way."""
-        self._store.save(self._judge.state(), self.config.to_yaml())
+        self._save_judge()
         self.learning.save(self._extra())
 
     def finish(self) -> dict[str, Any] | None:
         """Write what belongs to the end of a run; the last record. OSError or CheckpointError: not all was written."""
         try:
-            self._store.save(self._judge.state(), self.config.to_yaml())
+            self._save_judge()
         finally:
             record = self.learning.finish(self._extra())
         return record
+
+    def _save_judge(self) -> None:
+        if self.learning.unsaved:
+            self._judge.check()
+            self._store.save(self._judge.state(), self.config.to_yaml())
+
+    def give_up(self, error: DivergedError) -> None:
+        """Write down what was learnt before, and why the run ends; errors as for :meth:`finish`."""
+        self.finish()
+        DeadEnd(self.learning.run.checkpoints(error.service), self.config, FP32.name).record(str(error))
 
     def _paint(self, group: Group) -> Trajectory:
         painter, canvases = group
@@ -169,25 +182,34 @@ def run_lockstep(
     """Train until the limit or until ``stopping`` is set, then write everything down; what was found at the start.
 
     ``on_record`` gets each record of the history. Floating point stays float32. What can't be written on the way is
-    logged and the run goes on; OSError or CheckpointError where the end could not be written.
+    logged and the run goes on; OSError or CheckpointError where the end could not be written, DivergedError where it is
+    pointless to go on.
     """
     with deterministic(threads):
         lockstep = Lockstep(config, run, limits, engine_threads=threads)
-        learning = lockstep.learning
-        while not stopping.is_set() and learning.done < 1:
-            lockstep.step()
-            try:
-                record = learning.write_due({})
-                if record is not None:
-                    on_record(record)
-                if learning.checkpoint_due and lockstep.between_episodes:
-                    lockstep.save()
-            except (OSError, CheckpointError) as error:
-                _log.error("not written down, the run goes on: %s", error)
-        record = lockstep.finish()
-        if record is not None:
-            on_record(record)
-        return learning.resumed
+        try:
+            _train(lockstep, stopping, on_record)
+        except DivergedError as error:
+            lockstep.give_up(error)
+            raise
+        return lockstep.learning.resumed
+
+
+def _train(lockstep: Lockstep, stopping: Event, on_record: Callable[[Mapping[str, Any]], None]) -> None:
+    learning = lockstep.learning
+    while not stopping.is_set() and learning.done < 1:
+        lockstep.step()
+        try:
+            record = learning.write_due({})
+            if record is not None:
+                on_record(record)
+            if learning.checkpoint_due and lockstep.between_episodes:
+                lockstep.save()
+        except (OSError, CheckpointError) as error:
+            _log.error("not written down, the run goes on: %s", error)
+    record = lockstep.finish()
+    if record is not None:
+        on_record(record)
 
 
 @contextmanager

@@ -51,6 +51,8 @@ class Progress:
     score_painted: float | None = None
     entropy: Mapping[str, float] = field(default_factory=dict)
     """Nats, by component."""
+    saturated: Mapping[str, float] = field(default_factory=dict)
+    """Seconds for which the entropy of all components, or the gradient, has been 0, where it has."""
     lag: tuple[float, float, float] | None = None
     """Updates between the weights that painted and those that learn: least, mean, most."""
     bottleneck: str = ""
@@ -103,6 +105,7 @@ class Tracker:
             score_real=scores[0] if any(scores) else None,
             score_painted=scores[1] if any(scores) else None,
             entropy=learner.page.by_label("spiral_learner_entropy", "component"),
+            saturated=_above_zero(learner.page.by_label("spiral_learner_saturated_seconds", "kind")),
             lag=None if None in lag else (lag[0] or 0.0, lag[1] or 0.0, lag[2] or 0.0),
             bottleneck=next((service for service, on in held_up.items() if on), ""),
             services=services,
@@ -150,7 +153,12 @@ def from_record(record: Mapping[str, Any], seconds: float, limits: Limits) -> Pr
         score_real=record.get("score_real"),
         score_painted=record.get("score_painted"),
         entropy=record.get("entropy") or {},
+        saturated=_above_zero(record.get("saturated") or {}),
     )
+
+
+def _above_zero(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if value > 0}
 
 
 def _share(limits: Limits, seconds: float, frames: int) -> float | None:

@@ -17,8 +17,10 @@ import psutil
 from services.launcher.configuration import Request, begun_with, default_name, new_config, settle
 from services.launcher.data_check import check_data, find_data
 from services.launcher.engine_check import check_engine
+from spiral import strict_json
 from spiral.config import RunConfig
 from spiral.datasets import DatasetMissingError
+from spiral.dead_end import DeadEnd
 from spiral.learnt import NOTHING, Learnt, read_learnt
 from spiral.models import CARD, POLICY, find_discriminator
 from spiral.paths import PREFIX
@@ -50,7 +52,11 @@ class OpenRun:
     def remember_machine(self, facts: Mapping[str, Any]) -> None:
         """Store what was measured at the start."""
         self.machine = dict(facts)
-        write(self.run.machine_file, json.dumps(self.machine, indent=2) + "\n")
+        write(self.run.machine_file, strict_json.report(self.machine, indent=2) + "\n")
+
+    def dead_end(self, service: str, precision: str) -> str:
+        """The sentence with which a service would give up again, asked for such a precision; empty: none is known."""
+        return DeadEnd(self.run.checkpoints(service), self.config, precision).standing()
 
     def close(self) -> None:
         """Let the next one in."""

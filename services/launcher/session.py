@@ -21,6 +21,7 @@ from services.launcher.sockets import socket_directory
 from services.launcher.supervision import ServiceFailedError, Supervisor, Watched
 from services.launcher.writable import WritableCheck
 from spiral.limits import Limits
+from spiral.saturation import SaturationWarnings
 
 STEP_S = 0.25
 """As often as the display is drawn."""
@@ -39,7 +40,7 @@ def run_services(
     """Run the four services until the limit or a stop signal; the text of what went wrong, empty where nothing did."""
     with socket_directory(opened.run.path) as folder, _pipe() as parent_pipe:
         health = HealthChecks(addresses(folder), time.monotonic)
-        stages = compose(opened.run, folder, threads, limits, parent_pipe, opened.lock, computing)
+        stages = compose(opened, folder, threads, limits, parent_pipe, computing)
         supervisor = Supervisor(stages, health, time.monotonic, display.say)
         tracker = Tracker(limits, opened.config.actor.groups, opened.learnt)
         checkpoint_s = opened.config.learner.checkpoint_s
@@ -80,6 +81,7 @@ class _Watch:
         self._scraper = Scraper(
             {watched.name: health.channel(watched.name) for watched in supervisor.services}, time.monotonic
         )
+        self._saturation = SaturationWarnings()
         self._processes: dict[int, psutil.Process] = {}
 
     def until_the_end(self, stop: StopSignals) -> None:
@@ -97,7 +99,10 @@ class _Watch:
                 for sentence in self._news.read():
                     self._display.say(sentence)
             seconds = 0.0 if began is None else time.monotonic() - began
-            self._display.show(self._tracker.progress(seconds, self._scraper.newest, self._services()))
+            progress = self._tracker.progress(seconds, self._scraper.newest, self._services())
+            self._display.show(progress)
+            for sentence in self._saturation.due(progress.saturated):
+                self._display.say(sentence)
             if self._limits.seconds is not None and seconds >= self._limits.seconds + LATE_S:
                 return
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from spiral import strict_json
 from spiral.models import find_model, shipped_models
 
 SHOWN = ("mnist", "faces")
@@ -50,7 +51,7 @@ def main(folder: Path) -> int:
             folder.mkdir(parents=True, exist_ok=True)
             pictures.save_png(pictures.contact_sheet(canvases), folder / f"shipped-{name}.png")
             sheets[name] = str(folder / f"shipped-{name}.png")
-    print(json.dumps(sheets))
+    print(strict_json.exact(sheets))
     return 0
 
 

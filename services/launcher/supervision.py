@@ -72,6 +72,8 @@ class Service:
     """Time to stop after SIGTERM before SIGKILL."""
     ends_run: bool = False
     """Its exit with code 0 means that the run has reached its limit."""
+    dead_end: Callable[[], str] = str
+    """The sentence with which it would end again, were it started again; empty: none."""
 
     @property
     def name(self) -> str:
@@ -228,6 +230,8 @@ class Supervisor:
             watched.process.kill()
         if code == 0 and watched.service.ends_run:
             self._enter(watched, State.DONE)
+        elif sentence := watched.service.dead_end():
+            raise ServiceFailedError(f"{watched.name}: {sentence}")
         elif code == EXIT_USAGE:
             raise ServiceFailedError(self._last_words(watched, f"{describe_exit(code)}: its settings are wrong"))
         else:

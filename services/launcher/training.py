@@ -60,6 +60,7 @@ def train_run(wishes: Wishes, stream: TextIO | None = None) -> int:
             Request(wishes.runs, wishes.preset, wishes.name, wishes.settings, wishes.fresh, wishes.model, wishes.frames)
         )
         try:
+            _refuse_to_repeat(opened, "fp32" if wishes.in_process else wishes.computing.precision)
             with open_display(stream, _title(opened), lambda: greatest_entropies(opened.run.engine_file)) as display:
                 for sentence in (*opened.report, *report_brush(opened.run, opened.config)):
                     display.say(sentence)
@@ -71,6 +72,13 @@ def train_run(wishes: Wishes, stream: TextIO | None = None) -> int:
         print(f"spiral: {failure}", file=sys.stderr)
         return 1
     return 0
+
+
+def _refuse_to_repeat(opened: OpenRun, precision: str) -> None:
+    """ValueError where this start would only give up as an earlier one did."""
+    for service in ("learner", "discriminator"):
+        if sentence := opened.dead_end(service, precision):
+            raise ValueError(f"{service}: {sentence}")
 
 
 def _check_computing(wishes: Wishes) -> None:

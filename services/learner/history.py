@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import struct
 import time
@@ -13,6 +12,8 @@ from typing import Any
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.record_writer import masked_crc32c
+
+from spiral import strict_json
 
 BUFFER_BYTES = 1 << 20
 """What can't be written yet waits in so much memory: the records of hours."""
@@ -41,7 +42,7 @@ class History:
         """
         values = [Summary.Value(tag=name, simple_value=value) for name, value in _flat(record)]
         self._add(Event(wall_time=self._clock(), step=record["frames"], summary=Summary(value=values)))
-        self._file.write(json.dumps(record).encode() + b"\n")
+        self._file.write(strict_json.report(record).encode() + b"\n")
         self._file.flush()
         self._events.flush()
 

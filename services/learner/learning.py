@@ -6,8 +6,10 @@ Owns no thread, no socket and no clock; the same code runs in the service and in
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,10 +25,12 @@ from services.learner.losses import (
     policy_gradient_loss,
     value_loss,
 )
+from services.learner.optimising import clip_gradient, make_optimiser
 from services.learner.returns import vtrace
 from services.learner.unrolls import Cut, cut_of, last_actions
 from spiral.checkpoints import State, pack_optimiser, unpack_optimiser
 from spiral.config import LearnerConfig
+from spiral.divergence import NotFiniteError, SoundWeights
 from spiral.policy import Inputs, Judged, Policy
 from spiral.policy.weights import load_weights
 from spiral.precision import FP32
@@ -80,6 +84,7 @@ class PolicyLearner:
         self.held = 0
         """Batches that were not learnt from, at the start."""
         self.optimiser = make_optimiser(policy, config)
+        self._sound = self._new_sound()
         self.progress = Progress()
         self._shuffle = np.random.default_rng(seed)
         unknown = config.entropy_costs.keys() - set(policy.spec.names)
@@ -96,11 +101,29 @@ class PolicyLearner:
     def learn(self, batch: Trajectory, rewards: NDArray[np.float32]) -> None:
         """Use a batch of episodes, or of unrolls, ``reuse`` times in ``minibatches`` updates each.
 
-        ``rewards`` are ``[T, B]``.
+        ``rewards`` are ``[T, B]``. Where something is not finite, the batch counts for nothing, and sound weights from
+        before are taken; DivergedError where that has been so three times in a row.
         """
         if self.held < self.config.hold_batches:
             self.held += 1
             return
+        try:
+            self._learn(batch, rewards)
+        except NotFiniteError as error:
+            self.updates += 1  # a version of its own: whoever has the weights that go takes these
+            self._sound.undo(error)
+
+    def check(self) -> None:
+        """Make sure that the newest weights are sound, or go back. DivergedError as for :meth:`learn`."""
+        if not self._sound.check():
+            self.updates += 1
+
+    def _new_sound(self) -> SoundWeights:
+        clip = " or learner.gradient_clip, which is infinite" if math.isinf(self.config.gradient_clip) else ""
+        advice = f"lower learner.learning_rate, which is {self.config.learning_rate:g}{clip}"
+        return SoundWeights("learner", [self.policy, self.average], self.optimiser, advice)
+
+    def _learn(self, batch: Trajectory, rewards: NDArray[np.float32]) -> None:
         actions = self._tensor(batch.actions).long()
         inputs = self._inputs(batch, actions)
         behaviour = self._tensor(batch.behaviour_log_prob)
@@ -114,7 +137,7 @@ class PolicyLearner:
         same_target = None if companions is None else self._tensor(companions)
         before = self.updates
         for episodes in self._minibatches(batch.batch, companions):
-            update = self._update(
+            minibatch = (
                 take(inputs, episodes),
                 actions[:, episodes],
                 behaviour[:, episodes],
@@ -124,6 +147,8 @@ class PolicyLearner:
                 None if cut is None else cut.take(episodes),
                 None if same_target is None else same_target[episodes],
             )
+            update = self._update(*minibatch)
+        self._sound.stepped(partial(self._update, *minibatch, step=False), self.updates - before)
         self._record(update)
         self._follow(self.updates - before)
         self.frames += batch.actions.shape[0] * batch.batch if cut is None else int(cut.valid.sum())
@@ -154,6 +179,7 @@ class PolicyLearner:
         self.held = state.counters.get("held", 0)
         self.frames_before = state.counters.get("frames_before", self.frames_before)
         self._shuffle.bit_generator.state = state.counters["shuffle"]
+        self._sound = self._new_sound()
 
     def take_progress(self) -> Progress:
         """What happened since the last call."""
@@ -195,7 +221,9 @@ class PolicyLearner:
         finals: Tensor | None,
         cut: Cut | None,
         companions: Tensor | None,
+        step: bool = True,
     ) -> Update:
+        """Compute the gradient, and make a ``step`` of the optimiser. NotFiniteError where there is none to make."""
         config = self.config
         if finals is None:
             judged, imagined = self._judge(inputs, actions, cut), None
@@ -239,8 +267,10 @@ class PolicyLearner:
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         norm = clip_gradient(list(self.policy.parameters()), config.gradient_clip)
-        self.optimiser.step()
-        self.updates += 1
+        self._sound.passed(total, norm, keep=not step)
+        if step:
+            self.optimiser.step()
+            self.updates += 1
         valid = None if cut is None else cut.valid
         return Update(judged.entropy, actions, {**losses, "gradient_norm": norm}, valid)
 
@@ -291,22 +321,6 @@ class PolicyLearner:
             dict(zip(self.policy.spec.names, means, strict=True)),
             {name: float(value) for name, value in update.losses.items()},
         )
-
-
-def clip_gradient(parameters: list[torch.nn.Parameter], largest: float) -> Tensor:
-    """Scale the gradient down to the norm ``largest``, if it is larger; returns its norm before."""
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    norm = torch.nn.utils.get_total_norm(gradients)
-    if norm > largest:  # the usual clipping multiplies in any case, mostly by one
-        torch.nn.utils.clip_grads_with_norm_(parameters, largest, norm)
-    return norm
-
-
-def make_optimiser(policy: Policy, config: LearnerConfig) -> torch.optim.Optimizer:
-    """Adam, or RMSProp with IMPALA's constants."""
-    if config.optimiser == "rmsprop":
-        return torch.optim.RMSprop(policy.parameters(), lr=config.learning_rate, alpha=0.99, eps=0.1)
-    return torch.optim.Adam(policy.parameters(), lr=config.learning_rate, fused=True)
 
 
 def take(inputs: Inputs, episodes: Tensor) -> Inputs:

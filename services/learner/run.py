@@ -21,6 +21,7 @@ from services.learner.learning import PolicyLearner
 from services.learner.rewards import RunningDeviation, combine_terms, rewards_of
 from services.learner.samples import SNAPSHOTS, write_samples, write_snapshot
 from services.learner.unrolls import finished, places
+from spiral import strict_json
 from spiral.checkpoints import CheckpointStore, State
 from spiral.compatibility import check_goes_on
 from spiral.config import RunConfig
@@ -31,6 +32,7 @@ from spiral.policy import build_policy
 from spiral.policy.weights import load_weights, parse_weights
 from spiral.replacing import replacing
 from spiral.runs import Run
+from spiral.saturation import Saturation, SaturationWarnings
 from spiral.trajectories import Trajectory, TrajectoryContract, even_unroll
 from spiral.versions import Version
 
@@ -109,7 +111,11 @@ class LearningRun:
             write_snapshot(run.snapshots, SNAPSHOTS[0], self.learner.average)
         self._history = History(run.history_file, run.events)
         self._recorded_at, self._recorded_frames = self._started, self.learner.frames
-        self._saved_at = self._sampled_at = self._kept_at = self._started
+        self._saved_at = self._sampled_at = self._started
+        self._on_disk: tuple[int, int] | None = None if self.extra is None else self._learnt
+        """What had been learnt at the last checkpoint; None: there is none."""
+        self._unsaved_since: float | None = None
+        """When the first batch was learnt from that no checkpoint holds."""
         self._quarter = 0
         self.last: ScoredBatch | None = None
         """The batch that was learnt from last."""
@@ -117,6 +123,7 @@ class LearningRun:
         """The episodes that ended last."""
         self._of_last: dict[str, Any] = {"terms": {}}
         self.lag = Lag(0, 0)
+        self.saturation, self._warnings = Saturation(), SaturationWarnings()
 
     @property
     def contract(self) -> TrajectoryContract:
@@ -148,7 +155,7 @@ class LearningRun:
         return self.limits.done(self._clock() - self._started, self.learner.frames) or 0.0
 
     def learn(self, batch: ScoredBatch) -> None:
-        """Turn scores into rewards and learn from them."""
+        """Turn scores into rewards and learn from them; DivergedError where that has become pointless."""
         learner, settings = self.learner, self.config.learner
         scores = combine_terms(batch.terms, settings.terms)
         rewards = rewards_of(
@@ -156,6 +163,8 @@ class LearningRun:
         )
         self.lag = Lag(learner.updates - batch.newest, learner.updates - batch.oldest)
         learner.learn(batch.trajectory, rewards)
+        if self._unsaved_since is None and self.unsaved:
+            self._unsaved_since = self._clock()
         self.last = batch
         where = places(batch.trajectory, self.config.num_actions)
         ended = finished(batch.trajectory, self.config.num_actions)
@@ -191,13 +200,23 @@ class LearningRun:
 
     @property
     def checkpoint_due(self) -> bool:
-        """Whether the last checkpoint is old enough for a new one."""
-        return self._clock() - self._saved_at >= self.config.learner.checkpoint_s
+        """Whether there is something to save, and the last checkpoint is old enough for a new one."""
+        return self.unsaved and self._clock() - self._saved_at >= self.config.learner.checkpoint_s
 
     @property
-    def checkpoint_age_s(self) -> float:
-        """Seconds since this process wrote a checkpoint, or started."""
-        return self._clock() - self._kept_at
+    def unsaved(self) -> bool:
+        """Whether something was learnt that no checkpoint holds, or there is none."""
+        return self._learnt != self._on_disk
+
+    @property
+    def unsaved_s(self) -> float:
+        """Seconds since the first batch was learnt from that no checkpoint holds; 0 where there is none."""
+        return 0.0 if self._unsaved_since is None else self._clock() - self._unsaved_since
+
+    @property
+    def _learnt(self) -> tuple[int, int]:
+        """Frames learnt from, and batches that the discriminator alone learnt from: what a checkpoint is about."""
+        return self.learner.frames, self.learner.held
 
     def finish(self, extra: State | None = None) -> dict[str, Any] | None:
         """Write a checkpoint, and then the last record (returned), samples and the snapshot of the end.
@@ -217,8 +236,15 @@ class LearningRun:
         return record
 
     def save(self, extra: State | None = None) -> None:
-        """Write a checkpoint; ``extra`` is what else belongs to it, and comes back when it is resumed."""
+        """Write a checkpoint of sound weights, where something was learnt since the last one: those there are good, and
+        not to be rotated away. ``extra`` is what else belongs to it, and comes back when it is resumed.
+
+        DivergedError where the newest weights are the last straw.
+        """
+        if not self.unsaved:
+            return
         self._saved_at = self._clock()  # and not when it worked: a full disk is tried again after the interval
+        self.learner.check()
         state = self.learner.state()
         counters = {
             **state.counters,
@@ -230,7 +256,7 @@ class LearningRun:
             counters["extra"] = extra.counters
             tensors |= extra.tensors
         self._store.save(State(counters, tensors), self.config.to_yaml())
-        self._kept_at = self._clock()
+        self._on_disk, self._unsaved_since = self._learnt, None
 
     def write_samples(self) -> None:
         """Write pictures and programs of the episodes that ended last, if any did."""
@@ -256,6 +282,11 @@ class LearningRun:
             "losses": progress.losses,
             "waits": {peer: round(seconds / interval, 3) for peer, seconds in waits.items()},
         }
+        if progress.losses:  # while the discriminator learns alone there are none
+            self.saturation.note(now, progress.entropy, progress.losses["gradient_norm"])
+            record["saturated"] = dict(self.saturation.seconds)
+            for sentence in self._warnings.due(self.saturation.seconds):
+                _log.warning("%s", sentence)
         # Before it is written: where that fails, the next try is after the interval, and checkpoints come in between.
         self._recorded_at, self._recorded_frames = now, learner.frames
         self._history.write(record)
@@ -294,7 +325,7 @@ def _stored_description(run: Run, describe: Callable[[], EngineDescription]) -> 
     except FileNotFoundError:
         description = describe()
         with replacing(run.engine_file) as aside:
-            aside.write_text(json.dumps(description.to_json(), indent=1))
+            aside.write_text(strict_json.exact(description.to_json(), indent=1))
         return description
     except json.JSONDecodeError as error:
         raise ValueError(

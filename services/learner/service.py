@@ -19,7 +19,9 @@ from services.learner.telling import Teller
 from spiral.checkpoints import CheckpointError, raise_generation
 from spiral.computing import compute_with
 from spiral.config import RunConfig
+from spiral.dead_end import DeadEnd
 from spiral.devices import choose_device
+from spiral.divergence import DivergedError
 from spiral.engines.description import EngineDescription
 from spiral.limits import Limits
 from spiral.metrics import new_metrics
@@ -62,6 +64,9 @@ def serve(options: LearnerOptions) -> int:
         device = choose_device(options.device)
         run = Run(options.run_dir)
         run.path.mkdir(parents=True, exist_ok=True)
+        dead_end = DeadEnd(run.checkpoints("learner"), config, options.precision)
+        if sentence := dead_end.standing():
+            raise StartError(sentence)
         generation = raise_generation(run.checkpoints("learner"))
     except (ValueError, OSError, CheckpointError) as error:
         raise StartError(str(error)) from error
@@ -95,14 +100,38 @@ def serve(options: LearnerOptions) -> int:
             _log.error("giving up: %s", error)
             return 1
         _log.info("generation %d, %s; %s", generation, learning.resumed, settled)
-        try:
-            return _train(learning, options, serving, publisher, Teller(metrics, learning))
-        except ValueError as error:
-            return refuse("learner", error)
-        except (OSError, CheckpointError, DiscriminatorError) as error:
-            # From here on the settings are right, so starting again may help.
-            _log.error("giving up: %s", error)
-            return 1
+        return _run(learning, options, serving, publisher, Teller(metrics, learning), dead_end)
+
+
+def _run(
+    learning: LearningRun,
+    options: LearnerOptions,
+    serving: Serving,
+    publisher: WeightsPublisher,
+    teller: Teller,
+    dead_end: DeadEnd,
+) -> int:
+    """Train to the end; the exit code."""
+    try:
+        return _train(learning, options, serving, publisher, teller)
+    except DivergedError as error:
+        return _diverged(learning, dead_end, error)
+    except ValueError as error:
+        return refuse("learner", error)
+    except (OSError, CheckpointError, DiscriminatorError) as error:
+        # From here on the settings are right, so starting again may help.
+        _log.error("giving up: %s", error)
+        return 1
+
+
+def _diverged(learning: LearningRun, dead_end: DeadEnd, error: DivergedError) -> int:
+    """Keep what was learnt before, and why it ends; the exit code."""
+    try:
+        learning.finish()
+        dead_end.record(str(error))
+    except (OSError, CheckpointError) as failure:
+        _log.error("not written down: %s", failure)
+    return refuse("learner", error, code=1)
 
 
 def _train(
@@ -149,6 +178,8 @@ def _train(
                 start = time.perf_counter()
                 learning.learn(batch)
                 teller.learnt(time.perf_counter() - start)
+            elif scorer.waiting_for == "actor":
+                learning.learner.check()  # with weights that are not sound, nothing comes that would show it
             try:
                 teller.recorded(learning.write_due(teller.waits), ingest.actors, ingest.painted_s, ingest.most_actors)
                 if learning.checkpoint_due:

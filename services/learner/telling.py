@@ -10,6 +10,7 @@ from typing import Any
 
 from services.learner.run import LearningRun
 from spiral.metrics import Metrics
+from spiral.saturation import KINDS
 from spiral.wire.edges import SERVICES
 
 LOG_WAIT_S = 10.0
@@ -51,7 +52,10 @@ class Teller:
         for component in learning.description.spec.components:
             metrics["spiral_learner_entropy_limit"].labels(component=component.name).set(math.log(component.size))
         metrics["spiral_learner_finished"].set_function(lambda: learning.done >= 1)
-        metrics["spiral_learner_checkpoint_age_seconds"].set_function(lambda: learning.checkpoint_age_s)
+        metrics["spiral_learner_checkpoint_age_seconds"].set_function(lambda: learning.unsaved_s)
+        for kind in KINDS:
+            saturated = metrics["spiral_learner_saturated_seconds"].labels(kind=kind)
+            saturated.set_function(lambda kind=kind: learning.saturation.seconds[kind])
         metrics["spiral_learner_checkpoint_interval_seconds"].set(learning.config.learner.checkpoint_s)
         self._frames, self._updates = learning.learner.frames, learning.learner.updates
         self._count()

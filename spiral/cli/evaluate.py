@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spiral import strict_json
 from spiral.cli import options
 from spiral.outputs import refuse_to_overwrite, remember
 
@@ -107,7 +107,7 @@ def evaluate(
     if data is not None:
         name, trained = f"{name} before {data}", trained.before(data)
     report = evaluate_run(name, trained, num, seed, network)
-    text = json.dumps(report.as_dict(), indent=1, ensure_ascii=False) + "\n"
+    text = strict_json.report(report.as_dict(), indent=1) + "\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / "evaluation.json") as aside:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from spiral import strict_json
 from spiral.cli import options
 from spiral.extras import to_install
 from spiral.outputs import refuse_to_overwrite, remember
@@ -93,9 +94,7 @@ def status(
 
     found = _with(access, lambda cluster: read_status(cluster, seconds))
     if as_json:
-        import json  # noqa: PLC0415
-
-        typer.echo(json.dumps(to_json(found)))
+        typer.echo(strict_json.report(to_json(found)))
     else:
         k8s_tables.show_status(found)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
 
+from spiral import strict_json
 from spiral.cli import options
 
 
@@ -31,7 +31,7 @@ def status(
             summaries.append({"run": each.name, "error": str(error)})
     if as_json:
         for summary in summaries:
-            typer.echo(json.dumps(summary))
+            typer.echo(strict_json.report(summary))
         return
     if not summaries:
         typer.echo(f"no runs in {runs} yet; `spiral train` makes one")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
+from spiral import strict_json
 from spiral.conformance.case import Level
 from spiral.conformance.running import Result
 from spiral.conformance.target import Target
@@ -33,7 +33,7 @@ def write_json(path: Path, results: Sequence[Result], target: Target, level: Lev
         ],
         "measurements": target.measurements,
     }
-    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    path.write_text(strict_json.report(report, indent=2) + "\n")
 
 
 def write_junit(path: Path, results: Sequence[Result], target: Target) -> None:

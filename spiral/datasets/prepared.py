@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from spiral import strict_json
 from spiral.datasets.dataset import Dataset, View
 from spiral.datasets.reading import Checksum, Chunk, Reading
 
@@ -210,7 +211,7 @@ def _prepare(reading: Reading, view: View, folder: Path) -> None:
             "labels": bool(labels["train"]),
             "shared": sides.shared,
         }
-        (aside / "manifest.json").write_text(json.dumps(manifest) + "\n")
+        (aside / "manifest.json").write_text(strict_json.exact(manifest) + "\n")
         shutil.rmtree(folder, ignore_errors=True)  # a damaged one
         os.replace(aside, folder)
     except OSError as error:

@@ -63,7 +63,7 @@ class Found:
 def newest_here(folder: Path) -> Found:
     """The newest checkpoint of a folder, verified; ValueError where there is none or it is damaged."""
     names = (
-        sorted(path.name for path in folder.iterdir() if CHECKPOINT_NAME.fullmatch(path.name))
+        sorted(path.name for path in folder.iterdir() if CHECKPOINT_NAME.fullmatch(path.name) and path.is_dir())
         if folder.is_dir()
         else []
     )

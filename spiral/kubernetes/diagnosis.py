@@ -6,8 +6,15 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from kubernetes.aio.client import ApiException, AuthorizationV1Api, StorageV1Api, V1SelfSubjectAccessReview
+from kubernetes.aio.client import (
+    ApiException,
+    AuthorizationV1Api,
+    StorageV1Api,
+    V1ContainerStateTerminated,
+    V1SelfSubjectAccessReview,
+)
 
+from spiral.dead_end import setting_to_change
 from spiral.diagnosis import Finding
 from spiral.kubernetes.cluster import Cluster
 from spiral.kubernetes.listing import list_all
@@ -105,13 +112,19 @@ def _pod(part: Part) -> Finding:
         return Finding(name, "bad", text, "check the image's name and tag, and imagePullSecrets")
     last = status.last_state.terminated if status and status.last_state else None
     if last is not None and not part.ready:
-        text = f"{part.state}: ended with {last.exit_code}: {' '.join((last.message or last.reason or '').split())}"
-        fix = (
-            "correct run.yaml, or the claim, and apply again"
-            if last.exit_code == 2
-            else f"spiral k8s logs --previous --service {part.service}"
-        )
-        return Finding(name, "bad", text, "raise its memory limit" if last.reason == "OOMKilled" else fix)
+        said = " ".join((last.message or last.reason or "").split())
+        return Finding(name, "bad", f"{part.state}: ended with {last.exit_code}: {said}", _fix(part, last, said))
     if part.ready:
         return Finding(name, "good", f"{part.state}, {part.restarts} restarts")
     return Finding(name, "poor", part.state, f"spiral k8s logs --service {part.service}")
+
+
+def _fix(part: Part, last: V1ContainerStateTerminated, said: str) -> str:
+    """What helps a container that ended and said something at its end."""
+    if last.reason == "OOMKilled":
+        return "raise its memory limit"
+    if key := setting_to_change(said):
+        return f"lower {key} in run.yaml and apply again"
+    if last.exit_code == 2:
+        return "correct run.yaml, or the claim, and apply again"
+    return f"spiral k8s logs --previous --service {part.service}"

@@ -87,6 +87,23 @@ def find_discriminator(folder: Path) -> Path | None:
     return found if found.is_file() else None
 
 
+def check_weights(file: Path) -> None:
+    """ValueError with a sentence where a file holds no weights, or such as are not finite; needs no torch."""
+    import numpy as np  # noqa: PLC0415
+    from safetensors import SafetensorError  # noqa: PLC0415
+    from safetensors.numpy import load_file  # noqa: PLC0415
+
+    try:
+        tensors = load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"model: {file} can't be read: {error}") from error
+    wrong = [name for name, values in tensors.items() if not np.isfinite(values).all()]
+    if wrong:
+        raise ValueError(
+            f'model: "{wrong[0]}" in {file} holds values that are not finite; use a model from before that'
+        )
+
+
 def read_card(folder: Path) -> Card:
     """The card of a model's folder; errors as for :func:`read_card_file`."""
     return read_card_file(folder / CARD)

@@ -7,17 +7,20 @@ import os
 import platform
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 import yaml
+from torch import Tensor
 
 from spiral import learnt_from, pictures
 from spiral.checkpoints import CheckpointError, read_latest
 from spiral.config import RunConfig
+from spiral.finite import require_finite
 from spiral.models import CARD, CONFIG, DISCRIMINATOR, POLICY, SAMPLES, Card, DataSet, read_card_file
 from spiral.paths import BRUSH, paths_of, unlocated
-from spiral.policy.weights import dump_weights
+from spiral.policy.weights import dump_weights, parse_weights
 from spiral.runs import Run
 from spiral.trained import Trained, load_trained, targets_for
 
@@ -96,7 +99,14 @@ def _data_sets(before: Card | None, run: Run) -> tuple[DataSet, ...]:
 
 def _weights(trained: Trained) -> bytes:
     whole = dump_weights(trained.policy.state_dict())
-    return whole if len(whole) <= MOST_BYTES else dump_weights(trained.policy.state_dict(), torch.float16)
+    return whole if len(whole) <= MOST_BYTES else _half(trained.policy.state_dict(), "policy")
+
+
+def _half(state: Mapping[str, Tensor], what: str) -> bytes:
+    """Weights in float16; ValueError where one is beyond its range."""
+    half = dump_weights(state, torch.float16)
+    require_finite(parse_weights(half), f"{what} in float16")
+    return half
 
 
 def _discriminator(run: Run) -> bytes:
@@ -107,7 +117,7 @@ def _discriminator(run: Run) -> bytes:
         raise ValueError(str(error)) from error
     if found is None or "network" not in found.state.tensors:
         raise ValueError(f'discriminator: the run "{run.name}" has none that learns; leave --discriminator out')
-    return dump_weights(found.state.tensors["network"], torch.float16)
+    return _half(found.state.tensors["network"], "discriminator")
 
 
 def _scores(run: Run, frames: int) -> dict[str, float]:

@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from spiral.finite import require_finite
 from spiral.policy.interface import Policy
 
 
@@ -26,7 +27,7 @@ def parse_weights(data: bytes) -> dict[str, Tensor]:
 
 
 def load_weights(policy: Policy, state: Mapping[str, Tensor], what: str = "weights") -> None:
-    """Fill ``policy``; ValueError, naming the tensor, where ``state`` is of another network or engine."""
+    """Fill ``policy``; ValueError, naming the tensor, where ``state`` is not finite or of another network or engine."""
     expected = {name: tuple(t.shape) for name, t in policy.state_dict().items()}
     found = {name: tuple(t.shape) for name, t in state.items()}
     if found != expected:
@@ -35,4 +36,5 @@ def load_weights(policy: Policy, state: Mapping[str, Tensor], what: str = "weigh
             f'{what}: "{name}" has shape {found.get(name)}, this policy needs {expected.get(name)}; '
             "they are of another network or engine"
         )
+    require_finite(state, what)
     policy.load_state_dict(dict(state))

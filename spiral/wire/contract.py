@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from spiral import actions
+from spiral import actions, strict_json
 from spiral.v1 import action_pb2, program_pb2, version_pb2
 from spiral.versions import Version
 
@@ -53,7 +53,9 @@ def version_from_proto(message: version_pb2.Version) -> Version:
 
 def settings_to_proto(engine: str, settings: Mapping[str, Any]) -> program_pb2.EngineSettings:
     """Name and settings of an engine as a message."""
-    return program_pb2.EngineSettings(engine=engine, settings_json=json.dumps(settings) if settings else "")
+    return program_pb2.EngineSettings(
+        engine=engine, settings_json=strict_json.exact(settings, ascii=True) if settings else ""
+    )
 
 
 def settings_from_proto(message: program_pb2.EngineSettings) -> tuple[str, dict[str, Any]]:

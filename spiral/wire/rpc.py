@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import grpc
 import grpc.aio
 
+from spiral import strict_json
 from spiral.wire.addresses import check_address, socket_path
 from spiral.wire.tls import Identity
 
@@ -57,7 +57,7 @@ def client_options(address: str) -> Options:
         options.append(("grpc.default_authority", "localhost"))
     if address.startswith("dns:///"):
         service_config = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}}
-        options.append(("grpc.service_config", json.dumps(service_config)))
+        options.append(("grpc.service_config", strict_json.exact(service_config)))
         options.append(("grpc.dns_min_time_between_resolutions_ms", RESOLVE_AGAIN_MS))
     return options
 

@@ -161,6 +161,10 @@ def test_new_weights_come_in_another_module_and_the_replaced_one_stays_as_it_was
         publisher.publish(Version(1, 1), dump_weights(zeroed))
         await current.refresh()
         await current.refresh()
+        learnt = current.policy
+        publisher.publish(Version(1, 2), dump_weights({k: torch.full_like(v, torch.nan) for k, v in before.items()}))
+        await current.refresh()
+        assert (current.policy, current.version) == (learnt, Version(1, 1)), "what is not finite is refused"
         assert current.policy is not held
         assert all(not value.any() for value in current.policy.state_dict().values())
         assert all(torch.equal(value, before[name]) for name, value in held.state_dict().items())

@@ -45,7 +45,7 @@ def names(directory: Path) -> list[str]:
 
 def test_what_is_saved_is_read_back_bit_for_bit(tmp_path: Path) -> None:
     tensors = {
-        "floats": torch.tensor([0.1, float("inf"), -0.0]),
+        "floats": torch.tensor([0.1, 1e38, -0.0]),
         "bytes": torch.arange(256, dtype=torch.uint8).reshape(2, 128).T,  # not contiguous
         "scalar": torch.tensor(7, dtype=torch.int64),
     }
@@ -128,6 +128,31 @@ def test_what_was_left_aside_by_a_killed_writer_is_no_checkpoint(tmp_path: Path)
     assert found is not None
     assert found.state.counters["updates"] == 1
     assert not torn.exists()
+
+
+def test_what_only_has_the_name_of_a_checkpoint_is_left_alone_and_in_nobodys_way(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Files where folders should be, and a link to somebody else's folder."""
+    elsewhere = tmp_path / "elsewhere"
+    CheckpointStore(elsewhere, keep=1).save(state_of(1), "")
+    there = tmp_path / "checkpoints"
+    there.mkdir()
+    (there / "checkpoint-00000001").symlink_to(elsewhere / "checkpoint-00000001")
+    strange = [
+        there / name for name in ("checkpoint-99000000", "checkpoint-00000003", "writing-00000002", "removing-00000001")
+    ]
+    for path in strange:
+        path.write_text("mine")
+    for value in (2, 3, 4):
+        store = CheckpointStore(there, keep=2)
+        found = store.latest()
+        assert found is not None
+        assert found.state.counters["updates"] == value - 1
+        assert f"{strange[0]} is no checkpoint" in caplog.text
+        store.save(state_of(value), "")
+    assert all(path.read_text() == "mine" for path in strange)
+    assert read_latest(elsewhere) is not None
 
 
 class Killed(BaseException):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,6 +54,13 @@ def test_a_service_imports_its_own_folder_only_and_the_launcher_all(path: Path) 
     if own != "launcher":
         foreign = {name for name in imported(path) if name.startswith("services.") and name.split(".")[1] != own}
         assert not foreign
+
+
+def test_json_is_written_in_one_place() -> None:
+    """Python's writer puts NaN where no other reader takes it."""
+    sources = [*SOURCES, *(ROOT / "benchmarks").glob("*.py")]
+    writing = [relative(path) for path in sources if re.search(r"json\.dumps?\(|model_dump_json\(", path.read_text())]
+    assert writing == ["spiral/strict_json.py"]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)

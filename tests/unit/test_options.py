@@ -126,6 +126,8 @@ def test_kubernetes_learns_why_too(tmp_path: Path, capsys: pytest.CaptureFixture
     log.touch()
     assert refuse("renderer", StartError("batch: 0 is too few"), log) == 2
     assert log.read_text() == "renderer: batch: 0 is too few"
+    assert refuse("learner", RuntimeError("learning has diverged"), log, code=1) == 1
+    assert log.read_text() == "learner: learning has diverged"
     assert refuse("renderer", StartError("without a log"), tmp_path / "none") == 2
     assert "without a log" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()

@@ -85,11 +85,11 @@ def test_lines_are_json_and_not_too_many() -> None:
     stream = io.StringIO()
     with LineDisplay(stream) as display:
         for second in range(25):
-            display.show(Progress(seconds=float(second), frames=second, entropy={"end": math.pi}))
+            display.show(Progress(seconds=float(second), frames=second, entropy={"end": math.pi, "flag": math.nan}))
         display.say("renderer was ended by SIGKILL")
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [line["progress"]["frames"] for line in lines[:-1]] == [0, 10, 20]
-    assert lines[0]["progress"]["entropy"] == {"end": 3.142}
+    assert lines[0]["progress"]["entropy"] == {"end": 3.142, "flag": None}
     assert lines[-1] == {"event": "renderer was ended by SIGKILL"}
 
 

@@ -12,7 +12,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from services.launcher import configuration, run_directory, threads
 from services.launcher.configuration import Request
@@ -20,7 +22,7 @@ from services.launcher.ending import MOMENTS
 from services.launcher.run_directory import open_run
 from services.launcher.sockets import LONGEST_NAME, socket_directory
 from spiral.machine import usable_cores, usable_memory_bytes
-from spiral.models import POLICY, find_model
+from spiral.models import DISCRIMINATOR, POLICY, find_model
 from spiral.runs import Run
 from spiral.wire.addresses import MAX_SOCKET_PATH_BYTES
 from tests.learnt import write_counters
@@ -245,6 +247,16 @@ def test_a_model_without_weights_is_named_and_leaves_no_run(tmp_path: Path) -> N
     shutil.copytree(find_model("mnist"), model)
     (model / POLICY).unlink()
     with pytest.raises(ValueError, match=rf"--from: {model} has no {POLICY}"):
+        open_run(ask(tmp_path / "runs", name="a", model=model, settings=SAMPLE))
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("file", [POLICY, DISCRIMINATOR])
+def test_a_model_that_is_not_finite_is_refused_and_leaves_no_run(file: str, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(find_model("mnist"), model)
+    save_file({"a.weight": np.array([1.0, np.nan], np.float16)}, model / file)
+    with pytest.raises(ValueError, match=rf'"a.weight" in {model / file} holds values that are not finite'):
         open_run(ask(tmp_path / "runs", name="a", model=model, settings=SAMPLE))
     assert not (tmp_path / "runs").exists()
 

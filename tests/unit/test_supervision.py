@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -152,6 +153,15 @@ def test_wrong_settings_are_not_tried_again(make: Callable[..., Bench]) -> None:
     with pytest.raises(ServiceFailedError, match=r"(?s)settings are wrong.*size: 300 is outside"):
         bench.until(lambda: False)
     assert bench["renderer"].restarts == 0
+
+
+def test_what_would_only_give_up_again_is_not_tried_again(make: Callable[..., Bench]) -> None:
+    bench = make(learner="import sys; sys.exit(1)")
+    watched = bench["learner"]
+    watched.service = replace(watched.service, dead_end=lambda: "learning has diverged")
+    with pytest.raises(ServiceFailedError, match=r"^learner: learning has diverged$"):
+        bench.until(lambda: False)
+    assert watched.restarts == 0
 
 
 def test_a_service_that_no_longer_answers_is_killed_and_restarted(make: Callable[..., Bench]) -> None:

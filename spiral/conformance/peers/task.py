@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spiral import strict_json
 from spiral.config import RunConfig
 from spiral.config_files import load_config
 from spiral.conformance.case import Skip
@@ -76,7 +76,7 @@ class Task:
 
     def environment(self) -> dict[str, str]:
         """How a target is told of the run."""
-        return {"SPIRAL_CONFIG": self.name, "SPIRAL_SET": json.dumps(self.settings)}
+        return {"SPIRAL_CONFIG": self.name, "SPIRAL_SET": strict_json.exact(self.settings)}
 
     def trajectory(self, seed: int, first_step: Sequence[int] = ()) -> Trajectory:
         """Random actions, what they paint, and their probability under a policy that prefers nothing.

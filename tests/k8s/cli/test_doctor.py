@@ -37,6 +37,23 @@ def test_what_stands_in_the_way_is_named(server: ApiServer, capsys: pytest.Captu
     assert "ImagePullBackOff: spiral-actor:0.1.0" in out
 
 
+@pytest.mark.parametrize("code", [1, 2])
+def test_the_setting_to_change_is_named_where_learning_has_diverged(
+    server: ApiServer, capsys: pytest.CaptureFixture[str], code: int
+) -> None:
+    said = (
+        "learner: learning has diverged: the loss is not finite, 3 times in a row; lower learner.learning_rate, which"
+    )
+    with server.store.change("pods", "spiral", "learner-0") as pod:
+        pod["status"]["containerStatuses"][0] |= {
+            "ready": False,
+            "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+            "lastState": {"terminated": {"exitCode": code, "reason": "Error", "message": said}},
+        }
+    assert main(["k8s", "doctor"]) == 1
+    assert "lower learner.learning_rate in run.yaml and apply again" in " ".join(capsys.readouterr().out.split())
+
+
 def add_scaler(server: ApiServer, **status: object) -> None:
     spec = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "actor"}, "maxReplicas": 8}
     metadata = {"name": "actor", "namespace": "spiral"}

@@ -1,0 +1,52 @@
+"""What is known of a run that has diverged: with the same settings, from the same checkpoint, it would again.
+
+A service that gives up writes it beside its checkpoints; a start that would only repeat it ends with the same sentence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from spiral import strict_json
+from spiral.config import RunConfig
+from spiral.manifests import CHECKPOINT_NAME, MANIFEST
+from spiral.replacing import replacing
+
+FILE = "diverged.json"
+
+
+class DeadEnd:
+    """That of one service, whose checkpoints are in ``directory``."""
+
+    def __init__(self, directory: Path, config: RunConfig, precision: str) -> None:
+        """``precision`` is what the service was asked for: another one may be the cure."""
+        self._directory, self._file = directory, directory / FILE
+        self._settings = hashlib.sha256(f"{config.to_yaml()}{precision}".encode()).hexdigest()
+
+    def standing(self) -> str:
+        """The sentence with which the run gave up, where a start would only repeat that; else empty."""
+        try:
+            known = strict_json.read(self._file.read_bytes())
+            same = known["settings"] == self._settings and known["checkpoint"] == self._checkpoint()
+            return str(known["sentence"]) if same else ""
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+
+    def record(self, sentence: str) -> None:
+        """Write down that the run gave up; OSError where that can't be written."""
+        known = {"sentence": sentence, "settings": self._settings, "checkpoint": self._checkpoint()}
+        with replacing(self._file) as aside:
+            aside.write_text(strict_json.exact(known, indent=1) + "\n", encoding="utf-8")
+
+    def _checkpoint(self) -> str:
+        """Digest of the newest checkpoint's manifest, which has those of all its files; empty where there is none."""
+        there = [path for path in self._directory.iterdir() if CHECKPOINT_NAME.fullmatch(path.name) and path.is_dir()]
+        return hashlib.sha256((max(there) / MANIFEST).read_bytes()).hexdigest() if there else ""
+
+
+def setting_to_change(sentence: str) -> str:
+    """Key of the setting that the sentence of a run that gave up advises to lower; empty where it is none."""
+    found = re.search(r"diverged: .*; lower ([a-z]+\.[a-z_]+)", " ".join(sentence.split()))
+    return found[1] if found else ""

@@ -1,0 +1,130 @@
+"""Notices an update that is not finite, and takes back what led to it.
+
+Weights are known to be *sound* when a finite loss and gradient came from them. A copy of sound ones is kept; where a
+loss, a gradient or the weights after a step are not finite, nothing of it is applied and learning goes on from the
+copy. The third time in a row there is no point in going on: the cause is a setting.
+
+    sound.passed(loss, gradient_norm)   # after the backward pass, before the step; NotFiniteError
+    optimiser.step()
+    sound.stepped(again)                # NotFiniteError
+    …
+    sound.undo(error)                   # whoever catches it; DivergedError at the third
+    sound.check()                       # before a checkpoint: the newest weights, or else the copy
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+IN_A_ROW = 3
+"""Once may be bad luck."""
+KEEP_EVERY = 50
+"""Updates between two copies: about a second of learning, next to which a copy costs nothing."""
+
+_log = logging.getLogger(__name__)
+
+
+class NotFiniteError(ArithmeticError):
+    """A loss, gradient, weight or score is not finite; the message says which."""
+
+
+class DivergedError(RuntimeError):
+    """Learning can't go on with these settings; the message is a sentence that names the one to change."""
+
+    def __init__(self, service: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.service = service
+        """Whose network has diverged, ``learner`` or ``discriminator``."""
+
+
+class SoundWeights:
+    """Keeps sound weights of a ``service``'s ``modules``, with the state of their ``optimiser``.
+
+    ``advice`` tells which setting to change: "lower learner.learning_rate, which is 1e+30".
+    """
+
+    def __init__(
+        self, service: str, modules: Sequence[nn.Module], optimiser: torch.optim.Optimizer, advice: str
+    ) -> None:
+        self._service, self._advice = service, advice
+        self._modules, self._optimiser = modules, optimiser
+        self._weights = list(modules[0].parameters())
+        self._copies: list[Tensor] = []
+        self._states = 0
+        """Parameters that the optimiser had made a step with when the copy was made."""
+        self._age = 0
+        """Steps since the copy was made; what they led to may not be sound."""
+        self._in_a_row = 0
+        self._again: Callable[[], object] | None = None
+        """Computes the last gradient anew, until the weights are known to be sound."""
+
+    def passed(self, loss: Tensor, gradient_norm: Tensor, keep: bool = False) -> None:
+        """The weights gave this loss and gradient. NotFiniteError, or else they are sound, and copied where it is time
+        to, or where ``keep`` asks for it."""
+        if not math.isfinite(float(loss.detach() + gradient_norm)):
+            what = "gradient" if math.isfinite(float(loss.detach())) else "loss"
+            raise NotFiniteError(f"the {what} is not finite")
+        if self._age:
+            self._in_a_row = 0
+        if keep or not self._copies or self._age >= KEEP_EVERY:
+            self._keep()
+
+    def stepped(self, again: Callable[[], object], steps: int = 1) -> None:
+        """The optimiser made so many steps. NotFiniteError where the weights have not stayed finite; whether they are
+        sound, ``again`` would show, which computes a gradient and passes it with ``keep``."""
+        self._age += steps
+        self._again = again
+        # In float32 the norm overflows before the weights do, and what is that large is lost, too.
+        if not math.isfinite(float(torch.nn.utils.get_total_norm(self._weights))):
+            raise NotFiniteError("the weights are not finite")
+
+    def check(self) -> bool:
+        """Whether the newest weights are sound; where they are not, those of the copy are back. DivergedError as for
+        :meth:`undo`."""
+        again, self._again = self._again, None
+        try:
+            if again is not None:
+                again()
+        except NotFiniteError as error:
+            self.undo(error)
+            return False
+        return True
+
+    def undo(self, error: NotFiniteError) -> None:
+        """Go back to the copy; DivergedError where that has been so too often in a row."""
+        self._restore()
+        self._in_a_row += 1
+        _log.warning("%s after an update, which is taken back (%d in a row)", error, self._in_a_row)
+        if self._in_a_row >= IN_A_ROW:
+            raise DivergedError(
+                self._service,
+                f"learning has diverged: {error}, {self._in_a_row} times in a row; {self._advice}; "
+                "what was learnt before is kept",
+            )
+
+    @torch.no_grad()
+    def _keep(self) -> None:
+        live = self._live()
+        if len(live) == len(self._copies):
+            torch._foreach_copy_(self._copies, live)
+        else:
+            self._copies = [tensor.detach().clone() for tensor in live]
+        self._states, self._age = len(self._optimiser.state), 0
+
+    @torch.no_grad()
+    def _restore(self) -> None:
+        if self._copies:
+            for parameter in list(self._optimiser.state)[self._states :]:  # first stepped after the copy was made
+                del self._optimiser.state[parameter]
+            torch._foreach_copy_(self._live(), self._copies)
+        self._age, self._again = 0, None
+
+    def _live(self) -> list[Tensor]:
+        """All that a step changes."""
+        weights = [tensor for module in self._modules for tensor in module.state_dict(keep_vars=True).values()]
+        return weights + [value for state in self._optimiser.state.values() for value in state.values()]
