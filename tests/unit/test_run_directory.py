@@ -265,6 +265,7 @@ def test_a_model_that_is_not_finite_is_refused_and_leaves_no_run(file: str, tmp_
 def test_a_judge_that_learns_nothing_needs_no_time_to_catch_up(kind: str, held: int, tmp_path: Path) -> None:
     model = tmp_path / "model"
     shutil.copytree(find_model("omniglot-reconstruct"), model)
+    (model / DISCRIMINATOR).unlink()
     settings = (*SAMPLE, f"discriminator.kind={kind}", "learner.terms={}")
     opened = open_run(ask(tmp_path / "runs", name="a", model=model, settings=settings))
     assert opened.config.learner.hold_batches == held
