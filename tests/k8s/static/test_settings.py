@@ -24,6 +24,7 @@ SAMPLES = {
     "discriminator": "discriminator:7",
     "max_streams": "3",
     "idle_s": "4.5",
+    "work_s": "10.5",
     "threads": "2",
     "actor_id": "one",
     "stream_life_s": "5.5",
