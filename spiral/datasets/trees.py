@@ -62,7 +62,7 @@ class Tree:
     def state(self, name: str) -> tuple[int, int]:
         """Size of one file, bytes, and the time when it or its zip was last written, ns; OSError where it is gone."""
         if self.archive is None:
-            found = (self.path / name).stat()
+            found = os.stat(f"{self.path}/{name}")
             return found.st_size, found.st_mtime_ns
         return self.archive.getinfo(name).file_size, self.path.stat().st_mtime_ns
 
@@ -127,7 +127,7 @@ def _folder(path: Path, suffixes: tuple[str, ...]) -> Tree:
     found = walk(path)
     names = tuple(name for name in found.files if name.lower().endswith(suffixes))
     for name in names:
-        state = (path / name).stat()
+        state = os.stat(f"{path}/{name}")
         total += state.st_size
         mark.update(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
     return Tree(path, names, mark.hexdigest(), total, left_out=found.left_out + _other_pictures(found.files))

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 # Folders that programs leave beside a user's own files.
 _FOREIGN = "__MACOSX"
@@ -24,7 +24,11 @@ class Walked:
 
 def belongs(name: str) -> bool:
     """Whether a relative name is neither hidden nor in a folder that a program left there."""
-    return not any(part.startswith(".") or part == _FOREIGN for part in PurePosixPath(name).parts)
+    return all(part == "." or _belongs(part) for part in name.split("/"))
+
+
+def _belongs(part: str) -> bool:
+    return not part.startswith(".") and part != _FOREIGN
 
 
 def walk(root: Path) -> Walked:
@@ -54,14 +58,14 @@ def walk(root: Path) -> Walked:
             with os.scandir(root / name) as entries:
                 for entry in entries:
                     inner = f"{name}/{entry.name}" if name else entry.name
-                    if not belongs(entry.name):
+                    if not _belongs(entry.name):
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(inner)
-                    elif os.path.isdir(root / inner):
-                        links.append(inner)
-                    elif os.path.isfile(root / inner):
+                    elif entry.is_file(follow_symlinks=False) or os.path.isfile(entry):
                         files.append(inner)
+                    elif os.path.isdir(entry):
+                        links.append(inner)
                     elif entry.is_symlink():
                         nowhere.append(inner)
         except OSError as error:
@@ -73,7 +77,7 @@ def walk(root: Path) -> Walked:
         *_sentence("links to a folder that holds this one", around),
         *_sentence("folders that cannot be opened", closed),
     )
-    return Walked(tuple(sorted(files, key=lambda name: PurePosixPath(name).parts)), left_out)
+    return Walked(tuple(sorted(files, key=lambda name: name.split("/"))), left_out)
 
 
 def _identity(folder: Path) -> tuple[int, int]:
