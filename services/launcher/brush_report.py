@@ -12,12 +12,13 @@ from spiral.runs import Run
 
 
 def report_brush(run: Run, config: RunConfig) -> list[str]:
-    """Sentences for the user; none where the engine can't be made, which whoever needs it refuses."""
+    """Sentences for the user; none where the engine can't paint, which whoever needs it refuses."""
     try:
         engine = create(config.engine.name, config.engine.settings)
-    except (ValueError, EngineMissingError):
+        leaves = leaves_ink(engine)
+    except (ValueError, MemoryError, EngineMissingError):
         return []
-    said = [] if leaves_ink(engine) else [blank_page(config.engine.settings.get("brush", "classic/pen"))]
+    said = [] if leaves else [blank_page(config.engine.settings.get("brush", "classic/pen"))]
     try:
         version = EngineDescription.from_json(json.loads(run.engine_file.read_text())).version
     except (OSError, ValueError):  # a new run; a damaged file is the learner's to refuse
