@@ -142,7 +142,7 @@ def _folder(runs: Path) -> Iterator[Finding]:
 def _ink(runs: Path) -> Iterator[Finding]:
     """Runs whose brush leaves nothing on the canvas; nothing is said where all do."""
     from spiral.engines import EngineMissingError, create  # noqa: PLC0415
-    from spiral.engines.ink import blank_page, leaves_ink  # noqa: PLC0415
+    from spiral.engines.ink import REMEDY, blank_page, leaves_ink  # noqa: PLC0415
     from spiral.runs import list_runs  # noqa: PLC0415
 
     leave: dict[str, bool] = {}
@@ -160,7 +160,7 @@ def _ink(runs: Path) -> Iterator[Finding]:
             continue
         if not leave[key]:
             text = f"run {run.name}: {blank_page(engine.settings.get('brush', 'classic/pen'))}"
-            yield Finding("ink", "poor", text, "begin a run with another brush, or with another name")
+            yield Finding("ink", "poor", text, REMEDY)
 
 
 def _cores() -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import json
 from spiral.config import RunConfig
 from spiral.engines import EngineMissingError, create
 from spiral.engines.description import EngineDescription
-from spiral.engines.ink import blank_page, leaves_ink
+from spiral.engines.ink import REMEDY, blank_page, leaves_ink
 from spiral.runs import Run
 
 
@@ -18,7 +18,8 @@ def report_brush(run: Run, config: RunConfig) -> list[str]:
         leaves = leaves_ink(engine)
     except (ValueError, MemoryError, EngineMissingError):
         return []
-    said = [] if leaves else [blank_page(config.engine.settings.get("brush", "classic/pen"))]
+    brush = config.engine.settings.get("brush", "classic/pen")
+    said = [] if leaves else [f"{blank_page(brush)}; {REMEDY}"]
     try:
         version = EngineDescription.from_json(json.loads(run.engine_file.read_text())).version
     except (OSError, ValueError):  # a new run; a damaged file is the learner's to refuse

@@ -32,9 +32,12 @@ def leaves_ink(engine: Engine) -> bool:
     return False
 
 
+REMEDY = "choose another brush for a new run, for example --set engine.settings.brush=classic/pen"
+
+
 def blank_page(brush: object) -> str:
     """The sentence on an engine whose strokes leave nothing."""
     return (
         f'the brush "{brush}" leaves nothing on a blank canvas with these settings: no random stroke changes it, so '
-        "there is nothing to learn from; choose another, for example --set engine.settings.brush=classic/pen"
+        "there is nothing to learn from"
     )
