@@ -23,8 +23,8 @@ from torch import Tensor, nn
 
 IN_A_ROW = 3
 """Once may be bad luck."""
-KEEP_EVERY = 50
-"""Updates between two copies: about a second of learning, next to which a copy costs nothing."""
+KEEP_EVERY = 200
+"""Updates between two copies: a few seconds of learning, next to which a copy costs nothing."""
 
 _log = logging.getLogger(__name__)
 
@@ -66,9 +66,9 @@ class SoundWeights:
     def passed(self, loss: Tensor, gradient_norm: Tensor, keep: bool = False) -> None:
         """The weights gave this loss and gradient. NotFiniteError, or else they are sound, and copied where it is time
         to, or where ``keep`` asks for it."""
-        if not math.isfinite(float(loss.detach() + gradient_norm)):
-            what = "gradient" if math.isfinite(float(loss.detach())) else "loss"
-            raise NotFiniteError(f"the {what} is not finite")
+        for what, value in (("loss", loss), ("gradient", gradient_norm)):
+            if not math.isfinite(value.item()):
+                raise NotFiniteError(f"the {what} is not finite")
         if self._age:
             self._in_a_row = 0
         if keep or not self._copies or self._age >= KEEP_EVERY:
