@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import socket
 import struct
 import time
@@ -9,14 +11,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.record_writer import masked_crc32c
 
 from spiral import strict_json
+from spiral.replacing import replacing
 
 BUFFER_BYTES = 1 << 20
 """What can't be written yet waits in so much memory: the records of hours."""
+LOST = "history-lost.jsonl"
+"""Beside the history: its records of what was learnt after the checkpoint that a start went on from."""
+
+_log = logging.getLogger(__name__)
 
 
 class History:
@@ -26,14 +33,28 @@ class History:
     the first full disk, and then a queue that blocks whoever writes for ever.
     """
 
-    def __init__(self, file: Path, events: Path, clock: Callable[[], float] = time.time) -> None:
-        """``clock`` tells seconds since 1970, which TensorBoard shows."""
+    def __init__(
+        self, file: Path, events: Path, frames: int | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        """``clock`` tells seconds since 1970, which TensorBoard shows.
+
+        The run goes on after ``frames``: records beyond go to ``history-lost.jsonl``, and TensorBoard is told to drop
+        their events. None: all are kept.
+        """
         self._clock = clock
+        if frames is not None:
+            try:
+                cut_back(file, frames)
+            except OSError as error:  # a full disk, which is no reason not to learn
+                _log.warning("the learning curve is not cut back to %s frames: %s", f"{frames:,}", error)
         self._file = file.open("ab", BUFFER_BYTES)
         events.mkdir(parents=True, exist_ok=True)
         name = f"events.out.tfevents.{clock():.0f}.{socket.gethostname()}"
         self._events = (events / name).open("ab", BUFFER_BYTES)
         self._add(Event(wall_time=clock(), file_version="brain.Event:2"))
+        if frames is not None:
+            # As a SummaryWriter with purge_step does: what other files have from this step on was lost.
+            self._add(Event(wall_time=clock(), step=frames + 1, session_log=SessionLog(status=SessionLog.START)))
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Append one record; ``record["frames"]`` is the abscissa of the events.
@@ -57,6 +78,42 @@ class History:
         length = struct.pack("<Q", len(content))
         sums = (struct.pack("<I", masked_crc32c(part)) for part in (length, content))
         self._events.write(length + next(sums) + content + next(sums))
+
+
+def cut_back(file: Path, frames: int) -> None:
+    """Move records of learning that was lost to ``history-lost.jsonl``; the history is replaced as a whole.
+
+    Lost are those beyond ``frames``, those that a later record of fewer frames follows, and torn lines.
+    """
+    try:
+        lines = file.read_bytes().splitlines()
+    except FileNotFoundError:
+        return
+    kept: list[tuple[int, int]] = []
+    """Place and frames of the lines that stay."""
+    for place, line in enumerate(lines):
+        found = _frames(line)
+        if found is None or found > frames:
+            continue
+        while kept and kept[-1][1] > found:
+            kept.pop()
+        kept.append((place, found))
+    stays = {place for place, _ in kept}
+    if len(stays) == len(lines):
+        return
+    with file.with_name(LOST).open("ab") as lost:
+        lost.writelines(line + b"\n" for place, line in enumerate(lines) if place not in stays)
+    with replacing(file) as aside:
+        aside.write_bytes(b"".join(lines[place] + b"\n" for place, _ in kept))
+    _log.info("%d records of learning that was lost are kept in %s", len(lines) - len(stays), LOST)
+
+
+def _frames(line: bytes) -> int | None:
+    """Frames of a record, of an older release too, whose measures may be ``NaN``; None where the line is none."""
+    try:
+        return int(json.loads(line)["frames"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _flat(record: Mapping[str, Any], prefix: str = "") -> list[tuple[str, float]]:

@@ -109,7 +109,7 @@ class LearningRun:
             aside.write_text(config.to_yaml())
         if not self.learner.frames:
             write_snapshot(run.snapshots, SNAPSHOTS[0], self.learner.average)
-        self._history = History(run.history_file, run.events)
+        self._history = History(run.history_file, run.events, self.learner.frames)
         self._recorded_at, self._recorded_frames = self._started, self.learner.frames
         self._saved_at = self._sampled_at = self._started
         self._on_disk: tuple[int, int] | None = None if self.extra is None else self._learnt

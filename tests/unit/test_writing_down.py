@@ -9,11 +9,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.record_writer import masked_crc32c
 
 from services.launcher.writable import CHECK_S, WritableCheck
-from services.learner.history import History
+from services.learner.history import LOST, History
 
 
 class Clock:
@@ -77,6 +77,21 @@ def test_a_record_is_a_line_and_an_event(tmp_path: Path) -> None:
     assert [(event.step, event.wall_time) for event in events] == [(10, 7.0), (20, 7.0)]
     shown = [{value.tag: value.simple_value for value in event.summary.value} for event in events]
     assert shown == [{"frames": 10, "entropy/flag": 0.5, "fps": 3}, {"frames": 20, "fps": 4}]
+
+
+def test_a_resumed_run_has_one_learning_curve_and_what_was_lost_lies_beside(tmp_path: Path) -> None:
+    file = tmp_path / "history.jsonl"
+    steps = [10, 20, 50, 81, 40, 49, 70, 81]  # it went back once before, when this was not looked after
+    file.write_text("".join(f'{{"frames": {step}}}\n' for step in steps) + '{"frames": 9')
+    History(file, tmp_path / "events", 49, clock=lambda: 7.0).close()
+    assert file.read_text() == "".join(f'{{"frames": {step}}}\n' for step in (10, 20, 40, 49))
+    lost = [f'{{"frames": {step}}}' for step in (50, 81, 70, 81)]
+    assert (tmp_path / LOST).read_text().splitlines() == [*lost, '{"frames": 9']
+    (events,) = (tmp_path / "events").iterdir()
+    _, purge = records(events)
+    assert (purge.step, purge.session_log.status) == (50, SessionLog.START), "what TensorBoard drops other files from"
+    History(file, tmp_path / "events", 49).close()
+    assert len((tmp_path / LOST).read_text().splitlines()) == 5, "nothing more is lost"
 
 
 @contextmanager
