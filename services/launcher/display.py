@@ -119,6 +119,10 @@ class LiveDisplay(AbstractContextManager["LiveDisplay"]):
         if progress.lag:
             least, mean, most = progress.lag
             table.add_row("policy lag", f"{mean:.1f}", Text(f"updates, {least:.0f} to {most:.0f}", "dim"))
+        if progress.dropped:
+            table.add_row(
+                "dropped", f"{progress.dropped:,}", Text(f"of {progress.trajectories:,} trajectories", "yellow")
+            )
         return table
 
 

@@ -55,6 +55,10 @@ class Progress:
     """Seconds for which the entropy of all components, or the gradient, has been 0, where it has."""
     lag: tuple[float, float, float] | None = None
     """Updates between the weights that painted and those that learn: least, mean, most."""
+    trajectories: int | None = None
+    """That the learner accepted since its start."""
+    dropped: int | None = None
+    """Of them too old to learn from."""
     bottleneck: str = ""
     """The service that the others wait for."""
     services: tuple[ServiceProgress, ...] = ()
@@ -107,6 +111,8 @@ class Tracker:
             entropy=learner.page.by_label("spiral_learner_entropy", "component"),
             saturated=_above_zero(learner.page.by_label("spiral_learner_saturated_seconds", "kind")),
             lag=None if None in lag else (lag[0] or 0.0, lag[1] or 0.0, lag[2] or 0.0),
+            trajectories=_whole(learner.page.value("spiral_learner_trajectories_total", verdict="accepted")),
+            dropped=_whole(learner.page.value("spiral_learner_dropped_total", reason="lag")),
             bottleneck=next((service for service, on in held_up.items() if on), ""),
             services=services,
         )
@@ -169,6 +175,10 @@ def _share(limits: Limits, seconds: float, frames: int) -> float | None:
 
 def _page(readings: Readings, service: str) -> Page:
     return readings.by_service.get(service, Reading()).page
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
 
 
 def _rounded(value: Any) -> Any:

@@ -22,6 +22,7 @@ from services.launcher.supervision import ServiceFailedError, Supervisor, Watche
 from services.launcher.writable import WritableCheck
 from spiral.limits import Limits
 from spiral.saturation import SaturationWarnings
+from spiral.staleness import Staleness
 
 STEP_S = 0.25
 """As often as the display is drawn."""
@@ -45,7 +46,16 @@ def run_services(
         tracker = Tracker(limits, opened.config.actor.groups, opened.learnt)
         checkpoint_s = opened.config.learner.checkpoint_s
         writable = WritableCheck(opened.run.path, checkpoint_s, time.monotonic, display.say)
-        watch = _Watch(supervisor, health, limits, tracker, display, writable, DataNews(opened.run))
+        watch = _Watch(
+            supervisor,
+            health,
+            limits,
+            tracker,
+            display,
+            writable,
+            DataNews(opened.run),
+            Staleness(opened.config.learner, time.monotonic),
+        )
         failures = []
         try:
             supervisor.start()
@@ -75,8 +85,9 @@ class _Watch:
         display: Display,
         writable: WritableCheck,
         news: DataNews,
+        staleness: Staleness,
     ) -> None:
-        self._writable, self._news = writable, news
+        self._writable, self._news, self._staleness = writable, news, staleness
         self._supervisor, self._limits, self._tracker, self._display = supervisor, limits, tracker, display
         self._scraper = Scraper(
             {watched.name: health.channel(watched.name) for watched in supervisor.services}, time.monotonic
@@ -103,6 +114,8 @@ class _Watch:
             self._display.show(progress)
             for sentence in self._saturation.due(progress.saturated):
                 self._display.say(sentence)
+            if too_old := self._staleness.seen(progress.dropped or 0, progress.trajectories or 0):
+                self._display.say(too_old)
             if self._limits.seconds is not None and seconds >= self._limits.seconds + LATE_S:
                 return
 

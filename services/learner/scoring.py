@@ -68,6 +68,8 @@ class Scorer:
         self.waiting_for: Service = "actor"
         self.version = version
         """Newest weights, by which the age of trajectories is measured; kept up by the learner's loop."""
+        self.dropped = self.collected = 0
+        """Trajectories that were too old, and that were not."""
         self._ingest, self._peer, self._metrics = ingest, peer, metrics
         self._episodes, self._num_actions, self._max_lag = episodes, num_actions, max_lag
         self._scored: queue.Queue[tuple[ScoredBatch, list[Arrived]]] = queue.Queue(maxsize=1)
@@ -143,9 +145,11 @@ class Scorer:
             if arrived is None:
                 continue
             if self.version.number - arrived.oldest_version.number > self._max_lag:
+                self.dropped += 1
                 self._metrics["spiral_learner_dropped_total"].labels(reason="lag").inc()
                 arrived.release()
                 continue
+            self.collected += 1
             collected.append(arrived)
             episodes += arrived.trajectory.batch
         return collected

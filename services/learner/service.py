@@ -30,6 +30,7 @@ from spiral.policy.weights import dump_weights
 from spiral.precision import settle
 from spiral.runs import Run
 from spiral.serving import Serving
+from spiral.staleness import Staleness
 from spiral.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
 from spiral.v1.renderer_pb2 import DescribeEngineRequest
 from spiral.v1.renderer_pb2_grpc import RendererServiceStub
@@ -167,6 +168,7 @@ def _train(
             version=learning.version,
         ) as scorer,
     ):
+        staleness = Staleness(settings, time.monotonic)
         while not serving.stopping.is_set():
             _announce(learning, serving, publisher, ingest, scorer)
             finished = learning.done >= 1
@@ -174,6 +176,8 @@ def _train(
                 _log.info("the limit is reached: %s frames", f"{learning.learner.frames:,}")
                 break
             batch = _next_batch(scorer, serving, teller, finished)
+            if too_old := staleness.seen(scorer.dropped, scorer.dropped + scorer.collected):
+                _log.warning("%s", too_old)
             if batch is not None:
                 start = time.perf_counter()
                 learning.learn(batch)

@@ -17,9 +17,11 @@ from rich.console import Console
 from services.launcher.display import LineDisplay, LiveDisplay, clock, sparkline
 from services.launcher.progress import Progress, ServiceProgress, Tracker, from_record
 from services.launcher.scrape import Reading, Readings, parse_page, read
+from spiral.config import LearnerConfig
 from spiral.learnt import Learnt
 from spiral.limits import Limits
 from spiral.metrics import MetricsPage, new_metrics
+from spiral.staleness import Staleness
 from spiral.v1.info_pb2_grpc import add_InfoServiceServicer_to_server
 from spiral.wire import rpc
 from spiral.wire.info import Info
@@ -74,6 +76,32 @@ def test_a_resumed_run_is_as_far_as_its_checkpoint_until_the_learner_says(tmp_pa
     assert tracker.progress(0.0, Readings(99.0, {}), ()).updates == 12, "as the learner said"
 
 
+def test_trajectories_that_are_too_old_are_counted_and_told_of_now_and_then() -> None:
+    now = 0.0
+    config = LearnerConfig(max_lag=1, reuse=2, minibatches=4)
+    staleness = Staleness(config, lambda: now)
+    assert staleness.seen(9, 10) == "", "the first of a start are no measure"
+    now = 10.0
+    sentence = staleness.seen(133, 221)
+    assert sentence.startswith("133 of 221 trajectories were dropped: painted with weights more than learner.max_lag=1")
+    assert "where each batch makes 8; raise learner.max_lag, for example to 32" in sentence
+    now = 69.0
+    assert staleness.seen(200, 300) == "", "not every time"
+    now = 70.0
+    assert staleness.seen(200, 300).startswith("200 of 300")
+    now = 130.0
+    assert staleness.seen(204, 400) == "", "few of these hundred"
+    now = 190.0
+    assert staleness.seen(3, 4).startswith("3 of 4"), "of a learner that was started again"
+
+    counted = (
+        'spiral_learner_trajectories_total{verdict="accepted"} 221\nspiral_learner_dropped_total{reason="lag"} 133\n'
+    )
+    page = Readings(1.0, {"learner": Reading(parse_page(counted))})
+    progress = Tracker(Limits(), 2).progress(0.0, page, ())
+    assert (progress.dropped, progress.trajectories) == (133, 221)
+
+
 def test_rates_forget_what_is_long_ago() -> None:
     tracker = Tracker(Limits(), groups=2)
     for second in range(100):
@@ -110,6 +138,8 @@ def test_the_live_panel_shows_all_there_is_to_know() -> None:
                 score_painted=-0.5,
                 entropy={"end": 4.5},
                 lag=(0.0, 4.2, 9.0),
+                trajectories=2210,
+                dropped=1330,
                 bottleneck="learner",
                 services=(ServiceProgress("learner", "serving", 2, 0.75, 400 << 20, {"actor": 0.25}),),
             )
@@ -125,6 +155,7 @@ def test_the_live_panel_shows_all_there_is_to_know() -> None:
         "+1.250",
         "-0.500",
         "updates, 0 to 9",
+        "of 2,210 trajectories",
         "4.50 of 5.55 nats",
         "all wait for it",
         "serving, restarted 2×",

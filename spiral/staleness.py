@@ -1,0 +1,48 @@
+"""Says, now and then, that trajectories are dropped because they are too old to learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from spiral.config import LearnerConfig
+
+FIRST_S = 10.0
+"""Soon enough for a short run; the first trajectories of a start are no measure."""
+EVERY_S = 60.0
+"""Between two sentences."""
+WORTH_SAYING = 0.05
+"""Share of dropped trajectories from which it is; as the alert SpiralPolicyLagHigh has it."""
+
+
+class Staleness:
+    """Watches how many trajectories were dropped::
+
+    staleness = Staleness(config.learner, time.monotonic)
+    while learning:
+        if sentence := staleness.seen(dropped, arrived):
+            log.warning(sentence)
+    """
+
+    def __init__(self, config: LearnerConfig, clock: Callable[[], float]) -> None:
+        self._config, self._clock = config, clock
+        self._due_s = clock() + FIRST_S
+        self._dropped = self._arrived = 0
+
+    def seen(self, dropped: int, arrived: int) -> str:
+        """What to say of ``dropped`` of ``arrived`` trajectories since the learner's start; mostly nothing."""
+        if arrived < self._arrived:  # another start
+            self._dropped = self._arrived = 0
+        if arrived == self._arrived or self._clock() < self._due_s:
+            return ""
+        share = (dropped - self._dropped) / (arrived - self._arrived)
+        self._dropped, self._arrived = dropped, arrived
+        self._due_s = self._clock() + EVERY_S
+        if share < WORTH_SAYING:
+            return ""
+        updates = self._config.reuse * self._config.minibatches
+        return (
+            f"{dropped:,} of {arrived:,} trajectories were dropped: painted with weights more than "
+            f"learner.max_lag={self._config.max_lag} updates old, where each batch makes {updates}; raise "
+            f"learner.max_lag, for example to {4 * updates} (four batches), make fewer updates of each batch "
+            "(learner.reuse, learner.minibatches), or let the actors paint faster"
+        )
