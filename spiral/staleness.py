@@ -7,7 +7,7 @@ from collections.abc import Callable
 from spiral.config import LearnerConfig
 
 FIRST_S = 10.0
-"""Soon enough for a short run; the first trajectories of a start are no measure."""
+"""After the first trajectory: soon enough for a short run, and one trajectory is no measure."""
 EVERY_S = 60.0
 """Between two sentences."""
 WORTH_SAYING = 0.05
@@ -25,14 +25,16 @@ class Staleness:
 
     def __init__(self, config: LearnerConfig, clock: Callable[[], float]) -> None:
         self._config, self._clock = config, clock
-        self._due_s = clock() + FIRST_S
+        self._due_s: float | None = None
         self._dropped = self._arrived = 0
 
     def seen(self, dropped: int, arrived: int) -> str:
         """What to say of ``dropped`` of ``arrived`` trajectories since the learner's start; mostly nothing."""
         if arrived < self._arrived:  # another start
             self._dropped = self._arrived = 0
-        if arrived == self._arrived or self._clock() < self._due_s:
+        if self._due_s is None and arrived:
+            self._due_s = self._clock() + FIRST_S
+        if arrived == self._arrived or self._due_s is None or self._clock() < self._due_s:
             return ""
         share = (dropped - self._dropped) / (arrived - self._arrived)
         self._dropped, self._arrived = dropped, arrived

@@ -80,18 +80,20 @@ def test_trajectories_that_are_too_old_are_counted_and_told_of_now_and_then() ->
     now = 0.0
     config = LearnerConfig(max_lag=1, reuse=2, minibatches=4)
     staleness = Staleness(config, lambda: now)
+    assert staleness.seen(0, 0) == ""
+    now = 5.0
     assert staleness.seen(9, 10) == "", "the first of a start are no measure"
-    now = 10.0
+    now = 15.0
     sentence = staleness.seen(133, 221)
     assert sentence.startswith("133 of 221 trajectories were dropped: painted with weights more than learner.max_lag=1")
     assert "where each batch makes 8; raise learner.max_lag, for example to 32" in sentence
-    now = 69.0
+    now = 74.0
     assert staleness.seen(200, 300) == "", "not every time"
-    now = 70.0
+    now = 75.0
     assert staleness.seen(200, 300).startswith("200 of 300")
-    now = 130.0
+    now = 135.0
     assert staleness.seen(204, 400) == "", "few of these hundred"
-    now = 190.0
+    now = 195.0
     assert staleness.seen(3, 4).startswith("3 of 4"), "of a learner that was started again"
 
     counted = (
