@@ -110,11 +110,14 @@ class Lockstep:
         painted = time.perf_counter()
         self._batches += 1
         batch_id = f"{self.learning.generation}.{self._batches}"
-        ends = None if batch.first_step is None else places(batch, self.config.num_actions).ends
+        where = places(batch, self.config.num_actions)
+        ends = None if batch.first_step is None else where.ends
         scores = self._judge.score(batch_id, batch.observations, batch.targets, True, ends)
         self._judge.pay_debt()
         scored = time.perf_counter()
-        self.learning.learn(ScoredBatch(batch, newest, newest, scores.terms, scores.real.mean, scores.painted.mean))
+        self.learning.learn(
+            ScoredBatch(batch, where, newest, newest, scores.terms, scores.real.mean, scores.painted.mean)
+        )
         learnt = time.perf_counter()
         for stage, seconds in (("paint", painted - start), ("score", scored - painted), ("learn", learnt - scored)):
             self.seconds[stage] += seconds

@@ -15,9 +15,9 @@ from spiral.strokes import laid, painted
 from spiral.trajectories import Trajectory
 
 
-def reward_figure(rewards: NDArray[np.float32], where: Places, num_actions: int) -> float:
+def reward_figure(rewards: NDArray[np.float32], where: Places) -> float:
     """Mean reward of an episode; an unroll's share of it is extended to all of it."""
-    return float(rewards.sum() / where.valid.sum() * num_actions)
+    return float(rewards.sum() / where.valid.sum() * where.num_actions)
 
 
 def border_figures(

@@ -7,53 +7,32 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from services.learner.companions import against_companions, companions_of, shuffled
-from services.learner.losses import (
-    clipped_surrogate_loss,
-    decoupled_surrogate_loss,
-    entropy_bonus,
-    policy_gradient_loss,
-    value_loss,
-)
+from services.learner.batch import Batch
+from services.learner.companions import against_companions, shuffled
+from services.learner.hindsight import hindsight_loss, judge_twice
+from services.learner.losses import entropy_bonus, value_loss
+from services.learner.objectives import build_objective
 from services.learner.optimising import clip_gradient, make_optimiser
-from services.learner.returns import vtrace
-from services.learner.unrolls import Cut, cut_of, last_actions
+from services.learner.progress import Progress
+from services.learner.unrolls import Places, places
 from spiral.checkpoints import State, pack_optimiser, unpack_optimiser
 from spiral.config import LearnerConfig
 from spiral.divergence import NotFiniteError, SoundWeights
 from spiral.policy import Inputs, Judged, Policy
+from spiral.policy import State as PolicyState
 from spiral.policy.weights import load_weights
 from spiral.precision import FP32
 from spiral.trajectories import Trajectory
-
-
-@dataclass(slots=True)
-class Progress:
-    """Means over the batches since it was last taken, of the last update on each."""
-
-    batches: int = 0
-    entropy: dict[str, float] = field(default_factory=dict)
-    """Nats of each component, over the actions for which it counts."""
-    losses: dict[str, float] = field(default_factory=dict)
-    """The losses and the gradient's norm, by name."""
-
-    def add(self, entropy: Mapping[str, float], losses: Mapping[str, float]) -> None:
-        """Take in one batch."""
-        self.batches += 1
-        for means, values in ((self.entropy, entropy), (self.losses, losses)):
-            for name, value in values.items():
-                before = means.get(name, 0.0)
-                means[name] = before + (value - before) / self.batches
 
 
 class Update(NamedTuple):
@@ -61,11 +40,8 @@ class Update(NamedTuple):
 
     entropy: Tensor
     """``[T, B, K]``, nats, 0 where a component does not count."""
-    actions: Tensor
-    """``[T, B, K]``."""
     losses: dict[str, Tensor]
-    valid: Tensor | None = None
-    """``[T, B]`` in a batch of unrolls: the actions that were executed."""
+    """The losses and the gradient's norm, by name."""
 
 
 class PolicyLearner:
@@ -76,6 +52,7 @@ class PolicyLearner:
         self.device = policy.counts.device
         self.average = copy.deepcopy(policy).requires_grad_(False)
         self.config = config
+        self.objective = build_objective(config)
         self.precision = FP32
         self.updates = 0
         self.frames = 0
@@ -98,17 +75,19 @@ class PolicyLearner:
             device=self.device,
         )
 
-    def learn(self, batch: Trajectory, rewards: NDArray[np.float32]) -> None:
+    def learn(self, trajectory: Trajectory, rewards: NDArray[np.float32], where: Places | None = None) -> None:
         """Use a batch of episodes, or of unrolls, ``reuse`` times in ``minibatches`` updates each.
 
-        ``rewards`` are ``[T, B]``. Where something is not finite, the batch counts for nothing, and sound weights from
-        before are taken; DivergedError where that has been so three times in a row.
+        ``rewards`` are ``[T, B]``; ``where`` the batch lies in its episodes, if that is known already. Where something
+        is not finite, the batch counts for nothing, and sound weights from before are taken; DivergedError where that
+        has been so three times in a row.
         """
         if self.held < self.config.hold_batches:
             self.held += 1
             return
+        where = where or places(trajectory, self.policy.num_actions)
         try:
-            self._learn(batch, rewards)
+            self._learn(Batch.of(trajectory, rewards, where, self.policy, self.config))
         except NotFiniteError as error:
             self.updates += 1  # a version of its own: whoever has the weights that go takes these
             self._sound.undo(error)
@@ -123,35 +102,19 @@ class PolicyLearner:
         advice = f"lower learner.learning_rate, which is {self.config.learning_rate:g}{clip}"
         return SoundWeights("learner", [self.policy, self.average], self.optimiser, advice)
 
-    def _learn(self, batch: Trajectory, rewards: NDArray[np.float32]) -> None:
-        actions = self._tensor(batch.actions).long()
-        inputs = self._inputs(batch, actions)
-        behaviour = self._tensor(batch.behaviour_log_prob)
-        paid = self._tensor(rewards)
-        cut = None if batch.first_step is None else cut_of(batch, self.policy)
-        finals = self.policy.see(self._tensor(batch.observations[-1])) if self.config.hindsight else None
-        proximal = self._proximal(inputs, actions, cut) if self.config.off_policy == "decoupled" else behaviour
+    def _learn(self, batch: Batch) -> None:
+        if self.objective.needs_proximal:
+            batch = replace(batch, proximal_log_prob=self._log_prob(batch))
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * self.config.rate_left(self.frames_before + self.frames)
-        companions = companions_of(batch) if self.config.paintings_per_target > 1 else None
-        same_target = None if companions is None else self._tensor(companions)
         before = self.updates
-        for episodes in self._minibatches(batch.batch, companions):
-            minibatch = (
-                take(inputs, episodes),
-                actions[:, episodes],
-                behaviour[:, episodes],
-                proximal[:, episodes],
-                paid[:, episodes],
-                None if finals is None else finals[episodes],
-                None if cut is None else cut.take(episodes),
-                None if same_target is None else same_target[episodes],
-            )
-            update = self._update(*minibatch)
-        self._sound.stepped(partial(self._update, *minibatch, step=False), self.updates - before)
-        self._record(update)
+        for episodes in self._minibatches(batch):
+            minibatch = batch.take(episodes)
+            update = self._update(minibatch)
+        self._sound.stepped(partial(self._gradient, minibatch, keep=True), self.updates - before)
+        self._record(minibatch, update)
         self._follow(self.updates - before)
-        self.frames += batch.actions.shape[0] * batch.batch if cut is None else int(cut.valid.sum())
+        self.frames += batch.frames
 
     def state(self) -> State:
         """Everything that a checkpoint needs; copies, so that later updates don't touch it."""
@@ -186,117 +149,55 @@ class PolicyLearner:
         taken, self.progress = self.progress, Progress()
         return taken
 
-    def _minibatches(self, episodes: int, companions: NDArray[np.int64] | None) -> Iterator[Tensor]:
+    def _minibatches(self, batch: Batch) -> Iterator[Tensor]:
         """Whole episodes or unrolls, so that returns and recurrent states need no second pass; companions together."""
         for _ in range(self.config.reuse):
-            order = self._shuffle.permutation(episodes) if companions is None else shuffled(companions, self._shuffle)
-            yield from self._tensor(order).chunk(self.config.minibatches)
+            if batch.companions is None:
+                order = self._shuffle.permutation(batch.actions.shape[1])
+            else:
+                order = shuffled(batch.companions.cpu().numpy(), self._shuffle)
+            yield from torch.from_numpy(order).to(self.device).chunk(self.config.minibatches)
 
-    def _tensor(self, array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(array).to(self.device, non_blocking=True)
+    def _update(self, batch: Batch) -> Update:
+        update = self._gradient(batch)
+        self.optimiser.step()
+        self.updates += 1
+        return update
 
-    def _inputs(self, batch: Trajectory, actions: Tensor) -> Inputs:
-        """What the policy saw before each action, and after the last one of an unroll; ``actions`` are int64."""
-        T, previous, step = len(actions), torch.zeros_like(actions[:1]), torch.arange(len(actions), device=self.device)
-        if batch.first_step is not None:
-            T += 1
-            previous = self._tensor(last_actions(batch)).long().unsqueeze(0)
-            step = self._tensor(batch.first_step).long() + torch.arange(T, device=self.device).unsqueeze(1)
-            step = step.clamp(max=self.policy.num_actions - 1)  # beyond the end nothing counts
-        return Inputs(
-            seen=self.policy.watch(self._tensor(batch.observations[:T])),
-            previous_action=torch.cat([previous, actions])[:T],
-            step=step,
-            noise=None if batch.noise is None else self._tensor(batch.noise),
-            target=None if batch.targets is None else self.policy.see(self._tensor(batch.targets)),
-        )
-
-    def _update(
-        self,
-        inputs: Inputs,
-        actions: Tensor,
-        behaviour: Tensor,
-        proximal: Tensor,
-        rewards: Tensor,
-        finals: Tensor | None,
-        cut: Cut | None,
-        companions: Tensor | None,
-        step: bool = True,
-    ) -> Update:
-        """Compute the gradient, and make a ``step`` of the optimiser. NotFiniteError where there is none to make."""
-        config = self.config
-        if finals is None:
-            judged, imagined = self._judge(inputs, actions, cut), None
+    def _gradient(self, batch: Batch, keep: bool = False) -> Update:
+        """The loss of a minibatch, and its gradient in the parameters; NotFiniteError where there is none."""
+        config, objective = self.config, self.objective
+        if batch.finals is None:
+            judged, imagined = self._judge(batch.inputs, batch.actions, batch.state), None
         else:
-            judged, imagined = self._judge_twice(inputs, actions, finals, cut)
-        bootstrap_value = torch.zeros_like(rewards[0])  # an episode ends with its last action
-        if cut is not None:
-            judged, bootstrap_value = cut.apply(judged)
-        log_rho = (judged.log_prob - behaviour).detach()
-        corrected = config.off_policy == "vtrace"
-        returns = vtrace(
-            log_rho if corrected else torch.zeros_like(log_rho),
-            rewards,
-            judged.value.detach(),
-            bootstrap_value,
-            discount=config.discount,
-            trace_decay=config.trace_decay,
-            rho_bar=config.rho_bar if corrected else 1.0,
-            c_bar=config.c_bar if corrected else 1.0,
-        )
+            judged, imagined = judge_twice(self._judge, batch)
+        judged, bootstrap_value = batch.executed(judged)
+        returns = objective.returns(judged, bootstrap_value, batch, config.discount, config.trace_decay)
         advantages = returns.advantages
-        if companions is not None:
-            advantages = against_companions(advantages, companions)
-        if config.off_policy == "clip":
-            policy_loss = clipped_surrogate_loss(judged.log_prob, behaviour, advantages, config.clip)
-        elif config.off_policy == "decoupled":
-            policy_loss = decoupled_surrogate_loss(
-                judged.log_prob, proximal, behaviour, advantages, config.clip, config.rho_bar
-            )
-        else:
-            rho = log_rho.exp().clamp(max=config.rho_bar) if corrected else torch.ones_like(log_rho)
-            policy_loss = policy_gradient_loss(judged.log_prob, advantages, rho)
-        critic_loss = value_loss(judged.value, returns.targets)
-        left = config.entropy_left(self.frames_before + self.frames)
-        bonus = entropy_bonus(judged.entropy, self._entropy_costs * left)
-        losses = {"policy": policy_loss, "value": critic_loss}
-        total = policy_loss + config.value_cost * critic_loss - bonus
+        if batch.companions is not None:
+            advantages = against_companions(advantages, batch.companions)
+        losses = {
+            "policy": objective.loss(judged.log_prob, advantages, batch),
+            "value": value_loss(judged.value, returns.targets),
+        }
+        entropy_left = config.entropy_left(self.frames_before + self.frames)
+        bonus = entropy_bonus(judged.entropy, self._entropy_costs * entropy_left)
+        total = losses["policy"] + config.value_cost * losses["value"] - bonus
         if imagined is not None:
-            losses["hindsight"] = -(imagined if cut is None else imagined * cut.valid).mean()
+            losses["hindsight"] = hindsight_loss(imagined, batch)
             total = total + config.hindsight * losses["hindsight"]
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         norm = clip_gradient(list(self.policy.parameters()), config.gradient_clip)
-        self._sound.passed(total, norm, keep=not step)
-        if step:
-            self.optimiser.step()
-            self.updates += 1
-        valid = None if cut is None else cut.valid
-        return Update(judged.entropy, actions, {**losses, "gradient_norm": norm}, valid)
-
-    def _judge_twice(self, inputs: Inputs, actions: Tensor, finals: Tensor, cut: Cut | None) -> tuple[Judged, Tensor]:
-        """What the policy thinks of the actions; and of their log-probabilities ``[T, B]``, were the pictures that they
-        made what was to be reproduced.
-
-        Every episode is a perfect example of how to paint its own final picture; so is every unroll, from where it
-        begins. Not of the paper; after Andrychowicz et al. 2017, hindsight experience replay. Both in one pass, which
-        takes a fifth less than two.
-        """
-        assert inputs.target is not None
-        B = actions.shape[1]
-        twice = torch.arange(B, device=self.device).repeat(2)
-        both = replace(take(inputs, twice), target=torch.cat([inputs.target, finals]))
-        judged = self._judge(both, actions[:, twice], None if cut is None else cut.take(twice))
-        first = Judged(judged.log_prob[:, :B], judged.entropy[:, :B], judged.value[:, :B])
-        return first, judged.log_prob[:, B:]
+        self._sound.passed(total, norm, keep)
+        return Update(judged.entropy, {**losses, "gradient_norm": norm})
 
     @torch.no_grad()
-    def _proximal(self, inputs: Inputs, actions: Tensor, cut: Cut | None) -> Tensor:
-        """Log-probabilities of a batch by the policy as it is before the batch's first update: ``[T, B]``."""
-        return self._judge(inputs, actions, cut).log_prob
+    def _log_prob(self, batch: Batch) -> Tensor:
+        """Log-probabilities of a batch by the policy as it is: ``[T, B]``."""
+        return self._judge(batch.inputs, batch.actions, batch.state).log_prob
 
-    def _judge(self, inputs: Inputs, actions: Tensor, cut: Cut | None) -> Judged:
-        state = self.policy.initial_state(actions.shape[1]) if cut is None else cut.state
+    def _judge(self, inputs: Inputs, actions: Tensor, state: PolicyState) -> Judged:
         with self.precision.autocast():
             return self.policy.judge(inputs, actions, state)
 
@@ -310,25 +211,14 @@ class PolicyLearner:
         torch._foreach_lerp_(list(self.average.parameters()), list(self.policy.parameters()), 1 - decay)
 
     @torch.no_grad()
-    def _record(self, update: Update) -> None:
+    def _record(self, batch: Batch, update: Update) -> None:
         """Note the last update of a batch; one of several tells enough."""
-        mask = self.policy.mask(update.actions.flatten(0, 1))
-        if update.valid is not None:
-            mask = mask * update.valid.reshape(-1, 1)
+        mask = self.policy.mask(batch.actions.flatten(0, 1))
+        if batch.valid is not None:
+            mask = mask * batch.valid.reshape(-1, 1)
         counts = mask.sum(0).clamp(min=1)
         means = (update.entropy.sum((0, 1)) / counts).tolist()
         self.progress.add(
             dict(zip(self.policy.spec.names, means, strict=True)),
             {name: float(value) for name, value in update.losses.items()},
         )
-
-
-def take(inputs: Inputs, episodes: Tensor) -> Inputs:
-    """The inputs of some episodes, by their indices."""
-    return Inputs(
-        seen=inputs.seen[:, episodes],
-        previous_action=inputs.previous_action[:, episodes],
-        step=inputs.step[:, episodes] if inputs.step.dim() == 2 else inputs.step,
-        noise=None if inputs.noise is None else inputs.noise[episodes],
-        target=None if inputs.target is None else inputs.target[episodes],
-    )

@@ -52,3 +52,11 @@ def vtrace(
     # With λ < 1 the advantage looks ahead by the trace's own mixture, as in GAE, so λ has to enter here too.
     next_targets = next_values + trace_decay * torch.cat([excess[1:], torch.zeros_like(excess[:1])])
     return Returns(targets, rewards + discount * next_targets - values)
+
+
+def lambda_returns(
+    rewards: Tensor, values: Tensor, bootstrap_value: Tensor, *, discount: float, trace_decay: float = 1.0
+) -> Returns:
+    """The λ-returns of the policy that painted: V-trace with importance weights of 1."""
+    log_rho = torch.zeros_like(values)
+    return vtrace(log_rho, rewards, values, bootstrap_value, discount=discount, trace_decay=trace_decay)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.learner.unrolls import Places, places
+from services.learner.unrolls import Places
 from spiral.actions import ActionSpec
 from spiral.config import LearnerConfig
 from spiral.strokes import begun, lengths
@@ -90,13 +90,12 @@ def rewards_of(
     config: LearnerConfig,
     spec: ActionSpec,
     deviation: RunningDeviation,
-    num_actions: int,
+    where: Places,
 ) -> NDArray[np.float32]:
     """Rewards ``[T, B]`` of a trajectory whose ``T + 1`` observations scored ``scores`` ``[T + 1, B]``.
 
-    Those of the unrolls of an episode of ``num_actions`` are together those of the whole.
+    Those of the unrolls of an episode are together those of the whole.
     """
-    where = places(trajectory, num_actions)
     rewards = score_differences(scores) if config.reward == "tca" else final_rewards(scores, where)
     if trajectory.first_step is not None:
         rewards = np.where(where.valid, rewards, np.float32(0))
@@ -107,7 +106,7 @@ def rewards_of(
     if config.blank_penalty:
         rewards = rewards - np.float32(config.blank_penalty) * blank_penalties(trajectory, where)
     if config.stroke_penalty or config.length_penalty:
-        program = trajectory.program(num_actions)
+        program = trajectory.program(where.num_actions)
         if config.stroke_penalty:
             rewards = rewards - np.float32(config.stroke_penalty) * where.here(stroke_penalties(program, spec))
         if config.length_penalty:

@@ -20,7 +20,7 @@ from services.learner.history import History
 from services.learner.learning import PolicyLearner
 from services.learner.rewards import RunningDeviation, combine_terms, rewards_of
 from services.learner.samples import SNAPSHOTS, write_samples, write_snapshot
-from services.learner.unrolls import finished, places
+from services.learner.unrolls import Places, finished
 from spiral import strict_json
 from spiral.checkpoints import CheckpointStore, State
 from spiral.compatibility import check_goes_on
@@ -47,6 +47,8 @@ class ScoredBatch:
     """A batch of episodes and what the discriminator said of it."""
 
     trajectory: Trajectory
+    where: Places
+    """Where it lies in its episodes."""
     oldest: int
     """Number of the oldest weights that painted it."""
     newest: int
@@ -158,20 +160,18 @@ class LearningRun:
         """Turn scores into rewards and learn from them; DivergedError where that has become pointless."""
         learner, settings = self.learner, self.config.learner
         scores = combine_terms(batch.terms, settings.terms)
-        rewards = rewards_of(
-            batch.trajectory, scores, settings, self.description.spec, self._deviation, self.config.num_actions
-        )
+        where = batch.where
+        rewards = rewards_of(batch.trajectory, scores, settings, self.description.spec, self._deviation, where)
         self.lag = Lag(learner.updates - batch.newest, learner.updates - batch.oldest)
-        learner.learn(batch.trajectory, rewards)
+        learner.learn(batch.trajectory, rewards, where)
         if self._unsaved_since is None and self.unsaved:
             self._unsaved_since = self._clock()
         self.last = batch
-        where = places(batch.trajectory, self.config.num_actions)
-        ended = finished(batch.trajectory, self.config.num_actions)
+        ended = finished(batch.trajectory, where)
         if ended is not None:
             self._ended = ended
         self._of_last |= {
-            "reward": reward_figure(rewards, where, self.config.num_actions),
+            "reward": reward_figure(rewards, where),
             "score_real": batch.score_real,
             "score_painted": batch.score_painted,
             "lag": self.lag.mean,

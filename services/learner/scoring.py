@@ -13,7 +13,7 @@ import grpc
 from services.learner.batches import join
 from services.learner.ingest import Arrived, Ingest
 from services.learner.run import ScoredBatch
-from services.learner.unrolls import places
+from services.learner.unrolls import Places, places
 from spiral.metrics import Metrics
 from spiral.trajectories import Trajectory
 from spiral.v1.discriminator_pb2 import ScoreResponse
@@ -159,7 +159,8 @@ class Scorer:
         self.waiting_for = "discriminator"
         self._batches += 1
         batch_id = f"{self.version.generation}.{self._batches}"
-        ends = None if batch.first_step is None else places(batch, self._num_actions).ends
+        where = places(batch, self._num_actions)
+        ends = None if batch.first_step is None else where.ends
         attempt = 0
         while not self._stop.is_set():
             start = time.perf_counter()
@@ -186,7 +187,7 @@ class Scorer:
                 continue
             self._peer.answered()
             self._metrics["spiral_learner_score_seconds"].observe(time.perf_counter() - start)
-            return scored_batch(batch, oldest, newest, answer)
+            return scored_batch(batch, where, oldest, newest, answer)
         return None
 
     def _cancel(self) -> None:
@@ -194,10 +195,10 @@ class Scorer:
             self._call.cancel()
 
 
-def scored_batch(batch: Trajectory, oldest: int, newest: int, answer: ScoreResponse) -> ScoredBatch:
+def scored_batch(batch: Trajectory, where: Places, oldest: int, newest: int, answer: ScoreResponse) -> ScoredBatch:
     """Check the answer and join it with its batch; DiscriminatorError where it makes no sense."""
     try:
         terms = read_terms(answer, batch.observations.shape[:2])
     except ValueError as error:
         raise DiscriminatorError(str(error)) from error
-    return ScoredBatch(batch, oldest, newest, terms, answer.real.mean, answer.painted.mean)
+    return ScoredBatch(batch, where, oldest, newest, terms, answer.real.mean, answer.painted.mean)

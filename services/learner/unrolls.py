@@ -1,16 +1,12 @@
-"""Where the unrolls of a batch lie in their episodes, and what the policy's learner does about it."""
+"""Where the unrolls of a batch lie in their episodes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from spiral.policy import Judged, Policy, State
 from spiral.trajectories import Trajectory
 
 
@@ -26,6 +22,8 @@ class Places:
     """``[B]``: whether the episode ends with it."""
     last: NDArray[np.intp]
     """``[B]``: position of the last action that was executed."""
+    num_actions: int
+    """Actions of an episode."""
 
     def at_end(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """``[T, B]``: ``values`` ``[B]`` at the last action of the episodes that end, 0 elsewhere."""
@@ -45,54 +43,21 @@ def places(trajectory: Trajectory, num_actions: int) -> Places:
     length, batch = trajectory.actions.shape[:2]
     first = np.zeros(batch, np.int32) if trajectory.first_step is None else trajectory.first_step
     left = num_actions - first
-    return Places(first, np.arange(length)[:, None] < left, left <= length, np.minimum(left, length) - 1)
+    return Places(first, np.arange(length)[:, None] < left, left <= length, np.minimum(left, length) - 1, num_actions)
 
 
-def finished(trajectory: Trajectory, num_actions: int) -> Trajectory | None:
+def finished(trajectory: Trajectory, where: Places) -> Trajectory | None:
     """The episodes that end with the batch, each with its whole program but the unroll's pictures alone; None: none."""
     if trajectory.first_step is None:
         return trajectory
-    ends = places(trajectory, num_actions).ends
+    ends = where.ends
     if not ends.any():
         return None
     return Trajectory(
         trajectory.observations[:, ends],
-        trajectory.program(num_actions)[:, ends],
+        trajectory.program(where.num_actions)[:, ends],
         trajectory.behaviour_log_prob[:, ends],
         targets=None if trajectory.targets is None else trajectory.targets[ends],
-    )
-
-
-class Cut(NamedTuple):
-    """What a batch of unrolls has beside its steps."""
-
-    state: State
-    """What the policy held before the first action, under the weights that painted."""
-    valid: Tensor
-    """bool ``[T, B]``: actions that were executed; the others fill up an episode's last unroll."""
-    goes_on: Tensor
-    """bool ``[B]``: whether the episode goes on after the unroll."""
-
-    def take(self, episodes: Tensor) -> Cut:
-        """Some of them, by their indices."""
-        return Cut(tuple(part[episodes] for part in self.state), self.valid[:, episodes], self.goes_on[episodes])
-
-    def apply(self, judged: Judged) -> tuple[Judged, Tensor]:
-        """What is thought of the executed actions, nothing of the others; and the value ``[B]`` after the last one.
-
-        Without value, reward and entropy what fills up an unroll has part in no loss and no return.
-        """
-        values, after = judged.value[:-1] * self.valid, judged.value[-1].detach() * self.goes_on
-        return replace(judged, value=values, entropy=judged.entropy * self.valid.unsqueeze(-1)), after
-
-
-def cut_of(batch: Trajectory, policy: Policy) -> Cut:
-    """What a batch of unrolls has beside its steps, where the policy is."""
-    where, device = places(batch, policy.num_actions), policy.counts.device
-    return Cut(
-        () if batch.state is None else policy.unpack_state(torch.from_numpy(batch.state).to(device)),
-        torch.from_numpy(where.valid).to(device),
-        torch.from_numpy(~where.ends).to(device),
     )
 
 

@@ -49,6 +49,16 @@ class Inputs:
         """``step`` with an axis for the episodes, which is 1 long where they agree."""
         return self.step if self.step.dim() == 2 else self.step.unsqueeze(1)
 
+    def take(self, episodes: Tensor) -> Inputs:
+        """Those of some episodes, by their indices; one may be taken several times."""
+        return Inputs(
+            seen=self.seen[:, episodes],
+            previous_action=self.previous_action[:, episodes],
+            step=self.step[:, episodes] if self.step.dim() == 2 else self.step,
+            noise=None if self.noise is None else self.noise[episodes],
+            target=None if self.target is None else self.target[episodes],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Sampled:

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from services.learner.hindsight import judge_twice
 from services.learner.learning import PolicyLearner
-from services.learner.unrolls import cut_of
 from spiral.config import LearnerConfig
 from spiral.painting import Painter
 from spiral.policy import Policy
 from spiral.trajectories import Trajectory
+from tests.learning_batches import batch_of
 from tests.policies import NETWORKS, policy_of, spec_of
 
 B = 16
@@ -38,11 +39,11 @@ def test_hindsight_makes_an_episode_likelier_for_its_own_picture():
     learner = PolicyLearner(
         policy, LearnerConfig(hindsight=1.0, entropy_cost=0, value_cost=0, learning_rate=0.003), seed=0
     )
-    actions = torch.from_numpy(trajectory.actions).long()
+    batch = batch_of(policy, trajectory)
 
     def log_prob(target: np.ndarray) -> float:
-        inputs = replace(learner._inputs(trajectory, actions), target=policy.see(torch.from_numpy(target)))
-        return policy.judge(inputs, actions, ()).log_prob.mean().item()
+        inputs = replace(batch.inputs, target=policy.see(torch.from_numpy(target)))
+        return policy.judge(inputs, batch.actions, ()).log_prob.mean().item()
 
     finals = trajectory.observations[-1]
     before = log_prob(finals)
@@ -60,15 +61,12 @@ def test_hindsight_makes_an_episode_likelier_for_its_own_picture():
 def test_one_pass_judges_an_episode_after_its_target_and_after_its_own_picture(network: str, unroll: int | None):
     policy = policy_of(network, spec=spec_of(), view=(32, 32, 1), conditional=True)
     trajectory = painted(policy, unroll)
-    learner = PolicyLearner(policy, LearnerConfig(hindsight=1.0), seed=0)
-    actions = torch.from_numpy(trajectory.actions).long()
-    inputs, finals = learner._inputs(trajectory, actions), policy.see(torch.from_numpy(trajectory.observations[-1]))
-    cut = None if unroll is None else cut_of(trajectory, policy)
+    batch = batch_of(policy, trajectory, LearnerConfig(hindsight=1.0))
+    own_pictures = replace(batch.inputs, target=policy.see(torch.from_numpy(trajectory.observations[-1])))
     with torch.inference_mode():
-        judged, imagined = learner._judge_twice(inputs, actions, finals, cut)
-        state = policy.initial_state(B) if cut is None else cut.state
-        apart = policy.judge(inputs, actions, state)
-        after_itself = policy.judge(replace(inputs, target=finals), actions, state)
+        judged, imagined = judge_twice(policy.judge, batch)
+        apart = policy.judge(batch.inputs, batch.actions, batch.state)
+        after_itself = policy.judge(own_pictures, batch.actions, batch.state)
     for one, other in (
         (judged.log_prob, apart.log_prob),
         (judged.entropy, apart.entropy),

@@ -14,6 +14,7 @@ from spiral.policy import Inputs, Policy, build_policy
 from spiral.policy.categorical import log_prob_and_entropy
 from spiral.policy.paper import FEATURES
 from spiral.trajectories import Trajectory
+from tests.learning_batches import batch_of
 from tests.policies import NETWORKS, config_of, policy_of, roll_out, spec_of
 
 
@@ -196,9 +197,8 @@ def test_a_blind_policy_does_not_see_its_painting_but_its_target(network):
     assert not same_as(painted(seeing, one, target))
     assert not same_as(painted(blind, one, another))
     # The learner keeps the painting from it as well: the log-probabilities agree.
-    learner = PolicyLearner(blind, LearnerConfig(), seed=0)
-    actions = torch.from_numpy(trajectory.actions).long()
-    judged = blind.judge(learner._inputs(trajectory, actions), actions, blind.initial_state(B))
+    batch = batch_of(blind, trajectory)
+    judged = blind.judge(batch.inputs, batch.actions, batch.state)
     np.testing.assert_allclose(judged.log_prob.detach().numpy(), trajectory.behaviour_log_prob, atol=1e-5)
 
 

@@ -24,7 +24,7 @@ SPEC = ActionSpec(
     ((True, True, False), (True, True, True)),
 )
 scores = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
-WHOLE = Places(np.zeros(3, np.int32), np.ones((4, 3), bool), np.ones(3, bool), np.full(3, 3))
+WHOLE = Places(np.zeros(3, np.int32), np.ones((4, 3), bool), np.ones(3, bool), np.full(3, 3), 4)
 
 
 def painting(flags: list[list[int]], blank: list[bool]) -> Trajectory:
@@ -65,7 +65,7 @@ def test_penalties_are_taken_off():
     trajectory = painting([[1, 0], [0, 0], [1, 0]], blank=[False, True])
     config = LearnerConfig(reward="final", blank_penalty=2.0, stroke_penalty=0.5)
     flat = np.zeros((4, 2), np.float32)
-    rewards = rewards_of(trajectory, flat, config, SPEC, RunningDeviation(), 3)
+    rewards = rewards_of(trajectory, flat, config, SPEC, RunningDeviation(), places(trajectory, 3))
     np.testing.assert_allclose(rewards, [[0, 0], [0, 0], [-0.5, -2.0]])
 
 
@@ -73,7 +73,9 @@ def test_the_way_of_the_pen_is_charged():
     trajectory = painting([[1, 0], [1, 1]], blank=[False, False])
     trajectory.actions[..., 1] = [[3, 0], [15, 12]]  # places on a grid of 4: right by ¾, then down by ¾
     config = LearnerConfig(reward="final", length_penalty=2.0)
-    rewards = rewards_of(trajectory, np.zeros((3, 2), np.float32), config, SPEC, RunningDeviation(), 2)
+    rewards = rewards_of(
+        trajectory, np.zeros((3, 2), np.float32), config, SPEC, RunningDeviation(), places(trajectory, 2)
+    )
     np.testing.assert_allclose(rewards, [[-1.5, 0], [-1.5, -1.5]])
 
 
@@ -83,11 +85,12 @@ def test_rewards_are_divided_by_the_running_deviation_and_cut():
     deviation = RunningDeviation()
     scaled = scores[:, :2].copy()
     scaled[-1] = [3, -3]
-    np.testing.assert_allclose(rewards_of(trajectory, scaled, config, SPEC, deviation, 4)[-1], [1, -1], rtol=1e-5)
+    where = places(trajectory, 4)
+    np.testing.assert_allclose(rewards_of(trajectory, scaled, config, SPEC, deviation, where)[-1], [1, -1], rtol=1e-5)
     for _ in range(100):
         deviation.update(scaled[-1])
     scaled[-1] = [3000, -3]
-    assert rewards_of(trajectory, scaled, config, SPEC, deviation, 4)[-1, 0] == 10
+    assert rewards_of(trajectory, scaled, config, SPEC, deviation, where)[-1, 0] == 10
 
 
 def test_deviation_converges_to_that_of_the_stream():

@@ -13,13 +13,14 @@ from services.learner.batches import join
 from services.learner.learning import PolicyLearner
 from services.learner.returns import vtrace
 from services.learner.rewards import RunningDeviation, rewards_of
-from services.learner.unrolls import cut_of, finished, places
+from services.learner.unrolls import finished, places
 from services.learner.validation import RefusedError, check_values
 from spiral.config import LearnerConfig, RunConfig
 from spiral.engines.mypaint import MyPaint
 from spiral.painting import Painter, paint
 from spiral.policy import Policy, build_policy
 from spiral.trajectories import Trajectory, TrajectoryContract, even_unroll, last_start
+from tests.learning_batches import batch_of
 from tests.policies import NETWORKS, as_if_learnt, config_of
 
 T, U, B = 7, 3, 4
@@ -95,25 +96,22 @@ def test_the_unrolls_of_an_episode_are_the_episode(network: str, interface: str)
         # What fills up the last one: its last picture, and nothing.
         assert (unroll.observations[length:] == unroll.observations[length]).all()
         assert not unroll.actions[length:].any()
-    ended = finished(join(unrolls), T)
+    ended = finished(join(unrolls), places(join(unrolls), T))
     assert ended is not None
     np.testing.assert_array_equal(ended.actions, whole.actions)
     np.testing.assert_array_equal(ended.observations[-1], whole.observations[-1])
-    assert finished(join(unrolls[:-1]), T) is None
+    assert finished(join(unrolls[:-1]), places(join(unrolls[:-1]), T)) is None
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_policy_judges_unrolls_as_it_judges_the_episode(network: str) -> None:
     """With the memory carried over the cut; and each unroll's last value is the next one's first."""
     policy = make_policy(network)
-    learner = PolicyLearner(policy, LearnerConfig(), seed=0)
-    (whole,) = paint_episode(policy, None)
-    batch = join(paint_episode(policy, U))
+    (painted,) = paint_episode(policy, None)
+    whole, batch = batch_of(policy, painted), batch_of(policy, join(paint_episode(policy, U)))
     with torch.no_grad():
-        actions = torch.from_numpy(whole.actions).long()
-        expected = policy.judge(learner._inputs(whole, actions), actions, policy.initial_state(B))
-        actions = torch.from_numpy(batch.actions).long()
-        judged = policy.judge(learner._inputs(batch, actions), actions, cut_of(batch, policy).state)
+        expected = policy.judge(whole.inputs, whole.actions, whole.state)
+        judged = policy.judge(batch.inputs, batch.actions, batch.state)
     for n, length in enumerate(lengths()):
         start, mine = n * U, slice(n * B, (n + 1) * B)
         for name in ("log_prob", "entropy"):
@@ -137,14 +135,16 @@ def test_the_rewards_of_the_unrolls_are_those_of_the_episode(interface: str, rew
     unrolls[-1].observations[1:, 2] = whole.observations[0, 2]
     unrolls[-1].observations[0, 2, 0, 0] = 7
     scores = np.random.default_rng(1).normal(size=(T + 1, B)).astype(np.float32)
-    expected = rewards_of(whole, scores, config, spec, RunningDeviation(), T)
-    free = rewards_of(whole, scores, config.model_copy(update={"blank_penalty": 0.0}), spec, RunningDeviation(), T)
+    expected = rewards_of(whole, scores, config, spec, RunningDeviation(), places(whole, T))
+    unpunished = config.model_copy(update={"blank_penalty": 0.0})
+    free = rewards_of(whole, scores, unpunished, spec, RunningDeviation(), places(whole, T))
     charged = np.argwhere(np.abs(free - expected) > 1)
     assert [T - 1, 2] in charged.tolist()
     assert (charged[:, 0] == T - 1).all()
     batch = join(unrolls)
     at = np.minimum(batch.first_step + np.arange(U + 1)[:, None], T)
-    found = rewards_of(batch, scores[at, np.tile(np.arange(B), len(unrolls))], config, spec, RunningDeviation(), T)
+    mine = scores[at, np.tile(np.arange(B), len(unrolls))]
+    found = rewards_of(batch, mine, config, spec, RunningDeviation(), places(batch, T))
     for n, length in enumerate(lengths()):
         mine = found[:, n * B : (n + 1) * B]
         np.testing.assert_allclose(mine[:length], expected[n * U : n * U + length], atol=1e-6)
@@ -229,9 +229,8 @@ def test_the_loss_of_an_unroll_rests_on_the_value_after_it() -> None:
     policy = make_policy()
     first, _, last = paint_episode(policy, U)
     for unroll, goes_on in ((first, True), (last, False)):
-        learner = PolicyLearner(policy, LearnerConfig(discount=0.9), seed=0)
-        cut, actions = cut_of(unroll, policy), torch.from_numpy(unroll.actions).long()
-        judged, after = cut.apply(policy.judge(learner._inputs(unroll, actions), actions, cut.state))
+        batch = batch_of(policy, unroll)
+        judged, after = batch.executed(policy.judge(batch.inputs, batch.actions, batch.state))
         assert bool(after.any()) == goes_on
         assert not after.requires_grad
         assert judged.value.shape == (U, B)

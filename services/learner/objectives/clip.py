@@ -1,0 +1,52 @@
+"""The clipped surrogate about the policy that painted (PPO, Schulman et al. 2017, equation 7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from services.learner.batch import Batch
+from services.learner.returns import Returns, lambda_returns
+from spiral.config import LearnerConfig
+from spiral.policy import Judged
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """−min(r A, clip(r, 1 − ε, 1 + ε) A) with r = π/μ."""
+
+    needs_proximal: ClassVar[bool] = False
+    clip: float
+    """ε."""
+
+    def returns(
+        self, judged: Judged, bootstrap_value: Tensor, batch: Batch, discount: float, trace_decay: float
+    ) -> Returns:
+        """λ-returns: the clip alone is the correction."""
+        return lambda_returns(
+            batch.rewards, judged.value.detach(), bootstrap_value, discount=discount, trace_decay=trace_decay
+        )
+
+    def loss(self, log_prob: Tensor, advantages: Tensor, batch: Batch) -> Tensor:
+        """The surrogate."""
+        return clipped_surrogate_loss(log_prob, batch.behaviour_log_prob, advantages, self.clip)
+
+
+def clipped_surrogate_loss(log_prob: Tensor, behaviour_log_prob: Tensor, advantages: Tensor, clip: float) -> Tensor:
+    """−min(r A, clip(r, 1 − ε, 1 + ε) A) with r = π/μ."""
+    return -surrogate(log_prob, behaviour_log_prob, advantages, clip).mean()
+
+
+def surrogate(log_prob: Tensor, anchor_log_prob: Tensor, advantages: Tensor, clip: float) -> Tensor:
+    """min(r A, clip(r, 1 − ε, 1 + ε) A) ``[T, B]``, with r the ratio of the policy to the one that is its anchor."""
+    ratio = (log_prob - anchor_log_prob).exp()
+    advantages = advantages.detach()
+    return torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
+
+
+def build(config: LearnerConfig) -> Clip:
+    """The objective as configured."""
+    return Clip(config.clip)
