@@ -5,7 +5,7 @@
 enum { FAR = 1 << 20 };  // pixels; within them, floats are exact to less than a pixel
 
 void mend_radius(const Canvas *canvas, Dab *d) {
-  // Anti-aliasing of nearly 0 pixels makes libmypaint divide them by 1 − 1; without any, the radius is this one.
+  // What was meant is the brush's own radius.
   if (!isfinite(d->radius)) d->radius = mypaint_brush_get_state(canvas->brush, MYPAINT_BRUSH_STATE_ACTUAL_RADIUS);
 }
 
@@ -27,11 +27,10 @@ static uint16_t fixed(float value) {
   return (uint16_t)(unit(value) * (1 << 15));
 }
 
-// Whether libmypaint may divide by zero. It gives the ink the luminance of the pixel below it, where a rounding, or an
-// overflow for black ink on a white pixel, can leave the range of colours; and divides by how far such a one is from grey.
+// Whether the ink has no hue to give, for which libmypaint's arithmetic is not made.
 static int colorizes_with_grey(const Dab *d) {
   const uint16_t red = fixed(d->red), green = fixed(d->green), blue = fixed(d->blue);
-  const int black = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 1;  // its luminance is 0 to libmypaint
+  const int black = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 1;
   return d->colorize > 0 && (black || (red == green && green == blue));
 }
 
