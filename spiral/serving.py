@@ -7,7 +7,8 @@
 
 A service with a loop of its own calls ``serving.tick()`` in it and ends when ``serving.stopping`` is set. The end of
 the ``with`` block says NOT_SERVING, lets calls under way end for ``grace_s`` seconds, frees all addresses, and does
-what was left for the end (:meth:`Serving.on_end`). A call that does not end even when it is cut off ends the process.
+what was left for the end (:meth:`Serving.on_end`). SIGHUP ends it likewise, with exit code 129. A call that does not
+end even when it is cut off ends the process.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Serving:
         """
         set_up_logging(service, options.log_level)
         self.stopping = threading.Event()
-        """Set when the service is to end: by SIGTERM, SIGINT, the parent's death or :meth:`stop`."""
+        """Set when the service is to end: by SIGTERM, SIGINT, SIGHUP, the parent's death or :meth:`stop`."""
         self.info = Info(service, capabilities, max_streams)
         """What GetInfo answers; version, digest and waits are set there."""
         self._grace_s = options.grace_s
@@ -74,6 +75,7 @@ class Serving:
         self._callbacks: list[Callable[[], None]] = []
         self._last: list[Callable[[], object]] = []
         self._ended = threading.Event()
+        self._hung_up = False
         with ExitStack() as stack:
             try:
                 self.server = Server(options.listen, workers, [self._guard], options.identity)
@@ -157,6 +159,8 @@ class Serving:
             sys.stderr.flush()
             os._exit(1)
         logger.info("ended")
+        if self._hung_up and kind is None:
+            raise SystemExit(128 + signal.SIGHUP)
 
     def _watch_signals(self, stack: ExitStack) -> None:
         # A handler runs in the middle of whatever the main thread does, which may hold the very locks that stopping
@@ -168,12 +172,14 @@ class Serving:
 
         def watch() -> None:
             while number := os.read(reader, 1):
+                self._hung_up |= number[0] == signal.SIGHUP
                 self.stop(signal.Signals(number[0]).name)
             os.close(reader)
 
         stack.callback(os.close, writer)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            stack.callback(signal.signal, number, signal.signal(number, signalled))
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+                stack.callback(signal.signal, number, signal.signal(number, signalled))
         threading.Thread(target=watch, name="signals", daemon=True).start()
 
     def _watch_parent(self, pipe: int | None) -> None:

@@ -55,13 +55,23 @@ class Ending:
 
 
 def make_ending(run: Run, say: Callable[[str], None], judged: int) -> Ending:
-    """Make all pictures and judge so many paintings; what can't be made is named, and the rest is made all the same."""
+    """Make all pictures and judge so many paintings; what can't be made is named, and the rest is made all the same.
+
+    KeyboardInterrupt ends it with what there is so far.
+    """
     ending = Ending(run)
     try:
-        trained = load_trained(run)
+        _make(ending, say, judged)
     except UNMAKEABLE as error:
         ending.missing.append(_why(error))
-        return ending
+    except KeyboardInterrupt:
+        ending.missing.append("the rest: it was cut short")
+    return ending
+
+
+def _make(ending: Ending, say: Callable[[str], None], judged: int) -> None:
+    run = ending.run
+    trained = load_trained(run)
     ending.frames = trained.frames
     folder = run.path / "pictures"
     steps: dict[str, Callable[[], Path | None]] = {
@@ -77,7 +87,6 @@ def make_ending(run: Run, say: Callable[[str], None], judged: int) -> Ending:
     if judged and (trained.config.conditional or trained.config.data in DIGITS):
         say(f"painting {judged:,} pictures to judge them (Ctrl-C skips this)")
         _attempt(ending, "evaluation", lambda: _judge(ending, trained, judged))
-    return ending
 
 
 def show_ending(ending: Ending, stream: TextIO) -> None:

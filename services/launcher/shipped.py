@@ -10,7 +10,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from threading import Event
 
 from spiral import strict_json
 from spiral.models import find_model, shipped_models
@@ -21,22 +25,35 @@ COUNT = 48
 DEADLINE_S = 60.0
 
 
-def paint_in_process(folder: Path) -> dict[str, Path]:
+def paint_in_process(folder: Path, stop: Event) -> dict[str, Path]:
     """Contact sheets of the models that ship, by model, painted by a process of its own; none where there are none.
 
-    Raises RuntimeError with the process's last line where it fails or takes longer than a minute.
+    Raises RuntimeError with the process's last line where it fails, takes longer than a minute, or is to ``stop``.
     """
     if not any(name in shipped_models() for name in SHOWN):
         return {}
     command = [sys.executable, "-m", __name__, str(folder)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=True)
-    except subprocess.TimeoutExpired as error:
-        raise RuntimeError(f"the models that ship were not painted within {DEADLINE_S:.0f} s") from error
-    except subprocess.CalledProcessError as error:
-        last = (error.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise RuntimeError(f"the models that ship could not paint: {last}") from error
-    return {name: Path(path) for name, path in json.loads(done.stdout).items()}
+    out, errors, code = _run(command, stop)
+    if code:
+        last = (errors.strip().splitlines() or ["no reason given"])[-1]
+        raise RuntimeError(f"the models that ship could not paint: {last}")
+    return {name: Path(path) for name, path in json.loads(out).items()}
+
+
+def _run(command: Sequence[str], stop: Event) -> tuple[str, str, int]:
+    """Output, errors and exit code of a process that outlives neither its deadline nor ``stop``."""
+    end_s = time.monotonic() + DEADLINE_S
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        try:
+            while not stop.is_set():
+                with suppress(subprocess.TimeoutExpired):
+                    out, errors = child.communicate(timeout=0.1)
+                    return out, errors, child.returncode
+                if time.monotonic() > end_s:
+                    raise RuntimeError(f"the models that ship were not painted within {DEADLINE_S:.0f} s")
+            raise RuntimeError("the models that ship were not painted: the run is to stop")
+        finally:
+            child.kill()
 
 
 def main(folder: Path) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -12,19 +15,26 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class StopSignals:
     """Within its block a stop signal sets :attr:`event`, a second one :attr:`hurry`; neither interrupts anything.
 
-    Once :meth:`interrupt_from_now_on` was called, a signal raises KeyboardInterrupt instead: for work that is nice to
-    have and leaves nothing half done.
+    Within :meth:`interruptible` signals raise KeyboardInterrupt: for work that is nice to have and leaves nothing half
+    done. A SIGHUP that is ignored, as ``nohup`` has it, stays ignored.
     """
 
     def __init__(self) -> None:
         self.event = threading.Event()
         """Set when the run is to stop."""
-        self._count = 0
-        self._interrupt = False
-        self._before: dict[signal.Signals, signal.Handlers] = {}
+        self.numbers: list[int] = []
+        """The signals so far."""
+        self.interrupted: int | None = None
+        """The one that has raised KeyboardInterrupt."""
+        self._patience: int | None = None
+        self._before: dict[int, signal.Handlers] = {}
+        self._terminals: list[int] = []
 
     def __enter__(self) -> StopSignals:
-        self._before = {number: signal.signal(number, self._handle) for number in STOPPING}  # type: ignore[misc]
+        self._terminals = [number for number in range(3) if os.isatty(number)]
+        for number in STOPPING:
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._handle)  # type: ignore[assignment]
         return self
 
     def __exit__(
@@ -41,18 +51,45 @@ class StopSignals:
     @property
     def hurry(self) -> bool:
         """Whether somebody has no patience left."""
-        return self._count > 1
+        return len(self.numbers) > 1
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the terminal was closed: nobody looks at what is shown."""
+        return signal.SIGHUP in self.numbers
 
     def wait(self, seconds: float) -> bool:
         """Wait so long, or until a stop is requested; whether it is."""
         return self.event.wait(seconds)
 
-    def interrupt_from_now_on(self) -> None:
-        """Let the next signal raise KeyboardInterrupt."""
-        self._interrupt = True
+    @contextmanager
+    def interruptible(self, signals: int, seconds: float = 0.0) -> Iterator[None]:
+        """Raise KeyboardInterrupt at each signal beyond so many in all, and after so many seconds; 0: whenever."""
+        self._patience = signals
+        before = signal.signal(signal.SIGALRM, self._late)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+            self._patience = None
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        self._count += 1
+        self.numbers.append(number)
         self.event.set()
-        if self._interrupt:
+        if number == signal.SIGHUP:
+            self._leave_terminals()
+        if self._patience is not None and len(self.numbers) > self._patience:
+            self.interrupted = number
             raise KeyboardInterrupt
+
+    def _late(self, number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    def _leave_terminals(self) -> None:
+        """Write to nowhere from now on: writing to a terminal that is gone fails, which would end the run amid it."""
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for terminal in self._terminals:
+            os.dup2(nowhere, terminal)
+        os.close(nowhere)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ from services.launcher.shipped import paint_in_process
 from services.launcher.signals import StopSignals
 from spiral.limits import Limits
 from spiral.machine import usable_cores
+
+ENDING_S = 60.0
+"""For the pictures at the end, where SIGTERM has ended the run: whoever sends it waits not much longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,30 +52,47 @@ class Wishes:
 def train_run(wishes: Wishes, stream: TextIO | None = None) -> int:
     """Train, show it, and end with pictures: 0, or 1 where a service could not be kept alive or the disk not written.
 
-    Where the limit was reached before, nothing is trained. Raises ValueError with a sentence where the wishes can't be
-    met.
+    Where the limit was reached before, nothing is trained. A closed terminal (SIGHUP) stops the run in order too, but
+    nobody is shown anything: 129. So it is with 130 and 143 where a second signal leaves no time for an order. Raises
+    ValueError with a sentence where the wishes can't be met.
     """
     stream = stream or sys.stdout
     wanted = thread_counts.parse(wishes.threads)
     _check_computing(wishes)
-    limits = Limits(wishes.frames, wishes.minutes)
     with StopSignals() as stop:
-        opened = open_run(
-            Request(wishes.runs, wishes.preset, wishes.name, wishes.settings, wishes.fresh, wishes.model, wishes.frames)
-        )
         try:
-            _refuse_to_repeat(opened, "fp32" if wishes.in_process else wishes.computing.precision)
-            with open_display(stream, _title(opened), lambda: greatest_entropies(opened.run.engine_file)) as display:
-                for sentence in (*opened.report, *report_brush(opened.run, opened.config)):
-                    display.say(sentence)
-                failure = "" if opened.reached else _train(wishes, opened, wanted, limits, display, stop)
-            _end(opened, wishes.judged, stream, stop)
-        finally:
-            opened.close()
+            failure = _train_and_show(wishes, wanted, stream, stop)
+        except KeyboardInterrupt:
+            failure = "stopped"
+        except OSError:
+            if not stop.hung_up:
+                raise
+            failure = ""  # a line was on its way to the terminal as it was closed
     if failure:
         print(f"spiral: {failure}", file=sys.stderr)
-        return 1
-    return 0
+    number = signal.SIGHUP if stop.hung_up else stop.interrupted
+    if number:
+        return 128 + number
+    return 1 if failure else 0
+
+
+def _train_and_show(wishes: Wishes, wanted: Mapping[str, int], stream: TextIO, stop: StopSignals) -> str:
+    """The run from its beginning to its pictures; the text of what went wrong, empty where nothing did."""
+    limits = Limits(wishes.frames, wishes.minutes)
+    opened = open_run(
+        Request(wishes.runs, wishes.preset, wishes.name, wishes.settings, wishes.fresh, wishes.model, wishes.frames)
+    )
+    try:
+        _refuse_to_repeat(opened, "fp32" if wishes.in_process else wishes.computing.precision)
+        with open_display(stream, _title(opened), lambda: greatest_entropies(opened.run.engine_file)) as display:
+            for sentence in (*opened.report, *report_brush(opened.run, opened.config)):
+                display.say(sentence)
+            failure = "" if opened.reached else _train(wishes, opened, wanted, limits, display, stop)
+        if not stop.hung_up:
+            _end(opened, wishes.judged, stream, stop)
+        return failure
+    finally:
+        opened.close()
 
 
 def _refuse_to_repeat(opened: OpenRun, precision: str) -> None:
@@ -111,12 +132,12 @@ def _measure(opened: OpenRun, wanted: Mapping[str, int]) -> dict[str, int]:
     return threads
 
 
-def _show_shipped(opened: OpenRun, display: Display) -> None:
+def _show_shipped(opened: OpenRun, display: Display, stop: StopSignals) -> None:
     """A demo begins with pictures: what longer training has led to."""
     if opened.config.preset != "demo":
         return
     try:
-        for name, sheet in paint_in_process(opened.run.path / "pictures").items():
+        for name, sheet in paint_in_process(opened.run.path / "pictures", stop.event).items():
             display.say(f"painted just now by the model {name}, which ships with the package: {sheet}")
     except RuntimeError as error:
         display.say(f"{error}; the run goes on without")
@@ -130,22 +151,23 @@ def _train(
     wishes: Wishes, opened: OpenRun, wanted: Mapping[str, int], limits: Limits, display: Display, stop: StopSignals
 ) -> str:
     threads = _measure(opened, wanted)
-    _show_shipped(opened, display)
+    _show_shipped(opened, display, stop)
     if not wishes.in_process:
         return run_services(opened, threads, limits, display, stop, wishes.computing)
     from services.launcher.in_process import run_in_process  # noqa: PLC0415  (imports torch and every service)
 
-    return run_in_process(opened, threads, limits, display, stop)
+    with stop.interruptible(1):  # the first ends it after the batch, which may be long
+        return run_in_process(opened, threads, limits, display, stop)
 
 
 def _end(opened: OpenRun, judged: int, stream: TextIO, stop: StopSignals) -> None:
-    """Make and show the ending; one more signal cuts it short."""
+    """Make and show the ending; one more signal cuts it short, and after SIGTERM a minute does."""
     from services.launcher.ending import make_ending, show_ending  # noqa: PLC0415  (imports torch)
 
     def say(text: str) -> None:
         if stream.isatty():
             print(f"· {text}", file=stream, flush=True)
 
-    stop.interrupt_from_now_on()
-    ending = make_ending(opened.run, say, judged)
+    with stop.interruptible(len(stop.numbers), ENDING_S if signal.SIGTERM in stop.numbers else 0.0):
+        ending = make_ending(opened.run, say, judged)
     show_ending(ending, stream)

@@ -59,9 +59,9 @@ def fail_to_start(*arguments: str, **environment: str) -> str:
     return ended.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_drains_and_exits_with_0(
-    renderer: subprocess.Popen[bytes], address: str, tmp_path: Path, number: signal.Signals
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGHUP, 129)])
+def test_it_drains_and_ends_in_order(
+    renderer: subprocess.Popen[bytes], address: str, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     program = make_program(5, 3, 2)
     with rpc.connect(address) as channel:
@@ -82,7 +82,7 @@ def test_it_drains_and_exits_with_0(
         for raised in (newcomer, next_episode):
             assert raised.value.code() == StatusCode.UNAVAILABLE
             assert raised.value.details() == "this renderer is going down; use another"
-        assert renderer.wait(PATIENCE_S) == 0
+        assert renderer.wait(PATIENCE_S) == code
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log"], "a socket was left behind"
 
 

@@ -128,13 +128,17 @@ def test_sigterm_ends_a_run_with_a_checkpoint_and_pictures(launch: Launch) -> No
     assert load_trained(run.run).frames == run.frames()
 
 
-def test_ctrl_c_before_anything_is_ready_ends_cleanly_and_says_what_is_missing(launch: Launch) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGHUP, 129)])
+def test_a_signal_before_anything_is_ready_ends_cleanly_and_it_says_what_is_missing_where_one_looks(
+    launch: Launch, number: int, code: int
+) -> None:
     run = launch(PLAIN)
     run.until(run.services, "a first service")
-    run.signal(signal.SIGINT)
-    assert run.wait() == 0, run.text() + run.logs()
+    run.signal(number)
+    assert run.wait() == code, run.text() + run.logs()
     assert_nothing_is_left(run)
-    assert "no checkpoint yet" in run.objects("ending")[-1]["missing"][0]
+    endings = run.objects("ending")
+    assert not endings if code else "no checkpoint yet" in endings[-1]["missing"][0]
 
 
 @pytest.mark.slow

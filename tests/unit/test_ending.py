@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 
 import pytest
 from PIL import Image
 
 from services.launcher.ending import Ending, make_ending
+from services.launcher.shipped import paint_in_process
 from spiral import pictures
 from spiral.checkpoints import CheckpointStore, State
 from spiral.runs import Run
@@ -51,6 +53,23 @@ def test_a_picture_that_fails_costs_no_other(
     assert set(ending.files) == {"one painting, stroke by stroke", "learning curve"}
     assert ending.missing[0].startswith("painted next to real: ")
     assert ending.missing[0].endswith(why)
+
+
+def test_what_was_made_before_it_was_cut_short_is_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(path: Path, *paintings: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pictures, "save_painting_gif", interrupt)
+    ending = ending_of(run)
+    assert set(ending.files) == {"painted next to real"}
+    assert ending.missing == ["the rest: it was cut short"]
+
+
+def test_the_models_that_ship_are_not_painted_for_a_run_that_is_to_stop(tmp_path: Path) -> None:
+    stop = Event()
+    stop.set()
+    with pytest.raises(RuntimeError, match="were not painted: the run is to stop"):
+        paint_in_process(tmp_path, stop)
 
 
 def test_a_checkpoint_of_something_else_is_named(run: Run) -> None:

@@ -6,17 +6,17 @@ import argparse
 import signal
 import sys
 import tempfile
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from services.launcher.signals import StopSignals
 from tests.k8s.cluster import rights
 from tests.k8s.cluster.cluster import WORKLOADS, Cluster
 from tests.k8s.cluster.manifests import REPOSITORY, render
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until Ctrl-C, or until a Job has ended; the exit code."""
+    """Run until Ctrl-C, SIGTERM or a closed terminal, or until a Job has ended; the exit code."""
     parser = argparse.ArgumentParser(prog="make cluster-up", description=__doc__)
     parser.add_argument("kustomization", nargs="?", type=Path, default=REPOSITORY / "k8s")
     parser.add_argument("--folder", type=Path, help="where claims and logs lie, kept at the end; default: a new one")
@@ -32,10 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"cluster-up: {error}\n")
         return 2
     folder = options.folder or Path(tempfile.mkdtemp(prefix="spiral-cluster-"))
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda received, frame: stop.set())
-    with Cluster(folder, gpus=options.gpus, watch=lambda event: print(event, flush=True)) as cluster:
+    node = Cluster(folder, gpus=options.gpus, watch=lambda event: print(event, flush=True))
+    with StopSignals() as stop, node as cluster:
         print(f"claims and logs: {folder}", flush=True)
         cluster.apply(items)
         names = [item["metadata"]["name"] for item in items if item["kind"] in WORKLOADS]
@@ -49,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             if jobs and all(cluster.job(name) for name in jobs):
                 break
         print("ending", flush=True)
-        return 1 if any(cluster.job(name) == "Failed" for name in jobs) else 0
+        failed = any(cluster.job(name) == "Failed" for name in jobs)
+    return 128 + signal.SIGHUP if stop.hung_up else int(failed)
 
 
 def addresses(cluster: Cluster) -> str:
