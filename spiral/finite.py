@@ -23,10 +23,10 @@ class NotFiniteValuesError(ValueError):
 
 
 def require_finite(tensors: Mapping[str, Tensor], what: str) -> None:
-    """NotFiniteValuesError where a value is not finite."""
+    """NotFiniteValuesError, naming a tensor, where a value is not finite."""
     if all_finite(tensors.values()):
         return
-    name = next(name for name, tensor in tensors.items() if not all_finite([tensor]))
+    name = min(name for name, tensor in tensors.items() if not all_finite([tensor]))
     raise NotFiniteValuesError(
         f'{what}: "{name}" holds values that are not finite; its training has diverged, use one from before'
     )
