@@ -108,7 +108,7 @@ async def _pull_newest(cluster: Cluster, place: Place, service: Service, into: P
     remote = f"checkpoints/{service}"
     problem: Exception = ClusterError("")
     for _ in range(TRIES):
-        names = [name for name in await list_names(cluster, place, remote) if CHECKPOINT_NAME.fullmatch(name)]
+        names = await _there(cluster, place, remote)
         if not names:
             raise ClusterError(
                 f"the {service} has written no checkpoint yet; the first comes after learner.checkpoint_s seconds"
@@ -130,6 +130,12 @@ async def _pull_newest(cluster: Cluster, place: Place, service: Service, into: P
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     raise problem
+
+
+async def _there(cluster: Cluster, place: Place, remote: str) -> list[str]:
+    """Names of the checkpoints in a folder of the run directory, oldest first; a file of such a name is none."""
+    folders = [name[:-1] for name in await list_names(cluster, place, remote) if name.endswith("/")]
+    return [name for name in folders if CHECKPOINT_NAME.fullmatch(name)]
 
 
 def _settle(pulled: Found, final: Path) -> Found:
@@ -178,7 +184,8 @@ async def push(cluster: Cluster, run: Run, services: Iterable[Service], stop: bo
 async def _push_one(cluster: Cluster, place: Place, service: Service, checkpoint: Found) -> str:
     """Write aside, verify, rename; its new name."""
     remote = f"checkpoints/{service}"
-    there = [name for name in await list_names(cluster, place, remote) if CHECKPOINT_NAME.fullmatch(name)]
+    names = [name.removesuffix("/") for name in await list_names(cluster, place, remote)]
+    there = [name for name in names if CHECKPOINT_NAME.fullmatch(name)]  # a file's name is taken, too
     number = 1 + max((int(name[-8:]) for name in there), default=0)
     # A name that the service takes for a write of its own that was cut off, and removes at its start.
     aside, final = f"{remote}/writing-{number:08d}", f"{remote}/checkpoint-{number:08d}"

@@ -16,8 +16,9 @@ READ_BYTES = 256 << 10
 
 
 async def list_names(cluster: Cluster, place: Place, folder: str) -> list[str]:
-    """Names in a folder of the run directory, sorted; none where there is no such folder."""
-    script = 'if [ -d "$1" ]; then ls -1 "$1"; fi'
+    """Names in a folder of the run directory, sorted, those of folders with a slash behind them; none where there is
+    no such folder."""
+    script = 'if [ -d "$1" ]; then ls -1p "$1"; fi'
     return sorted((await _sh(cluster, place, script, _path(place, folder))).decode().split("\n")[:-1])
 
 

@@ -41,6 +41,8 @@ def test_pull_then_push_moves_a_run(
     for service in ("learner", "discriminator"):
         for number in (6, 7):
             write_checkpoint(remote(server, service), number, WEIGHTS + bytes([number]))
+    stray = remote(server) / "checkpoint-00000042"
+    stray.write_text("no checkpoint")
     here = ("--run", "mine", "--runs", str(tmp_path / "runs"))
     assert "checkpoint-00000007" in k8s("checkpoint", "pull", *here)
     run = Run(tmp_path / "runs" / "mine")
@@ -52,6 +54,7 @@ def test_pull_then_push_moves_a_run(
         history.write('{"frames": 99, "of": "a training here"}\n')
     assert "history.jsonl would be overwritten" in refused("checkpoint", "pull", *here)
     k8s("checkpoint", "pull", *here, "--overwrite")
+    stray.unlink()
 
     server.kubelet.on_stop["learner-0"] = lambda: write_checkpoint(remote(server), 8)
     text = k8s("checkpoint", "push", *here, "--stop")
