@@ -1,6 +1,6 @@
 # Everything here works on a fresh clone; `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all golden check bench bench-learning images kind-load cluster-up clean
+.PHONY: help setup demo test test-all mutants golden check bench bench-learning images kind-load cluster-up clean
 
 # The first Python on the path that is new enough.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
@@ -51,6 +51,14 @@ $(NODE_STAMP): $(NODE_RENDERER)/package.json
 
 test-all: setup $(NODE_STAMP) ## the test suite and what takes long: every preset, kills, fuzzing
 	@$(PYTEST) -m '' --timeout 1800 --hypothesis-profile thorough
+
+# Which of an order that SEED decides; what is in benchmarks/out/mutants.jsonl is not tried again.
+SEED ?= 1
+FROM ?= 0
+TO ?= 600
+
+mutants: setup ## faults in what learns and paints, one at a time: does a unit test find each? FROM=, TO=, SEED=; hours
+	@OMP_NUM_THREADS=1 nice -n 10 $(BIN)/python -W ignore -m tests.mutation --seed $(SEED) --from $(FROM) --to $(TO)
 
 golden: setup ## render k8s/ again: network policies, dashboards, the operator's rules, then k8s/golden
 	$(BIN)/python k8s/components/network-policies/generate.py > k8s/components/network-policies/edges.yaml

@@ -39,6 +39,16 @@ def test_policy_gradient_takes_the_advantage_as_a_constant():
     assert weight.grad is None
 
 
+def test_surrogates_and_values_take_what_they_are_held_to_as_a_constant():
+    fixed = tensor(advantages, grad=True)
+    clipped_surrogate_loss(tensor(log_prob, grad=True), tensor(behaviour), fixed, 0.2).backward()
+    decoupled_surrogate_loss(
+        tensor(log_prob, grad=True), tensor(proximal), tensor(behaviour), fixed, 0.2, 1.0
+    ).backward()
+    value_loss(tensor(values, grad=True), fixed).backward()
+    assert fixed.grad is None
+
+
 def test_clipped_surrogate_is_the_smaller_of_two():
     total = 0.0
     for t in range(T):

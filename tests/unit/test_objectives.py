@@ -285,6 +285,21 @@ def test_centring_pulls_the_middle_to_zero_and_nothing_else(network: Critic) -> 
     assert float((centred.total - without.total).detach()) == pytest.approx(2.0 * middle**2)
 
 
+@pytest.mark.parametrize("objective", [WganGp(10.0, 0.5), R1(3.0, 2), SpectralNorm()])
+def test_what_is_told_of_a_loss_is_its_parts_and_holds_no_graph(objective: Objective, network: Critic) -> None:
+    loss = objective.loss(network, pictures(), seeded(), update=0)
+    real, painted, terms = loss.real, loss.painted, loss.terms
+    assert not any(told.requires_grad for told in (real, painted, *terms.values()))
+    logistic = nn.functional.softplus(-real).mean() + nn.functional.softplus(painted).mean()
+    total = {
+        WganGp: lambda: terms["distance"] + 10 * terms["gradient_penalty"] + 0.5 * ((real + painted) / 2).mean() ** 2,
+        R1: lambda: logistic + 2 * 3 / 2 * terms["gradient_penalty"],
+        SpectralNorm: lambda: logistic,
+    }[type(objective)]()
+    torch.testing.assert_close(loss.total.detach(), total)
+    torch.testing.assert_close(terms.get("logistic", logistic), logistic)
+
+
 def test_every_configurable_objective_is_there() -> None:
     assert set(get_args(DiscriminatorConfig.model_fields["objective"].annotation)) == set(BUILDERS)
 

@@ -209,8 +209,12 @@ def test_heads_of_moves_are_spared_without_a_difference(network):
     policy = policy_of(network, spec=spec_of(), view=view)
     actions, _, inputs = roll_out(policy, view, conditional=False)
     assert 0 < (actions[..., 0] == 0).sum() < actions[..., 0].numel()
+    frames: list[int] = []
+    for head in policy.heads:
+        head.register_forward_hook(lambda _, arguments, __: frames.append(len(arguments[0])))
     with torch.inference_mode():
         judged = policy.judge(inputs, actions, policy.initial_state(actions.shape[1]))
+        assert frames == policy.mask(actions.flatten(0, 1)).sum(0).tolist()
         features, _, _ = policy.core(inputs, policy.initial_state(actions.shape[1]))
         features, flat = features.flatten(0, 1), actions.flatten(0, 1)
         sight = policy.sight(inputs, len(actions))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -91,6 +93,30 @@ def test_rewards_are_divided_by_the_running_deviation_and_cut():
         deviation.update(scaled[-1])
     scaled[-1] = [3000, -3]
     assert rewards_of(trajectory, scaled, config, SPEC, deviation, where)[-1, 0] == 10
+
+
+def test_the_deviation_is_that_of_the_episodes_that_end():
+    unroll = Trajectory(
+        np.zeros((4, 3, 4, 4, 1), np.uint8),
+        np.zeros((3, 3, 3), np.int32),
+        np.zeros((3, 3), np.float32),
+        first_step=np.array([3, 0, 3], np.int32),
+        earlier=np.zeros((3, 3, 3), np.int32),
+    )
+    config = LearnerConfig(reward="tca", reward_scale="deviation")
+    deviation = RunningDeviation()
+    judged = scores[:4].copy()
+    judged[-1] = [1, 100, -1]
+    rewards_of(unroll, judged, config, SPEC, deviation, 6)
+    assert deviation.value == pytest.approx(1)
+    rewards_of(dataclasses.replace(unroll, first_step=np.zeros(3, np.int32)), judged, config, SPEC, deviation, 6)
+    assert deviation.value == pytest.approx(1), "none of these ends"
+
+
+def test_scores_that_do_not_deviate_are_not_divided_by_nothing():
+    deviation = RunningDeviation()
+    deviation.update(np.full(4, 3, np.float32))
+    assert deviation.value == 1e-6
 
 
 def test_deviation_converges_to_that_of_the_stream():
