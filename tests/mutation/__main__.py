@@ -31,8 +31,21 @@ import torch._dynamo  # otherwise the first optimiser of every child would impor
 from tests.mutation.mutants import Mutant, mutants_of
 
 ROOT = Path(__file__).parents[2]
+LEARNER = [
+    "batch",
+    "companions",
+    "hindsight",
+    "learning",
+    "losses",
+    "optimising",
+    "progress",
+    "returns",
+    "rewards",
+    "unrolls",
+]
 MODULES = [
-    *(f"services/learner/{name}.py" for name in ("companions", "learning", "losses", "returns", "rewards", "unrolls")),
+    *(f"services/learner/{name}.py" for name in LEARNER),
+    *(f"services/learner/objectives/{name}.py" for name in ("clip", "decoupled", "uncorrected", "vtrace")),
     *(f"services/discriminator/objectives/{name}.py" for name in ("objective", "r1", "spectral_norm", "wgan_gp")),
     *(f"spiral/policy/{name}.py" for name in ("categorical", "glimpse", "interface", "sight")),
 ]
@@ -196,13 +209,14 @@ def main() -> int:
     parser.add_argument("--from", type=int, default=0, dest="start")
     parser.add_argument("--to", type=int, default=600)
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "out" / "mutants.jsonl")
+    parser.add_argument("--again", action="store_true", help="try those that were not found once more")
     asked = parser.parse_args()
     asked.results.parent.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     order = [mutant for file in MODULES for mutant in mutants_of(ROOT, file)]
     print(f"{len(order)} mutants of {len(MODULES)} modules", file=sys.stderr)
     random.Random(asked.seed).shuffle(order)
-    tried = {line["number"] for line in read(asked.results) if "number" in line}
+    tried = {line["number"] for line in last(read(asked.results)) if not asked.again or line["outcome"] != "survived"}
     wanted = [(n, order[n]) for n in range(asked.start, min(asked.to, len(order))) if n not in tried]
     units = {path: reached(path) for path in sorted((ROOT / "tests" / "unit").glob("test_*.py"))}
     tests = {file: [unit for unit, files in units.items() if ROOT / file in files] for file in MODULES}
@@ -213,8 +227,13 @@ def main() -> int:
     return int(code)
 
 
+def last(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The last line of each mutant."""
+    return list({line["number"]: line for line in lines if "number" in line}.values())
+
+
 def summary(lines: list[dict[str, Any]]) -> None:
-    tried = [line for line in lines if "number" in line and not line["outcome"].startswith(UNTRIED)]
+    tried = [line for line in last(lines) if not line["outcome"].startswith(UNTRIED)]
     survived = [line for line in tried if line["outcome"] == "survived"]
     for line in survived:
         print(f"{line['file']}:{line['line']} {line['function']}: {line['change']}")

@@ -107,9 +107,15 @@ def _places(node: ast.AST, path: Place) -> Iterator[Place]:
         for i, child in children:
             if not isinstance(child, ast.AST) or isinstance(child, ast.Assert | ast.Raise | ast.JoinedStr):
                 continue
+            if isinstance(node, ast.Call) and _is_minus_one(child):
+                continue  # an axis, or a length that follows: the same by another name
             here = (*path, (field, i))
             yield here
             yield from _places(child, here)
+
+
+def _is_minus_one(node: ast.AST) -> bool:
+    return isinstance(node, ast.UnaryOp) and ast.unparse(node) == "-1"
 
 
 def _changes(node: ast.AST) -> Iterator[ast.AST]:  # noqa: PLR0912

@@ -189,6 +189,16 @@ def test_three_batches_in_lockstep(mode: dict[str, Any]) -> None:
             learner.restore(state)
 
 
+def test_entropies_are_means_even_of_a_single_action() -> None:
+    """Of three actions of one episode the second alone paints."""
+    policy = make_policy("small", moves="alternate").double()
+    batch, rewards = make_batch(policy, cut=False, seed=0)
+    learner, second = make_both(policy, MODES[0], minibatches=4)
+    learner.learn(batch, rewards)
+    second.learn(batch, rewards)
+    check_state(learner, second)
+
+
 def check_state(learner: PolicyLearner, second: SecondWriting) -> None:
     state = learner.state()
     assert state.counters == {

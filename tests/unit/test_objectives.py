@@ -285,6 +285,10 @@ def test_centring_pulls_the_middle_to_zero_and_nothing_else(network: Critic) -> 
     assert float((centred.total - without.total).detach()) == pytest.approx(2.0 * middle**2)
 
 
+def test_a_penalty_without_weight_is_not_computed(network: Critic) -> None:
+    assert R1(0.0, 1).loss(network, pictures(), seeded(), update=0).terms.keys() == {"logistic"}
+
+
 @pytest.mark.parametrize("objective", [WganGp(10.0, 0.5), R1(3.0, 2), SpectralNorm()])
 def test_what_is_told_of_a_loss_is_its_parts_and_holds_no_graph(objective: Objective, network: Critic) -> None:
     loss = objective.loss(network, pictures(), seeded(), update=0)

@@ -107,9 +107,10 @@ def test_the_deviation_is_that_of_the_episodes_that_end():
     deviation = RunningDeviation()
     judged = scores[:4].copy()
     judged[-1] = [1, 100, -1]
-    rewards_of(unroll, judged, config, SPEC, deviation, 6)
+    rewards_of(unroll, judged, config, SPEC, deviation, places(unroll, 6))
     assert deviation.value == pytest.approx(1)
-    rewards_of(dataclasses.replace(unroll, first_step=np.zeros(3, np.int32)), judged, config, SPEC, deviation, 6)
+    begun = dataclasses.replace(unroll, first_step=np.zeros(3, np.int32))
+    rewards_of(begun, judged, config, SPEC, deviation, places(begun, 6))
     assert deviation.value == pytest.approx(1), "none of these ends"
 
 

@@ -99,6 +99,7 @@ def test_the_unrolls_of_an_episode_are_the_episode(network: str, interface: str)
     ended = finished(join(unrolls), places(join(unrolls), T))
     assert ended is not None
     np.testing.assert_array_equal(ended.actions, whole.actions)
+    np.testing.assert_array_equal(ended.targets, whole.targets)
     np.testing.assert_array_equal(ended.observations[-1], whole.observations[-1])
     assert finished(join(unrolls[:-1]), places(join(unrolls[:-1]), T)) is None
 
