@@ -6,6 +6,7 @@ from an engine in the same process.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from spiral.engines import Engine
+from spiral.machine import require_memory
 from spiral.policy import Inputs, Policy, State
 from spiral.trajectories import Trajectory, last_start
 
@@ -148,7 +150,12 @@ def paint(
     threads: int = 1,
     temperature: float = 1.0,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """Paint ``num`` pictures: canvases ``[num, H, W, C]`` (not the view) and actions ``[num, T, K]``."""
+    """Paint ``num`` pictures: canvases ``[num, H, W, C]`` (not the view) and actions ``[num, T, K]``.
+
+    MemoryError where there is not enough for them, ValueError where there never is; then none was painted.
+    """
+    each = math.prod(engine.canvas_shape) + 4 * policy.num_actions * len(policy.spec)
+    require_memory(2 * num * each, f"{num:,} pictures of {engine.canvas_shape[1]}×{engine.canvas_shape[0]} pixels")
     pictures, actions = [], []
     for start in range(0, num, batch):
         size = min(batch, num - start)

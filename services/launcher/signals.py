@@ -15,18 +15,22 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class StopSignals:
     """Within its block a stop signal sets :attr:`event`, a second one :attr:`hurry`; neither interrupts anything.
 
-    Within :meth:`interruptible` signals raise KeyboardInterrupt: for work that is nice to have and leaves nothing half
-    done. A SIGHUP that is ignored, as ``nohup`` has it, stays ignored.
+    SIGHUP is never the second: kernel, shell and session manager each send one of their own. Where it is ignored, as
+    ``nohup`` has it, it stays so. Within :meth:`interruptible` signals raise KeyboardInterrupt: for work that is nice
+    to have and leaves nothing half done.
     """
 
     def __init__(self) -> None:
         self.event = threading.Event()
         """Set when the run is to stop."""
         self.numbers: list[int] = []
-        """The signals so far."""
+        """The signals so far, but for SIGHUP."""
+        self.hung_up = False
+        """Whether the terminal was closed: nobody looks at what is shown."""
         self.interrupted: int | None = None
         """The one that has raised KeyboardInterrupt."""
         self._patience: int | None = None
+        self._at_once = False
         self._before: dict[int, signal.Handlers] = {}
         self._terminals: list[int] = []
 
@@ -53,19 +57,14 @@ class StopSignals:
         """Whether somebody has no patience left."""
         return len(self.numbers) > 1
 
-    @property
-    def hung_up(self) -> bool:
-        """Whether the terminal was closed: nobody looks at what is shown."""
-        return signal.SIGHUP in self.numbers
-
     def wait(self, seconds: float) -> bool:
         """Wait so long, or until a stop is requested; whether it is."""
         return self.event.wait(seconds)
 
     @contextmanager
-    def interruptible(self, signals: int, seconds: float = 0.0) -> Iterator[None]:
-        """Raise KeyboardInterrupt at each signal beyond so many in all, and after so many seconds; 0: whenever."""
-        self._patience = signals
+    def interruptible(self, patience: int, seconds: float = 0.0) -> Iterator[None]:
+        """Raise KeyboardInterrupt at each signal beyond so many more, and after so many seconds, if any."""
+        self._patience, self._at_once = patience, patience == 0
         before = signal.signal(signal.SIGALRM, self._late)
         signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
@@ -73,16 +72,22 @@ class StopSignals:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
-            self._patience = None
+            self._patience, self._at_once = None, False
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        self.numbers.append(number)
         self.event.set()
         if number == signal.SIGHUP:
+            self.hung_up = True
             self._leave_terminals()
-        if self._patience is not None and len(self.numbers) > self._patience:
+            if self._at_once:
+                raise KeyboardInterrupt
+            return
+        self.numbers.append(number)
+        if self._patience == 0:
             self.interrupted = number
             raise KeyboardInterrupt
+        if self._patience is not None:
+            self._patience -= 1
 
     def _late(self, number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

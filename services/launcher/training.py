@@ -168,6 +168,6 @@ def _end(opened: OpenRun, judged: int, stream: TextIO, stop: StopSignals) -> Non
         if stream.isatty():
             print(f"· {text}", file=stream, flush=True)
 
-    with stop.interruptible(len(stop.numbers), ENDING_S if signal.SIGTERM in stop.numbers else 0.0):
+    with stop.interruptible(0, ENDING_S if signal.SIGTERM in stop.numbers else 0.0):
         ending = make_ending(opened.run, say, judged)
     show_ending(ending, stream)

@@ -9,6 +9,7 @@ from PIL import Image
 
 from spiral.cli.main import main
 from spiral.outputs import MANIFEST
+from spiral.trained import load_trained
 from tests.trained_run import make_trained_run
 
 
@@ -64,3 +65,9 @@ def test_what_was_painted_stays_where_the_next_painting_fails(
     assert [path.read_bytes() for path in sorted(tmp_path.glob("digits*/*"))] == before
     assert (tmp_path / "digits.png").read_bytes() == sheet
     assert names(tmp_path) == ["digits", "digits.png", "digits.programs", "runs"]
+
+
+def test_more_pictures_than_this_machine_can_hold_are_refused_before_one_is_painted(tmp_path: Path) -> None:
+    trained = load_trained(make_trained_run(tmp_path))
+    with pytest.raises(ValueError, match=r"10,000,000,000 pictures of 64×64 pixels need 8.,...\.. GB of memory, but"):
+        trained.paint(10**10, seed=0)

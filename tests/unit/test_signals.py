@@ -13,7 +13,7 @@ from services.launcher.signals import StopSignals
 
 # Takes a terminal for its own, says that it listens, and goes on writing when the terminal is gone.
 TALKER = """
-import os, sys
+import os, signal, sys
 from services.launcher.signals import StopSignals
 terminal = os.open(sys.argv[1], os.O_RDWR)
 for number in range(3):
@@ -22,9 +22,10 @@ with StopSignals() as stop:
     print("listening", flush=True)
     if not stop.wait(30):
         sys.exit("nobody has closed the terminal")
+    os.kill(os.getpid(), signal.SIGHUP)  # the shell's own
     print("ending", flush=True)
     print("ending", file=sys.stderr, flush=True)
-sys.exit(7 if stop.hung_up else "that was another signal")
+sys.exit(7 if stop.hung_up and not stop.hurry else "that was another signal")
 """
 
 
@@ -48,10 +49,11 @@ def test_a_sighup_that_is_ignored_stays_ignored() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
-def interrupted(stop: StopSignals, signals: int, seconds: float = 0.0) -> None:
-    with stop.interruptible(signals, seconds):
+def interrupted(stop: StopSignals, patience: int, seconds: float = 0.0) -> None:
+    with stop.interruptible(patience, seconds):
         if not seconds:
             signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGHUP)
             signal.raise_signal(signal.SIGINT)
         signal.pause()
 
