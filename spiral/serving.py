@@ -45,6 +45,8 @@ TICK_S = 1.0
 ORPHAN_LIMIT_S = 60.0
 # What a call that is cut off may take to notice it: a step of a renderer's engine, above all.
 CUT_OFF_S = 10.0
+# A call counts as ended when its method has returned; its answer is on its way for a moment longer.
+ANSWER_S = 0.2
 
 
 class Serving:
@@ -143,9 +145,10 @@ class Serving:
         self.stopping.set()
         self._health.enter_graceful_shutdown()
         try:
-            if not self._guard.wait_idle(self._grace_s if kind is None else 0.0):
+            idle = self._guard.wait_idle(self._grace_s if kind is None else 0.0)
+            if not idle:
                 logger.warning("calls are still under way after %g s; they are cut off", self._grace_s)
-            self.server.stop(None)
+            self.server.stop(ANSWER_S if idle else None).wait(ANSWER_S)
             stuck = not self._guard.wait_idle(CUT_OFF_S)
             if not stuck:
                 self._stack.close()
