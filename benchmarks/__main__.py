@@ -11,7 +11,7 @@ from rich.table import Table
 
 from benchmarks import engine, gym, loop, wire
 from benchmarks.machine import OUT, describe_machine
-from spiral import strict_json
+from spiral.values import strict_json
 
 PARTS: dict[str, Callable[[], dict[str, float]]] = {
     "engine": engine.run,

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.plots import save_lines
-from spiral import strict_json
 from spiral.runs import Run
+from spiral.values import strict_json
 
 POINTS = 50
 """Points of a curve; each is the mean of what a run recorded up to there since the one before."""

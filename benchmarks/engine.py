@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral import strict_json
 from spiral.engines.mypaint import MyPaint
 from spiral.engines.mypaint.brushes import find_brush
 from spiral.engines.mypaint.native.build import include_folders
+from spiral.values import strict_json
 
 FLOOR = Path(__file__).with_name("engine_floor.c")
 BATCH, LENGTH, GRID = 64, 20, 32

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.machine import OUT, describe_machine
-from spiral import strict_json
 from spiral.evaluation import evaluate_pictures
 from spiral.runs import Run
 from spiral.trained import load_trained
+from spiral.values import strict_json
 
 PAINTINGS = 4096
 SEED = 1

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from spiral.replacing import replacing
+from spiral.values.whole_file import replacing
 
 
 def save_lines(

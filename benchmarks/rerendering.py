@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral import pictures, strict_json
+from spiral import pictures
 from spiral.engines import create
 from spiral.models import find_model
 from spiral.programs import Program, render
 from spiral.trained import load_model
+from spiral.values import strict_json
 
 SCALES = (4, 8)
 """256 and 512 pixels for a canvas of 64."""

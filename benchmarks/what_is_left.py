@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral import strict_json
 from spiral.evaluation import frechet_distance, mse
 from spiral.evaluation.digits import DIGITS, real_digits
 from spiral.evaluation.encoders import lenet_encoder
@@ -27,6 +26,7 @@ from spiral.models import find_model
 from spiral.programs import render
 from spiral.search import Search
 from spiral.trained import Trained, load_model
+from spiral.values import strict_json
 
 INK = (1.1, 1.2)
 """Factors on what is not white."""

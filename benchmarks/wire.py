@@ -21,11 +21,11 @@ import numpy as np
 import zmq
 from prometheus_client.parser import text_string_to_metric_families
 
-from spiral import strict_json
-from spiral.actions import ActionSpec, Component
-from spiral.trajectories import Trajectory, TrajectoryContract
 from spiral.v1 import info_pb2, info_pb2_grpc, renderer_pb2, renderer_pb2_grpc
 from spiral.v1.trajectory_pb2 import ActorMessage, TrajectoryHeader
+from spiral.values import strict_json
+from spiral.values.actions import ActionSpec, Component
+from spiral.values.trajectories import Trajectory, TrajectoryContract
 from spiral.wire import sockets, tensors
 from spiral.wire.contract import settings_to_proto, spec_from_proto
 from spiral.wire.rpc import connect_async

@@ -27,9 +27,9 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from spiral import strict_json
 from spiral.finite import require_finite
 from spiral.manifests import CHECKPOINT_NAME, FORMAT, MANIFEST, parse_json, read_verified
+from spiral.values import strict_json
 
 _GROUP = re.compile(r"[a-z][a-z0-9_-]*")
 _LEFT_OVER = re.compile(r"(writing|removing)-\d{8}")

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from spiral import strict_json
+from spiral.values import strict_json
 
 Distance = Literal["l2", "colour-emd"]
 """Distances to the target that our discriminator can answer as score terms."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from spiral.config import RunConfig
 from spiral.paths import located
-from spiral.validation import sentence
+from spiral.values.validation import sentence
 
 
 def preset_names() -> list[str]:

@@ -9,10 +9,10 @@ import hashlib
 import re
 from pathlib import Path
 
-from spiral import strict_json
 from spiral.config import RunConfig
 from spiral.manifests import CHECKPOINT_NAME, MANIFEST
-from spiral.replacing import replacing
+from spiral.values import strict_json
+from spiral.values.whole_file import replacing
 
 FILE = "diverged.json"
 

@@ -16,8 +16,8 @@ from spiral.datasets import Dataset
 from spiral.datasets.decoding import SUFFIXES
 from spiral.datasets.trees import open_tree
 from spiral.paths import PREFIX
-from spiral.replacing import replacing
 from spiral.runs import Run
+from spiral.values.whole_file import replacing
 
 NAMED = 5
 """So many files are named of those that differ."""

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from spiral import strict_json
+from spiral.values import strict_json
 
 FORMAT = 1
 """Layout of a checkpoint; raised when an older reader would misunderstand a newer one."""

@@ -34,7 +34,7 @@ from pydantic.fields import FieldInfo
 
 from spiral.config import RunConfig
 from spiral.config_files import load_config
-from spiral.validation import sentence
+from spiral.values.validation import sentence
 from spiral.wire.addresses import check_address, split_tcp
 from spiral.wire.curve import Keys
 from spiral.wire.edges import DATA_PORT, PORTS

@@ -15,8 +15,8 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from spiral import strict_json
-from spiral.replacing import replacing
+from spiral.values import strict_json
+from spiral.values.whole_file import replacing
 
 MANIFEST = ".spiral-outputs.json"
 FORMAT = 1

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from spiral.engines import Engine
 from spiral.machine import require_memory
 from spiral.policy import Inputs, Policy, State
-from spiral.trajectories import Trajectory, last_start
+from spiral.values.trajectories import Trajectory, last_start
 
 KEPT = 50
 """Observations of a long episode that :func:`paint`, which needs none of them afterwards, keeps at a time."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from spiral.replacing import replacing
+from spiral.values.whole_file import replacing
 
 Images = NDArray[np.uint8]
 

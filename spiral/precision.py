@@ -17,9 +17,9 @@ from typing import Literal
 
 import torch
 
-from spiral import strict_json
 from spiral.machine import cpu_flags
-from spiral.replacing import replacing
+from spiral.values import strict_json
+from spiral.values.whole_file import replacing
 
 Name = Literal["fp32", "bf16"]
 Wanted = Literal["auto", "fp32", "bf16"]

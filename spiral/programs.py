@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic_core import from_json
 
-from spiral import strict_json
 from spiral.engines import Engine, create
 from spiral.machine import require_memory
-from spiral.validation import sentence
+from spiral.values import strict_json
+from spiral.values.validation import sentence
 
 FORMAT = "spiral-program/1"
 MAX_ACTIONS = 10_000

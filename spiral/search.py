@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral.actions import ActionSpec
 from spiral.engines import Engine
 from spiral.evaluation.targets import mse
 from spiral.machine import usable_threads
+from spiral.values.actions import ActionSpec
 
 TRIES_AT_ONCE = 8
 """Changes of one program that are painted side by side, of which the best may be kept."""

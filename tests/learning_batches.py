@@ -8,7 +8,7 @@ from services.learner.batch import Batch
 from services.learner.unrolls import places
 from spiral.config import LearnerConfig
 from spiral.policy import Policy
-from spiral.trajectories import Trajectory
+from spiral.values.trajectories import Trajectory
 
 
 def batch_of(policy: Policy, trajectory: Trajectory, config: LearnerConfig | None = None) -> Batch:

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from spiral.actions import ActionSpec, Component
 from spiral.config import PolicyConfig
 from spiral.policy import Inputs, Policy, build_policy
 from spiral.policy.small import SmallPolicy
+from spiral.values.actions import ActionSpec, Component
 
 
 def spec_of(grid: int = 8, sizes: int = 4, colour: bool = False) -> ActionSpec:

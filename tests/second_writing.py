@@ -22,7 +22,7 @@ from torch import Tensor
 
 from spiral.config import LearnerConfig
 from spiral.policy import Inputs, Policy
-from spiral.trajectories import Trajectory
+from spiral.values.trajectories import Trajectory
 
 Arrays = dict[str, NDArray[np.float64]]
 """One array for each of the policy's parameters, by name."""

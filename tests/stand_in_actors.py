@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import zmq.asyncio
 
-from spiral.trajectories import Trajectory, TrajectoryContract
 from spiral.v1.trajectory_pb2 import (
     VERDICT_ACCEPTED,
     ActorMessage,
@@ -22,6 +21,7 @@ from spiral.v1.trajectory_pb2 import (
     TrajectoryHeader,
 )
 from spiral.v1.version_pb2 import Version as VersionMessage
+from spiral.values.trajectories import Trajectory, TrajectoryContract
 from spiral.wire import sockets, tensors
 
 

@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 
 from services.learner.admission import Admission
-from spiral.actions import ActionSpec, Component
-from spiral.trajectories import Trajectory, TrajectoryContract
 from spiral.v1.trajectory_pb2 import ActorMessage, Hello, TrajectoryHeader
-from spiral.versions import Version
+from spiral.values.actions import ActionSpec, Component
+from spiral.values.trajectories import Trajectory, TrajectoryContract
+from spiral.values.versions import Version
 from spiral.wire import tensors
 from spiral.wire.contract import version_to_proto
 

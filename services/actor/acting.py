@@ -25,7 +25,7 @@ from spiral.metrics import Metrics
 from spiral.painting import Painter
 from spiral.policy import build_policy
 from spiral.serving import Serving
-from spiral.trajectories import TrajectoryContract, even_unroll
+from spiral.values.trajectories import TrajectoryContract, even_unroll
 from spiral.wire import rpc, sockets
 from spiral.wire.renewing import RenewedAsyncChannel
 

@@ -18,9 +18,9 @@ from services.actor.waiting import Waits
 from services.actor.weights import CurrentPolicy
 from spiral.metrics import Metrics
 from spiral.painting import Painter
-from spiral.strokes import painted
-from spiral.trajectories import Trajectory, TrajectoryContract
-from spiral.versions import Version
+from spiral.values.strokes import painted
+from spiral.values.trajectories import Trajectory, TrajectoryContract
+from spiral.values.versions import Version
 
 _log = logging.getLogger(__name__)
 

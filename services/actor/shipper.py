@@ -15,9 +15,9 @@ from google.protobuf.message import DecodeError
 from services.actor.link import Link
 from services.actor.shipping import Decision, Fate, Shipping
 from services.actor.waiting import Waits
-from spiral.trajectories import Trajectory
 from spiral.v1.trajectory_pb2 import LearnerMessage
-from spiral.versions import Version
+from spiral.values.trajectories import Trajectory
+from spiral.values.versions import Version
 
 TICK_S = 0.5
 """How often the machine is asked whether time alone makes it act; well below its shortest interval."""

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from spiral.trajectories import Trajectory
 from spiral.v1.trajectory_pb2 import (
     REASON_NO_HELLO,
     REASON_STOPPING,
@@ -28,7 +27,8 @@ from spiral.v1.trajectory_pb2 import (
     TrajectoryHeader,
     Welcome,
 )
-from spiral.versions import Version
+from spiral.values.trajectories import Trajectory
+from spiral.values.versions import Version
 from spiral.wire import tensors
 from spiral.wire.contract import version_from_proto, version_to_proto
 

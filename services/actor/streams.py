@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from services.actor.retrying import REFUSED, BackOff, end_if_cancelled
 from services.actor.waiting import Waits
-from spiral.actions import ActionSpec
 from spiral.config import EngineConfig
 from spiral.v1 import renderer_pb2_grpc
 from spiral.v1.renderer_pb2 import (
@@ -28,6 +27,7 @@ from spiral.v1.renderer_pb2 import (
     RolloutResponse,
     StepCanvases,
 )
+from spiral.values.actions import ActionSpec
 from spiral.wire import tensors
 from spiral.wire.contract import settings_to_proto, spec_from_proto
 from spiral.wire.reasons import reason

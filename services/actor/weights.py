@@ -23,7 +23,7 @@ from spiral.policy import Policy
 from spiral.policy.weights import load_weights, parse_weights
 from spiral.v1 import learner_pb2_grpc
 from spiral.v1.learner_pb2 import GetWeightsRequest, GetWeightsResponse, WeightsHeader
-from spiral.versions import Version
+from spiral.values.versions import Version
 from spiral.wire.contract import version_from_proto, version_to_proto
 from spiral.wire.reasons import reason
 from spiral.wire.renewing import RenewedAsyncChannel

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from services.discriminator.statistics import Statistics
 from spiral.checkpoints import State
 from spiral.datasets import Dataset
-from spiral.versions import Version
+from spiral.values.versions import Version
 
 REMEMBERED_ANSWERS = 16
 """Answers kept for batches that are asked for again: a learner has at most two batches under way."""

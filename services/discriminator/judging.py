@@ -36,7 +36,7 @@ from spiral.datasets import Dataset
 from spiral.divergence import NotFiniteError, SoundWeights
 from spiral.finite import require_finite
 from spiral.precision import FP32, Precision
-from spiral.versions import Version
+from spiral.values.versions import Version
 
 SCORING_CHUNK = 64
 """Pictures that go through the network at a time when scoring: their activations then stay in the processor's cache,

@@ -13,7 +13,7 @@ from services.discriminator.judge import Answers, Scores, Targets, Update, check
 from services.discriminator.statistics import RunningStatistics, Statistics
 from spiral.checkpoints import State
 from spiral.datasets import Dataset
-from spiral.versions import Version
+from spiral.values.versions import Version
 
 
 class L2Judge:

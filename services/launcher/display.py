@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from services.launcher.progress import Progress, ServiceProgress
-from spiral import strict_json
+from spiral.values import strict_json
 
 LINE_EVERY_S = 10.0
 """A log of an hour stays a few hundred lines."""

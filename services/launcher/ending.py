@@ -14,12 +14,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from spiral import pictures, strict_json, strokes
+from spiral import pictures
 from spiral.judgement import DIGITS, judge
 from spiral.models import find_model, read_card, shipped_models
 from spiral.programs import render
 from spiral.runs import Run
 from spiral.trained import Trained, load_model, load_trained, targets_for
+from spiral.values import strict_json, strokes
 
 SHEET = 48
 """Pictures on each half of the contact sheet: six columns of eight fill a screen."""

@@ -35,7 +35,7 @@ from spiral.limits import Limits
 from spiral.painting import Painter
 from spiral.precision import FP32
 from spiral.runs import Run
-from spiral.trajectories import Trajectory
+from spiral.values.trajectories import Trajectory
 
 _log = logging.getLogger(__name__)
 

@@ -17,7 +17,6 @@ import psutil
 from services.launcher.configuration import Request, begun_with, default_name, new_config, settle
 from services.launcher.data_check import check_data, find_data
 from services.launcher.engine_check import check_engine
-from spiral import strict_json
 from spiral.config import RunConfig
 from spiral.datasets import DatasetMissingError
 from spiral.dead_end import DeadEnd
@@ -25,6 +24,7 @@ from spiral.learnt import NOTHING, Learnt, read_learnt
 from spiral.models import CARD, POLICY, find_discriminator
 from spiral.paths import PREFIX
 from spiral.runs import Run, name_run
+from spiral.values import strict_json
 
 SMALLEST_FREE_BYTES = 64 << 20
 """Checkpoints of the small networks take megabytes and several are kept; below this the next one may not fit."""

@@ -16,8 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
-from spiral import strict_json
 from spiral.models import find_model, shipped_models
+from spiral.values import strict_json
 
 SHOWN = ("mnist", "faces")
 """Models that paint from nothing, in the order they are shown."""

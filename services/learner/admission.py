@@ -27,7 +27,6 @@ from services.learner.validation import (
     parse,
     view,
 )
-from spiral.trajectories import Trajectory, TrajectoryContract
 from spiral.v1.trajectory_pb2 import (
     REASON_MALFORMED,
     REASON_NO_CREDIT,
@@ -45,7 +44,8 @@ from spiral.v1.trajectory_pb2 import (
     TrajectoryHeader,
     Welcome,
 )
-from spiral.versions import Version
+from spiral.values.trajectories import Trajectory, TrajectoryContract
+from spiral.values.versions import Version
 from spiral.wire.contract import version_to_proto
 
 HEARTBEAT_INTERVAL_S = 2.0

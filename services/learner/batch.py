@@ -14,7 +14,7 @@ from services.learner.companions import companions_of
 from services.learner.unrolls import Places, last_actions
 from spiral.config import LearnerConfig
 from spiral.policy import Inputs, Judged, Policy, State
-from spiral.trajectories import Trajectory
+from spiral.values.trajectories import Trajectory
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from spiral.trajectories import Trajectory
+from spiral.values.trajectories import Trajectory
 
 
 def join(trajectories: Sequence[Trajectory]) -> Trajectory:

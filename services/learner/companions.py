@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spiral.trajectories import Trajectory
+from spiral.values.trajectories import Trajectory
 
 
 def companions_of(batch: Trajectory) -> NDArray[np.int64]:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.learner.unrolls import Places
-from spiral.actions import ActionSpec
 from spiral.evaluation.targets import mse
-from spiral.strokes import laid, painted
-from spiral.trajectories import Trajectory
+from spiral.values.actions import ActionSpec
+from spiral.values.strokes import laid, painted
+from spiral.values.trajectories import Trajectory
 
 
 def reward_figure(rewards: NDArray[np.float32], where: Places) -> float:

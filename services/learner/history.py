@@ -15,8 +15,8 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.record_writer import masked_crc32c
 
-from spiral import strict_json
-from spiral.replacing import replacing
+from spiral.values import strict_json
+from spiral.values.whole_file import replacing
 
 BUFFER_BYTES = 1 << 20
 """What can't be written yet waits in so much memory: the records of hours."""

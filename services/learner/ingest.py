@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Self
 import zmq
 
 from services.learner.admission import HEARTBEAT_INTERVAL_S, Admission, Admitted, Reply
-from spiral.trajectories import Trajectory
 from spiral.v1.trajectory_pb2 import Answer, LearnerMessage, Reason, Refused, Verdict
-from spiral.versions import Version
+from spiral.values.trajectories import Trajectory
+from spiral.values.versions import Version
 from spiral.wire.contract import version_from_proto
 from spiral.wire.sockets import Router
 

@@ -32,7 +32,7 @@ from spiral.policy import Inputs, Judged, Policy
 from spiral.policy import State as PolicyState
 from spiral.policy.weights import load_weights
 from spiral.precision import FP32
-from spiral.trajectories import Trajectory
+from spiral.values.trajectories import Trajectory
 
 
 class Update(NamedTuple):

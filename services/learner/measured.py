@@ -9,7 +9,7 @@ import numpy as np
 from services.learner.learning import PolicyLearner
 from services.learner.run import LearningRun
 from spiral.precision import Precision, Step
-from spiral.trajectories import Trajectory
+from spiral.values.trajectories import Trajectory
 
 FRAMES_ON_CPU = 48
 """On a CPU so many say which precision is faster, and soon; a GPU is only busy with whole minibatches."""

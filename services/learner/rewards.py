@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.learner.unrolls import Places
-from spiral.actions import ActionSpec
 from spiral.config import LearnerConfig
-from spiral.strokes import begun, lengths
-from spiral.trajectories import Trajectory
+from spiral.values.actions import ActionSpec
+from spiral.values.strokes import begun, lengths
+from spiral.values.trajectories import Trajectory
 
 REWARD_LIMIT = 10.0
 """Scaled rewards are cut here: a deviation that is still small at the start would blow them up."""

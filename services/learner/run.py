@@ -21,7 +21,6 @@ from services.learner.learning import PolicyLearner
 from services.learner.rewards import RunningDeviation, combine_terms, rewards_of
 from services.learner.samples import SNAPSHOTS, write_samples, write_snapshot
 from services.learner.unrolls import Places, finished
-from spiral import strict_json
 from spiral.checkpoints import CheckpointStore, State
 from spiral.compatibility import check_goes_on
 from spiral.config import RunConfig
@@ -30,11 +29,12 @@ from spiral.limits import Limits
 from spiral.models import read_card_file
 from spiral.policy import build_policy
 from spiral.policy.weights import load_weights, parse_weights
-from spiral.replacing import replacing
 from spiral.runs import Run
 from spiral.saturation import Saturation, SaturationWarnings
-from spiral.trajectories import Trajectory, TrajectoryContract, even_unroll
-from spiral.versions import Version
+from spiral.values import strict_json
+from spiral.values.trajectories import Trajectory, TrajectoryContract, even_unroll
+from spiral.values.versions import Version
+from spiral.values.whole_file import replacing
 
 RECORD_S = 5.0
 """Time between two points of the learning curve: a few hundred points an hour draw a smooth line."""

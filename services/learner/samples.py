@@ -9,8 +9,8 @@ from spiral.config import EngineConfig
 from spiral.policy import Policy
 from spiral.policy.weights import dump_weights
 from spiral.programs import Program
-from spiral.replacing import replacing
-from spiral.trajectories import Trajectory
+from spiral.values.trajectories import Trajectory
+from spiral.values.whole_file import replacing
 
 SHEET = 64
 """Paintings on a contact sheet."""

@@ -15,10 +15,10 @@ from services.learner.ingest import Arrived, Ingest
 from services.learner.run import ScoredBatch
 from services.learner.unrolls import Places, places
 from spiral.metrics import Metrics
-from spiral.trajectories import Trajectory
 from spiral.v1.discriminator_pb2 import ScoreResponse
 from spiral.v1.discriminator_pb2_grpc import DiscriminatorServiceStub
-from spiral.versions import Version
+from spiral.values.trajectories import Trajectory
+from spiral.values.versions import Version
 from spiral.wire.edges import Service
 from spiral.wire.reasons import reason
 from spiral.wire.renewing import RenewedChannel

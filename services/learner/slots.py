@@ -7,7 +7,7 @@ credit, one less where for some batches more than the next one lay waiting.
 
 from __future__ import annotations
 
-from spiral.trajectories import TrajectoryContract
+from spiral.values.trajectories import TrajectoryContract
 
 PATIENCE = 8
 """Batches in a row for which too much has to lie waiting before a slot goes."""

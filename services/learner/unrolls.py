@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral.trajectories import Trajectory
+from spiral.values.trajectories import Trajectory
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from spiral.trajectories import Trajectory, TrajectoryContract
 from spiral.v1.trajectory_pb2 import (
     REASON_DIGEST,
     REASON_DTYPE,
@@ -24,7 +23,8 @@ from spiral.v1.trajectory_pb2 import (
     Reason,
     TrajectoryHeader,
 )
-from spiral.versions import Version
+from spiral.values.trajectories import Trajectory, TrajectoryContract
+from spiral.values.versions import Version
 from spiral.wire import tensors
 
 MAX_HEADER_BYTES = 1 << 16

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spiral import strict_json
 from spiral.cli import options
 from spiral.outputs import refuse_to_overwrite, remember
+from spiral.values import strict_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -99,7 +99,7 @@ def evaluate(
     from spiral.evaluation.inception import Inception  # noqa: PLC0415
     from spiral.evaluation.picture import save_report_picture  # noqa: PLC0415
     from spiral.evaluation.runs import evaluate_run  # noqa: PLC0415
-    from spiral.replacing import replacing  # noqa: PLC0415
+    from spiral.values.whole_file import replacing  # noqa: PLC0415
 
     where = choose_device(device)
     network = Inception.load(where, inception_weights) if inception else None

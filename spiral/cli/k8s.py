@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from spiral import strict_json
 from spiral.cli import options
 from spiral.extras import to_install
 from spiral.outputs import refuse_to_overwrite, remember
-from spiral.replacing import replacing
+from spiral.values import strict_json
+from spiral.values.whole_file import replacing
 
 if TYPE_CHECKING:
     from spiral.kubernetes.cluster import Access, Cluster

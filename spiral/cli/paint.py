@@ -12,7 +12,7 @@ import typer
 
 from spiral.cli import options
 from spiral.outputs import ours, refuse_to_overwrite, remember
-from spiral.replacing import replacing
+from spiral.values.whole_file import replacing
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,7 @@ import typer
 
 from spiral.cli import options
 from spiral.outputs import refuse_to_overwrite, remember
-from spiral.replacing import replacing
+from spiral.values.whole_file import replacing
 
 MOST_ATTEMPTS = 4096
 MOST_CHANGES = 100_000

@@ -10,7 +10,7 @@ import typer
 
 from spiral.cli import options
 from spiral.outputs import refuse_to_overwrite, remember
-from spiral.replacing import replacing
+from spiral.values.whole_file import replacing
 
 ENDINGS = (".png", ".gif", ".npz")
 WRITER_BYTES = 16

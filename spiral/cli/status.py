@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from spiral import strict_json
 from spiral.cli import options
+from spiral.values import strict_json
 
 
 def status(

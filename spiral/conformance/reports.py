@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from spiral import strict_json
 from spiral.conformance.case import Level
 from spiral.conformance.running import Result
 from spiral.conformance.target import Target
+from spiral.values import strict_json
 
 
 def write_json(path: Path, results: Sequence[Result], target: Target, level: Level) -> None:

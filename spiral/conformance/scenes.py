@@ -24,7 +24,7 @@ from spiral.conformance.wanted import Wanted
 from spiral.v1.discriminator_pb2_grpc import add_DiscriminatorServiceServicer_to_server
 from spiral.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
 from spiral.v1.renderer_pb2_grpc import add_RendererServiceServicer_to_server
-from spiral.versions import Version
+from spiral.values.versions import Version
 from spiral.wire.curve import Keys, gatekeeper
 from spiral.wire.tls import Identity
 

@@ -21,7 +21,7 @@ from spiral.datasets.decoding import decode
 from spiral.datasets.prepared import Cache, collect
 from spiral.datasets.reading import Chunk, Reading, digest, in_share, rows_of_a_chunk, state_of
 from spiral.extras import to_install
-from spiral.replacing import replacing
+from spiral.values.whole_file import replacing
 
 PACKED = "faces_64.npz"
 SIDE = 64

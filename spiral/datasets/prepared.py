@@ -22,9 +22,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral import strict_json
 from spiral.datasets.dataset import Dataset, View
 from spiral.datasets.reading import Checksum, Chunk, Reading
+from spiral.values import strict_json
 
 # Below this a set is read anew by each process in seconds; above, several processes would each hold a copy of it.
 IN_MEMORY_BYTES = 256 * 2**20

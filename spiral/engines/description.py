@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from spiral.actions import ActionSpec
 from spiral.engines.interface import Engine
-from spiral.validation import sentence
+from spiral.values.actions import ActionSpec
+from spiral.values.validation import sentence
 
 
 @dataclass(frozen=True, slots=True)

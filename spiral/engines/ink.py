@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from spiral.engines.interface import Engine
-from spiral.strokes import is_compound
+from spiral.values.strokes import is_compound
 
 ACTIONS = 7
 """Painted on each canvas: as many curves, or two strokes of several places."""

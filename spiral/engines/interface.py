@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral.actions import ActionSpec
+from spiral.values.actions import ActionSpec
 
 
 class EngineMissingError(RuntimeError):

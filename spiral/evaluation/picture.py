@@ -10,7 +10,7 @@ import numpy as np
 from spiral import pictures
 from spiral.datasets.views import resize
 from spiral.evaluation.report import Report, rounded
-from spiral.replacing import replacing
+from spiral.values.whole_file import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral.actions import ActionSpec
 from spiral.engines import Engine
 from spiral.evaluation.targets import mse
-from spiral.strokes import is_compound
+from spiral.values.actions import ActionSpec
+from spiral.values.strokes import is_compound
 
 # As many canvases at a time as a policy paints: the engine is no faster with more.
 _BATCH = 64

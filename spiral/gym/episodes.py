@@ -16,7 +16,7 @@ from spiral.engines.mypaint import MyPaint
 from spiral.engines.mypaint.canvases import MyPaintCanvases
 from spiral.gym.rewards import Distance, Reward, Scored
 from spiral.programs import MAX_ACTIONS, Program
-from spiral.strokes import pen_of
+from spiral.values.strokes import pen_of
 from spiral.wire.tls import Identity
 
 Observation = dict[str, NDArray[Any]]

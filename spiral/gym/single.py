@@ -9,9 +9,9 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral.actions import ActionSpec
 from spiral.gym.episodes import DATA, NUM_ACTIONS, Episodes, Info, Observation
 from spiral.programs import Program
+from spiral.values.actions import ActionSpec
 from spiral.wire.tls import Identity
 
 METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 8}

@@ -28,8 +28,8 @@ from spiral.kubernetes.transfers import checksums, fetch_file, fetch_folder, lis
 from spiral.kubernetes.workloads import OURS, read_parts, read_workload, set_replicas
 from spiral.manifests import CHECKPOINT_NAME, MANIFEST, read_verified
 from spiral.outputs import refuse_to_overwrite, remember
-from spiral.replacing import replacing
 from spiral.runs import Run
+from spiral.values.whole_file import replacing
 from spiral.wire.edges import Service
 
 KEEPERS: tuple[Service, ...] = ("learner", "discriminator")

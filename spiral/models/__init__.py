@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from spiral.validation import sentence
+from spiral.values.validation import sentence
 
 POLICY, CONFIG, CARD, SAMPLES = "policy.safetensors", "config.yaml", "card.yaml", "samples.png"
 DISCRIMINATOR = "discriminator.safetensors"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from spiral.actions import ActionSpec
 from spiral.config import PolicyConfig
 from spiral.policy.interface import Policy
 from spiral.policy.paper import PaperPolicy
 from spiral.policy.small import SmallPolicy
-from spiral.strokes import is_compound
+from spiral.values.actions import ActionSpec
+from spiral.values.strokes import is_compound
 
 
 def build_policy(

@@ -12,8 +12,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from spiral.actions import ActionSpec
 from spiral.policy.sight import Sight, around
+from spiral.values.actions import ActionSpec
 
 EXACT = 5
 """Distances, in places, that are told apart one by one."""

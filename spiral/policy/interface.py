@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spiral.actions import ActionSpec
 from spiral.policy.categorical import log_prob_and_entropy
+from spiral.values.actions import ActionSpec
 
 if TYPE_CHECKING:
     from spiral.policy.sight import Sight

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spiral.actions import ActionSpec, Component
 from spiral.policy.interface import Inputs, Policy, State
 from spiral.policy.sight import Sight
+from spiral.values.actions import ActionSpec, Component
 
 CHANNELS = 32
 """Channels of every convolution of the published network."""

@@ -12,13 +12,13 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from spiral.actions import ActionSpec
 from spiral.policy.glimpse import Glimpse
 from spiral.policy.interface import Inputs, Policy, State
 from spiral.policy.refining import refine, refine_offsets, shyness
 from spiral.policy.sight import Sight, around
 from spiral.policy.widening import widen
-from spiral.strokes import pen_of
+from spiral.values.actions import ActionSpec
+from spiral.values.strokes import pen_of
 
 WIDTH = {
     "view": (0,),

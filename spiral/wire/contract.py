@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from spiral import actions, strict_json
 from spiral.v1 import action_pb2, program_pb2, version_pb2
-from spiral.versions import Version
+from spiral.values import actions, strict_json
+from spiral.values.versions import Version
 
 MAX_SETTINGS = 1 << 20
 """Characters of an engine's settings; those of the longest list of brush sizes are a thousandth of it."""

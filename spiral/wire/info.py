@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import grpc
 
-from spiral.actions import PROTOCOL_MAJOR
 from spiral.software import software_version
 from spiral.v1 import info_pb2, info_pb2_grpc
-from spiral.versions import Version
+from spiral.values.actions import PROTOCOL_MAJOR
+from spiral.values.versions import Version
 from spiral.wire.contract import version_to_proto
 from spiral.wire.edges import Service
 from spiral.wire.rpc import MAX_MESSAGE_BYTES

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from spiral import strict_json
+from spiral.values import strict_json
 from spiral.wire.addresses import check_address, socket_path
 from spiral.wire.tls import Identity
 

@@ -16,7 +16,7 @@ import pytest
 
 from spiral.checkpoints import read_latest
 from spiral.v1 import info_pb2, info_pb2_grpc
-from spiral.versions import Version
+from spiral.values.versions import Version
 from spiral.wire import rpc
 from spiral.wire.edges import SERVICES
 from tests.launched import PLAIN, Launched

@@ -34,9 +34,9 @@ from spiral.engines import create
 from spiral.metrics import Metrics, new_metrics
 from spiral.policy import build_policy
 from spiral.policy.weights import dump_weights
-from spiral.trajectories import TrajectoryContract
 from spiral.v1 import info_pb2, info_pb2_grpc, learner_pb2_grpc
-from spiral.versions import Version
+from spiral.values.trajectories import TrajectoryContract
+from spiral.values.versions import Version
 from spiral.wire import rpc, sockets
 from spiral.wire.guard import Guard
 from spiral.wire.renewing import RenewedAsyncChannel

@@ -24,8 +24,8 @@ from spiral.engines.description import EngineDescription
 from spiral.metrics import new_metrics
 from spiral.readings import Page, parse_page
 from spiral.runs import Run
-from spiral.trajectories import TrajectoryContract
 from spiral.v1 import info_pb2, info_pb2_grpc
+from spiral.values.trajectories import TrajectoryContract
 from spiral.wire import rpc, sockets
 from tests.judging_data import discriminator
 from tests.processes import start, until

@@ -16,7 +16,7 @@ from services.actor.waiting import Waits
 from services.actor.weights import WeightsClient, WeightsError
 from services.learner.publisher import LearnerServicer, WeightsPublisher
 from spiral.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
-from spiral.versions import Version
+from spiral.values.versions import Version
 from spiral.wire.guard import Guard
 from spiral.wire.health import Health
 from spiral.wire.renewing import RenewedAsyncChannel

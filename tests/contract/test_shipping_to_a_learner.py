@@ -12,7 +12,7 @@ from services.actor.shipper import Shipper
 from services.actor.shipping import Fate, Shipping
 from services.actor.waiting import Waits
 from services.learner.admission import Admission
-from spiral.versions import Version
+from spiral.values.versions import Version
 from spiral.wire import sockets
 from spiral.wire.info import Info
 from tests.ingests import learning

@@ -28,7 +28,7 @@ from spiral.v1.trajectory_pb2 import (
     VERDICT_REFUSED,
     Reason,
 )
-from spiral.versions import Version
+from spiral.values.versions import Version
 from spiral.wire import rpc, sockets
 from spiral.wire.renewing import RENEW_S, RenewedChannel
 from tests.ingests import Client, Learner, learning

@@ -22,7 +22,7 @@ from spiral.policy import Policy, build_policy
 from spiral.policy.weights import dump_weights
 from spiral.v1 import learner_pb2_grpc
 from spiral.v1.learner_pb2 import GetWeightsRequest, GetWeightsResponse, WeightsHeader
-from spiral.versions import Version
+from spiral.values.versions import Version
 from spiral.wire import rpc
 from spiral.wire.contract import version_to_proto
 from spiral.wire.guard import Guard

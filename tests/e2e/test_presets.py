@@ -11,7 +11,7 @@ from services.launcher.lockstep import Lockstep, deterministic
 from spiral.config_files import load_config, preset_names
 from spiral.limits import Limits
 from spiral.runs import Run
-from spiral.trajectories import even_unroll
+from spiral.values.trajectories import even_unroll
 from tests.launched import Launched
 
 BATCHES = 2

@@ -28,11 +28,11 @@ from spiral.datasets.arrays import map_array, read_arrays
 from spiral.datasets.idx import read_idx
 from spiral.policy.weights import parse_weights
 from spiral.programs import Program
-from spiral.trajectories import TrajectoryContract
 from spiral.v1.learner_pb2 import GetWeightsResponse
 from spiral.v1.renderer_pb2 import DescribeEngineResponse
 from spiral.v1.tensor_pb2 import Tensor
 from spiral.v1.trajectory_pb2 import LearnerMessage
+from spiral.values.trajectories import TrajectoryContract
 from spiral.wire import tensors
 from spiral.wire.contract import spec_from_proto
 from tests.fuzz import corpus

@@ -12,7 +12,7 @@ from services.learner.companions import against_companions, companions_of, shuff
 from services.learner.learning import PolicyLearner
 from spiral.config import LearnerConfig
 from spiral.painting import Painter
-from spiral.trajectories import Trajectory
+from spiral.values.trajectories import Trajectory
 from tests.policies import policy_of, spec_of
 
 

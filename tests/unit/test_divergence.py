@@ -16,7 +16,6 @@ from torch import Tensor
 from services.discriminator.judging import LearnedJudge, build_judge
 from services.launcher.lockstep import run_lockstep
 from services.learner.learning import PolicyLearner
-from spiral import strict_json
 from spiral.checkpoints import CheckpointError, CheckpointStore, State, read_latest
 from spiral.config import LearnerConfig
 from spiral.config_files import load_config
@@ -26,7 +25,8 @@ from spiral.limits import Limits
 from spiral.policy.weights import load_weights
 from spiral.runs import Run
 from spiral.saturation import WARN_S, Saturation, SaturationWarnings
-from spiral.trajectories import Trajectory
+from spiral.values import strict_json
+from spiral.values.trajectories import Trajectory
 from tests.judging_data import SHAPE, config, dataset, observations
 from tests.policies import policy_of, spec_of
 

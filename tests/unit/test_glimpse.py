@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from spiral.actions import ActionSpec, Component
 from spiral.policy import Inputs
 from spiral.policy.glimpse import Glimpse, bins, offsets
 from spiral.policy.sight import Sight
+from spiral.values.actions import ActionSpec, Component
 from tests.policies import policy_of, roll_out, spec_of
 
 

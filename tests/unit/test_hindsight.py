@@ -13,7 +13,7 @@ from services.learner.learning import PolicyLearner
 from spiral.config import LearnerConfig
 from spiral.painting import Painter
 from spiral.policy import Policy
-from spiral.trajectories import Trajectory
+from spiral.values.trajectories import Trajectory
 from tests.learning_batches import batch_of
 from tests.policies import NETWORKS, policy_of, spec_of
 

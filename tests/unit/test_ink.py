@@ -16,7 +16,7 @@ from spiral.engines import create
 from spiral.engines.description import EngineDescription
 from spiral.engines.ink import leaves_ink
 from spiral.runs import Run
-from spiral.trajectories import Trajectory
+from spiral.values.trajectories import Trajectory
 
 BLANK = "deevad/spray"
 """Sprays nothing where the time between two places is 0.1 s, as published."""

@@ -16,7 +16,7 @@ from services.discriminator.network import Critic, build_network, to_input
 from services.discriminator.objectives import Loss, Pictures
 from services.discriminator.statistics import RunningStatistics
 from spiral.config import RunConfig
-from spiral.versions import Version
+from spiral.values.versions import Version
 from tests.judging_data import SHAPE, config, dataset, observations, targets
 
 CONFIGS = {

@@ -14,7 +14,7 @@ from services.learner.learning import PolicyLearner
 from spiral.checkpoints import pack_optimiser
 from spiral.config import LearnerConfig
 from spiral.policy import Policy, build_policy, paper
-from spiral.trajectories import Trajectory, last_start
+from spiral.values.trajectories import Trajectory, last_start
 from tests.policies import as_if_learnt, config_of, spec_of
 from tests.second_writing import SecondWriting, episodes_of, judge
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from services.learner.learning import PolicyLearner
-from spiral.actions import ActionSpec, Component
 from spiral.config import LearnerConfig, PolicyConfig
 from spiral.painting import Painter
 from spiral.policy import Inputs, Policy, build_policy
 from spiral.policy.categorical import log_prob_and_entropy
 from spiral.policy.paper import FEATURES
-from spiral.trajectories import Trajectory
+from spiral.values.actions import ActionSpec, Component
+from spiral.values.trajectories import Trajectory
 from tests.learning_batches import batch_of
 from tests.policies import NETWORKS, config_of, policy_of, roll_out, spec_of
 

@@ -28,7 +28,7 @@ from spiral.policy import build_policy
 from spiral.policy.categorical import log_prob_and_entropy
 from spiral.precision import FP32, MARGIN, Precision, Step, settle
 from spiral.runs import Run
-from spiral.trajectories import Trajectory, TrajectoryContract
+from spiral.values.trajectories import Trajectory, TrajectoryContract
 from tests.judging_data import SHAPE, dataset, observations
 
 BF16 = Precision("bf16")

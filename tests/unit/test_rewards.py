@@ -17,9 +17,9 @@ from services.learner.rewards import (
     stroke_penalties,
 )
 from services.learner.unrolls import Places, places
-from spiral.actions import ActionSpec, Component
 from spiral.config import LearnerConfig
-from spiral.trajectories import Trajectory
+from spiral.values.actions import ActionSpec, Component
+from spiral.values.trajectories import Trajectory
 
 SPEC = ActionSpec(
     (Component("flag", 2, "choice"), Component("end", 16, "grid"), Component("size", 3, "choice")),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spiral.actions import ActionSpec, Component
 from spiral.config_files import load_config
 from spiral.datasets import load
 from spiral.engines import Engine, create
 from spiral.evaluation import mse
 from spiral.programs import Program, render
 from spiral.search import Search, changed
+from spiral.values.actions import ActionSpec, Component
 
 N, T = 3, 4
 

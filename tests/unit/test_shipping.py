@@ -27,7 +27,7 @@ from spiral.v1.trajectory_pb2 import (
     Refused,
     Welcome,
 )
-from spiral.versions import Version
+from spiral.values.versions import Version
 from spiral.wire.contract import version_to_proto
 from tests.trajectory_messages import BATCH, CONTRACT, VERSION, make_trajectory
 

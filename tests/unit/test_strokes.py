@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spiral.actions import ActionSpec, Component
 from spiral.config import PolicyConfig
 from spiral.engines.mypaint.engine import action_spec
 from spiral.engines.mypaint.settings import MyPaintSettings
 from spiral.policy import build_policy
-from spiral.strokes import begun, laid, lengths, painted, pen_of
+from spiral.values.actions import ActionSpec, Component
+from spiral.values.strokes import begun, laid, lengths, painted, pen_of
 
 GRID = 8
 CURVE = action_spec(MyPaintSettings(grid=GRID))

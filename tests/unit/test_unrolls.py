@@ -19,7 +19,7 @@ from spiral.config import LearnerConfig, RunConfig
 from spiral.engines.mypaint import MyPaint
 from spiral.painting import Painter, paint
 from spiral.policy import Policy, build_policy
-from spiral.trajectories import Trajectory, TrajectoryContract, even_unroll, last_start
+from spiral.values.trajectories import Trajectory, TrajectoryContract, even_unroll, last_start
 from tests.learning_batches import batch_of
 from tests.policies import NETWORKS, as_if_learnt, config_of
 

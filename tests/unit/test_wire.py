@@ -18,9 +18,9 @@ from grpc_health.v1 import health_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spiral.actions import ActionSpec, Component
 from spiral.v1 import discriminator_pb2, info_pb2, learner_pb2, renderer_pb2, trajectory_pb2
-from spiral.versions import Version
+from spiral.values.actions import ActionSpec, Component
+from spiral.values.versions import Version
 from spiral.wire import contract, rpc, sockets
 from spiral.wire.addresses import check_address, socket_path, zmq_endpoint
 from spiral.wire.details import CUT, fit, travelling_bytes

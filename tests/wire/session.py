@@ -9,7 +9,7 @@ from typing import Any
 
 from services.actor.shipping import SILENCE_S, Decision, Shipping
 from services.learner.admission import Admission, Reply
-from spiral.versions import Version
+from spiral.values.versions import Version
 from tests.trajectory_messages import CONTRACT, VERSION, make_admission, make_trajectory
 
 PEER = b"peer"

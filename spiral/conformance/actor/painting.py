@@ -8,7 +8,7 @@ from spiral.conformance.actor.subject import ActorTarget, check_painted, uniform
 from spiral.conformance.case import Skip, case, require
 from spiral.conformance.peers.squares import SPEC
 from spiral.conformance.target import until
-from spiral.versions import Version
+from spiral.values.versions import Version
 from spiral.wire.contract import version_from_proto
 
 

@@ -18,7 +18,7 @@ from spiral.v1.trajectory_pb2 import (
     Heartbeat,
     LearnerMessage,
 )
-from spiral.versions import Version
+from spiral.values.versions import Version
 from spiral.wire.contract import version_to_proto
 
 QUIET_S = 2.0

@@ -13,8 +13,8 @@ from spiral.conformance.peers.renderer import PlayedRenderer
 from spiral.conformance.peers.squares import blank, paint
 from spiral.conformance.peers.task import Task
 from spiral.conformance.target import Target, until
-from spiral.trajectories import Trajectory
-from spiral.versions import Version
+from spiral.values.trajectories import Trajectory
+from spiral.values.versions import Version
 from spiral.wire import tensors
 
 

@@ -11,8 +11,8 @@ from spiral.conformance.actor.subject import ActorTarget, check_painted, steps_o
 from spiral.conformance.case import Skip, case, require
 from spiral.conformance.peers.squares import blank
 from spiral.conformance.target import until
-from spiral.trajectories import Trajectory
-from spiral.versions import Version
+from spiral.values.trajectories import Trajectory
+from spiral.values.versions import Version
 from spiral.wire.contract import version_from_proto
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from spiral.conformance.case import Failure, Skip, require
 from spiral.conformance.target import DEADLINE_S, Target
 from spiral.v1 import discriminator_pb2 as pb
 from spiral.v1.discriminator_pb2_grpc import DiscriminatorServiceStub
-from spiral.versions import Version
+from spiral.values.versions import Version
 from spiral.wire.contract import version_from_proto
 from spiral.wire.rpc import MAX_CHUNK_BYTES
 from spiral.wire.tensors import decode, spec_of

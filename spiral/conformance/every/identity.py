@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from spiral.actions import PROTOCOL_MAJOR
 from spiral.conformance.case import case, require
 from spiral.conformance.target import DEADLINE_S, Target
 from spiral.v1 import info_pb2, info_pb2_grpc
 from spiral.v1.info_pb2 import GetInfoResponse
+from spiral.values.actions import PROTOCOL_MAJOR
 
 USUAL_MESSAGE_BYTES = 4 << 20
 """What gRPC accepts unless told otherwise."""

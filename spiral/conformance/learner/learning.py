@@ -11,7 +11,7 @@ from spiral.conformance.peers.discriminator import mistakes_of
 from spiral.conformance.process import END_S
 from spiral.conformance.target import until
 from spiral.v1.trajectory_pb2 import REASON_GENERATION
-from spiral.versions import Version
+from spiral.values.versions import Version
 from spiral.wire.contract import version_to_proto
 
 DROPPED = "spiral_learner_dropped_total"

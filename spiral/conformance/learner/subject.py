@@ -18,7 +18,7 @@ from spiral.conformance.target import DEADLINE_S, Target, until
 from spiral.v1.learner_pb2 import GetWeightsRequest, GetWeightsResponse
 from spiral.v1.learner_pb2_grpc import LearnerServiceStub
 from spiral.v1.trajectory_pb2 import VERDICT_ACCEPTED, Answer, Reason, Verdict
-from spiral.versions import Version
+from spiral.values.versions import Version
 from spiral.wire import sockets
 from spiral.wire.contract import version_from_proto
 from spiral.wire.curve import Keys

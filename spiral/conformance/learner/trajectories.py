@@ -12,7 +12,6 @@ from spiral.conformance.case import case, require
 from spiral.conformance.every.identity import UNKNOWN_FIELD
 from spiral.conformance.learner.subject import LearnerTarget, accepted, refused
 from spiral.conformance.peers.actor import PlayedActor, message_of
-from spiral.trajectories import Trajectory
 from spiral.v1.tensor_pb2 import DataType
 from spiral.v1.trajectory_pb2 import (
     REASON_DIGEST,
@@ -28,6 +27,7 @@ from spiral.v1.trajectory_pb2 import (
     TrajectoryHeader,
 )
 from spiral.v1.version_pb2 import Version
+from spiral.values.trajectories import Trajectory
 
 Change = Callable[[TrajectoryHeader], object]
 

@@ -10,8 +10,8 @@ from spiral.conformance.case import case, require
 from spiral.conformance.learner.delivery import until_scored
 from spiral.conformance.learner.subject import LearnerTarget, accepted, refused
 from spiral.conformance.learner.trajectories import still_accepts
-from spiral.trajectories import last_start
 from spiral.v1.trajectory_pb2 import REASON_VALUE
+from spiral.values.trajectories import last_start
 
 
 @case("learner", "validation")

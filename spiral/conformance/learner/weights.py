@@ -15,7 +15,7 @@ from spiral.conformance.every.identity import UNKNOWN_FIELD
 from spiral.conformance.learner.subject import LearnerTarget
 from spiral.conformance.target import DEADLINE_S, until
 from spiral.v1.learner_pb2 import GetWeightsRequest, GetWeightsResponse
-from spiral.versions import Version
+from spiral.values.versions import Version
 from spiral.wire.contract import version_from_proto, version_to_proto
 from spiral.wire.rpc import MAX_CHUNK_BYTES
 

@@ -14,9 +14,9 @@ from google.protobuf.message import DecodeError
 from spiral.conformance.case import Failure, require
 from spiral.conformance.peers.task import Task, header_of
 from spiral.conformance.target import DEADLINE_S
-from spiral.trajectories import Trajectory
 from spiral.v1.trajectory_pb2 import ActorMessage, Answer, Hello, LearnerMessage, Refused, TrajectoryHeader, Welcome
-from spiral.versions import Version
+from spiral.values.trajectories import Trajectory
+from spiral.values.versions import Version
 from spiral.wire import tensors
 from spiral.wire.contract import version_from_proto
 

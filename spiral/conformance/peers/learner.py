@@ -28,7 +28,7 @@ from spiral.v1.trajectory_pb2 import (
     TrajectoryHeader,
     Welcome,
 )
-from spiral.versions import Version
+from spiral.values.versions import Version
 from spiral.wire import sockets
 from spiral.wire.contract import version_from_proto, version_to_proto
 from spiral.wire.curve import Keys

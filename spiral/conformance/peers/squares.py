@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral.actions import ActionSpec, Component
+from spiral.values.actions import ActionSpec, Component
 
 SIDE, CELLS = 32, 4
 """Pixels of the canvas, and places on it, along a side."""

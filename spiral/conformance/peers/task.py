@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spiral import strict_json
 from spiral.config import RunConfig
 from spiral.config_files import load_config
 from spiral.conformance.case import Skip
 from spiral.conformance.peers.squares import SHAPE, SPEC, blank, paint
 from spiral.conformance.peers.unrolls import cut
-from spiral.trajectories import Trajectory, TrajectoryContract, even_unroll
 from spiral.v1.trajectory_pb2 import TrajectoryHeader
-from spiral.versions import Version
+from spiral.values import strict_json
+from spiral.values.trajectories import Trajectory, TrajectoryContract, even_unroll
+from spiral.values.versions import Version
 from spiral.wire import tensors
 from spiral.wire.contract import version_to_proto
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral.trajectories import Trajectory, last_start
+from spiral.values.trajectories import Trajectory, last_start
 
 
 def cut(whole: Trajectory, length: int, first_step: NDArray[np.int32], state: NDArray[np.float32] | None) -> Trajectory:

@@ -13,13 +13,13 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral.actions import ActionSpec
 from spiral.conformance.case import Failure, require
 from spiral.conformance.target import DEADLINE_S, Target
 from spiral.v1 import renderer_pb2 as pb
 from spiral.v1.program_pb2 import EngineSettings
 from spiral.v1.renderer_pb2_grpc import RendererServiceStub
 from spiral.v1.tensor_pb2 import Tensor
+from spiral.values.actions import ActionSpec
 from spiral.wire.contract import spec_from_proto
 from spiral.wire.tensors import decode, encode
 

@@ -9,10 +9,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral.actions import ActionSpec
 from spiral.engines.interface import StoppedError
 from spiral.engines.mypaint.native_module import ffi, lib
 from spiral.machine import require_memory
+from spiral.values.actions import ActionSpec
 
 # Of a pixel: four channels of 16 bits.
 _TILE_BYTES = 8

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from spiral.actions import ActionSpec
 from spiral.engines.interface import EngineMissingError
 from spiral.engines.mypaint.brushes import BrushFile
 from spiral.engines.mypaint.settings import MyPaintSettings
+from spiral.values.actions import ActionSpec
 
 try:
     from spiral.engines.mypaint._native import ffi, lib

@@ -14,11 +14,11 @@ from services.learner.admission import Admission
 from services.learner.duplicates import AcceptedSequences
 from services.learner.publisher import WeightsPublisher
 from services.learner.scoring import Scorer
-from spiral.trajectories import last_start
 from spiral.v1.discriminator_pb2 import ScoreRequest
 from spiral.v1.learner_pb2 import GetWeightsResponse
 from spiral.v1.trajectory_pb2 import TrajectoryHeader
-from spiral.versions import Version
+from spiral.values.trajectories import last_start
+from spiral.values.versions import Version
 from tests.conformance.hosted import CUT
 from tests.conformance.mutants.mutant import Mutant
 

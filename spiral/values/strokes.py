@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral.actions import ActionSpec
+from spiral.values.actions import ActionSpec
 
 CHORDS = 8
 """Of a curve: its length is then right within a twentieth, even where it turns back on itself."""

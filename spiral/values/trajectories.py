@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral.actions import ActionSpec, contract_digest
+from spiral.values.actions import ActionSpec, contract_digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral import strict_json
+from spiral.values import strict_json
 
 Kind = Literal["grid", "choice"]
 

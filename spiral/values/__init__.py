@@ -1,0 +1,1 @@
+"""Ground values, which import nothing of the rest: actions, strokes, trajectories, versions, sentences, files."""
