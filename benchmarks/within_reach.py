@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from spiral import datasets
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
 from spiral.engines import create
 from spiral.evaluation import mse
 from spiral.search import Search

@@ -9,7 +9,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from spiral.config import RunConfig
+from spiral.configuration.schema import RunConfig
 from spiral.manifests import CHECKPOINT_NAME, MANIFEST
 from spiral.values import strict_json
 from spiral.values.whole_file import replacing

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from spiral.configuration.paths import PREFIX
 from spiral.datasets import Dataset
 from spiral.datasets.decoding import SUFFIXES
 from spiral.datasets.trees import open_tree
-from spiral.paths import PREFIX
 from spiral.runs import Run
 from spiral.values.whole_file import replacing
 

@@ -2,7 +2,7 @@
 
 An option ``--learner-data`` is ``SPIRAL_LEARNER_DATA`` in the environment and ``learner_data`` in a YAML file that
 ``--options-file`` or ``SPIRAL_OPTIONS_FILE`` names. Flags win over the environment, the environment over the file.
-What a run learns is configured elsewhere, see :mod:`spiral.config`.
+What a run learns is configured elsewhere, see :mod:`spiral.configuration.schema`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from spiral.config import RunConfig
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
+from spiral.configuration.schema import RunConfig
 from spiral.values.validation import sentence
 from spiral.wire.addresses import check_address, split_tcp
 from spiral.wire.curve import Keys

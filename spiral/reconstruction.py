@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from spiral.configuration.paths import PREFIX
 from spiral.datasets import views
 from spiral.datasets.folder import read_picture
 from spiral.evaluation.targets import SSIM_WINDOW, mse, ssim
-from spiral.paths import PREFIX
 from spiral.programs import Program, render
 from spiral.search import Search
 from spiral.trained import Trained

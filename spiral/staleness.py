@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from spiral.config import LearnerConfig
+from spiral.configuration.schema import LearnerConfig
 
 FIRST_S = 10.0
 """After the first trajectory: soon enough for a short run, and one trajectory is no measure."""

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from spiral.checkpoints import read_latest
-from spiral.config import RunConfig
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
+from spiral.configuration.schema import RunConfig
 from spiral.datasets import Dataset, load
 from spiral.datasets.views import area_average
 from spiral.engines import Engine, create

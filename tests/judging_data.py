@@ -15,8 +15,8 @@ from services.discriminator.l2 import L2Judge
 from services.discriminator.measuring import Meter
 from services.discriminator.servicer import Discriminator
 from services.discriminator.worker import Worker
-from spiral.config import RunConfig
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
+from spiral.configuration.schema import RunConfig
 from spiral.datasets import Dataset
 from spiral.metrics import new_metrics
 from spiral.v1.discriminator_pb2_grpc import add_DiscriminatorServiceServicer_to_server

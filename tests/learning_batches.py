@@ -6,7 +6,7 @@ import numpy as np
 
 from services.learner.batch import Batch
 from services.learner.unrolls import places
-from spiral.config import LearnerConfig
+from spiral.configuration.schema import LearnerConfig
 from spiral.policy import Policy
 from spiral.values.trajectories import Trajectory
 

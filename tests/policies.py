@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from spiral.config import PolicyConfig
+from spiral.configuration.schema import PolicyConfig
 from spiral.policy import Inputs, Policy, build_policy
 from spiral.policy.small import SmallPolicy
 from spiral.values.actions import ActionSpec, Component

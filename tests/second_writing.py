@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spiral.config import LearnerConfig
+from spiral.configuration.schema import LearnerConfig
 from spiral.policy import Inputs, Policy
 from spiral.values.trajectories import Trajectory
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spiral.checkpoints import CheckpointStore, State
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
 from spiral.engines import create
 from spiral.runs import Run
 from spiral.trained import make_policy

@@ -20,7 +20,7 @@ from services.actor.streams import Renderers
 from services.actor.targets import Targets
 from services.actor.waiting import Waits
 from services.actor.weights import CurrentPolicy, WeightsClient
-from spiral.config import RunConfig
+from spiral.configuration.schema import RunConfig
 from spiral.metrics import Metrics
 from spiral.painting import Painter
 from spiral.policy import build_policy

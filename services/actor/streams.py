@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from services.actor.retrying import REFUSED, BackOff, end_if_cancelled
 from services.actor.waiting import Waits
-from spiral.config import EngineConfig
+from spiral.configuration.schema import EngineConfig
 from spiral.v1 import renderer_pb2_grpc
 from spiral.v1.renderer_pb2 import (
     DescribeEngineRequest,

@@ -17,9 +17,9 @@ from services.discriminator.servicer import Discriminator
 from services.discriminator.worker import Worker
 from spiral import learnt_from
 from spiral.checkpoints import CheckpointError, CheckpointStore, raise_generation
-from spiral.compatibility import check_goes_on
 from spiral.computing import compute_with
-from spiral.config import RunConfig
+from spiral.configuration.changes import check_goes_on
+from spiral.configuration.schema import RunConfig
 from spiral.datasets import Dataset, load
 from spiral.dead_end import DeadEnd
 from spiral.devices import choose_device

@@ -31,7 +31,7 @@ from services.discriminator.objectives import Loss, Objective, Pictures, build_o
 from services.discriminator.replay import Remembered, ReplayBuffer
 from services.discriminator.statistics import RunningStatistics
 from spiral.checkpoints import State, pack_optimiser, unpack_optimiser
-from spiral.config import DiscriminatorConfig, RunConfig
+from spiral.configuration.schema import DiscriminatorConfig, RunConfig
 from spiral.datasets import Dataset
 from spiral.divergence import NotFiniteError, SoundWeights
 from spiral.finite import require_finite

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from services.discriminator.judging import build_judge
-from spiral.config import RunConfig
+from spiral.configuration.schema import RunConfig
 from spiral.datasets import Dataset
 from spiral.precision import FP32, Precision, Settled, Step, Wanted, settle
 from spiral.runs import Run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from spiral.config import RunConfig
+from spiral.configuration.schema import RunConfig
 from spiral.engines import EngineMissingError, create
 from spiral.engines.description import EngineDescription
 from spiral.engines.ink import REMEDY, blank_page, leaves_ink

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.launcher.data_check import say_relative
-from spiral.compatibility import changes
-from spiral.config import RunConfig
-from spiral.config_files import blame, load_config, preset_names
+from spiral.configuration.changes import changes
+from spiral.configuration.files import blame, load_config, preset_names
+from spiral.configuration.schema import RunConfig
 from spiral.learnt_from import same_files
 from spiral.models import CONFIG, POLICY, check_weights, find_discriminator, read_card
 from spiral.runs import Run

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from spiral import datasets, learnt_from
-from spiral.config import RunConfig
-from spiral.config_files import read_tree
+from spiral.configuration.files import read_tree
+from spiral.configuration.paths import PREFIX, paths_of, relative_paths
+from spiral.configuration.schema import RunConfig
 from spiral.datasets import DatasetMissingError
 from spiral.engines import create
-from spiral.paths import PREFIX, paths_of, relative_paths
 from spiral.runs import Run
 
 

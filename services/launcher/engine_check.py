@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spiral.config import RunConfig
-from spiral.config_files import blame
+from spiral.configuration.files import blame
+from spiral.configuration.schema import RunConfig
 from spiral.engines import EngineMissingError, create
 
 

@@ -26,7 +26,7 @@ from services.learner.unrolls import places
 from spiral import datasets, learnt_from
 from spiral.checkpoints import CheckpointError, CheckpointStore, State, raise_generation
 from spiral.computing import compute_with, flush_denormals
-from spiral.config import RunConfig
+from spiral.configuration.schema import RunConfig
 from spiral.dead_end import DeadEnd
 from spiral.divergence import DivergedError
 from spiral.engines import Canvases, create

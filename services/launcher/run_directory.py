@@ -17,12 +17,12 @@ import psutil
 from services.launcher.configuration import Request, begun_with, default_name, new_config, settle
 from services.launcher.data_check import check_data, find_data
 from services.launcher.engine_check import check_engine
-from spiral.config import RunConfig
+from spiral.configuration.paths import PREFIX
+from spiral.configuration.schema import RunConfig
 from spiral.datasets import DatasetMissingError
 from spiral.dead_end import DeadEnd
 from spiral.learnt import NOTHING, Learnt, read_learnt
 from spiral.models import CARD, POLICY, find_discriminator
-from spiral.paths import PREFIX
 from spiral.runs import Run, name_run
 from spiral.values import strict_json
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from services.learner.companions import companions_of
 from services.learner.unrolls import Places, last_actions
-from spiral.config import LearnerConfig
+from spiral.configuration.schema import LearnerConfig
 from spiral.policy import Inputs, Judged, Policy, State
 from spiral.values.trajectories import Trajectory
 

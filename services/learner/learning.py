@@ -26,7 +26,7 @@ from services.learner.optimising import clip_gradient, make_optimiser
 from services.learner.progress import Progress
 from services.learner.unrolls import Places, places
 from spiral.checkpoints import State, pack_optimiser, unpack_optimiser
-from spiral.config import LearnerConfig
+from spiral.configuration.schema import LearnerConfig
 from spiral.divergence import NotFiniteError, SoundWeights
 from spiral.policy import Inputs, Judged, Policy
 from spiral.policy import State as PolicyState

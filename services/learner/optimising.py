@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from spiral.config import LearnerConfig
+from spiral.configuration.schema import LearnerConfig
 from spiral.policy import Policy
 
 

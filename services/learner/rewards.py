@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.learner.unrolls import Places
-from spiral.config import LearnerConfig
+from spiral.configuration.schema import LearnerConfig
 from spiral.values.actions import ActionSpec
 from spiral.values.strokes import begun, lengths
 from spiral.values.trajectories import Trajectory

@@ -22,8 +22,8 @@ from services.learner.rewards import RunningDeviation, combine_terms, rewards_of
 from services.learner.samples import SNAPSHOTS, write_samples, write_snapshot
 from services.learner.unrolls import Places, finished
 from spiral.checkpoints import CheckpointStore, State
-from spiral.compatibility import check_goes_on
-from spiral.config import RunConfig
+from spiral.configuration.changes import check_goes_on
+from spiral.configuration.schema import RunConfig
 from spiral.engines.description import EngineDescription
 from spiral.limits import Limits
 from spiral.models import read_card_file

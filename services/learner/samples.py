@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from spiral import pictures
-from spiral.config import EngineConfig
+from spiral.configuration.schema import EngineConfig
 from spiral.policy import Policy
 from spiral.policy.weights import dump_weights
 from spiral.programs import Program

@@ -18,7 +18,7 @@ from services.learner.scoring import DiscriminatorError, Scorer
 from services.learner.telling import Teller
 from spiral.checkpoints import CheckpointError, raise_generation
 from spiral.computing import compute_with
-from spiral.config import RunConfig
+from spiral.configuration.schema import RunConfig
 from spiral.dead_end import DeadEnd
 from spiral.devices import choose_device
 from spiral.divergence import DivergedError

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spiral.configuration.paths import PREFIX
 from spiral.datasets import views
 from spiral.datasets.dataset import Dataset, Pictures, Progress, View
 from spiral.datasets.decoded import Bring, decoded
@@ -16,7 +17,6 @@ from spiral.datasets.polarity import light_on_dark
 from spiral.datasets.prepared import Cache, collect
 from spiral.datasets.reading import Chunk, Reading, in_share
 from spiral.datasets.trees import LARGEST_FILE_BYTES, Tree, is_tree, open_tree, why_not_a_tree
-from spiral.paths import PREFIX
 
 # A tenth of the pictures is held out for testing.
 TEST_SHARE = 0.1

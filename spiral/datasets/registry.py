@@ -10,6 +10,7 @@ from pathlib import Path
 
 import platformdirs
 
+from spiral.configuration.paths import PREFIX
 from spiral.datasets.celeba import CelebA
 from spiral.datasets.dataset import Dataset, DatasetMissingError, Progress, Source, View
 from spiral.datasets.emoji import Emoji
@@ -20,7 +21,6 @@ from spiral.datasets.mnist_sample import MnistSample
 from spiral.datasets.omniglot import Omniglot
 from spiral.datasets.prepared import Cache
 from spiral.datasets.quickdraw import QuickDraw
-from spiral.paths import PREFIX
 
 ROOT_VARIABLE = "SPIRAL_DATA"
 CACHE_VARIABLE = "SPIRAL_CACHE"

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import yaml
 
-from spiral.compatibility import fixed_change
-from spiral.config import RunConfig
-from spiral.config_files import load_config, parse_config
+from spiral.configuration.changes import fixed_change
+from spiral.configuration.files import load_config, parse_config
+from spiral.configuration.schema import RunConfig
 from spiral.kubernetes.cluster import Cluster
 from spiral.kubernetes.errors import ClusterError, TransferError
 from spiral.kubernetes.listing import wait_until

@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
+from spiral.configuration.paths import relative_paths
 from spiral.outputs import refuse_to_overwrite, remember
-from spiral.paths import relative_paths
 from spiral.wire.edges import SERVICES
 
 GPUS = {"none": (), "each": ("gpu",), "shared": ("gpu/learner", "gpu/cpu-nodes")}

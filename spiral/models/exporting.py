@@ -16,10 +16,10 @@ from torch import Tensor
 
 from spiral import learnt_from, pictures
 from spiral.checkpoints import CheckpointError, read_latest
-from spiral.config import RunConfig
+from spiral.configuration.paths import BRUSH, paths_of, unlocated
+from spiral.configuration.schema import RunConfig
 from spiral.finite import require_finite
 from spiral.models import CARD, CONFIG, DISCRIMINATOR, POLICY, SAMPLES, Card, DataSet, read_card_file
-from spiral.paths import BRUSH, paths_of, unlocated
 from spiral.policy.weights import dump_weights, parse_weights
 from spiral.runs import Run
 from spiral.trained import Trained, load_trained, targets_for

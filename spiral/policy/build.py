@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spiral.config import PolicyConfig
+from spiral.configuration.schema import PolicyConfig
 from spiral.policy.interface import Policy
 from spiral.policy.paper import PaperPolicy
 from spiral.policy.small import SmallPolicy

@@ -25,7 +25,7 @@ from services.renderer.options import RendererOptions
 from services.renderer.overruns import Overruns
 from services.renderer.streams import Streams
 from spiral.checkpoints import raise_generation
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
 from spiral.conformance.actor.subject import ActorTarget
 from spiral.conformance.discriminator.subject import DiscriminatorTarget
 from spiral.conformance.renderer.subject import RendererTarget

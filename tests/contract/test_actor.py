@@ -27,8 +27,8 @@ from services.actor.waiting import Waits
 from services.learner.admission import Admission
 from services.learner.ingest import Arrived, Ingest
 from services.learner.publisher import LearnerServicer, WeightsPublisher
-from spiral.config import RunConfig
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
+from spiral.configuration.schema import RunConfig
 from spiral.datasets import load
 from spiral.engines import create
 from spiral.metrics import Metrics, new_metrics

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.learner.__main__ import main
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
 from spiral.engines import create
 from spiral.engines.description import EngineDescription
 from spiral.runs import Run

@@ -17,8 +17,8 @@ import pytest
 import zmq
 
 from services.learner.ingest import Ingest
-from spiral.config import RunConfig
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
+from spiral.configuration.schema import RunConfig
 from spiral.engines import create
 from spiral.engines.description import EngineDescription
 from spiral.metrics import new_metrics

@@ -15,7 +15,7 @@ from services.actor.waiting import Waits
 from services.renderer.overruns import Overruns
 from services.renderer.servicer import Renderer
 from services.renderer.streams import Streams
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
 from spiral.metrics import new_metrics
 from spiral.v1.renderer_pb2_grpc import add_RendererServiceServicer_to_server
 from spiral.wire.guard import Guard

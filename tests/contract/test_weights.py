@@ -17,7 +17,7 @@ from services.actor.shipping import ContractError
 from services.actor.waiting import Waits
 from services.actor.weights import CurrentPolicy, WeightsClient, WeightsError
 from services.learner.publisher import LearnerServicer, WeightsPublisher
-from spiral.config import PolicyConfig
+from spiral.configuration.schema import PolicyConfig
 from spiral.policy import Policy, build_policy
 from spiral.policy.weights import dump_weights
 from spiral.v1 import learner_pb2_grpc

@@ -10,7 +10,7 @@ from PIL import Image
 
 from services.launcher.lockstep import Lockstep, deterministic
 from spiral.checkpoints import read_latest
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
 from spiral.evaluation import mse
 from spiral.limits import Limits
 from spiral.metrics import new_metrics

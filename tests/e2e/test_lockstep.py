@@ -17,8 +17,8 @@ from PIL import Image
 
 from services.launcher.lockstep import Lockstep, deterministic, run_lockstep
 from spiral.checkpoints import CheckpointError, CheckpointStore
-from spiral.config import RunConfig
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
+from spiral.configuration.schema import RunConfig
 from spiral.limits import Limits
 from spiral.runs import Run
 

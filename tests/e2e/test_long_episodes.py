@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from services.launcher.lockstep import Lockstep, deterministic, run_lockstep
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
 from spiral.limits import Limits
 from spiral.programs import Program, render
 from spiral.runs import Run

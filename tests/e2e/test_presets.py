@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from services.launcher.lockstep import Lockstep, deterministic
-from spiral.config_files import load_config, preset_names
+from spiral.configuration.files import load_config, preset_names
 from spiral.limits import Limits
 from spiral.runs import Run
 from spiral.values.trajectories import even_unroll

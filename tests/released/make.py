@@ -19,8 +19,8 @@ import safetensors.torch
 
 from services.launcher.lockstep import run_lockstep
 from spiral.checkpoints import CheckpointStore, State
-from spiral.config import RunConfig
-from spiral.config_files import load_config, preset_names
+from spiral.configuration.files import load_config, preset_names
+from spiral.configuration.schema import RunConfig
 from spiral.engines import create
 from spiral.limits import Limits
 from spiral.programs import Program, render

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from services.launcher.lockstep import run_lockstep
 from spiral.checkpoints import CheckpointStore
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
 from spiral.limits import Limits
 from spiral.programs import Program, render
 from spiral.runs import Run

@@ -24,7 +24,7 @@ from spiral.checkpoints import (
     read_latest,
     unpack_optimiser,
 )
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
 from spiral.engines import create
 from spiral.engines.description import EngineDescription
 from spiral.limits import Limits

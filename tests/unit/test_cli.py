@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from spiral.cli.main import main
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
 from spiral.programs import Program
 from spiral.runs import Run
 from tests.learnt import write_counters

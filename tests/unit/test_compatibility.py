@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from spiral.compatibility import check_goes_on
-from spiral.config_files import load_config
+from spiral.configuration.changes import check_goes_on
+from spiral.configuration.files import load_config
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from PIL import Image
 
 from services.launcher.data_check import check_data
 from spiral.cli.main import main
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
 from spiral.datasets import get, load
 from spiral.datasets.folder import read_picture
 

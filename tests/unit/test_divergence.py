@@ -17,8 +17,8 @@ from services.discriminator.judging import LearnedJudge, build_judge
 from services.launcher.lockstep import run_lockstep
 from services.learner.learning import PolicyLearner
 from spiral.checkpoints import CheckpointError, CheckpointStore, State, read_latest
-from spiral.config import LearnerConfig
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
+from spiral.configuration.schema import LearnerConfig
 from spiral.dead_end import DeadEnd, setting_to_change
 from spiral.divergence import DivergedError
 from spiral.limits import Limits

@@ -16,7 +16,7 @@ from services.discriminator.judging import build_judge
 from services.discriminator.measuring import Meter
 from services.discriminator.servicer import Discriminator
 from services.discriminator.worker import Worker
-from spiral.config import RunConfig
+from spiral.configuration.schema import RunConfig
 from spiral.gym import MyPaintEnv, MyPaintVectorEnv
 from spiral.metrics import new_metrics
 from spiral.v1.discriminator_pb2_grpc import add_DiscriminatorServiceServicer_to_server

@@ -10,7 +10,7 @@ import torch
 
 from services.learner.hindsight import judge_twice
 from services.learner.learning import PolicyLearner
-from spiral.config import LearnerConfig
+from spiral.configuration.schema import LearnerConfig
 from spiral.painting import Painter
 from spiral.policy import Policy
 from spiral.values.trajectories import Trajectory

@@ -11,7 +11,7 @@ import pytest
 from services.launcher.brush_report import report_brush
 from services.learner.figures import border_figures
 from services.learner.unrolls import places
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
 from spiral.engines import create
 from spiral.engines.description import EngineDescription
 from spiral.engines.ink import leaves_ink

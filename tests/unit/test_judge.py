@@ -15,7 +15,7 @@ from services.discriminator.judging import LearnedJudge, build_judge
 from services.discriminator.network import Critic, build_network, to_input
 from services.discriminator.objectives import Loss, Pictures
 from services.discriminator.statistics import RunningStatistics
-from spiral.config import RunConfig
+from spiral.configuration.schema import RunConfig
 from spiral.values.versions import Version
 from tests.judging_data import SHAPE, config, dataset, observations, targets
 

@@ -7,7 +7,7 @@ import pytest
 
 from services.discriminator.judge import Judge
 from services.discriminator.judging import build_judge
-from spiral.config import RunConfig
+from spiral.configuration.schema import RunConfig
 from tests.judging_data import SHAPE, config, dataset, observations, targets
 
 UNCONDITIONAL = config()

@@ -75,7 +75,7 @@ def test_files_are_short_and_named_for_what_they_hold(path: Path) -> None:
         "services.renderer.__main__",
         "services.launcher.session",
         "spiral.cli.main",
-        "spiral.config_files",
+        "spiral.configuration.files",
         "spiral.engines.mypaint",
         "spiral.gym",
         "spiral.programs",

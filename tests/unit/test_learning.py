@@ -12,7 +12,7 @@ import torch
 
 from services.learner.learning import PolicyLearner
 from spiral.checkpoints import pack_optimiser
-from spiral.config import LearnerConfig
+from spiral.configuration.schema import LearnerConfig
 from spiral.policy import Policy, build_policy, paper
 from spiral.values.trajectories import Trajectory, last_start
 from tests.policies import as_if_learnt, config_of, spec_of

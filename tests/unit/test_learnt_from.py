@@ -18,9 +18,9 @@ from services.launcher.run_directory import OpenRun, open_run
 from spiral import learnt_from
 from spiral.checkpoints import CheckpointStore, State
 from spiral.cli.main import main
-from spiral.compatibility import check_goes_on
-from spiral.config import RunConfig
-from spiral.config_files import load_config
+from spiral.configuration.changes import check_goes_on
+from spiral.configuration.files import load_config
+from spiral.configuration.schema import RunConfig
 from spiral.datasets import load
 from spiral.engines.mypaint.brushes import find_brush
 from spiral.models import read_card

@@ -14,7 +14,7 @@ from services.discriminator.beginning import begin
 from services.discriminator.judging import build_judge
 from spiral.checkpoints import read_latest
 from spiral.cli.main import main
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
 from spiral.datasets import Dataset
 from spiral.models import CARD, POLICY, find_discriminator, find_model, read_card, shipped_models
 from spiral.runs import Run

@@ -18,7 +18,7 @@ from services.discriminator.objectives import BUILDERS, Objective, Pictures, bui
 from services.discriminator.objectives.r1 import R1
 from services.discriminator.objectives.spectral_norm import SpectralNorm
 from services.discriminator.objectives.wgan_gp import WganGp
-from spiral.config import DiscriminatorConfig
+from spiral.configuration.schema import DiscriminatorConfig
 
 Array = NDArray[np.float64]
 SHAPE = (8, 8, 1)

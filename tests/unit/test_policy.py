@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from services.learner.learning import PolicyLearner
-from spiral.config import LearnerConfig, PolicyConfig
+from spiral.configuration.schema import LearnerConfig, PolicyConfig
 from spiral.painting import Painter
 from spiral.policy import Inputs, Policy, build_policy
 from spiral.policy.categorical import log_prob_and_entropy

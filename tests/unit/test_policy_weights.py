@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spiral.config import PolicyConfig
+from spiral.configuration.schema import PolicyConfig
 from spiral.policy import Inputs, Policy, build_policy
 from spiral.policy.glimpse import bins
 from spiral.policy.refining import refine, refine_offsets, shyness

@@ -19,8 +19,8 @@ from services.discriminator.objectives import Pictures, build_objective
 from services.learner.learning import PolicyLearner
 from services.learner.measured import learning_step
 from services.learner.run import LearningRun
-from spiral.config import RunConfig
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
+from spiral.configuration.schema import RunConfig
 from spiral.engines import create
 from spiral.engines.description import EngineDescription
 from spiral.limits import Limits

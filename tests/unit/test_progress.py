@@ -17,7 +17,7 @@ from rich.console import Console
 from services.launcher.display import LineDisplay, LiveDisplay, clock, sparkline
 from services.launcher.progress import Progress, ServiceProgress, Tracker, from_record
 from services.launcher.scrape import Reading, Readings, parse_page, read
-from spiral.config import LearnerConfig
+from spiral.configuration.schema import LearnerConfig
 from spiral.learnt import Learnt
 from spiral.limits import Limits
 from spiral.metrics import MetricsPage, new_metrics

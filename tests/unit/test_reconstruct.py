@@ -13,7 +13,7 @@ from PIL import Image
 
 from services.launcher.lockstep import Lockstep, deterministic
 from spiral.cli.main import main
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
 from spiral.datasets import load
 from spiral.evaluation import mse
 from spiral.limits import Limits

@@ -17,7 +17,7 @@ from services.learner.rewards import (
     stroke_penalties,
 )
 from services.learner.unrolls import Places, places
-from spiral.config import LearnerConfig
+from spiral.configuration.schema import LearnerConfig
 from spiral.values.actions import ActionSpec, Component
 from spiral.values.trajectories import Trajectory
 

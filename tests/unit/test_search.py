@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
 from spiral.datasets import load
 from spiral.engines import Engine, create
 from spiral.evaluation import mse

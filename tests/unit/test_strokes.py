@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spiral.config import PolicyConfig
+from spiral.configuration.schema import PolicyConfig
 from spiral.engines.mypaint.engine import action_spec
 from spiral.engines.mypaint.settings import MyPaintSettings
 from spiral.policy import build_policy

@@ -15,7 +15,7 @@ from services.learner.returns import vtrace
 from services.learner.rewards import RunningDeviation, rewards_of
 from services.learner.unrolls import finished, places
 from services.learner.validation import RefusedError, check_values
-from spiral.config import LearnerConfig, RunConfig
+from spiral.configuration.schema import LearnerConfig, RunConfig
 from spiral.engines.mypaint import MyPaint
 from spiral.painting import Painter, paint
 from spiral.policy import Policy, build_policy

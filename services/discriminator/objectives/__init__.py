@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from services.discriminator.objectives import r1, spectral_norm, wgan_gp
 from services.discriminator.objectives.objective import Loss, Objective, Pictures, input_gradient
-from spiral.config import DiscriminatorConfig
+from spiral.configuration.schema import DiscriminatorConfig
 
 BUILDERS: dict[str, Callable[[DiscriminatorConfig], Objective]] = {
     "r1": r1.build,

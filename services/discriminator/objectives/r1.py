@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.functional import softplus
 
 from services.discriminator.objectives.objective import Loss, Pictures, input_gradient
-from spiral.config import DiscriminatorConfig
+from spiral.configuration.schema import DiscriminatorConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from torch.nn.functional import softplus
 from torch.nn.utils.parametrizations import spectral_norm
 
 from services.discriminator.objectives.objective import Loss, Pictures
-from spiral.config import DiscriminatorConfig
+from spiral.configuration.schema import DiscriminatorConfig
 
 
 class SpectralNorm:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from services.discriminator.objectives.objective import Loss, Pictures, input_gradient
-from spiral.config import DiscriminatorConfig
+from spiral.configuration.schema import DiscriminatorConfig
 
 
 @dataclass(frozen=True, slots=True)

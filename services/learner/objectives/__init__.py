@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from services.learner.objectives import clip, decoupled, uncorrected, vtrace
 from services.learner.objectives.objective import PolicyObjective
-from spiral.config import LearnerConfig
+from spiral.configuration.schema import LearnerConfig
 
 BUILDERS: dict[str, Callable[[LearnerConfig], PolicyObjective]] = {
     "vtrace": vtrace.build,

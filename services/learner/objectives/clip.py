@@ -10,7 +10,7 @@ from torch import Tensor
 
 from services.learner.batch import Batch
 from services.learner.returns import Returns, lambda_returns
-from spiral.config import LearnerConfig
+from spiral.configuration.schema import LearnerConfig
 from spiral.policy import Judged
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from services.learner.batch import Batch
 from services.learner.returns import Returns, vtrace
-from spiral.config import LearnerConfig
+from spiral.configuration.schema import LearnerConfig
 from spiral.policy import Judged
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spiral.config import RunConfig
-from spiral.config_files import load_config
+from spiral.configuration.files import load_config
+from spiral.configuration.schema import RunConfig
 from spiral.conformance.case import Skip
 from spiral.conformance.peers.squares import SHAPE, SPEC, blank, paint
 from spiral.conformance.peers.unrolls import cut

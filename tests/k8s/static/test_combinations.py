@@ -11,8 +11,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from spiral.config import RunConfig
-from spiral.config_files import load_config, parse_config
+from spiral.configuration.files import load_config, parse_config
+from spiral.configuration.schema import RunConfig
 from tests.k8s.static.combinations import ALL, COMPONENTS, GOLDEN, GOLDENS, K8S, OVERLAYS, ROOT, parse
 from tests.k8s.static.conftest import Rendered
 from tests.k8s.static.objects import SERVICES, name, of_kind, only, pods

@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from spiral.config import RunConfig
-from spiral.paths import located
+from spiral.configuration.paths import located
+from spiral.configuration.schema import RunConfig
 from spiral.values.validation import sentence
 
 

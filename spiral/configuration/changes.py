@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from spiral.config import RunConfig
-from spiral.config_files import parse_config, read_tree
-from spiral.paths import PREFIX, same_brush
+from spiral.configuration.files import parse_config, read_tree
+from spiral.configuration.paths import PREFIX, same_brush
+from spiral.configuration.schema import RunConfig
 
 FIXED = (
     "data",

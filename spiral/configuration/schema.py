@@ -1,4 +1,4 @@
-"""The configuration of a run: one typed schema; :mod:`spiral.config_files` reads it.
+"""The configuration of a run: one typed schema; :mod:`spiral.configuration.files` reads it.
 
 Everything that decides *what is learnt* is here and is stored with the run; where a service listens
 and whom it talks to is in :mod:`spiral.options`.
