@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.plots import save_lines
-from spiral.runs import Run
+from spiral.runs.directory import Run
 from spiral.values import strict_json
 
 POINTS = 50

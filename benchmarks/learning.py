@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.machine import OUT, describe_machine
 from spiral.evaluation import evaluate_pictures
-from spiral.runs import Run
+from spiral.runs.directory import Run
 from spiral.trained import load_trained
 from spiral.values import strict_json
 

@@ -143,7 +143,7 @@ def _ink(runs: Path) -> Iterator[Finding]:
     """Runs whose brush leaves nothing on the canvas; nothing is said where all do."""
     from spiral.engines import EngineMissingError, create  # noqa: PLC0415
     from spiral.engines.ink import REMEDY, blank_page, leaves_ink  # noqa: PLC0415
-    from spiral.runs import list_runs  # noqa: PLC0415
+    from spiral.runs.directory import list_runs  # noqa: PLC0415
 
     leave: dict[str, bool] = {}
     for run in list_runs(runs):

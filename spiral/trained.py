@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spiral.checkpoints import read_latest
 from spiral.configuration.files import load_config
 from spiral.configuration.schema import RunConfig
 from spiral.datasets import Dataset, load
@@ -23,7 +22,8 @@ from spiral.painting import paint
 from spiral.policy import Policy, build_policy
 from spiral.policy.weights import load_weights, parse_weights
 from spiral.programs import Program
-from spiral.runs import Run
+from spiral.runs.checkpoints import read_latest
+from spiral.runs.directory import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import psutil
 
-from spiral.runs import Run
+from spiral.runs.directory import Run
 from spiral.wire.edges import SERVICES
 
 T = TypeVar("T")

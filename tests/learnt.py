@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from spiral.runs import Run
+from spiral.runs.directory import Run
 
 
 def write_counters(run: Run, frames: int, number: int = 1, updates: int = 0) -> None:

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from spiral.checkpoints import CheckpointStore, State
 from spiral.configuration.files import load_config
 from spiral.engines import create
-from spiral.runs import Run
+from spiral.runs.checkpoints import CheckpointStore, State
+from spiral.runs.directory import Run
 from spiral.trained import make_policy
 
 

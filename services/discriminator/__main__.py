@@ -15,19 +15,19 @@ from services.discriminator.measuring import Meter
 from services.discriminator.options import DiscriminatorOptions
 from services.discriminator.servicer import Discriminator
 from services.discriminator.worker import Worker
-from spiral import learnt_from
-from spiral.checkpoints import CheckpointError, CheckpointStore, raise_generation
 from spiral.computing import compute_with
 from spiral.configuration.changes import check_goes_on
 from spiral.configuration.schema import RunConfig
 from spiral.datasets import Dataset, load
-from spiral.dead_end import DeadEnd
 from spiral.devices import choose_device
 from spiral.divergence import DivergedError
 from spiral.engines import EngineMissingError, create
 from spiral.metrics import new_metrics
 from spiral.options import StartError, refuse, run
-from spiral.runs import Run
+from spiral.runs import learnt_from
+from spiral.runs.checkpoints import CheckpointError, CheckpointStore, raise_generation
+from spiral.runs.dead_end import DeadEnd
+from spiral.runs.directory import Run
 from spiral.serving import Serving
 from spiral.v1.discriminator_pb2_grpc import add_DiscriminatorServiceServicer_to_server
 

@@ -7,7 +7,7 @@ from safetensors.torch import load
 
 from services.discriminator.judge import Judge
 from services.discriminator.judging import LearnedJudge
-from spiral.runs import Run
+from spiral.runs.directory import Run
 
 
 def begin(judge: Judge, run: Run) -> bool:

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from services.discriminator.statistics import Statistics
-from spiral.checkpoints import State
 from spiral.datasets import Dataset
+from spiral.runs.checkpoints import State
 from spiral.values.versions import Version
 
 REMEMBERED_ANSWERS = 16

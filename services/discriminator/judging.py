@@ -30,12 +30,12 @@ from services.discriminator.network import Critic, build_network, to_input
 from services.discriminator.objectives import Loss, Objective, Pictures, build_objective
 from services.discriminator.replay import Remembered, ReplayBuffer
 from services.discriminator.statistics import RunningStatistics
-from spiral.checkpoints import State, pack_optimiser, unpack_optimiser
 from spiral.configuration.schema import DiscriminatorConfig, RunConfig
 from spiral.datasets import Dataset
 from spiral.divergence import NotFiniteError, SoundWeights
 from spiral.finite import require_finite
 from spiral.precision import FP32, Precision
+from spiral.runs.checkpoints import State, pack_optimiser, unpack_optimiser
 from spiral.values.versions import Version
 
 SCORING_CHUNK = 64

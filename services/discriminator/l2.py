@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from services.discriminator.distances import distance_terms
 from services.discriminator.judge import Answers, Scores, Targets, Update, check_batch
 from services.discriminator.statistics import RunningStatistics, Statistics
-from spiral.checkpoints import State
 from spiral.datasets import Dataset
+from spiral.runs.checkpoints import State
 from spiral.values.versions import Version
 
 

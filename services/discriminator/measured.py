@@ -11,7 +11,7 @@ from services.discriminator.judging import build_judge
 from spiral.configuration.schema import RunConfig
 from spiral.datasets import Dataset
 from spiral.precision import FP32, Precision, Settled, Step, Wanted, settle
-from spiral.runs import Run
+from spiral.runs.directory import Run
 
 PICTURES_ON_CPU = 8
 """On a CPU so many say which precision is faster, and soon; a GPU is only busy with whole batches."""

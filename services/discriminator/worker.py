@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from services.discriminator.judge import Judge, Update
-from spiral.checkpoints import CheckpointError
 from spiral.divergence import DivergedError
+from spiral.runs.checkpoints import CheckpointError
 
 T = TypeVar("T")
 

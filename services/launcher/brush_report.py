@@ -8,7 +8,7 @@ from spiral.configuration.schema import RunConfig
 from spiral.engines import EngineMissingError, create
 from spiral.engines.description import EngineDescription
 from spiral.engines.ink import REMEDY, blank_page, leaves_ink
-from spiral.runs import Run
+from spiral.runs.directory import Run
 
 
 def report_brush(run: Run, config: RunConfig) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from services.launcher.processes import Command
 from services.launcher.run_directory import OpenRun
 from services.launcher.supervision import Service
-from spiral.limits import Limits
+from spiral.runs.limits import Limits
 from spiral.wire.edges import SERVICES
 
 STAGES: tuple[tuple[str, ...], ...] = (("actor", "renderer"), ("learner",), ("discriminator",))

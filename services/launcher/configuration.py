@@ -10,9 +10,9 @@ from services.launcher.data_check import say_relative
 from spiral.configuration.changes import changes
 from spiral.configuration.files import blame, load_config, preset_names
 from spiral.configuration.schema import RunConfig
-from spiral.learnt_from import same_files
 from spiral.models import CONFIG, POLICY, check_weights, find_discriminator, read_card
-from spiral.runs import Run
+from spiral.runs.directory import Run
+from spiral.runs.learnt_from import same_files
 
 DEFAULT_PRESET = "demo"
 HOLD_BATCHES = 300

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spiral import datasets, learnt_from
+from spiral import datasets
 from spiral.configuration.files import read_tree
 from spiral.configuration.paths import PREFIX, paths_of, relative_paths
 from spiral.configuration.schema import RunConfig
 from spiral.datasets import DatasetMissingError
 from spiral.engines import create
-from spiral.runs import Run
+from spiral.runs import learnt_from
+from spiral.runs.directory import Run
 
 
 def check_data(config: RunConfig) -> tuple[str, ...]:

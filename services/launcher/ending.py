@@ -18,7 +18,7 @@ from spiral import pictures
 from spiral.judgement import DIGITS, judge
 from spiral.models import find_model, read_card, shipped_models
 from spiral.programs import render
-from spiral.runs import Run
+from spiral.runs.directory import Run
 from spiral.trained import Trained, load_model, load_trained, targets_for
 from spiral.values import strict_json, strokes
 

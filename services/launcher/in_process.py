@@ -11,9 +11,9 @@ from services.launcher.lockstep import run_lockstep
 from services.launcher.progress import from_record
 from services.launcher.run_directory import OpenRun
 from services.launcher.signals import StopSignals
-from spiral.checkpoints import CheckpointError
 from spiral.divergence import DivergedError
-from spiral.limits import Limits
+from spiral.runs.checkpoints import CheckpointError
+from spiral.runs.limits import Limits
 from spiral.saturation import SaturationWarnings
 
 

@@ -23,18 +23,19 @@ from services.learner.batches import join
 from services.learner.run import LearningRun, ScoredBatch
 from services.learner.slots import fewest_slots
 from services.learner.unrolls import places
-from spiral import datasets, learnt_from
-from spiral.checkpoints import CheckpointError, CheckpointStore, State, raise_generation
+from spiral import datasets
 from spiral.computing import compute_with, flush_denormals
 from spiral.configuration.schema import RunConfig
-from spiral.dead_end import DeadEnd
 from spiral.divergence import DivergedError
 from spiral.engines import Canvases, create
 from spiral.engines.description import EngineDescription
-from spiral.limits import Limits
 from spiral.painting import Painter
 from spiral.precision import FP32
-from spiral.runs import Run
+from spiral.runs import learnt_from
+from spiral.runs.checkpoints import CheckpointError, CheckpointStore, State, raise_generation
+from spiral.runs.dead_end import DeadEnd
+from spiral.runs.directory import Run
+from spiral.runs.limits import Limits
 from spiral.values.trajectories import Trajectory
 
 _log = logging.getLogger(__name__)

@@ -20,10 +20,10 @@ from services.launcher.engine_check import check_engine
 from spiral.configuration.paths import PREFIX
 from spiral.configuration.schema import RunConfig
 from spiral.datasets import DatasetMissingError
-from spiral.dead_end import DeadEnd
-from spiral.learnt import NOTHING, Learnt, read_learnt
 from spiral.models import CARD, POLICY, find_discriminator
-from spiral.runs import Run, name_run
+from spiral.runs.dead_end import DeadEnd
+from spiral.runs.directory import Run, name_run
+from spiral.runs.learnt import NOTHING, Learnt, read_learnt
 from spiral.values import strict_json
 
 SMALLEST_FREE_BYTES = 64 << 20

@@ -20,7 +20,7 @@ from services.launcher.signals import StopSignals
 from services.launcher.sockets import socket_directory
 from services.launcher.supervision import ServiceFailedError, Supervisor, Watched
 from services.launcher.writable import WritableCheck
-from spiral.limits import Limits
+from spiral.runs.limits import Limits
 from spiral.saturation import SaturationWarnings
 from spiral.staleness import Staleness
 

@@ -20,8 +20,8 @@ from services.launcher.run_directory import OpenRun, open_run
 from services.launcher.session import run_services
 from services.launcher.shipped import paint_in_process
 from services.launcher.signals import StopSignals
-from spiral.limits import Limits
 from spiral.machine import usable_cores
+from spiral.runs.limits import Limits
 
 ENDING_S = 60.0
 """For the pictures at the end, where SIGTERM has ended the run: whoever sends it waits not much longer."""

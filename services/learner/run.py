@@ -21,15 +21,15 @@ from services.learner.learning import PolicyLearner
 from services.learner.rewards import RunningDeviation, combine_terms, rewards_of
 from services.learner.samples import SNAPSHOTS, write_samples, write_snapshot
 from services.learner.unrolls import Places, finished
-from spiral.checkpoints import CheckpointStore, State
 from spiral.configuration.changes import check_goes_on
 from spiral.configuration.schema import RunConfig
 from spiral.engines.description import EngineDescription
-from spiral.limits import Limits
 from spiral.models import read_card_file
 from spiral.policy import build_policy
 from spiral.policy.weights import load_weights, parse_weights
-from spiral.runs import Run
+from spiral.runs.checkpoints import CheckpointStore, State
+from spiral.runs.directory import Run
+from spiral.runs.limits import Limits
 from spiral.saturation import Saturation, SaturationWarnings
 from spiral.values import strict_json
 from spiral.values.trajectories import Trajectory, TrajectoryContract, even_unroll

@@ -16,19 +16,19 @@ from services.learner.publisher import LearnerServicer, WeightsPublisher
 from services.learner.run import LearningRun, ScoredBatch
 from services.learner.scoring import DiscriminatorError, Scorer
 from services.learner.telling import Teller
-from spiral.checkpoints import CheckpointError, raise_generation
 from spiral.computing import compute_with
 from spiral.configuration.schema import RunConfig
-from spiral.dead_end import DeadEnd
 from spiral.devices import choose_device
 from spiral.divergence import DivergedError
 from spiral.engines.description import EngineDescription
-from spiral.limits import Limits
 from spiral.metrics import new_metrics
 from spiral.options import StartError, refuse
 from spiral.policy.weights import dump_weights
 from spiral.precision import settle
-from spiral.runs import Run
+from spiral.runs.checkpoints import CheckpointError, raise_generation
+from spiral.runs.dead_end import DeadEnd
+from spiral.runs.directory import Run
+from spiral.runs.limits import Limits
 from spiral.serving import Serving
 from spiral.staleness import Staleness
 from spiral.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server

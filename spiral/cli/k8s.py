@@ -211,7 +211,7 @@ def pull(
     """
     access = _access(namespace, context, kubeconfig)
     from spiral.kubernetes import checkpoints, logs  # noqa: PLC0415
-    from spiral.runs import name_run  # noqa: PLC0415
+    from spiral.runs.directory import name_run  # noqa: PLC0415
 
     target, chosen = name_run(runs, run), logs.services_named(service, checkpoints.KEEPERS)
     _with(access, lambda cluster: checkpoints.pull(cluster, target, chosen, typer.echo, overwrite))
@@ -236,7 +236,7 @@ def push(
     """
     access = _access(namespace, context, kubeconfig)
     from spiral.kubernetes import checkpoints, logs  # noqa: PLC0415
-    from spiral.runs import find_run  # noqa: PLC0415
+    from spiral.runs.directory import find_run  # noqa: PLC0415
 
     source, chosen = find_run(runs, run), logs.services_named(service, checkpoints.KEEPERS)
     _with(access, lambda cluster: checkpoints.push(cluster, source, chosen, stop, typer.echo))

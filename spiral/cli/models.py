@@ -60,7 +60,7 @@ def export(
     runs: options.Runs = options.RUNS,
 ) -> None:
     """Make a model of a run's newest checkpoint, with the scores of its last `spiral eval`."""
-    from spiral.runs import find_run  # noqa: PLC0415
+    from spiral.runs.directory import find_run  # noqa: PLC0415
 
     found = find_run(runs, run)
     from spiral.models import exporting  # noqa: PLC0415

@@ -54,7 +54,7 @@ def load_painter(run: str | None, model: str | None, runs: Path, temperature: fl
     if (run is None) == (model is None):
         raise ValueError("--run, --model: exactly one of them says who paints; `spiral models list` shows the models")
     from spiral.models import find_model  # noqa: PLC0415
-    from spiral.runs import find_run  # noqa: PLC0415
+    from spiral.runs.directory import find_run  # noqa: PLC0415
 
     found = find_model(model) if model is not None else find_run(runs, run or "")
     from spiral.trained import load_model, load_trained  # noqa: PLC0415

@@ -18,7 +18,7 @@ def status(
     runs: options.Runs = options.RUNS,
 ) -> None:
     """List the runs: preset, learnt frames, time, scores, and the process that trains."""
-    from spiral.runs import find_run, list_runs, summarise  # noqa: PLC0415
+    from spiral.runs.directory import find_run, list_runs, summarise  # noqa: PLC0415
 
     found = [find_run(runs, run)] if run else list_runs(runs)
     summaries: list[dict[str, Any]] = []

@@ -26,9 +26,9 @@ from spiral.kubernetes.places import Place, open_claim, open_place
 from spiral.kubernetes.sockets import CommandError
 from spiral.kubernetes.transfers import checksums, fetch_file, fetch_folder, list_names, remove, rename, send_folder
 from spiral.kubernetes.workloads import OURS, read_parts, read_workload, set_replicas
-from spiral.manifests import CHECKPOINT_NAME, MANIFEST, read_verified
 from spiral.outputs import refuse_to_overwrite, remember
-from spiral.runs import Run
+from spiral.runs.directory import Run
+from spiral.runs.manifests import CHECKPOINT_NAME, MANIFEST, read_verified
 from spiral.values.whole_file import replacing
 from spiral.wire.edges import Service
 

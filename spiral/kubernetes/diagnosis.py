@@ -14,12 +14,12 @@ from kubernetes.aio.client import (
     V1SelfSubjectAccessReview,
 )
 
-from spiral.dead_end import setting_to_change
 from spiral.diagnosis import Finding
 from spiral.kubernetes.cluster import Cluster
 from spiral.kubernetes.listing import list_all
 from spiral.kubernetes.surroundings import autoscaling, claims, warnings
 from spiral.kubernetes.workloads import Part, read_parts, require_namespace
+from spiral.runs.dead_end import setting_to_change
 
 RIGHTS = (
     ("list", "", "pods", ""),

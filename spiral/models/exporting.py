@@ -14,14 +14,15 @@ import torch
 import yaml
 from torch import Tensor
 
-from spiral import learnt_from, pictures
-from spiral.checkpoints import CheckpointError, read_latest
+from spiral import pictures
 from spiral.configuration.paths import BRUSH, paths_of, unlocated
 from spiral.configuration.schema import RunConfig
 from spiral.finite import require_finite
 from spiral.models import CARD, CONFIG, DISCRIMINATOR, POLICY, SAMPLES, Card, DataSet, read_card_file
 from spiral.policy.weights import dump_weights, parse_weights
-from spiral.runs import Run
+from spiral.runs import learnt_from
+from spiral.runs.checkpoints import CheckpointError, read_latest
+from spiral.runs.directory import Run
 from spiral.trained import Trained, load_trained, targets_for
 
 SHOWN = 64

@@ -14,7 +14,7 @@ import grpc
 import psutil
 import pytest
 
-from spiral.checkpoints import read_latest
+from spiral.runs.checkpoints import read_latest
 from spiral.v1 import info_pb2, info_pb2_grpc
 from spiral.values.versions import Version
 from spiral.wire import rpc

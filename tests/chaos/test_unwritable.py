@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from spiral.checkpoints import read_latest
+from spiral.runs.checkpoints import read_latest
 from tests.launched import Launched
 
 pytestmark = pytest.mark.slow

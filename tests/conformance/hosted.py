@@ -24,7 +24,6 @@ from services.renderer.__main__ import ENGINES
 from services.renderer.options import RendererOptions
 from services.renderer.overruns import Overruns
 from services.renderer.streams import Streams
-from spiral.checkpoints import raise_generation
 from spiral.configuration.files import load_config
 from spiral.conformance.actor.subject import ActorTarget
 from spiral.conformance.discriminator.subject import DiscriminatorTarget
@@ -33,10 +32,11 @@ from spiral.conformance.scenes import set_up
 from spiral.conformance.target import Target
 from spiral.conformance.wanted import Wanted
 from spiral.datasets import Dataset
-from spiral.limits import Limits
 from spiral.metrics import new_metrics
 from spiral.options import ServiceOptions
-from spiral.runs import Run
+from spiral.runs.checkpoints import raise_generation
+from spiral.runs.directory import Run
+from spiral.runs.limits import Limits
 from spiral.serving import Serving
 from spiral.v1.discriminator_pb2_grpc import add_DiscriminatorServiceServicer_to_server
 from spiral.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server

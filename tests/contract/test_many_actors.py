@@ -23,7 +23,7 @@ from spiral.engines import create
 from spiral.engines.description import EngineDescription
 from spiral.metrics import new_metrics
 from spiral.readings import Page, parse_page
-from spiral.runs import Run
+from spiral.runs.directory import Run
 from spiral.v1 import info_pb2, info_pb2_grpc
 from spiral.values.trajectories import TrajectoryContract
 from spiral.wire import rpc, sockets

@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 from services.launcher.lockstep import Lockstep, deterministic
-from spiral.checkpoints import read_latest
 from spiral.configuration.files import load_config
 from spiral.evaluation import mse
-from spiral.limits import Limits
 from spiral.metrics import new_metrics
-from spiral.runs import Run
+from spiral.runs.checkpoints import read_latest
+from spiral.runs.directory import Run
+from spiral.runs.limits import Limits
 from tests.launched import SMALL, Launched
 
 KINDS = {

@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from spiral.runs import Run
+from spiral.runs.directory import Run
 from spiral.v1 import info_pb2, info_pb2_grpc
 from spiral.wire import rpc
 from spiral.wire.certificates import write_set

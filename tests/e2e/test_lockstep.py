@@ -16,11 +16,11 @@ import torch
 from PIL import Image
 
 from services.launcher.lockstep import Lockstep, deterministic, run_lockstep
-from spiral.checkpoints import CheckpointError, CheckpointStore
 from spiral.configuration.files import load_config
 from spiral.configuration.schema import RunConfig
-from spiral.limits import Limits
-from spiral.runs import Run
+from spiral.runs.checkpoints import CheckpointError, CheckpointStore
+from spiral.runs.directory import Run
+from spiral.runs.limits import Limits
 
 SMALL = ["actor.batch=16", "learner.batch=16", "policy.width=32", "discriminator.channels=[4, 8]", "num_actions=3"]
 BATCH_FRAMES = 16 * 3

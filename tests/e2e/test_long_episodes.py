@@ -11,9 +11,9 @@ import torch
 
 from services.launcher.lockstep import Lockstep, deterministic, run_lockstep
 from spiral.configuration.files import load_config
-from spiral.limits import Limits
 from spiral.programs import Program, render
-from spiral.runs import Run
+from spiral.runs.directory import Run
+from spiral.runs.limits import Limits
 from tests.launched import SMALL, Launched
 
 TINY = ["data=mnist-sample", "actor.batch=4", "learner.batch=8", "policy.width=16", "discriminator.channels=[4, 8]"]

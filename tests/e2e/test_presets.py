@@ -9,8 +9,8 @@ import torch
 
 from services.launcher.lockstep import Lockstep, deterministic
 from spiral.configuration.files import load_config, preset_names
-from spiral.limits import Limits
-from spiral.runs import Run
+from spiral.runs.directory import Run
+from spiral.runs.limits import Limits
 from spiral.values.trajectories import even_unroll
 from tests.launched import Launched
 

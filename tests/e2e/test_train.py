@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spiral.checkpoints import CheckpointStore, read_latest
 from spiral.cli.main import main
 from spiral.programs import Program, render
+from spiral.runs.checkpoints import CheckpointStore, read_latest
 from spiral.trained import load_trained
 from tests.launched import PLAIN, Launched
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from spiral.runs import Run
+from spiral.runs.directory import Run
 from tests.launched import SMALL
 from tests.processes import launch, until
 

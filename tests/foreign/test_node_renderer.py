@@ -14,7 +14,7 @@ import grpc
 import numpy as np
 import pytest
 
-from spiral.runs import Run
+from spiral.runs.directory import Run
 from spiral.v1 import program_pb2, renderer_pb2, renderer_pb2_grpc, tensor_pb2
 from spiral.wire import rpc
 from tests.launched import SMALL

@@ -18,13 +18,13 @@ import numpy as np
 import safetensors.torch
 
 from services.launcher.lockstep import run_lockstep
-from spiral.checkpoints import CheckpointStore, State
 from spiral.configuration.files import load_config, preset_names
 from spiral.configuration.schema import RunConfig
 from spiral.engines import create
-from spiral.limits import Limits
 from spiral.programs import Program, render
-from spiral.runs import Run
+from spiral.runs.checkpoints import CheckpointStore, State
+from spiral.runs.directory import Run
+from spiral.runs.limits import Limits
 
 TINY = (
     "data=mnist-sample",

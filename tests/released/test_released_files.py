@@ -18,11 +18,11 @@ import yaml
 from numpy.typing import NDArray
 
 from services.launcher.lockstep import run_lockstep
-from spiral.checkpoints import CheckpointStore
 from spiral.configuration.files import load_config
-from spiral.limits import Limits
 from spiral.programs import Program, render
-from spiral.runs import Run
+from spiral.runs.checkpoints import CheckpointStore
+from spiral.runs.directory import Run
+from spiral.runs.limits import Limits
 
 ARCHIVE = Path(__file__).with_name("first.tar.xz")
 RUNS = ("clip", "decoupled", "services", "unrolls", "vtrace")

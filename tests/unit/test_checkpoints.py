@@ -14,8 +14,11 @@ import torch
 from torch import nn
 
 from services.learner.run import LearningRun
-from spiral import checkpoints
-from spiral.checkpoints import (
+from spiral.configuration.files import load_config
+from spiral.engines import create
+from spiral.engines.description import EngineDescription
+from spiral.runs import checkpoints
+from spiral.runs.checkpoints import (
     CheckpointError,
     CheckpointStore,
     State,
@@ -24,11 +27,8 @@ from spiral.checkpoints import (
     read_latest,
     unpack_optimiser,
 )
-from spiral.configuration.files import load_config
-from spiral.engines import create
-from spiral.engines.description import EngineDescription
-from spiral.limits import Limits
-from spiral.runs import Run
+from spiral.runs.directory import Run
+from spiral.runs.limits import Limits
 from spiral.trained import load_trained
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from spiral.cli.main import main
 from spiral.configuration.files import load_config
 from spiral.programs import Program
-from spiral.runs import Run
+from spiral.runs.directory import Run
 from tests.learnt import write_counters
 
 PROGRAM = Program("mypaint", {"grid": 16, "view": 32}, np.array([[1, 40, 90, 1, 9], [1, 200, 30, 2, 5]]))

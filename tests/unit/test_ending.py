@@ -11,8 +11,8 @@ from PIL import Image
 from services.launcher.ending import Ending, make_ending
 from services.launcher.shipped import paint_in_process
 from spiral import pictures
-from spiral.checkpoints import CheckpointStore, State
-from spiral.runs import Run
+from spiral.runs.checkpoints import CheckpointStore, State
+from spiral.runs.directory import Run
 from tests.trained_run import make_trained_run
 
 

@@ -15,7 +15,7 @@ from spiral.configuration.files import load_config
 from spiral.engines import create
 from spiral.engines.description import EngineDescription
 from spiral.engines.ink import leaves_ink
-from spiral.runs import Run
+from spiral.runs.directory import Run
 from spiral.values.trajectories import Trajectory
 
 BLANK = "deevad/spray"

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from services.learner.learning import PolicyLearner
-from spiral.checkpoints import pack_optimiser
 from spiral.configuration.schema import LearnerConfig
 from spiral.policy import Policy, build_policy, paper
+from spiral.runs.checkpoints import pack_optimiser
 from spiral.values.trajectories import Trajectory, last_start
 from tests.policies import as_if_learnt, config_of, spec_of
 from tests.second_writing import SecondWriting, episodes_of, judge

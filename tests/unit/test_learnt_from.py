@@ -15,8 +15,6 @@ import yaml
 from services.launcher.configuration import Request
 from services.launcher.data_check import DataNews
 from services.launcher.run_directory import OpenRun, open_run
-from spiral import learnt_from
-from spiral.checkpoints import CheckpointStore, State
 from spiral.cli.main import main
 from spiral.configuration.changes import check_goes_on
 from spiral.configuration.files import load_config
@@ -25,7 +23,9 @@ from spiral.datasets import load
 from spiral.engines.mypaint.brushes import find_brush
 from spiral.models import read_card
 from spiral.options import RunOptions, parse
-from spiral.runs import Run
+from spiral.runs import learnt_from
+from spiral.runs.checkpoints import CheckpointStore, State
+from spiral.runs.directory import Run
 from spiral.trained import load_model, load_trained
 from tests.trained_run import make_trained_run
 from tests.unit.test_datasets_folder import fill

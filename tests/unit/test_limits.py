@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spiral.limits import Limits
+from spiral.runs.limits import Limits
 
 
 @pytest.mark.parametrize(

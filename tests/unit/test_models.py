@@ -12,12 +12,12 @@ from safetensors.torch import save
 
 from services.discriminator.beginning import begin
 from services.discriminator.judging import build_judge
-from spiral.checkpoints import read_latest
 from spiral.cli.main import main
 from spiral.configuration.files import load_config
 from spiral.datasets import Dataset
 from spiral.models import CARD, POLICY, find_discriminator, find_model, read_card, shipped_models
-from spiral.runs import Run
+from spiral.runs.checkpoints import read_latest
+from spiral.runs.directory import Run
 from spiral.trained import load_model, load_trained
 from tests.shipped_models import darkest
 from tests.trained_run import make_trained_run

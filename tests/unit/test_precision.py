@@ -23,11 +23,11 @@ from spiral.configuration.files import load_config
 from spiral.configuration.schema import RunConfig
 from spiral.engines import create
 from spiral.engines.description import EngineDescription
-from spiral.limits import Limits
 from spiral.policy import build_policy
 from spiral.policy.categorical import log_prob_and_entropy
 from spiral.precision import FP32, MARGIN, Precision, Step, settle
-from spiral.runs import Run
+from spiral.runs.directory import Run
+from spiral.runs.limits import Limits
 from spiral.values.trajectories import Trajectory, TrajectoryContract
 from tests.judging_data import SHAPE, dataset, observations
 

@@ -16,10 +16,10 @@ from spiral.cli.main import main
 from spiral.configuration.files import load_config
 from spiral.datasets import load
 from spiral.evaluation import mse
-from spiral.limits import Limits
 from spiral.programs import Program, render
 from spiral.reconstruction import read_target
-from spiral.runs import Run
+from spiral.runs.directory import Run
+from spiral.runs.limits import Limits
 from spiral.trained import load_trained
 from tests.launched import SMALL
 

@@ -23,7 +23,7 @@ from services.launcher.run_directory import open_run
 from services.launcher.sockets import LONGEST_NAME, socket_directory
 from spiral.machine import usable_cores, usable_memory_bytes
 from spiral.models import DISCRIMINATOR, POLICY, find_model
-from spiral.runs import Run
+from spiral.runs.directory import Run
 from spiral.wire.addresses import MAX_SOCKET_PATH_BYTES
 from tests.learnt import write_counters
 

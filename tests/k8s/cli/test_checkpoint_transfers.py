@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spiral.configuration.files import load_config
-from spiral.runs import Run
+from spiral.runs.directory import Run
 from tests.k8s.api.server import ApiServer
 from tests.k8s.cli.conftest import K8s
 

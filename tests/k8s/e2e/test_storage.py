@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from spiral.checkpoints import read_latest
+from spiral.runs.checkpoints import read_latest
 from tests.k8s.cluster.cluster import Cluster
 from tests.k8s.cluster.container import Ended
 from tests.k8s.cluster.manifests import Object

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spiral.manifests import CHECKPOINT_NAME, parse_json, read_verified
-from spiral.runs import Run
+from spiral.runs.manifests import CHECKPOINT_NAME, parse_json, read_verified
+from spiral.runs.directory import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from spiral.finite import require_finite
-from spiral.manifests import CHECKPOINT_NAME, FORMAT, MANIFEST, parse_json, read_verified
+from spiral.runs.manifests import CHECKPOINT_NAME, FORMAT, MANIFEST, parse_json, read_verified
 from spiral.values import strict_json
 
 _GROUP = re.compile(r"[a-z][a-z0-9_-]*")

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from spiral.configuration.schema import RunConfig
-from spiral.manifests import CHECKPOINT_NAME, MANIFEST
+from spiral.runs.manifests import CHECKPOINT_NAME, MANIFEST
 from spiral.values import strict_json
 from spiral.values.whole_file import replacing
 

@@ -16,7 +16,7 @@ from spiral.configuration.paths import PREFIX
 from spiral.datasets import Dataset
 from spiral.datasets.decoding import SUFFIXES
 from spiral.datasets.trees import open_tree
-from spiral.runs import Run
+from spiral.runs.directory import Run
 from spiral.values.whole_file import replacing
 
 NAMED = 5
