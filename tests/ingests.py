@@ -9,7 +9,7 @@ import zmq
 
 from services.learner.admission import Admission
 from services.learner.ingest import Ingest
-from spiral.metrics import Metrics, new_metrics
+from spiral.serving.metrics import Metrics, new_metrics
 from spiral.v1.trajectory_pb2 import Answer, LearnerMessage
 from spiral.wire import sockets
 from tests.trajectory_messages import make_admission

@@ -21,10 +21,10 @@ from services.actor.targets import Targets
 from services.actor.waiting import Waits
 from services.actor.weights import CurrentPolicy, WeightsClient
 from spiral.configuration.schema import RunConfig
-from spiral.metrics import Metrics
 from spiral.painting import Painter
 from spiral.policy import build_policy
-from spiral.serving import Serving
+from spiral.serving.metrics import Metrics
+from spiral.serving.service import Serving
 from spiral.values.trajectories import TrajectoryContract, even_unroll
 from spiral.wire import rpc, sockets
 from spiral.wire.renewing import RenewedAsyncChannel

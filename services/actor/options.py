@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from spiral.options import Address, DataOptions
+from spiral.serving.options import Address, DataOptions
 from spiral.wire.edges import PORTS
 
 

@@ -22,13 +22,13 @@ from spiral.datasets import Dataset, load
 from spiral.devices import choose_device
 from spiral.divergence import DivergedError
 from spiral.engines import EngineMissingError, create
-from spiral.metrics import new_metrics
-from spiral.options import StartError, refuse, run
 from spiral.runs import learnt_from
 from spiral.runs.checkpoints import CheckpointError, CheckpointStore, raise_generation
 from spiral.runs.dead_end import DeadEnd
 from spiral.runs.directory import Run
-from spiral.serving import Serving
+from spiral.serving.metrics import new_metrics
+from spiral.serving.options import StartError, refuse, run
+from spiral.serving.service import Serving
 from spiral.v1.discriminator_pb2_grpc import add_DiscriminatorServiceServicer_to_server
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from services.discriminator.judge import Judge, Scores, Update
-from spiral.metrics import Metrics
+from spiral.serving.metrics import Metrics
 
 
 class Meter:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from spiral.options import Address, RunOptions
+from spiral.serving.options import Address, RunOptions
 from spiral.wire.edges import PORTS
 
 

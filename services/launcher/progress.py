@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from services.launcher.scrape import Reading, Readings
-from spiral.readings import Page
 from spiral.runs.learnt import NOTHING, Learnt
 from spiral.runs.limits import Limits
+from spiral.serving.metrics_page import Page
 
 RATE_WINDOW_S = 15.0
 """Rates are averages over this time: a few batches even of the slowest presets, soon enough to see a change."""

@@ -10,7 +10,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import grpc
 
-from spiral.readings import Page, parse_page
+from spiral.serving.metrics_page import Page, parse_page
 from spiral.v1 import info_pb2, info_pb2_grpc
 
 EVERY_S = 1.0

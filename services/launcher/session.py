@@ -22,7 +22,7 @@ from services.launcher.supervision import ServiceFailedError, Supervisor, Watche
 from services.launcher.writable import WritableCheck
 from spiral.runs.limits import Limits
 from spiral.saturation import SaturationWarnings
-from spiral.staleness import Staleness
+from spiral.serving.staleness import Staleness
 
 STEP_S = 0.25
 """As often as the display is drawn."""

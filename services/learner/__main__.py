@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from services.learner.options import LearnerOptions
 from services.learner.service import serve
-from spiral.options import run
+from spiral.serving.options import run
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -25,7 +25,7 @@ from spiral.wire.contract import version_from_proto
 from spiral.wire.sockets import Router
 
 if TYPE_CHECKING:
-    from spiral.metrics import Metrics
+    from spiral.serving.metrics import Metrics
 
 MESSAGES_AT_ONCE = 64
 """Messages taken before heartbeats and freed slots have their turn."""

@@ -14,7 +14,7 @@ from services.learner.batches import join
 from services.learner.ingest import Arrived, Ingest
 from services.learner.run import ScoredBatch
 from services.learner.unrolls import Places, places
-from spiral.metrics import Metrics
+from spiral.serving.metrics import Metrics
 from spiral.v1.discriminator_pb2 import ScoreResponse
 from spiral.v1.discriminator_pb2_grpc import DiscriminatorServiceStub
 from spiral.values.trajectories import Trajectory

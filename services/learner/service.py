@@ -21,16 +21,16 @@ from spiral.configuration.schema import RunConfig
 from spiral.devices import choose_device
 from spiral.divergence import DivergedError
 from spiral.engines.description import EngineDescription
-from spiral.metrics import new_metrics
-from spiral.options import StartError, refuse
 from spiral.policy.weights import dump_weights
 from spiral.precision import settle
 from spiral.runs.checkpoints import CheckpointError, raise_generation
 from spiral.runs.dead_end import DeadEnd
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
-from spiral.serving import Serving
-from spiral.staleness import Staleness
+from spiral.serving.metrics import new_metrics
+from spiral.serving.options import StartError, refuse
+from spiral.serving.service import Serving
+from spiral.serving.staleness import Staleness
 from spiral.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
 from spiral.v1.renderer_pb2 import DescribeEngineRequest
 from spiral.v1.renderer_pb2_grpc import RendererServiceStub

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.learner.run import LearningRun
-from spiral.metrics import Metrics
 from spiral.saturation import KINDS
+from spiral.serving.metrics import Metrics
 from spiral.wire.edges import SERVICES
 
 LOG_WAIT_S = 10.0

@@ -11,9 +11,9 @@ from services.renderer.servicer import Renderer
 from services.renderer.streams import Streams
 from spiral.engines import create
 from spiral.engines.interface import EngineMissingError
-from spiral.metrics import new_metrics
-from spiral.options import StartError, run
-from spiral.serving import Serving
+from spiral.serving.metrics import new_metrics
+from spiral.serving.options import StartError, run
+from spiral.serving.service import Serving
 from spiral.v1.renderer_pb2_grpc import add_RendererServiceServicer_to_server
 
 # Every stream holds a thread of the server; these are left for everything else, health above all.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from services.renderer.overruns import Overruns
 from services.renderer.streams import Streams
 from spiral.engines import Canvases, Engine, EngineMissingError, create
-from spiral.metrics import Metrics
+from spiral.serving.metrics import Metrics
 from spiral.v1 import program_pb2, renderer_pb2, renderer_pb2_grpc
 from spiral.wire.contract import settings_from_proto, spec_to_proto
 from spiral.wire.guard import StatusError

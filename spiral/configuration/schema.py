@@ -1,7 +1,7 @@
 """The configuration of a run: one typed schema; :mod:`spiral.configuration.files` reads it.
 
 Everything that decides *what is learnt* is here and is stored with the run; where a service listens
-and whom it talks to is in :mod:`spiral.options`.
+and whom it talks to is in :mod:`spiral.serving.options`.
 """
 
 from __future__ import annotations

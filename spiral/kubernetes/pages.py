@@ -14,7 +14,7 @@ from spiral.kubernetes.cluster import Cluster
 from spiral.kubernetes.errors import ClusterError, status_of
 from spiral.kubernetes.sockets import V4, open_socket
 from spiral.kubernetes.workloads import Part
-from spiral.readings import Page, parse_page
+from spiral.serving.metrics_page import Page, parse_page
 
 PAGE_S = 10.0
 """A page is tens of KiB and made in milliseconds; where the control plane can't reach pods, it is time lost."""

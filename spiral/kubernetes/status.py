@@ -10,7 +10,7 @@ from typing import Any
 from spiral.kubernetes.cluster import Cluster
 from spiral.kubernetes.pages import Reading, read_pages
 from spiral.kubernetes.workloads import Part, read_parts
-from spiral.readings import Page
+from spiral.serving.metrics_page import Page
 from spiral.wire.edges import Service
 
 FRAMES: Mapping[Service, str] = {

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import grpc
 
-from spiral.software import software_version
+from spiral.serving.software import software_version
 from spiral.v1 import info_pb2, info_pb2_grpc
 from spiral.values.actions import PROTOCOL_MAJOR
 from spiral.values.versions import Version

@@ -32,12 +32,12 @@ from spiral.conformance.scenes import set_up
 from spiral.conformance.target import Target
 from spiral.conformance.wanted import Wanted
 from spiral.datasets import Dataset
-from spiral.metrics import new_metrics
-from spiral.options import ServiceOptions
 from spiral.runs.checkpoints import raise_generation
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
-from spiral.serving import Serving
+from spiral.serving.metrics import new_metrics
+from spiral.serving.options import ServiceOptions
+from spiral.serving.service import Serving
 from spiral.v1.discriminator_pb2_grpc import add_DiscriminatorServiceServicer_to_server
 from spiral.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
 from spiral.v1.renderer_pb2_grpc import add_RendererServiceServicer_to_server

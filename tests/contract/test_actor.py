@@ -31,9 +31,9 @@ from spiral.configuration.files import load_config
 from spiral.configuration.schema import RunConfig
 from spiral.datasets import load
 from spiral.engines import create
-from spiral.metrics import Metrics, new_metrics
 from spiral.policy import build_policy
 from spiral.policy.weights import dump_weights
+from spiral.serving.metrics import Metrics, new_metrics
 from spiral.v1 import info_pb2, info_pb2_grpc, learner_pb2_grpc
 from spiral.values.trajectories import TrajectoryContract
 from spiral.values.versions import Version

@@ -21,9 +21,9 @@ from spiral.configuration.files import load_config
 from spiral.configuration.schema import RunConfig
 from spiral.engines import create
 from spiral.engines.description import EngineDescription
-from spiral.metrics import new_metrics
-from spiral.readings import Page, parse_page
 from spiral.runs.directory import Run
+from spiral.serving.metrics import new_metrics
+from spiral.serving.metrics_page import Page, parse_page
 from spiral.v1 import info_pb2, info_pb2_grpc
 from spiral.values.trajectories import TrajectoryContract
 from spiral.wire import rpc, sockets

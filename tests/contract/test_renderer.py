@@ -23,7 +23,7 @@ from services.renderer.overruns import Overruns
 from services.renderer.servicer import Renderer
 from services.renderer.streams import Streams
 from spiral.engines import create
-from spiral.metrics import CATALOGUE, new_metrics
+from spiral.serving.metrics import CATALOGUE, new_metrics
 from spiral.v1 import info_pb2, info_pb2_grpc, program_pb2, renderer_pb2, renderer_pb2_grpc, tensor_pb2
 from spiral.v1.renderer_pb2 import OpenCanvases, RenderRequest, ResetCanvases, RolloutRequest, StepCanvases
 from spiral.wire import rpc

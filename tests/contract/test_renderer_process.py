@@ -200,9 +200,9 @@ def test_a_renderer_is_started_from_the_environment_alone(tmp_path: Path, monkey
 # A service of which one call waits for what never comes, deaf to its end, as an engine's that does not come back.
 DEAF = """
 import sys, threading
-from spiral import serving
-from spiral.metrics import new_metrics
-from spiral.options import ServiceOptions
+from spiral.serving import service as serving
+from spiral.serving.metrics import new_metrics
+from spiral.serving.options import ServiceOptions
 from spiral.v1 import renderer_pb2_grpc
 
 class Deaf(renderer_pb2_grpc.RendererServiceServicer):

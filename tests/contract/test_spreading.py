@@ -16,7 +16,7 @@ from services.renderer.overruns import Overruns
 from services.renderer.servicer import Renderer
 from services.renderer.streams import Streams
 from spiral.configuration.files import load_config
-from spiral.metrics import new_metrics
+from spiral.serving.metrics import new_metrics
 from spiral.v1.renderer_pb2_grpc import add_RendererServiceServicer_to_server
 from spiral.wire.guard import Guard
 from spiral.wire.health import Health

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from services.learner import scoring
 from services.learner.ingest import Ingest
 from services.learner.scoring import Scorer
-from spiral.metrics import new_metrics
+from spiral.serving.metrics import new_metrics
 from spiral.v1.trajectory_pb2 import (
     REASON_NO_HELLO,
     REASON_STOPPING,

@@ -11,10 +11,10 @@ from PIL import Image
 from services.launcher.lockstep import Lockstep, deterministic
 from spiral.configuration.files import load_config
 from spiral.evaluation import mse
-from spiral.metrics import new_metrics
 from spiral.runs.checkpoints import read_latest
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
+from spiral.serving.metrics import new_metrics
 from tests.launched import SMALL, Launched
 
 KINDS = {

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spiral.metrics import CATALOGUE
+from spiral.serving.metrics import CATALOGUE
 from tests.monitoring.written import COMPONENTS, DASHBOARDS, ROOT, metrics_in, need, panels, queries, rules
 
 NAMES = ["learning", "run-overview", "services"]

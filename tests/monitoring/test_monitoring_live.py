@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spiral.metrics import CATALOGUE
+from spiral.serving.metrics import CATALOGUE
 from tests.k8s.cluster.cluster import Cluster
 from tests.k8s.cluster.pod import Pod
 from tests.k8s.cluster.scrape import total

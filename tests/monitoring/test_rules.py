@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from spiral.metrics import CATALOGUE
+from spiral.serving.metrics import CATALOGUE
 from tests.monitoring.written import COMPONENTS, RULES, metrics_in, need, rules
 
 CASES = sorted((Path(__file__).parent / "rules").glob("*.yml"))

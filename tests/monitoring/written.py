@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from spiral.metrics import CATALOGUE
+from spiral.serving.metrics import CATALOGUE
 
 ROOT = Path(__file__).parents[2]
 COMPONENTS = ROOT / "k8s" / "components"

@@ -18,7 +18,7 @@ from services.discriminator.servicer import Discriminator
 from services.discriminator.worker import Worker
 from spiral.configuration.schema import RunConfig
 from spiral.gym import MyPaintEnv, MyPaintVectorEnv
-from spiral.metrics import new_metrics
+from spiral.serving.metrics import new_metrics
 from spiral.v1.discriminator_pb2_grpc import add_DiscriminatorServiceServicer_to_server
 from spiral.wire.guard import Guard
 from spiral.wire.server import Server

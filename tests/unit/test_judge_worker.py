@@ -18,8 +18,8 @@ from services.discriminator.judging import build_judge
 from services.discriminator.measuring import Meter
 from services.discriminator.servicer import Discriminator
 from services.discriminator.worker import BusyError, ClosedError, Worker
-from spiral.metrics import new_metrics
 from spiral.runs.checkpoints import CheckpointError
+from spiral.serving.metrics import new_metrics
 from spiral.v1 import discriminator_pb2 as pb
 from spiral.v1.discriminator_pb2_grpc import DiscriminatorServiceStub, add_DiscriminatorServiceServicer_to_server
 from spiral.wire import rpc

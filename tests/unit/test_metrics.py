@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from spiral import metrics
-from spiral.metrics import CATALOGUE, REFUSALS, VERDICTS, MetricsPage, new_metrics
+from spiral.serving import metrics
+from spiral.serving.metrics import CATALOGUE, REFUSALS, VERDICTS, MetricsPage, new_metrics
 from spiral.v1.trajectory_pb2 import Reason, Verdict
 from spiral.wire.edges import EDGES, SERVICES, Service, peers
 
@@ -67,7 +67,7 @@ def test_the_protocols_words_are_the_labels() -> None:
 
 
 def test_the_documentation_is_current() -> None:
-    assert DOCS.read_text() == metrics.catalogue_page(), "run: python -m spiral.metrics > docs/metrics.md"
+    assert DOCS.read_text() == metrics.catalogue_page(), "run: python -m spiral.serving.metrics > docs/metrics.md"
 
 
 def test_a_port_in_use_is_a_sentence() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
-from spiral.options import Address, RunOptions, StartError, parse, refuse, run
+from spiral.serving.options import Address, RunOptions, StartError, parse, refuse, run
 
 
 class Options(RunOptions):

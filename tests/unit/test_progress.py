@@ -18,10 +18,10 @@ from services.launcher.display import LineDisplay, LiveDisplay, clock, sparkline
 from services.launcher.progress import Progress, ServiceProgress, Tracker, from_record
 from services.launcher.scrape import Reading, Readings, parse_page, read
 from spiral.configuration.schema import LearnerConfig
-from spiral.metrics import MetricsPage, new_metrics
 from spiral.runs.learnt import Learnt
 from spiral.runs.limits import Limits
-from spiral.staleness import Staleness
+from spiral.serving.metrics import MetricsPage, new_metrics
+from spiral.serving.staleness import Staleness
 from spiral.v1.info_pb2_grpc import add_InfoServiceServicer_to_server
 from spiral.wire import rpc
 from spiral.wire.info import Info

@@ -36,9 +36,9 @@ PATIENCE_MS = 60_000
 # A service whose last work never ends.
 HANGING = """
 import sys, threading
-from spiral import serving
-from spiral.metrics import new_metrics
-from spiral.options import ServiceOptions
+from spiral.serving import service as serving
+from spiral.serving.metrics import new_metrics
+from spiral.serving.options import ServiceOptions
 serving.ORPHAN_LIMIT_S = 2.0
 options = ServiceOptions(listen=sys.argv[1], parent_pipe=int(sys.argv[2]), grace_s=0)
 with serving.Serving("discriminator", options, new_metrics("discriminator")) as shell:

@@ -15,7 +15,7 @@ from PIL import Image
 from spiral.kubernetes.cluster import Access, connect
 from spiral.kubernetes.forwarding import forward, parse_targets
 from spiral.kubernetes.logs import Wish, follow_logs
-from spiral.metrics import MetricsPage, new_metrics
+from spiral.serving.metrics import MetricsPage, new_metrics
 from spiral.wire.edges import METRICS_PORT, SERVICES
 from tests.k8s.api.server import ApiServer
 from tests.k8s.cli.conftest import K8s

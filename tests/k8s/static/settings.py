@@ -10,7 +10,7 @@ from services.actor.options import ActorOptions
 from services.discriminator.options import DiscriminatorOptions
 from services.learner.options import LearnerOptions
 from services.renderer.options import RendererOptions
-from spiral.options import RunOptions, ServiceOptions, StartError, parse
+from spiral.serving.options import RunOptions, ServiceOptions, StartError, parse
 from spiral.wire.addresses import split_tcp
 from tests.k8s.static.combinations import Object
 from tests.k8s.static.objects import Pod, of_kind, only, quantity

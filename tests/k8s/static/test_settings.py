@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spiral.options import parse
+from spiral.serving.options import parse
 from tests.k8s.static.settings import SCHEMAS
 
 SAMPLES = {

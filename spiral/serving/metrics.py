@@ -1,6 +1,6 @@
 """What the services count and measure: one catalogue, one page a process.
 
-``python -m spiral.metrics`` prints the catalogue as docs/metrics.md.
+``python -m spiral.serving.metrics`` prints the catalogue as docs/metrics.md.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from spiral.saturation import KINDS
-from spiral.software import software_version
+from spiral.serving.software import software_version
 from spiral.wire.addresses import split_tcp
 from spiral.wire.edges import SERVICES, Service
 
@@ -287,8 +287,8 @@ def catalogue_page() -> str:
         "# Metrics",
         "",
         "Every service shows its metrics over HTTP in Prometheus' text format; `GetInfo` names the address, and",
-        "`--metrics HOST:PORT` chooses it. This page is made from the catalogue in `spiral/metrics.py` by",
-        "`python -m spiral.metrics > docs/metrics.md`.",
+        "`--metrics HOST:PORT` chooses it. This page is made from the catalogue in `spiral/serving/metrics.py` by",
+        "`python -m spiral.serving.metrics > docs/metrics.md`.",
     ]
     for title, services in (("Every service", SERVICES), *((s.capitalize(), (s,)) for s in SERVICES)):
         lines += ["", f"## {title}", "", "| name | type | unit | labels | what |", "|---|---|---|---|---|"]

@@ -27,8 +27,8 @@ from typing import Self
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from spiral.metrics import Metrics, MetricsPage
-from spiral.options import ServiceOptions, StartError
+from spiral.serving.metrics import Metrics, MetricsPage
+from spiral.serving.options import ServiceOptions, StartError
 from spiral.v1 import info_pb2_grpc
 from spiral.wire.addresses import split_tcp
 from spiral.wire.edges import Service
