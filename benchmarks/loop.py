@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.training import START_S, training
-from spiral.machine import usable_cores
+from spiral.computing.machine import usable_cores
 
 PRESET = "demo"
 """The preset ``mnist`` with the data that ships with the package: the same sizes, so the same speed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
-from spiral.machine import cpu_flags, usable_cores
+from spiral.computing.machine import cpu_flags, usable_cores
 
 OUT = Path("benchmarks/out")
 """Where results are written."""

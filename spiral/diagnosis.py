@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from spiral.computing.machine import cpu_flags, usable_cores, usable_memory_bytes
 from spiral.extras import to_install
-from spiral.machine import cpu_flags, usable_cores, usable_memory_bytes
 from spiral.wire.addresses import MAX_SOCKET_PATH_BYTES
 from spiral.wire.edges import DATA_PORT, PORTS
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic_core import from_json
 
+from spiral.computing.machine import require_memory
 from spiral.engines import Engine, create
-from spiral.machine import require_memory
 from spiral.values import strict_json
 from spiral.values.validation import sentence
 

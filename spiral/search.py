@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from spiral.computing.machine import usable_threads
 from spiral.engines import Engine
 from spiral.evaluation.targets import mse
-from spiral.machine import usable_threads
 from spiral.values.actions import ActionSpec
 
 TRIES_AT_ONCE = 8

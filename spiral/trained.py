@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spiral.computing.machine import usable_cores, usable_threads
 from spiral.configuration.files import load_config
 from spiral.configuration.schema import RunConfig
 from spiral.datasets import Dataset, load
 from spiral.datasets.views import area_average
 from spiral.engines import Engine, create
-from spiral.machine import usable_cores, usable_threads
 from spiral.models import CONFIG, POLICY, read_card
 from spiral.painting import paint
 from spiral.policy import Policy, build_policy

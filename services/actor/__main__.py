@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from services.actor.acting import run_until_stopped
 from services.actor.options import ActorOptions
-from spiral.computing import compute_with
+from spiral.computing.threads import compute_with
 from spiral.serving.metrics import new_metrics
 from spiral.serving.options import StartError, run
 from spiral.serving.service import Serving

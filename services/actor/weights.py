@@ -18,7 +18,7 @@ import grpc.aio
 from services.actor.retrying import BackOff, end_if_cancelled
 from services.actor.shipping import ContractError
 from services.actor.waiting import Waits
-from spiral.finite import NotFiniteValuesError
+from spiral.computing.finite import NotFiniteValuesError
 from spiral.policy import Policy
 from spiral.policy.weights import load_weights, parse_weights
 from spiral.v1 import learner_pb2_grpc

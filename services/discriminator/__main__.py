@@ -15,12 +15,12 @@ from services.discriminator.measuring import Meter
 from services.discriminator.options import DiscriminatorOptions
 from services.discriminator.servicer import Discriminator
 from services.discriminator.worker import Worker
-from spiral.computing import compute_with
+from spiral.computing.devices import choose_device
+from spiral.computing.divergence import DivergedError
+from spiral.computing.threads import compute_with
 from spiral.configuration.changes import check_goes_on
 from spiral.configuration.schema import RunConfig
 from spiral.datasets import Dataset, load
-from spiral.devices import choose_device
-from spiral.divergence import DivergedError
 from spiral.engines import EngineMissingError, create
 from spiral.runs import learnt_from
 from spiral.runs.checkpoints import CheckpointError, CheckpointStore, raise_generation

@@ -30,11 +30,11 @@ from services.discriminator.network import Critic, build_network, to_input
 from services.discriminator.objectives import Loss, Objective, Pictures, build_objective
 from services.discriminator.replay import Remembered, ReplayBuffer
 from services.discriminator.statistics import RunningStatistics
+from spiral.computing.divergence import NotFiniteError, SoundWeights
+from spiral.computing.finite import require_finite
+from spiral.computing.precision import FP32, Precision
 from spiral.configuration.schema import DiscriminatorConfig, RunConfig
 from spiral.datasets import Dataset
-from spiral.divergence import NotFiniteError, SoundWeights
-from spiral.finite import require_finite
-from spiral.precision import FP32, Precision
 from spiral.runs.checkpoints import State, pack_optimiser, unpack_optimiser
 from spiral.values.versions import Version
 

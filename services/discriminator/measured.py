@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from services.discriminator.judging import build_judge
+from spiral.computing.precision import FP32, Precision, Settled, Step, Wanted, settle
 from spiral.configuration.schema import RunConfig
 from spiral.datasets import Dataset
-from spiral.precision import FP32, Precision, Settled, Step, Wanted, settle
 from spiral.runs.directory import Run
 
 PICTURES_ON_CPU = 8

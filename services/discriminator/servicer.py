@@ -18,7 +18,7 @@ from services.discriminator.judge import Judge, Scores, check_batch
 from services.discriminator.measuring import Meter
 from services.discriminator.statistics import Statistics
 from services.discriminator.worker import BusyError, ClosedError, Worker
-from spiral.divergence import DivergedError
+from spiral.computing.divergence import DivergedError
 from spiral.v1 import discriminator_pb2, discriminator_pb2_grpc
 from spiral.v1.tensor_pb2 import DataType, TensorSpec
 from spiral.wire.contract import version_to_proto

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from services.discriminator.judge import Judge, Update
-from spiral.divergence import DivergedError
+from spiral.computing.divergence import DivergedError
 from spiral.runs.checkpoints import CheckpointError
 
 T = TypeVar("T")

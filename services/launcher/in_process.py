@@ -11,10 +11,10 @@ from services.launcher.lockstep import run_lockstep
 from services.launcher.progress import from_record
 from services.launcher.run_directory import OpenRun
 from services.launcher.signals import StopSignals
-from spiral.divergence import DivergedError
+from spiral.computing.divergence import DivergedError
+from spiral.computing.saturation import SaturationWarnings
 from spiral.runs.checkpoints import CheckpointError
 from spiral.runs.limits import Limits
-from spiral.saturation import SaturationWarnings
 
 
 def run_in_process(

@@ -24,13 +24,13 @@ from services.learner.run import LearningRun, ScoredBatch
 from services.learner.slots import fewest_slots
 from services.learner.unrolls import places
 from spiral import datasets
-from spiral.computing import compute_with, flush_denormals
+from spiral.computing.divergence import DivergedError
+from spiral.computing.precision import FP32
+from spiral.computing.threads import compute_with, flush_denormals
 from spiral.configuration.schema import RunConfig
-from spiral.divergence import DivergedError
 from spiral.engines import Canvases, create
 from spiral.engines.description import EngineDescription
 from spiral.painting import Painter
-from spiral.precision import FP32
 from spiral.runs import learnt_from
 from spiral.runs.checkpoints import CheckpointError, CheckpointStore, State, raise_generation
 from spiral.runs.dead_end import DeadEnd

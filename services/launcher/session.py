@@ -20,8 +20,8 @@ from services.launcher.signals import StopSignals
 from services.launcher.sockets import socket_directory
 from services.launcher.supervision import ServiceFailedError, Supervisor, Watched
 from services.launcher.writable import WritableCheck
+from spiral.computing.saturation import SaturationWarnings
 from spiral.runs.limits import Limits
-from spiral.saturation import SaturationWarnings
 from spiral.serving.staleness import Staleness
 
 STEP_S = 0.25

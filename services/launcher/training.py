@@ -20,7 +20,7 @@ from services.launcher.run_directory import OpenRun, open_run
 from services.launcher.session import run_services
 from services.launcher.shipped import paint_in_process
 from services.launcher.signals import StopSignals
-from spiral.machine import usable_cores
+from spiral.computing.machine import usable_cores
 from spiral.runs.limits import Limits
 
 ENDING_S = 60.0
@@ -110,7 +110,7 @@ def _check_computing(wishes: Wishes) -> None:
     if wishes.in_process and precision == "bf16":
         raise ValueError("--precision bf16 and --in-process: lockstep computes in fp32; leave one of them out")
     if device == "cuda":
-        from spiral.devices import choose_device  # noqa: PLC0415  (imports torch)
+        from spiral.computing.devices import choose_device  # noqa: PLC0415  (imports torch)
 
         choose_device(device)
 

@@ -25,12 +25,12 @@ from services.learner.objectives import build_objective
 from services.learner.optimising import clip_gradient, make_optimiser
 from services.learner.progress import Progress
 from services.learner.unrolls import Places, places
+from spiral.computing.divergence import NotFiniteError, SoundWeights
+from spiral.computing.precision import FP32
 from spiral.configuration.schema import LearnerConfig
-from spiral.divergence import NotFiniteError, SoundWeights
 from spiral.policy import Inputs, Judged, Policy
 from spiral.policy import State as PolicyState
 from spiral.policy.weights import load_weights
-from spiral.precision import FP32
 from spiral.runs.checkpoints import State, pack_optimiser, unpack_optimiser
 from spiral.values.trajectories import Trajectory
 

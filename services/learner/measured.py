@@ -8,7 +8,7 @@ import numpy as np
 
 from services.learner.learning import PolicyLearner
 from services.learner.run import LearningRun
-from spiral.precision import Precision, Step
+from spiral.computing.precision import Precision, Step
 from spiral.values.trajectories import Trajectory
 
 FRAMES_ON_CPU = 48

@@ -21,6 +21,7 @@ from services.learner.learning import PolicyLearner
 from services.learner.rewards import RunningDeviation, combine_terms, rewards_of
 from services.learner.samples import SNAPSHOTS, write_samples, write_snapshot
 from services.learner.unrolls import Places, finished
+from spiral.computing.saturation import Saturation, SaturationWarnings
 from spiral.configuration.changes import check_goes_on
 from spiral.configuration.schema import RunConfig
 from spiral.engines.description import EngineDescription
@@ -30,7 +31,6 @@ from spiral.policy.weights import load_weights, parse_weights
 from spiral.runs.checkpoints import CheckpointStore, State
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
-from spiral.saturation import Saturation, SaturationWarnings
 from spiral.values import strict_json
 from spiral.values.trajectories import Trajectory, TrajectoryContract, even_unroll
 from spiral.values.versions import Version

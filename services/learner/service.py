@@ -16,13 +16,13 @@ from services.learner.publisher import LearnerServicer, WeightsPublisher
 from services.learner.run import LearningRun, ScoredBatch
 from services.learner.scoring import DiscriminatorError, Scorer
 from services.learner.telling import Teller
-from spiral.computing import compute_with
+from spiral.computing.devices import choose_device
+from spiral.computing.divergence import DivergedError
+from spiral.computing.precision import settle
+from spiral.computing.threads import compute_with
 from spiral.configuration.schema import RunConfig
-from spiral.devices import choose_device
-from spiral.divergence import DivergedError
 from spiral.engines.description import EngineDescription
 from spiral.policy.weights import dump_weights
-from spiral.precision import settle
 from spiral.runs.checkpoints import CheckpointError, raise_generation
 from spiral.runs.dead_end import DeadEnd
 from spiral.runs.directory import Run

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.learner.run import LearningRun
-from spiral.saturation import KINDS
+from spiral.computing.saturation import KINDS
 from spiral.serving.metrics import Metrics
 from spiral.wire.edges import SERVICES
 

@@ -95,7 +95,7 @@ def evaluate(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     trained = options.load_painter(run, model, runs, temperature)
 
-    from spiral.devices import choose_device  # noqa: PLC0415
+    from spiral.computing.devices import choose_device  # noqa: PLC0415
     from spiral.evaluation.inception import Inception  # noqa: PLC0415
     from spiral.evaluation.picture import save_report_picture  # noqa: PLC0415
     from spiral.evaluation.runs import evaluate_run  # noqa: PLC0415

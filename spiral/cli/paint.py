@@ -57,7 +57,7 @@ def paint(
 
     trained = options.load_painter(run, model, runs, temperature)
 
-    from spiral.devices import choose_device  # noqa: PLC0415
+    from spiral.computing.devices import choose_device  # noqa: PLC0415
     from spiral.trained import targets_for  # noqa: PLC0415
 
     where = choose_device(device)

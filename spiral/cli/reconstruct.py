@@ -62,7 +62,7 @@ def reconstruct(
         )
 
     from spiral import pictures, reconstruction  # noqa: PLC0415
-    from spiral.devices import choose_device  # noqa: PLC0415
+    from spiral.computing.devices import choose_device  # noqa: PLC0415
 
     trained.policy.to(choose_device(device))
     # All are read before one is painted: a bad one costs no time and leaves nothing behind.

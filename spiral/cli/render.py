@@ -44,7 +44,7 @@ def render(
     import numpy as np  # noqa: PLC0415
 
     from spiral import pictures  # noqa: PLC0415
-    from spiral.machine import require_memory  # noqa: PLC0415
+    from spiral.computing.machine import require_memory  # noqa: PLC0415
     from spiral.programs import Program, shape_of  # noqa: PLC0415
     from spiral.programs import render as replay  # noqa: PLC0415
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spiral.computing.machine import usable_threads
 from spiral.datasets import Dataset, load
 from spiral.evaluation.digits import DIGITS, real_digits
 from spiral.evaluation.diversity import classes_covered, mean_pairwise, pairwise_distances
@@ -18,7 +19,6 @@ from spiral.evaluation.reference import Distances, Reference
 from spiral.evaluation.report import Figure, Report
 from spiral.evaluation.reproduction import MOST_FOLLOWED, canvas_errors, error_curve, reproduction
 from spiral.evaluation.resampling import Measured, measured, measured_count, measured_mean, weights_of
-from spiral.machine import usable_threads
 from spiral.trained import Trained, target_rows
 
 FEWEST = 65

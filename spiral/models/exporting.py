@@ -15,9 +15,9 @@ import yaml
 from torch import Tensor
 
 from spiral import pictures
+from spiral.computing.finite import require_finite
 from spiral.configuration.paths import BRUSH, paths_of, unlocated
 from spiral.configuration.schema import RunConfig
-from spiral.finite import require_finite
 from spiral.models import CARD, CONFIG, DISCRIMINATOR, POLICY, SAMPLES, Card, DataSet, read_card_file
 from spiral.policy.weights import dump_weights, parse_weights
 from spiral.runs import learnt_from

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from spiral.finite import require_finite
+from spiral.computing.finite import require_finite
 from spiral.policy.interface import Policy
 
 

@@ -27,7 +27,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from spiral.finite import require_finite
+from spiral.computing.finite import require_finite
 from spiral.runs.manifests import CHECKPOINT_NAME, FORMAT, MANIFEST, parse_json, read_verified
 from spiral.values import strict_json
 

@@ -14,7 +14,7 @@ import prometheus_client
 import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from spiral.saturation import KINDS
+from spiral.computing.saturation import KINDS
 from spiral.serving.software import software_version
 from spiral.wire.addresses import split_tcp
 from spiral.wire.edges import SERVICES, Service

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from services.launcher.lockstep import deterministic
-from spiral.computing import compute_with, flush_denormals
+from spiral.computing.threads import compute_with, flush_denormals
 
 
 @pytest.fixture

@@ -19,13 +19,13 @@ from services.discriminator.objectives import Pictures, build_objective
 from services.learner.learning import PolicyLearner
 from services.learner.measured import learning_step
 from services.learner.run import LearningRun
+from spiral.computing.precision import FP32, MARGIN, Precision, Step, settle
 from spiral.configuration.files import load_config
 from spiral.configuration.schema import RunConfig
 from spiral.engines import create
 from spiral.engines.description import EngineDescription
 from spiral.policy import build_policy
 from spiral.policy.categorical import log_prob_and_entropy
-from spiral.precision import FP32, MARGIN, Precision, Step, settle
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
 from spiral.values.trajectories import Trajectory, TrajectoryContract

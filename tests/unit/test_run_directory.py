@@ -21,7 +21,7 @@ from services.launcher.configuration import Request
 from services.launcher.ending import MOMENTS
 from services.launcher.run_directory import open_run
 from services.launcher.sockets import LONGEST_NAME, socket_directory
-from spiral.machine import usable_cores, usable_memory_bytes
+from spiral.computing.machine import usable_cores, usable_memory_bytes
 from spiral.models import DISCRIMINATOR, POLICY, find_model
 from spiral.runs.directory import Run
 from spiral.wire.addresses import MAX_SOCKET_PATH_BYTES

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from services.discriminator.masks import pair
-from spiral.precision import FP32, Precision
+from spiral.computing.precision import FP32, Precision
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from spiral.computing.machine import require_memory
 from spiral.engines.interface import StoppedError
 from spiral.engines.mypaint.native_module import ffi, lib
-from spiral.machine import require_memory
 from spiral.values.actions import ActionSpec
 
 # Of a pixel: four channels of 16 bits.

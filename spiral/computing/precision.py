@@ -17,7 +17,7 @@ from typing import Literal
 
 import torch
 
-from spiral.machine import cpu_flags
+from spiral.computing.machine import cpu_flags
 from spiral.values import strict_json
 from spiral.values.whole_file import replacing
 

@@ -1,0 +1,1 @@
+"""How this machine computes: threads, devices, precision, memory, and whether learning stays finite."""
