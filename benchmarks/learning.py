@@ -10,8 +10,8 @@ from pathlib import Path
 
 from benchmarks.machine import OUT, describe_machine
 from spiral.evaluation import evaluate_pictures
+from spiral.models.trained import load_trained
 from spiral.runs.directory import Run
-from spiral.trained import load_trained
 from spiral.values import strict_json
 
 PAINTINGS = 4096

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spiral.engines.programs import render
 from spiral.evaluation import frechet_distance, mse
 from spiral.evaluation.digits import DIGITS, real_digits
 from spiral.evaluation.encoders import lenet_encoder
@@ -23,9 +24,8 @@ from spiral.evaluation.frechet import gaussian_of, weighted_gaussian
 from spiral.evaluation.lenet import CLASSES
 from spiral.evaluation.runs import Targets
 from spiral.models import find_model
-from spiral.programs import render
-from spiral.search import Search
-from spiral.trained import Trained, load_model
+from spiral.models.trained import Trained, load_model
+from spiral.reconstruction.search import Search
 from spiral.values import strict_json
 
 INK = (1.1, 1.2)

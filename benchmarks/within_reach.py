@@ -1,6 +1,6 @@
 """How near a search for the best strokes comes to targets: ``python -m benchmarks.within_reach mnist-reconstruct``.
 
-The search begins with programs at random of a preset's brush and length (``spiral/search.py``). An agent that looks
+The search begins with programs at random of a preset's brush and length (``spiral/reconstruction/search.py``). An agent that looks
 once has to find what the search finds in thousands of tries.
 """
 
@@ -16,7 +16,7 @@ from spiral import datasets
 from spiral.configuration.files import load_config
 from spiral.engines import create
 from spiral.evaluation import mse
-from spiral.search import Search
+from spiral.reconstruction.search import Search
 
 TARGETS = 48
 SHOWN_EVERY = 800

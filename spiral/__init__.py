@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spiral.programs import Program, render
+    from spiral.engines.programs import Program, render
 
 __all__ = ["Program", "render"]
 
@@ -11,7 +11,7 @@ __all__ = ["Program", "render"]
 def __getattr__(name: str) -> Any:
     # Fetched when asked for, so that `import spiral` costs nothing.
     if name in __all__:
-        from spiral import programs  # noqa: PLC0415
+        from spiral.engines import programs  # noqa: PLC0415
 
         return getattr(programs, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

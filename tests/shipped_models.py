@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from spiral.models import shipped_models
-from spiral.trained import load_model
+from spiral.models.trained import load_model
 
 
 def darkest() -> dict[str, int]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from spiral.configuration.files import load_config
 from spiral.engines import create
+from spiral.models.trained import make_policy
 from spiral.runs.checkpoints import CheckpointStore, State
 from spiral.runs.directory import Run
-from spiral.trained import make_policy
 
 
 def make_trained_run(runs: Path, name: str = "tiny", preset: str = "demo", settings: Sequence[str] = ()) -> Run:

@@ -21,8 +21,8 @@ from services.actor.targets import Targets
 from services.actor.waiting import Waits
 from services.actor.weights import CurrentPolicy, WeightsClient
 from spiral.configuration.schema import RunConfig
-from spiral.painting import Painter
 from spiral.policy import build_policy
+from spiral.policy.rollouts import Painter
 from spiral.serving.metrics import Metrics
 from spiral.serving.service import Serving
 from spiral.values.trajectories import TrajectoryContract, even_unroll

@@ -16,7 +16,7 @@ from services.actor.streams import Renderers, Stream, StreamLostError
 from services.actor.targets import Targets
 from services.actor.waiting import Waits
 from services.actor.weights import CurrentPolicy
-from spiral.painting import Painter
+from spiral.policy.rollouts import Painter
 from spiral.serving.metrics import Metrics
 from spiral.values.strokes import painted
 from spiral.values.trajectories import Trajectory, TrajectoryContract

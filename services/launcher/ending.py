@@ -15,11 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from spiral import pictures
-from spiral.judgement import DIGITS, judge
+from spiral.engines.programs import render
+from spiral.evaluation.judgement import DIGITS, judge
 from spiral.models import find_model, read_card, shipped_models
-from spiral.programs import render
+from spiral.models.trained import Trained, load_model, load_trained, targets_for
 from spiral.runs.directory import Run
-from spiral.trained import Trained, load_model, load_trained, targets_for
 from spiral.values import strict_json, strokes
 
 SHEET = 48

@@ -30,7 +30,7 @@ from spiral.computing.threads import compute_with, flush_denormals
 from spiral.configuration.schema import RunConfig
 from spiral.engines import Canvases, create
 from spiral.engines.description import EngineDescription
-from spiral.painting import Painter
+from spiral.policy.rollouts import Painter
 from spiral.runs import learnt_from
 from spiral.runs.checkpoints import CheckpointError, CheckpointStore, State, raise_generation
 from spiral.runs.dead_end import DeadEnd

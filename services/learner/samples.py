@@ -6,9 +6,9 @@ from pathlib import Path
 
 from spiral import pictures
 from spiral.configuration.schema import EngineConfig
+from spiral.engines.programs import Program
 from spiral.policy import Policy
 from spiral.policy.weights import dump_weights
-from spiral.programs import Program
 from spiral.values.trajectories import Trajectory
 from spiral.values.whole_file import replacing
 

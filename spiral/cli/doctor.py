@@ -14,7 +14,7 @@ def doctor(runs: options.Runs = options.RUNS) -> int:
 
     ✓ fine, ! works but could be better, ✗ has to be mended.
     """
-    from spiral.diagnosis import examine  # noqa: PLC0415
+    from spiral.doctor import examine  # noqa: PLC0415
 
     worst = 0
     for finding in examine(runs):

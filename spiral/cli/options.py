@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from spiral.trained import Trained
+    from spiral.models.trained import Trained
 
 RUNS = Path("runs")
 LARGEST_SEED = 2**63 - 1
@@ -57,7 +57,7 @@ def load_painter(run: str | None, model: str | None, runs: Path, temperature: fl
     from spiral.runs.directory import find_run  # noqa: PLC0415
 
     found = find_model(model) if model is not None else find_run(runs, run or "")
-    from spiral.trained import load_model, load_trained  # noqa: PLC0415
+    from spiral.models.trained import load_model, load_trained  # noqa: PLC0415
 
     trained = load_model(found) if isinstance(found, Path) else load_trained(found)
     return replace(trained, temperature=temperature)

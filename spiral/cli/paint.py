@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from spiral.trained import Trained
+    from spiral.models.trained import Trained
 
 MOST = 1_000_000
 SHEET = 64
@@ -58,7 +58,7 @@ def paint(
     trained = options.load_painter(run, model, runs, temperature)
 
     from spiral.computing.devices import choose_device  # noqa: PLC0415
-    from spiral.trained import targets_for  # noqa: PLC0415
+    from spiral.models.trained import targets_for  # noqa: PLC0415
 
     where = choose_device(device)
     trained.policy.to(where)

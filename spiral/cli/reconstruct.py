@@ -61,8 +61,9 @@ def reconstruct(
             "run, model: it paints from nothing and takes no target; one that does ships: --model mnist-reconstruct"
         )
 
-    from spiral import pictures, reconstruction  # noqa: PLC0415
+    from spiral import pictures  # noqa: PLC0415
     from spiral.computing.devices import choose_device  # noqa: PLC0415
+    from spiral.reconstruction import attempts as reconstruction  # noqa: PLC0415
 
     trained.policy.to(choose_device(device))
     # All are read before one is painted: a bad one costs no time and leaves nothing behind.

@@ -45,8 +45,8 @@ def render(
 
     from spiral import pictures  # noqa: PLC0415
     from spiral.computing.machine import require_memory  # noqa: PLC0415
-    from spiral.programs import Program, shape_of  # noqa: PLC0415
-    from spiral.programs import render as replay  # noqa: PLC0415
+    from spiral.engines.programs import Program, shape_of  # noqa: PLC0415
+    from spiral.engines.programs import render as replay  # noqa: PLC0415
 
     with warnings.catch_warnings(record=True) as noticed:
         warnings.simplefilter("always", UserWarning)

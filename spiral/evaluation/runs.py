@@ -19,7 +19,7 @@ from spiral.evaluation.reference import Distances, Reference
 from spiral.evaluation.report import Figure, Report
 from spiral.evaluation.reproduction import MOST_FOLLOWED, canvas_errors, error_curve, reproduction
 from spiral.evaluation.resampling import Measured, measured, measured_count, measured_mean, weights_of
-from spiral.trained import Trained, target_rows
+from spiral.models.trained import Trained, target_rows
 
 FEWEST = 65
 """The covariance of 64 features needs more than 64 pictures."""

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from spiral.datasets import load
 from spiral.engines.mypaint import MyPaint
 from spiral.engines.mypaint.canvases import MyPaintCanvases
+from spiral.engines.programs import MAX_ACTIONS, Program
 from spiral.gym.rewards import Distance, Reward, Scored
-from spiral.programs import MAX_ACTIONS, Program
 from spiral.values.strokes import pen_of
 from spiral.wire.tls import Identity
 

@@ -9,8 +9,8 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from spiral.engines.programs import Program
 from spiral.gym.episodes import DATA, NUM_ACTIONS, Episodes, Info, Observation
-from spiral.programs import Program
 from spiral.values.actions import ActionSpec
 from spiral.wire.tls import Identity
 

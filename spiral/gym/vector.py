@@ -11,9 +11,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from spiral.engines.programs import Program
 from spiral.gym.episodes import DATA, NUM_ACTIONS, Episodes, Info, Observation
 from spiral.gym.single import METADATA, check_render_mode
-from spiral.programs import Program
 from spiral.values.actions import ActionSpec
 from spiral.wire.tls import Identity
 

@@ -14,7 +14,7 @@ from kubernetes.aio.client import (
     V1SelfSubjectAccessReview,
 )
 
-from spiral.diagnosis import Finding
+from spiral.doctor import Finding
 from spiral.kubernetes.cluster import Cluster
 from spiral.kubernetes.listing import list_all
 from spiral.kubernetes.surroundings import autoscaling, claims, warnings

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from kubernetes.aio.client import ApiException, ApisApi, AutoscalingV2Api, CoreV1Event
 
-from spiral.diagnosis import Finding
+from spiral.doctor import Finding
 from spiral.kubernetes.cluster import Cluster
 from spiral.kubernetes.listing import list_all
 

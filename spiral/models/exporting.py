@@ -19,11 +19,11 @@ from spiral.computing.finite import require_finite
 from spiral.configuration.paths import BRUSH, paths_of, unlocated
 from spiral.configuration.schema import RunConfig
 from spiral.models import CARD, CONFIG, DISCRIMINATOR, POLICY, SAMPLES, Card, DataSet, read_card_file
+from spiral.models.trained import Trained, load_trained, targets_for
 from spiral.policy.weights import dump_weights, parse_weights
 from spiral.runs import learnt_from
 from spiral.runs.checkpoints import CheckpointError, read_latest
 from spiral.runs.directory import Run
-from spiral.trained import Trained, load_trained, targets_for
 
 SHOWN = 64
 """Pictures on the sheet of samples."""

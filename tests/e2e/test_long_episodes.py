@@ -11,7 +11,7 @@ import torch
 
 from services.launcher.lockstep import Lockstep, deterministic, run_lockstep
 from spiral.configuration.files import load_config
-from spiral.programs import Program, render
+from spiral.engines.programs import Program, render
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
 from tests.launched import SMALL, Launched

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from spiral.cli.main import main
-from spiral.programs import Program, render
+from spiral.engines.programs import Program, render
+from spiral.models.trained import load_trained
 from spiral.runs.checkpoints import CheckpointStore, read_latest
-from spiral.trained import load_trained
 from tests.launched import PLAIN, Launched
 
 pytestmark = pytest.mark.timeout(600)

@@ -25,8 +25,8 @@ from services.actor.shipping import ContractError, Shipping
 from services.actor.weights import WeightsError, assemble
 from spiral.datasets.arrays import map_array, read_arrays
 from spiral.datasets.idx import read_idx
+from spiral.engines.programs import Program
 from spiral.policy.weights import parse_weights
-from spiral.programs import Program
 from spiral.runs.checkpoints import CheckpointError, read_latest
 from spiral.v1.learner_pb2 import GetWeightsResponse
 from spiral.v1.renderer_pb2 import DescribeEngineResponse

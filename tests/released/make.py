@@ -21,7 +21,7 @@ from services.launcher.lockstep import run_lockstep
 from spiral.configuration.files import load_config, preset_names
 from spiral.configuration.schema import RunConfig
 from spiral.engines import create
-from spiral.programs import Program, render
+from spiral.engines.programs import Program, render
 from spiral.runs.checkpoints import CheckpointStore, State
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from services.launcher.lockstep import run_lockstep
 from spiral.configuration.files import load_config
-from spiral.programs import Program, render
+from spiral.engines.programs import Program, render
 from spiral.runs.checkpoints import CheckpointStore
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits

@@ -17,6 +17,7 @@ from services.learner.run import LearningRun
 from spiral.configuration.files import load_config
 from spiral.engines import create
 from spiral.engines.description import EngineDescription
+from spiral.models.trained import load_trained
 from spiral.runs import checkpoints
 from spiral.runs.checkpoints import (
     CheckpointError,
@@ -29,7 +30,6 @@ from spiral.runs.checkpoints import (
 )
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
-from spiral.trained import load_trained
 
 
 def state_of(value: int, size: int = 3) -> State:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from spiral.cli.main import main
 from spiral.configuration.files import load_config
-from spiral.programs import Program
+from spiral.engines.programs import Program
 from spiral.runs.directory import Run
 from tests.learnt import write_counters
 

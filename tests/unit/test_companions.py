@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.learner.companions import against_companions, companions_of, shuffled
 from services.learner.learning import PolicyLearner
 from spiral.configuration.schema import LearnerConfig
-from spiral.painting import Painter
+from spiral.policy.rollouts import Painter
 from spiral.values.trajectories import Trajectory
 from tests.policies import policy_of, spec_of
 

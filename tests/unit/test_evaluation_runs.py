@@ -16,9 +16,11 @@ from PIL import Image
 from spiral.cli.main import main
 from spiral.datasets import Dataset, load
 from spiral.engines import create
+from spiral.engines.programs import Program, render
 from spiral.evaluation.digits import DigitsReference
 from spiral.evaluation.encoders import Encoded, Encoder, lenet_encoder, views_of_colour
 from spiral.evaluation.frechet import frechet_distance, gaussian_of, weighted_gaussian
+from spiral.evaluation.judgement import judge
 from spiral.evaluation.reference import Reference
 from spiral.evaluation.report import rounded
 from spiral.evaluation.reproduction import error_curve, reproduction
@@ -27,9 +29,7 @@ from spiral.evaluation.runs import drawn, evaluate_run
 from spiral.evaluation.stroke_curve import errors_by_stroke
 from spiral.evaluation.targets import mse
 from spiral.extras import to_install
-from spiral.judgement import judge
-from spiral.programs import Program, render
-from spiral.trained import load_trained
+from spiral.models.trained import load_trained
 from tests.trained_run import make_trained_run
 
 

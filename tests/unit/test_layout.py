@@ -78,7 +78,7 @@ def test_files_are_short_and_named_for_what_they_hold(path: Path) -> None:
         "spiral.configuration.files",
         "spiral.engines.mypaint",
         "spiral.gym",
-        "spiral.programs",
+        "spiral.engines.programs",
         "spiral.runs.directory",
     ],
 )

@@ -22,11 +22,11 @@ from spiral.configuration.schema import RunConfig
 from spiral.datasets import load
 from spiral.engines.mypaint.brushes import find_brush
 from spiral.models import read_card
+from spiral.models.trained import load_model, load_trained
 from spiral.runs import learnt_from
 from spiral.runs.checkpoints import CheckpointStore, State
 from spiral.runs.directory import Run
 from spiral.serving.options import RunOptions, parse
-from spiral.trained import load_model, load_trained
 from tests.trained_run import make_trained_run
 from tests.unit.test_datasets_folder import fill
 

@@ -16,9 +16,9 @@ from spiral.cli.main import main
 from spiral.configuration.files import load_config
 from spiral.datasets import Dataset
 from spiral.models import CARD, POLICY, find_discriminator, find_model, read_card, shipped_models
+from spiral.models.trained import load_model, load_trained
 from spiral.runs.checkpoints import read_latest
 from spiral.runs.directory import Run
-from spiral.trained import load_model, load_trained
 from tests.shipped_models import darkest
 from tests.trained_run import make_trained_run
 

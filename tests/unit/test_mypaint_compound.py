@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spiral.engines.mypaint import MyPaint
-from spiral.programs import Program, render
+from spiral.engines.programs import Program, render
 from tests.unit.test_mypaint_published import Published, hsv
 
 APPEND, BEGIN = 0, 1

@@ -17,7 +17,7 @@ from hypothesis.extra.numpy import arrays
 import spiral
 from spiral.engines import create
 from spiral.engines.mypaint.brushes import find_brush
-from spiral.programs import MAX_ACTIONS, MAX_BYTES, Program, frames, render
+from spiral.engines.programs import MAX_ACTIONS, MAX_BYTES, Program, frames, render
 
 SETTINGS: dict[str, Any] = {"brush": "classic/pen", "grid": 16, "view": 32}
 

@@ -15,12 +15,12 @@ from services.launcher.lockstep import Lockstep, deterministic
 from spiral.cli.main import main
 from spiral.configuration.files import load_config
 from spiral.datasets import load
+from spiral.engines.programs import Program, render
 from spiral.evaluation import mse
-from spiral.programs import Program, render
-from spiral.reconstruction import read_target
+from spiral.models.trained import load_trained
+from spiral.reconstruction.attempts import read_target
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
-from spiral.trained import load_trained
 from tests.launched import SMALL
 
 SETTINGS = ["data=mnist-sample", "num_actions=3", *(f"{key}={value}" for key, value in SMALL.items())]

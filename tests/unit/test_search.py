@@ -8,9 +8,9 @@ import pytest
 from spiral.configuration.files import load_config
 from spiral.datasets import load
 from spiral.engines import Engine, create
+from spiral.engines.programs import Program, render
 from spiral.evaluation import mse
-from spiral.programs import Program, render
-from spiral.search import Search, changed
+from spiral.reconstruction.search import Search, changed
 from spiral.values.actions import ActionSpec, Component
 
 N, T = 3, 4

@@ -22,7 +22,7 @@ from spiral.datasets.reading import Chunk, Reading, digest
 from spiral.datasets.registry import sources
 from spiral.evaluation.reference import Reference
 from spiral.evaluation.runs import Targets as EvaluationTargets
-from spiral.trained import Trained, load_trained, targets_for
+from spiral.models.trained import Trained, load_trained, targets_for
 from tests.trained_run import make_trained_run
 from tests.unit import (
     test_datasets,

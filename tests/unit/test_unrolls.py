@@ -17,8 +17,8 @@ from services.learner.unrolls import finished, places
 from services.learner.validation import RefusedError, check_values
 from spiral.configuration.schema import LearnerConfig, RunConfig
 from spiral.engines.mypaint import MyPaint
-from spiral.painting import Painter, paint
 from spiral.policy import Policy, build_policy
+from spiral.policy.rollouts import Painter, paint
 from spiral.values.trajectories import Trajectory, TrajectoryContract, even_unroll, last_start
 from tests.learning_batches import batch_of
 from tests.policies import NETWORKS, as_if_learnt, config_of

@@ -11,7 +11,7 @@ import pytest
 
 from services.actor import shipping, weights
 from services.actor.shipping import Shipping
-from spiral.painting import Painter
+from spiral.policy.rollouts import Painter
 from spiral.v1.trajectory_pb2 import LearnerMessage, TrajectoryHeader
 from spiral.values.trajectories import Trajectory
 from tests.conformance.hosted import CUT

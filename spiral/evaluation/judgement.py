@@ -7,7 +7,7 @@ from typing import Any
 
 from spiral.evaluation import evaluate_pictures, mse
 from spiral.evaluation.digits import DIGITS
-from spiral.trained import Trained, targets_for
+from spiral.models.trained import Trained, targets_for
 
 __all__ = ["DIGITS", "Judgement", "judge"]
 

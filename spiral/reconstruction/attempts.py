@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from spiral.configuration.paths import PREFIX
 from spiral.datasets import views
 from spiral.datasets.folder import read_picture
+from spiral.engines.programs import Program, render
 from spiral.evaluation.targets import SSIM_WINDOW, mse, ssim
-from spiral.programs import Program, render
-from spiral.search import Search
-from spiral.trained import Trained
+from spiral.models.trained import Trained
+from spiral.reconstruction.search import Search
 
 PHOTOGRAPHS = ("celeba", "faces")
 """Data sets whose pictures fill the view; those of the others are drawings on white paper."""

@@ -17,11 +17,11 @@ from spiral.configuration.schema import RunConfig
 from spiral.datasets import Dataset, load
 from spiral.datasets.views import area_average
 from spiral.engines import Engine, create
+from spiral.engines.programs import Program
 from spiral.models import CONFIG, POLICY, read_card
-from spiral.painting import paint
 from spiral.policy import Policy, build_policy
+from spiral.policy.rollouts import paint
 from spiral.policy.weights import load_weights, parse_weights
-from spiral.programs import Program
 from spiral.runs.checkpoints import read_latest
 from spiral.runs.directory import Run
 

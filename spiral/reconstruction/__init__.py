@@ -1,0 +1,1 @@
+"""Painting after a target: attempts by a model, and a search that betters the best of them."""
