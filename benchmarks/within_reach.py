@@ -1,7 +1,7 @@
 """How near a search for the best strokes comes to targets: ``python -m benchmarks.within_reach mnist-reconstruct``.
 
-The search begins with programs at random of a preset's brush and length (``spiral/reconstruction/search.py``). An agent that looks
-once has to find what the search finds in thousands of tries.
+The search begins with programs at random of a preset's brush and length (``spiral/reconstruction/search.py``). An agent
+that looks once has to find what the search finds in thousands of tries.
 """
 
 from __future__ import annotations
