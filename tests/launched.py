@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,8 @@ from spiral.wire.edges import SERVICES
 
 T = TypeVar("T")
 
+MARK = "LAUNCHED_BY_TEST"
+"""Environment variable by which the processes of one launcher are told from all others."""
 PATIENCE_S = 150.0
 """Whatever takes longer has failed; four processes that import torch on a busy machine take half a minute."""
 SMALL = {
@@ -47,6 +50,7 @@ class Launched:
     ) -> None:
         """``prefix`` starts it in a certain way, for example with fewer rights."""
         self.run = Run(runs / name)
+        self._mark = uuid.uuid4().hex
         self.output = runs / f"{name}.out"
         runs.mkdir(exist_ok=True)
         command = [
@@ -62,7 +66,12 @@ class Launched:
         ]
         with self.output.open("ab") as out:
             self.process = subprocess.Popen(
-                [*command, *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+                [*command, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                env={**os.environ, MARK: self._mark},
             )
 
     def text(self) -> str:
@@ -102,11 +111,12 @@ class Launched:
         os.killpg(self.process.pid, number)
 
     def services(self) -> dict[str, psutil.Process]:
-        """Its living services by name, found by the run's directory in their arguments, whoever their parent is."""
+        """Its living services by name, found by what they inherit from the launcher, whoever their parent is now."""
         found = {}
-        for process in psutil.process_iter(["cmdline", "status"]):
+        for process in psutil.process_iter(["cmdline", "environ", "status"]):
             command = " ".join(process.info["cmdline"] or [])
-            if str(self.run.path) in command and process.info["status"] != psutil.STATUS_ZOMBIE:
+            marked = (process.info["environ"] or {}).get(MARK) == self._mark
+            if marked and process.info["status"] != psutil.STATUS_ZOMBIE:
                 found |= {name: process for name in SERVICES if f"services.{name} " in command}
         return found
 

@@ -39,10 +39,11 @@ def border_figures(
         told["score_final"] = float(scores[-1, where.ends].mean())
         told["terms"] = {name: float(values[-1, where.ends].mean()) for name, values in terms.items()}
         told["paint_share"] = float(painted(ended.actions, spec).mean())
-        strokes = laid(ended.actions, spec)
+        start = int(where.first_step[where.ends][0])  # of a long episode there are the pictures of its last unroll
+        strokes = laid(ended.actions, spec)[start:]
         if strokes.any():
             changes = (ended.observations[1:] != ended.observations[:-1]).any((2, 3, 4))
-            told["ink_share"] = float(changes[strokes].mean())
+            told["ink_share"] = float(changes[: len(strokes)][strokes].mean())
         if ended.targets is not None:
             told["mse"] = float(mse(ended.observations[-1], ended.targets).mean())
     return told

@@ -68,6 +68,15 @@ def _policy(board: Dashboard) -> Dashboard:
         )
         .with_panel(
             chart(
+                "Time without anything to learn from",
+                [Line(f"max by (kind) ({of('spiral_learner_saturated_seconds')})", "{{kind}}")],
+                unit="s",
+                text="For so long all entropies, or the gradient, have been 0: the policy is sure of everything.",
+                low=0,
+            )
+        )
+        .with_panel(
+            chart(
                 "Policy lag",
                 [
                     Line(f"max by (stat) ({of('spiral_learner_policy_lag')})", "{{stat}}"),
