@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spiral.computing.machine import require_memory
 from spiral.engines import Engine
-from spiral.machine import require_memory
 from spiral.policy import Inputs, Policy, State
 from spiral.values.trajectories import Trajectory, last_start
 

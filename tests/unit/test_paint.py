@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from spiral.cli.main import main
+from spiral.models.trained import load_trained
 from spiral.outputs import MANIFEST
-from spiral.trained import load_trained
 from tests.trained_run import make_trained_run
 
 
