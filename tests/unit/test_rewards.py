@@ -30,12 +30,12 @@ WHOLE = Places(np.zeros(3, np.int32), np.ones((4, 3), bool), np.ones(3, bool), n
 
 
 def painting(flags: list[list[int]], blank: list[bool]) -> Trajectory:
-    """Episodes with the given flags ``[T][B]``; those not ``blank`` end with a mark."""
+    """Episodes with the given flags ``[T][B]``; those not ``blank`` have a mark after the first action."""
     T, B = len(flags), len(flags[0])
     actions = np.zeros((T, B, 3), np.int32)
     actions[..., 0] = flags
     observations = np.full((T + 1, B, 4, 4, 1), 255, np.uint8)
-    observations[-1, ~np.array(blank), 0, 0] = 0
+    observations[1:, ~np.array(blank), 0, 0] = 0
     return Trajectory(observations, actions, np.zeros((T, B), np.float32))
 
 
