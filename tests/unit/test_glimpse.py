@@ -79,6 +79,11 @@ def test_what_nothing_comes_after_is_not_embedded():
     assert not unused
 
 
+def test_at_first_places_are_chosen_as_without_it():
+    glimpse = Glimpse(spec_of(), 1, (16, 16, 1), glimpse=5, pictures=1, width=8)
+    assert not any(parameter.any() for parameter in glimpse.heads.parameters())
+
+
 def test_lattices_that_differ_are_refused():
     with pytest.raises(ValueError, match=r"policy\.glimpse"):
         Glimpse(ActionSpec((Component("end", 64, "grid"), Component("control", 16, "grid"))), 0, (16, 16, 1), 5, 1, 16)

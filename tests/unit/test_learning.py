@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from services.learner.learning import PolicyLearner
+from services.learner.optimising import clip_gradient
+from services.learner.progress import Progress
 from spiral.configuration.schema import LearnerConfig
 from spiral.policy import Policy, build_policy, paper
 from spiral.runs.checkpoints import pack_optimiser
@@ -197,6 +199,44 @@ def test_entropies_are_means_even_of_a_single_action() -> None:
     learner.learn(batch, rewards)
     second.learn(batch, rewards)
     check_state(learner, second)
+
+
+def test_checkpoints_from_before_batches_were_held_are_taken_as_of_a_run_that_held_none() -> None:
+    learner, _ = make_both(make_policy("small"), MODES[0])
+    state = learner.state()
+    del state.counters["held"], state.counters["frames_before"]
+    learner.restore(state)
+    assert (learner.held, learner.frames_before) == (0, 10)
+
+
+def test_an_episode_may_have_one_action() -> None:
+    torch.manual_seed(0)
+    policy = build_policy(
+        config_of("small", width=16, pooled_size=4), spec_of(grid=4, sizes=2), VIEW, 1, False
+    ).double()
+    rng = np.random.default_rng(0)
+    observations = rng.integers(0, 256, (2, B, *VIEW), np.uint8)
+    batch = Trajectory(observations, rng.integers(0, 2, (1, B, 5)).astype(np.int32), np.full((1, B), -5, np.float32))
+    learner, second = make_both(policy, MODES[0])
+    learner.learn(batch, np.ones((1, B), np.float32))
+    second.learn(batch, np.ones((1, B), np.float32))
+    check_state(learner, second)
+
+
+def test_a_gradient_as_long_as_is_allowed_stays_as_it_is() -> None:
+    """A longer one is scaled; and the norm is that before."""
+    parameter = torch.nn.Parameter(torch.zeros(2, dtype=torch.float64))
+    for largest, expected in ((5.0, [3.0, 4.0]), (2.5, [1.5, 2.0])):
+        parameter.grad = torch.tensor([3.0, 4.0], dtype=torch.float64)
+        assert clip_gradient([parameter], largest).item() == 5
+        assert parameter.grad.tolist() == (expected if largest == 5 else pytest.approx(expected, rel=1e-6))
+
+
+def test_what_is_told_is_the_mean_over_the_batches_since_it_was_last_asked_for() -> None:
+    progress = Progress()
+    for value in (1.0, 2.0, 6.0):
+        progress.add({"flag": value}, {"policy": -value})
+    assert (progress.batches, progress.entropy, progress.losses) == (3, {"flag": 3.0}, {"policy": -3.0})
 
 
 def check_state(learner: PolicyLearner, second: SecondWriting) -> None:

@@ -144,6 +144,16 @@ def test_what_has_no_place_cannot_be_looked_at(setting: str):
         build_policy(PolicyConfig(network="paper", **look), spec_of(), (32, 32, 1), num_actions=1, conditional=False)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_memory_is_packed_and_unpacked(count):
+    policy = policy_of("paper", spec=spec_of(), view=(32, 32, 1))
+    state = tuple(torch.randn(count, FEATURES) for _ in range(2))
+    packed = policy.pack_state(state)
+    assert packed.shape == (count, policy.state_size)
+    for part, unpacked in zip(state, policy.unpack_state(packed), strict=True):
+        torch.testing.assert_close(unpacked, part)
+
+
 def test_memory_reaches_from_the_first_step_to_the_last():
     view = (32, 32, 1)
     policy = policy_of("paper", spec=spec_of(), view=view)
@@ -227,6 +237,19 @@ def test_heads_of_moves_are_spared_without_a_difference(network):
         nothing_painted = actions.clone()
         nothing_painted[..., 0] = 0
         assert policy.judge(inputs, nothing_painted, policy.initial_state(actions.shape[1])).log_prob.isfinite().all()
+
+
+def test_nothing_but_the_flag_may_count():
+    components = spec_of().components[:3]
+    spec = ActionSpec(components, ((True, False, False), (True,) * 3))
+    policy = policy_of("small", spec=spec, view=(32, 32, 1))
+    frames: list[int] = []
+    for head in policy.heads:
+        head.register_forward_hook(lambda _, arguments, __: frames.append(len(arguments[0])))
+    actions, sampled, inputs = roll_out(policy, (32, 32, 1), conditional=False)
+    frames.clear()
+    torch.testing.assert_close(policy.judge(inputs, actions, ()).log_prob, sampled, atol=1e-5, rtol=0)
+    assert frames == policy.mask(actions.flatten(0, 1)).sum(0).tolist()
 
 
 def test_only_the_first_action_may_move():

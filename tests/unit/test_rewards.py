@@ -61,6 +61,8 @@ def test_new_strokes_are_charged_but_not_the_first():
     trajectory = painting(flags, blank=[False] * 3)
     expected = [[0, 0, 0], [0, 0, 0], [1, 0, 0], [0, 0, 0], [0, 1, 1]]
     np.testing.assert_array_equal(stroke_penalties(trajectory.actions, SPEC), expected)
+    every_action_paints = ActionSpec(SPEC.components)
+    np.testing.assert_array_equal(stroke_penalties(trajectory.actions, every_action_paints), np.zeros((5, 3)))
 
 
 def test_penalties_are_taken_off():

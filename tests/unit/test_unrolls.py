@@ -13,7 +13,7 @@ from services.learner.batches import join
 from services.learner.learning import PolicyLearner
 from services.learner.returns import vtrace
 from services.learner.rewards import RunningDeviation, rewards_of
-from services.learner.unrolls import finished, places
+from services.learner.unrolls import finished, last_actions, places
 from services.learner.validation import RefusedError, check_values
 from spiral.configuration.schema import LearnerConfig, RunConfig
 from spiral.engines.mypaint import MyPaint
@@ -282,6 +282,16 @@ def test_unrolls_that_make_no_sense_are_refused(change: dict[str, np.ndarray], s
     unroll = dataclasses.replace(paint_episode(policy, U)[1], **change)
     with pytest.raises(RefusedError, match=sentence):
         check_values(unroll, contract)
+
+
+def test_the_action_before_an_unroll_is_the_last_that_was_executed() -> None:
+    unroll = dataclasses.replace(
+        paint_episode(make_policy("small"), U)[0],
+        first_step=np.array([0, 1, 2, 6], np.int32),
+        earlier=np.arange(1, 1 + 6 * B * 5, dtype=np.int32).reshape(6, B, 5),
+    )
+    expected = [np.zeros(5), *(unroll.earlier[step - 1, b] for b, step in ((1, 1), (2, 2), (3, 6)))]
+    np.testing.assert_array_equal(last_actions(unroll), expected)
 
 
 def test_an_episode_is_cut_into_the_fewest_equal_unrolls() -> None:
