@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -82,6 +83,8 @@ def test_what_nothing_comes_after_is_not_embedded():
 def test_at_first_places_are_chosen_as_without_it():
     glimpse = Glimpse(spec_of(), 1, (16, 16, 1), glimpse=5, pictures=1, width=8)
     assert not any(parameter.any() for parameter in glimpse.heads.parameters())
+    for embedding in glimpse.chosen.parameters():
+        assert embedding.std().item() == pytest.approx(1 / math.sqrt(8), rel=0.2)
 
 
 def test_lattices_that_differ_are_refused():
