@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import os
+import re
+from collections.abc import Generator, Iterator
 
 import pytest
 
+MISSING = re.compile(r"not installed|needed|needs ")
+"""What a test says that is skipped because this machine lacks something."""
 MUTANT = "mutant"
 """Name under which a test records a row of the table: service, mutant and the cases that found it."""
 
@@ -20,6 +24,17 @@ def logging_as_before() -> Iterator[None]:
     root.setLevel(level)
     for handler in set(root.handlers) - before:
         root.removeHandler(handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A missing part is a reason to skip on a user's machine alone: with CI=true it fails."""
+    del item
+    report = yield
+    if report.skipped and os.environ.get("CI") == "true" and MISSING.search(str(report.longrepr)):
+        report.outcome = "failed"
+        report.longrepr = f"with CI=true nothing may be missing: {report.longrepr}"
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
