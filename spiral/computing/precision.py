@@ -17,6 +17,7 @@ from typing import Literal
 
 import torch
 
+from spiral.computing.divergence import DivergedError
 from spiral.computing.machine import cpu_flags
 from spiral.values import strict_json
 from spiral.values.whole_file import replacing
@@ -76,8 +77,9 @@ def settle(
     """The precision to train in, which is then kept in ``file``.
 
     What is ``wanted`` goes before what the file says of such a device, and that before what is faster. ``step_in``
-    makes a step to measure; ``flags`` are the processor's instruction sets (None: this one's). ValueError where the
-    device does not have what is wanted, OSError where the file can't be written.
+    makes a step to measure; ``flags`` are the processor's instruction sets (None: this one's). A step that diverges
+    measures nothing, and nothing is kept: that is for the run itself to find. ValueError where the device does not have
+    what is wanted, OSError where the file can't be written.
     """
     kept = _read(file, device) if wanted == "auto" else None
     if kept is not None:
@@ -87,7 +89,10 @@ def settle(
     elif not _native(device, cpu_flags() if flags is None else flags):
         settled = Settled(Precision("fp32", device.type), "there are no instructions for bfloat16")
     else:
-        settled = _measure(device, step_in, clock)
+        try:
+            settled = _measure(device, step_in, clock)
+        except DivergedError:
+            return Settled(Precision("fp32", device.type), "an update diverges, so it was not measured")
     _write(file, settled)
     return settled
 

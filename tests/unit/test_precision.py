@@ -19,6 +19,7 @@ from services.discriminator.objectives import Pictures, build_objective
 from services.learner.learning import PolicyLearner
 from services.learner.measured import learning_step
 from services.learner.run import LearningRun
+from spiral.computing.divergence import DivergedError
 from spiral.computing.precision import FP32, MARGIN, Precision, Step, settle
 from spiral.configuration.files import load_config
 from spiral.configuration.schema import RunConfig
@@ -87,6 +88,18 @@ def test_a_run_keeps_what_it_began_with_on_such_a_device(tmp_path: Path) -> None
     assert settle("auto", CPU, file, never, flags=frozenset()).precision == FP32
     file.write_text('{"precision": "fp1')
     assert settle("auto", CPU, file, clock.steps(fp32=2.0, bf16=1.0), clock, NATIVE).precision == BF16
+
+
+def test_a_step_that_diverges_ends_no_start_and_settles_nothing_for_later(tmp_path: Path) -> None:
+    def diverging(precision: Precision) -> Step:
+        def step() -> None:
+            raise DivergedError("learner", "learning has diverged")
+
+        return step
+
+    clock = Clock()
+    assert settle("auto", CPU, tmp_path / "p.json", diverging, flags=NATIVE).precision == FP32
+    assert settle("auto", CPU, tmp_path / "p.json", clock.steps(fp32=2.0, bf16=1.0), clock, NATIVE).precision == BF16
 
 
 def test_bf16_is_to_be_had_on_any_processor(tmp_path: Path) -> None:
