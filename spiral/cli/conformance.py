@@ -66,6 +66,7 @@ def conformance(
     from spiral.conformance.case import Failure  # noqa: PLC0415
     from spiral.conformance.catalogue import cases_of  # noqa: PLC0415
     from spiral.conformance.printing import Printer  # noqa: PLC0415
+    from spiral.conformance.process import ending_in_order  # noqa: PLC0415
     from spiral.conformance.reports import write_json, write_junit  # noqa: PLC0415
     from spiral.conformance.running import run_cases  # noqa: PLC0415
     from spiral.conformance.session import opened  # noqa: PLC0415
@@ -94,7 +95,7 @@ def conformance(
     )
     printer = Printer(Console())
     try:
-        with opened(wanted, typer.echo) as subject:
+        with ending_in_order(), opened(wanted, typer.echo) as subject:
             results = run_cases(cases_of(service, level, load), subject, printer.tell)
     except Failure as failure:
         typer.echo(f"spiral: {failure}", err=True)

@@ -7,9 +7,10 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from types import FrameType
+from typing import IO, NoReturn
 
 END_S = 60.0
 """Longest time that a target may take to end after SIGTERM."""
@@ -83,3 +84,21 @@ class Command:
         if not self.log.exists():
             return ""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+@contextlib.contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Have SIGTERM and SIGHUP unwind the block, with exit code 143 or 129: a target lives in a session of its own, and
+    would outlive whoever started it. A signal that is ignored, as ``nohup`` has SIGHUP, stays so. Main thread only.
+    """
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    wanted = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, end) for number in wanted}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import grpc
+import psutil
 import pytest
 
 from spiral.cli.main import main
@@ -17,6 +19,7 @@ from spiral.conformance.reports import write_json, write_junit
 from spiral.conformance.running import run_cases
 from spiral.conformance.target import Target
 from tests.conformance.hosted import ENGINE_SETTINGS, hosted_renderer
+from tests.processes import until
 
 
 @pytest.mark.parametrize(
@@ -45,6 +48,17 @@ def test_pictures_of_no_size_are_a_sentence(capsys: pytest.CaptureFixture[str]) 
 def test_a_command_that_ends_is_a_failure_with_what_it_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["conformance", "renderer", "--command=sh -c 'echo no brushes >&2; exit 3'"]) == 1
     assert "the command ended with 3: no brushes" in capsys.readouterr().err
+
+
+def test_a_target_does_not_outlive_the_suite_that_a_signal_ends(tmp_path: Path) -> None:
+    log = tmp_path / "pid"
+    target = f"sh -c 'echo $$ >{log}.part; mv {log}.part {log}; exec sleep 600'"
+    command = (sys.executable, "-m", "spiral.cli.main", "conformance", "renderer", f"--command={target}")
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as suite:
+        until(log.exists, "the target to run")
+        suite.terminate()
+    assert suite.returncode == 128 + signal.SIGTERM
+    assert not psutil.pid_exists(int(log.read_text()))
 
 
 @case("renderer", "identity")
