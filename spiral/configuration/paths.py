@@ -5,6 +5,7 @@ They are absolute from the start. As typed they would mean something else to a s
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def unlocated(tree: Tree) -> dict[str, Any]:
 
 def relative_paths(tree: Tree) -> dict[str, str]:
     """The relative paths in settings, by key: a release before this one kept them as typed."""
-    return {key: path for key, path in paths_of(tree).items() if not Path(path).expanduser().is_absolute()}
+    return {key: path for key, path in paths_of(tree).items() if not Path(_at_home(path)).is_absolute()}
 
 
 def same_brush(one: object, other: object) -> bool:
@@ -73,5 +74,10 @@ def _engine_settings(tree: Tree) -> Tree:
 
 def _absolute(path: str, base: Path) -> str:
     """Links stay as they are, so that one that is changed on purpose is followed; ``..`` needs what they lead to."""
-    whole = base.absolute() / Path(path).expanduser()
+    whole = base.absolute() / _at_home(path)
     return str(whole.resolve() if ".." in whole.parts else whole)
+
+
+def _at_home(path: str) -> str:
+    """``~`` is the home directory; that of a user whom nobody knows stays as it is, and will not be found."""
+    return os.path.expanduser(path)

@@ -34,14 +34,14 @@ def sources() -> tuple[Source, ...]:
 def data_root(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the folder that holds one folder per set: $SPIRAL_DATA, or `data` in the platform's cache folder."""
     chosen = environ.get(ROOT_VARIABLE)
-    return Path(chosen).expanduser().absolute() if chosen else platformdirs.user_cache_path("spiral") / "data"
+    return Path(os.path.expanduser(chosen)).absolute() if chosen else platformdirs.user_cache_path("spiral") / "data"
 
 
 def prepared_cache(root: Path, environ: Mapping[str, str] = os.environ) -> Cache:
     """Where prepared views lie: $SPIRAL_CACHE, or `.prepared` in the data folder, or, where that is read-only, the
     platform's cache folder."""
     if chosen := environ.get(CACHE_VARIABLE):
-        return Cache((Path(chosen).expanduser().absolute(),))
+        return Cache((Path(os.path.expanduser(chosen)).absolute(),))
     return Cache((root / ".prepared", platformdirs.user_cache_path("spiral") / "prepared"))
 
 
@@ -50,7 +50,7 @@ def find(name: str) -> Source:
     if name.startswith(PREFIX):
         if not (path := name.removeprefix(PREFIX)):
             raise ValueError(f'data: "{name}" names no directory; {PREFIX}PATH is right')
-        return Folder(Path(path).expanduser().absolute())
+        return Folder(Path(os.path.expanduser(path)).absolute())
     known = {source.name: source for source in sources()}
     if name in known:
         return known[name]

@@ -31,6 +31,9 @@ def test_an_unknown_brush_is_refused_with_the_closest_ones_and_the_folder() -> N
         find_brush("pencil")
     with pytest.raises(ValueError, match=r"there is no file /nowhere/pen\.myb"):
         find_brush("/nowhere/pen.myb")
+    for nowhere in ("~nobody-here/pen.myb", f"{'y' * 300}.myb"):
+        with pytest.raises(ValueError, match="there is no file"):
+            find_brush(nowhere)
     with pytest.raises(ValueError, match="is not one of"):
         find_brush("../../../../../etc/passwd")
 

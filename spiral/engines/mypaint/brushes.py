@@ -70,8 +70,9 @@ def find_pack(environment: Mapping[str, str]) -> Path:
 def find_brush(name: str, environment: Mapping[str, str] | None = None) -> Path:
     """File of a brush given by name or path; ValueError that names the closest brushes where there is none."""
     if name.endswith(".myb"):
-        path = Path(name).expanduser()
-        if path.is_file():
+        # What os.path can't look up is not there: pathlib raises for a user or a name that there can't be.
+        path = Path(os.path.expanduser(name))
+        if os.path.isfile(path):
             return path
         raise ValueError(f"brush: there is no file {name}")
     folder = find_pack(os.environ if environment is None else environment)
@@ -98,6 +99,8 @@ def load_brush(name: str, environment: Mapping[str, str] | None = None) -> Brush
         brush = json.loads(text, parse_int=float)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"brush: {path} is no brush of version 3, it is not JSON: {error}") from error
+    except OSError as error:
+        raise ValueError(f"brush: {path} can't be read: {error.strerror}") from error
     if (problem := find_problem(brush)) is not None:
         raise ValueError(f"brush: {path} {problem}")
     return BrushFile(name, text)
