@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from spiral.configuration.fitting import check_convolutions
+
 LEAK = 0.2
 """Slope of LeakyReLU below 0, as in DCGAN."""
 
@@ -27,13 +29,7 @@ class Critic(nn.Module):
         """``observation_shape`` is (H, W, C); raises ValueError where the view is too small for the convolutions."""
         super().__init__()
         height, width, depth = observation_shape
-        if not channels:
-            raise ValueError("discriminator.channels: there is no convolution; at least one is needed")
-        if min(height, width) < 2 ** len(channels):
-            raise ValueError(
-                f"discriminator.channels: {len(channels)} convolutions, each of which halves the picture, leave "
-                f"nothing of a view of {height}×{width} pixels; at most {min(height, width).bit_length() - 1} fit"
-            )
+        check_convolutions(channels, observation_shape)
         sizes = (depth * (2 if conditional else 1), *channels)
         self.convolutions = nn.ModuleList(
             nn.Conv2d(inputs, outputs, kernel_size=4, stride=2, padding=1) for inputs, outputs in pairwise(sizes)

@@ -5,16 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spiral.configuration.files import blame
+from spiral.configuration.fitting import check_components, check_convolutions
 from spiral.configuration.schema import RunConfig
 from spiral.engines import EngineMissingError, create
 
 
 def check_engine(config: RunConfig, settings: Sequence[str]) -> None:
-    """ValueError where the renderer would refuse the engine or its settings; names those of ``settings`` at fault."""
+    """ValueError where the renderer would refuse the engine or its settings, or learner or discriminator what it
+    shows; names those of ``settings`` at fault."""
     try:
-        create(config.engine.name, config.engine.settings)
+        engine = create(config.engine.name, config.engine.settings)
     except EngineMissingError as error:
         raise ValueError(f"engine: {error}") from error
     except ValueError as error:
-        chosen = [setting for setting in settings if setting.startswith("engine.")]
-        raise ValueError(f"{blame(chosen, str(error))}: {error}" if chosen else str(error)) from error
+        raise _blamed(settings, ("engine.",), error) from error
+    try:
+        check_components(config.learner.entropy_costs, engine.spec.names)
+        if config.discriminator.kind == "learned":
+            check_convolutions(config.discriminator.channels, engine.observation_shape)
+    except ValueError as error:
+        key, _, _ = str(error).partition(":")
+        raise _blamed(settings, ("engine.", key), error) from error
+
+
+def _blamed(settings: Sequence[str], keys: tuple[str, ...], error: ValueError) -> ValueError:
+    """The error with those settings in front whose key begins like one of ``keys``, and that may be at fault."""
+    chosen = [setting for setting in settings if setting.startswith(keys)]
+    return ValueError(f"{blame(chosen, str(error))}: {error}" if chosen else str(error))

@@ -27,6 +27,7 @@ from services.learner.progress import Progress
 from services.learner.unrolls import Places, places
 from spiral.computing.divergence import NotFiniteError, SoundWeights
 from spiral.computing.precision import FP32
+from spiral.configuration.fitting import check_components
 from spiral.configuration.schema import LearnerConfig
 from spiral.policy import Inputs, Judged, Policy
 from spiral.policy import State as PolicyState
@@ -64,11 +65,7 @@ class PolicyLearner:
         self._sound = self._new_sound()
         self.progress = Progress()
         self._shuffle = np.random.default_rng(seed)
-        unknown = config.entropy_costs.keys() - set(policy.spec.names)
-        if unknown:
-            raise ValueError(
-                f"learner.entropy_costs: {sorted(unknown)} are no components; this engine has {policy.spec.names}"
-            )
+        check_components(config.entropy_costs, policy.spec.names)
         self._entropy_costs = torch.tensor(
             [config.entropy_costs.get(name, config.entropy_cost) for name in policy.spec.names],
             dtype=policy.dtype,

@@ -117,13 +117,16 @@ WRONG_ENGINES = {
     "engine.settings.brsh=classic/pen": "brsh: ",
     "engine.name=mypain": 'engine: "mypain" is unknown',
     "engine.brush=classic/pen": '"brush" is unknown',
+    "engine.settings.brush=~nobody-here/pen.myb": "there is no file ",
+    "learner.entropy_costs={flug: 0.01}": "['flug'] are no components; this engine has ('flag',",
+    "discriminator.channels=[8, 8, 8, 8, 8, 8]": "6 convolutions, each of which halves the picture, leave nothing",
     "learner.reuse=99": "learner.reuse: input should be less than or equal to 16, but it is 99",
 }
 
 
 @pytest.mark.parametrize("setting", WRONG_ENGINES)
 def test_a_slip_in_a_setting_names_it_and_leaves_no_run(setting: str, tmp_path: Path) -> None:
-    settings = ("learner.queue=3", setting, "engine.settings.pressure=false")
+    settings = ("learner.queue=3", setting, "engine.settings.colour=false")
     with pytest.raises(ValueError) as refused:  # noqa: PT011  (the whole sentence is looked at)
         open_run(ask(tmp_path / "runs", name="a", settings=settings))
     assert str(refused.value).startswith(f"--set {setting}: ")
