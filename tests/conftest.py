@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-MISSING = re.compile(r"not installed|needed|needs ")
+MISSING = re.compile(r"not installed|could not import|needed|needs ")
 """What a test says that is skipped because this machine lacks something."""
 MUTANT = "mutant"
 """Name under which a test records a row of the table: service, mutant and the cases that found it."""
