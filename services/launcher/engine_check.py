@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spiral.configuration.files import blame
-from spiral.configuration.fitting import check_components, check_convolutions
+from spiral.configuration.fitting import check_components, check_convolutions, check_terms
 from spiral.configuration.schema import RunConfig
 from spiral.engines import EngineMissingError, create
 
@@ -20,6 +20,7 @@ def check_engine(config: RunConfig, settings: Sequence[str]) -> None:
     except ValueError as error:
         raise _blamed(settings, ("engine.",), error) from error
     try:
+        check_terms(config.learner.terms, config.discriminator)
         check_components(config.learner.entropy_costs, engine.spec.names)
         if config.discriminator.kind == "learned":
             check_convolutions(config.discriminator.channels, engine.observation_shape)

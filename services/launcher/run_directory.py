@@ -72,6 +72,7 @@ def open_run(request: Request, clock: Callable[[], float] = time.monotonic) -> O
     run = name_run(request.runs, request.name or default_name(request))
     new: tuple[RunConfig, list[str]] | None = None
     if not run.exists or request.fresh:  # a wrong word and a wrong picture leave no directory behind
+        _refuse_other_folder(run)
         config = new_config(request, run)
         new = config, _check(config, request)
     elif request.model is not None and not read_learnt(run).nothing:
@@ -92,6 +93,19 @@ def open_run(request: Request, clock: Callable[[], float] = time.monotonic) -> O
     except BaseException:
         os.close(lock)
         raise
+
+
+def _refuse_other_folder(run: Run) -> None:
+    """ValueError where a run would be made among files that are none of a run's, and would overwrite some of them."""
+    if run.exists or not run.path.is_dir():
+        return
+    begun = {run.lock_file, run.initial_file, run.initial_card_file, run.initial_discriminator_file}
+    others = sorted(path.name for path in run.path.iterdir() if path not in begun and not path.name.startswith("."))
+    if others:
+        raise ValueError(
+            f"run: {run.path} is no run: it has no {run.config_file.name}, but {', '.join(others[:3])}"
+            f"{', …' if len(others) > 3 else ''}; choose another name with --run, or another folder with --runs"
+        )
 
 
 def _open_locked(run: Run, request: Request, new: tuple[RunConfig, list[str]] | None, lock: int) -> OpenRun:

@@ -1,9 +1,11 @@
-"""Whether settings fit what an engine understands and shows: asked by the service whose settings they are, and by the
-launcher before it makes anything."""
+"""Whether settings fit what another service understands and shows: asked by the service whose settings they are, and by
+the launcher before it makes anything."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+
+from spiral.configuration.schema import DiscriminatorConfig
 
 
 def check_components(asked: Iterable[str], names: Sequence[str]) -> None:
@@ -21,4 +23,13 @@ def check_convolutions(channels: Sequence[int], observation_shape: tuple[int, in
         raise ValueError(
             f"discriminator.channels: {len(channels)} convolutions, each of which halves the picture, leave "
             f"nothing of a view of {height}×{width} pixels; at most {min(height, width).bit_length() - 1} fit"
+        )
+
+
+def check_terms(asked: Iterable[str], judge: DiscriminatorConfig) -> None:
+    """ValueError where ``learner.terms`` weighs terms that the project's discriminator does not answer."""
+    answered = ("discriminator" if judge.kind == "learned" else judge.kind, *judge.terms)
+    if unknown := set(asked) - set(answered):
+        raise ValueError(
+            f"learner.terms: {sorted(unknown)} not answered by the discriminator; it has {sorted(answered)}"
         )

@@ -227,8 +227,12 @@ def test_a_run_in_one_process_ends_with_the_same_pictures(launch: Launch) -> Non
     assert load_trained(run.run).frames == run.frames() >= 500
 
 
-def test_a_service_that_cannot_start_ends_the_run_with_its_sentence(launch: Launch) -> None:
-    run = launch(PLAIN, "--set=discriminator.channels=[8,8,8,8,8,8]")
+def test_a_service_that_cannot_start_ends_the_run_with_its_sentence(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPIRAL_MAX_STREAMS", "0")
+    run = launch(PLAIN)
     assert run.wait() == 1
-    assert "discriminator.channels: 6 convolutions, each of which halves the picture" in run.text()
+    assert "renderer exited with code 2: its settings are wrong" in run.text()
+    assert "max_streams" in run.text()
     assert_nothing_is_left(run)

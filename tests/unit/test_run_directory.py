@@ -119,6 +119,7 @@ WRONG_ENGINES = {
     "engine.brush=classic/pen": '"brush" is unknown',
     "engine.settings.brush=~nobody-here/pen.myb": "there is no file ",
     "learner.entropy_costs={flug: 0.01}": "['flug'] are no components; this engine has ('flag',",
+    "learner.terms={foo: 1}": "['foo'] not answered by the discriminator; it has ['discriminator']",
     "discriminator.channels=[8, 8, 8, 8, 8, 8]": "6 convolutions, each of which halves the picture, leave nothing",
     "learner.reuse=99": "learner.reuse: input should be less than or equal to 16, but it is 99",
 }
@@ -132,6 +133,15 @@ def test_a_slip_in_a_setting_names_it_and_leaves_no_run(setting: str, tmp_path: 
     assert str(refused.value).startswith(f"--set {setting}: ")
     assert WRONG_ENGINES[setting] in str(refused.value)
     assert not (tmp_path / "runs").exists()
+
+
+def test_no_run_is_made_among_other_files(tmp_path: Path) -> None:
+    (tmp_path / "a" / "pictures").mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"a is no run: it has no config\.yaml, but pictures; choose another name"):
+        open_run(ask(tmp_path, name="a"))
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["pictures"]
+    (tmp_path / "a" / "pictures").rmdir()
+    open_run(ask(tmp_path, name="a")).close()  # an empty folder, or what is left of a start that was killed
 
 
 def test_a_run_that_has_learnt_nothing_may_be_changed_in_everything(tmp_path: Path) -> None:
