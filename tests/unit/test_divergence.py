@@ -95,6 +95,16 @@ def test_single_batches_that_are_not_finite_end_nothing() -> None:
     assert not torch.equal(tensors_of(before, "policy")[0], next(iter(learner.policy.parameters())))
 
 
+def test_what_was_found_sound_before_it_was_saved_is_what_is_gone_back_to() -> None:
+    learner = learner_of()
+    for _ in range(2):
+        learner.learn(batch(), REWARDS)
+    learner.check()
+    saved = learner.state()
+    learner.learn(batch(), np.full((T, B), np.inf, np.float32))
+    assert_same(tensors_of(learner.state(), "policy", "optimiser"), tensors_of(saved, "policy", "optimiser"))
+
+
 def test_weights_that_nothing_can_be_learnt_from_are_found_before_they_are_saved() -> None:
     """Finite they are, and no batch may ever come that would show what they are worth."""
     learner = learner_of(learning_rate=1e12)

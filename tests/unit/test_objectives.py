@@ -18,6 +18,7 @@ from services.discriminator.objectives import BUILDERS, Objective, Pictures, bui
 from services.discriminator.objectives.r1 import R1
 from services.discriminator.objectives.spectral_norm import SpectralNorm
 from services.discriminator.objectives.wgan_gp import WganGp
+from spiral.computing.precision import Precision
 from spiral.configuration.schema import DiscriminatorConfig
 
 Array = NDArray[np.float64]
@@ -302,6 +303,16 @@ def test_what_is_told_of_a_loss_is_its_parts_and_holds_no_graph(objective: Objec
     }[type(objective)]()
     torch.testing.assert_close(loss.total.detach(), total)
     torch.testing.assert_close(terms.get("logistic", logistic), logistic)
+
+
+def test_a_pass_that_any_gradient_is_looked_at_through_is_made_in_float32() -> None:
+    network = build_network(SHAPE, (3, 4), conditional=False, seed=1)
+    batch = pictures()
+    one, other = batch.real.float().requires_grad_(), batch.painted.float()
+    mixed = Pictures(one, other, precision=Precision("bf16"))
+    exact = torch.cat([network(one), network(other)])
+    torch.testing.assert_close(torch.cat(mixed.score(network, one, other)), exact, rtol=1e-5, atol=1e-6)
+    assert not torch.allclose(torch.cat(mixed.score(network, other, other)), exact[3:].repeat(2), rtol=1e-5, atol=1e-6)
 
 
 def test_every_configurable_objective_is_there() -> None:
