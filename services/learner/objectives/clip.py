@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from services.learner.batch import Batch
-from services.learner.returns import Returns, lambda_returns
+from services.learner.objectives.objective import PolicyObjective
 from spiral.configuration.schema import LearnerConfig
-from spiral.policy import Judged
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class Clip(PolicyObjective):
     """−min(r A, clip(r, 1 − ε, 1 + ε) A) with r = π/μ."""
 
-    needs_proximal: ClassVar[bool] = False
     clip: float
     """ε."""
-
-    def returns(
-        self, judged: Judged, bootstrap_value: Tensor, batch: Batch, discount: float, trace_decay: float
-    ) -> Returns:
-        """λ-returns: the clip alone is the correction."""
-        return lambda_returns(
-            batch.rewards, judged.value.detach(), bootstrap_value, discount=discount, trace_decay=trace_decay
-        )
 
     def loss(self, log_prob: Tensor, advantages: Tensor, batch: Batch) -> Tensor:
         """The surrogate."""

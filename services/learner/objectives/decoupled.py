@@ -13,27 +13,18 @@ from torch import Tensor
 
 from services.learner.batch import Batch
 from services.learner.objectives.clip import surrogate
-from services.learner.returns import Returns, lambda_returns
+from services.learner.objectives.objective import PolicyObjective
 from spiral.configuration.schema import LearnerConfig
-from spiral.policy import Judged
 
 
 @dataclass(frozen=True, slots=True)
-class Decoupled:
+class Decoupled(PolicyObjective):
     """−min(ρ̄, π_p/μ) · min(r A, clip(r, 1 − ε, 1 + ε) A) with r = π/π_p, and π_p the policy before the batch."""
 
     needs_proximal: ClassVar[bool] = True
     clip: float
     """ε."""
     rho_bar: float
-
-    def returns(
-        self, judged: Judged, bootstrap_value: Tensor, batch: Batch, discount: float, trace_decay: float
-    ) -> Returns:
-        """λ-returns."""
-        return lambda_returns(
-            batch.rewards, judged.value.detach(), bootstrap_value, discount=discount, trace_decay=trace_decay
-        )
 
     def loss(self, log_prob: Tensor, advantages: Tensor, batch: Batch) -> Tensor:
         """The weighted surrogate."""

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor
 
 from services.learner.batch import Batch
-from services.learner.returns import Returns
+from services.learner.returns import Returns, lambda_returns
 from spiral.policy import Judged
 
 
-class PolicyObjective(Protocol):
+class PolicyObjective(ABC):
     """One of ``learner.off_policy``."""
 
-    needs_proximal: ClassVar[bool]
+    __slots__ = ()
+    needs_proximal: ClassVar[bool] = False
     """Whether ``Batch.proximal_log_prob`` has to be there, which costs a forward pass."""
 
     def returns(
         self, judged: Judged, bootstrap_value: Tensor, batch: Batch, discount: float, trace_decay: float
     ) -> Returns:
-        """Targets and advantages; ``bootstrap_value`` ``[B]`` is the value after the last action."""
-        ...
+        """Targets and advantages, here λ-returns; ``bootstrap_value`` ``[B]`` is the value after the last action."""
+        return lambda_returns(
+            batch.rewards, judged.value.detach(), bootstrap_value, discount=discount, trace_decay=trace_decay
+        )
 
+    @abstractmethod
     def loss(self, log_prob: Tensor, advantages: Tensor, batch: Batch) -> Tensor:
         """The loss of log π(a) ``[T, B]``, a mean over ``[T, B]``; ``advantages`` ``[T, B]`` carry no gradient."""
-        ...

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
 from services.learner.batch import Batch
+from services.learner.objectives.objective import PolicyObjective
 from services.learner.returns import Returns, vtrace
 from spiral.configuration.schema import LearnerConfig
 from spiral.policy import Judged
 
 
 @dataclass(frozen=True, slots=True)
-class VTrace:
+class VTrace(PolicyObjective):
     """−min(ρ̄, π/μ) log π(a) A."""
 
-    needs_proximal: ClassVar[bool] = False
     rho_bar: float
     c_bar: float
 
