@@ -25,6 +25,7 @@ from spiral.runs.dead_end import DeadEnd
 from spiral.runs.directory import Run, name_run
 from spiral.runs.learnt import NOTHING, Learnt, read_learnt
 from spiral.values import strict_json
+from spiral.values.whole_file import replacing
 
 SMALLEST_FREE_BYTES = 64 << 20
 """Checkpoints of the small networks take megabytes and several are kept; below this the next one may not fit."""
@@ -202,12 +203,8 @@ def check_space(path: Path) -> None:
 
 def write(path: Path, text: str) -> None:
     """Replace a file as a whole; a reader never meets half of it."""
-    aside = path.with_name(f".{path.name}.part")
-    with aside.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    with replacing(path) as aside:
+        aside.write_text(text)
 
 
 def _begin_with(run: Run, model: Path | None) -> None:

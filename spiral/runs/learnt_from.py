@@ -6,7 +6,6 @@ The discriminator, which owns the data, stores it at each start and says what di
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -82,10 +81,8 @@ def store(run: Run, data: str, dataset: Dataset, *, learnt: bool) -> str:
         now = now.model_copy(update={"before": (*known.before, earlier) if change else known.before})
     if now != known:
         run.path.mkdir(parents=True, exist_ok=True)
-        with replacing(run.data_file) as aside, aside.open("w", encoding="utf-8") as file:
-            file.write(now.model_dump_json(indent=1) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        with replacing(run.data_file) as aside:
+            aside.write_text(now.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return change
 
 
