@@ -28,7 +28,7 @@ from spiral.kubernetes.transfers import checksums, fetch_file, fetch_folder, lis
 from spiral.kubernetes.workloads import OURS, read_parts, read_workload, set_replicas
 from spiral.outputs import refuse_to_overwrite, remember
 from spiral.runs.directory import Run
-from spiral.runs.manifests import CHECKPOINT_NAME, MANIFEST, read_verified
+from spiral.runs.manifests import CHECKPOINT_NAME, MANIFEST, checkpoints_in, read_verified
 from spiral.values.whole_file import replacing
 from spiral.wire.edges import Service
 
@@ -62,14 +62,10 @@ class Found:
 
 def newest_here(folder: Path) -> Found:
     """The newest checkpoint of a folder, verified; ValueError where there is none or it is damaged."""
-    names = (
-        sorted(path.name for path in folder.iterdir() if CHECKPOINT_NAME.fullmatch(path.name) and path.is_dir())
-        if folder.is_dir()
-        else []
-    )
-    if not names:
+    there = checkpoints_in(folder) if folder.is_dir() else []
+    if not there:
         raise ValueError(f"checkpoint: there is none in {folder}")
-    return verify(folder / names[-1])
+    return verify(there[-1])
 
 
 def verify(path: Path) -> Found:

@@ -28,7 +28,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from spiral.computing.finite import require_finite
-from spiral.runs.manifests import CHECKPOINT_NAME, FORMAT, MANIFEST, parse_json, read_verified
+from spiral.runs.manifests import CHECKPOINT_NAME, FORMAT, MANIFEST, checkpoints_in, parse_json, read_verified
 from spiral.values import strict_json
 
 _GROUP = re.compile(r"[a-z][a-z0-9_-]*")
@@ -136,7 +136,7 @@ class CheckpointStore:
 
     def _whole(self) -> list[Path]:
         """Checkpoints that are not known to be damaged, oldest first."""
-        return [path for path in _checkpoints(self._directory) if path not in self._damaged]
+        return [path for path in checkpoints_in(self._directory) if path not in self._damaged]
 
     def _remove_old(self) -> None:
         """Leave the newest ``keep`` whole ones; failing to remove is no reason to stop."""
@@ -215,11 +215,6 @@ def unpack_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
 
 
-def _checkpoints(directory: Path) -> list[Path]:
-    """Checkpoints there, oldest first; what has such a name and is no folder is none."""
-    return sorted(path for path in directory.iterdir() if CHECKPOINT_NAME.fullmatch(path.name) and path.is_dir())
-
-
 def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
@@ -230,7 +225,7 @@ def _latest(directory: Path, damaged: Callable[[Path], None]) -> Checkpoint | No
     for path in directory.iterdir():
         if CHECKPOINT_NAME.fullmatch(path.name) and not path.is_dir():
             log.warning("%s is no checkpoint, because it is no folder; it is left alone", path)
-    for path in reversed(_checkpoints(directory)):
+    for path in reversed(checkpoints_in(directory)):
         try:
             state, config = _read(path)
         except (OSError, ValueError, KeyError, AttributeError, SafetensorError) as error:

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from spiral.configuration.schema import RunConfig
-from spiral.runs.manifests import CHECKPOINT_NAME, MANIFEST
+from spiral.runs.manifests import MANIFEST, checkpoints_in
 from spiral.values import strict_json
 from spiral.values.whole_file import replacing
 
@@ -42,8 +42,8 @@ class DeadEnd:
 
     def _checkpoint(self) -> str:
         """Digest of the newest checkpoint's manifest, which has those of all its files; empty where there is none."""
-        there = [path for path in self._directory.iterdir() if CHECKPOINT_NAME.fullmatch(path.name) and path.is_dir()]
-        return hashlib.sha256((max(there) / MANIFEST).read_bytes()).hexdigest() if there else ""
+        there = checkpoints_in(self._directory)
+        return hashlib.sha256((there[-1] / MANIFEST).read_bytes()).hexdigest() if there else ""
 
 
 def setting_to_change(sentence: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spiral.runs.manifests import CHECKPOINT_NAME, parse_json, read_verified
+from spiral.runs.manifests import checkpoints_in, parse_json, read_verified
 from spiral.runs.directory import Run
 
 
@@ -31,9 +31,8 @@ NOTHING = Learnt()
 def read_learnt(run: Run) -> Learnt:
     """Counters of the learner's newest whole checkpoint; damaged ones are passed over, as the learner does."""
     folder = run.checkpoints("learner")
-    there = folder.iterdir() if folder.is_dir() else []
-    paths = [path for path in there if CHECKPOINT_NAME.fullmatch(path.name) and path.is_dir()]
-    for path in sorted(paths, reverse=True):
+    paths = checkpoints_in(folder) if folder.is_dir() else []
+    for path in reversed(paths):
         try:
             counters = parse_json(read_verified(path)["counters.json"])
             return Learnt(int(counters["frames"]), int(counters.get("updates", 0)), int(counters.get("held", 0)))

@@ -16,6 +16,11 @@ CHECKPOINT_NAME = re.compile(r"checkpoint-(\d{8})")
 """Name of a checkpoint's directory, with its number."""
 
 
+def checkpoints_in(directory: Path) -> list[Path]:
+    """Checkpoints there, oldest first; what has such a name and is no folder is none."""
+    return sorted(path for path in directory.iterdir() if CHECKPOINT_NAME.fullmatch(path.name) and path.is_dir())
+
+
 def parse_json(content: bytes) -> Any:
     """Plain values; ValueError also where they lie deeper in each other than this interpreter can follow."""
     try:
