@@ -26,6 +26,17 @@ def logging_as_before() -> Iterator[None]:
         root.removeHandler(handler)
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Networks as small as those of tests lose more by sharing work than they win, most of all beside other tests."""
+    import torch  # noqa: PLC0415  (most tests do without)
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A missing part is a reason to skip on a user's machine alone: with CI=true it fails."""

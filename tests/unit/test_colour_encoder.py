@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +19,7 @@ from spiral.evaluation.frechet import frechet_distance, gaussian_of
 DATA = Path(os.environ.get("SPIRAL_DATA", "/nonexistent"))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Threads that spin for each other make a network this small slower where other tests run beside it."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def discs(count: int, seed: int) -> np.ndarray:

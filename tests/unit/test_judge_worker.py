@@ -11,7 +11,6 @@ from pathlib import Path
 
 import grpc
 import pytest
-import torch
 
 from services.discriminator.judge import Judge
 from services.discriminator.judging import build_judge
@@ -32,13 +31,7 @@ PATIENCE_S = 30.0
 CONFIG = config("discriminator.update_first=false", "discriminator.updates_per_batch=2")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Networks as small as these lose more by sharing work than they win."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @dataclass
