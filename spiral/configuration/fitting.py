@@ -15,7 +15,7 @@ def check_components(asked: Iterable[str], names: Sequence[str]) -> None:
 
 
 def check_convolutions(channels: Sequence[int], observation_shape: tuple[int, int, int]) -> None:
-    """ValueError where a view of (H, W, C) is too small for so many convolutions, each of which halves it."""
+    """ValueError where a view of (H, W, C) is too small: each convolution halves it."""
     height, width, _ = observation_shape
     if not channels:
         raise ValueError("discriminator.channels: there is no convolution; at least one is needed")

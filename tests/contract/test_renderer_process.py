@@ -197,7 +197,7 @@ def test_a_renderer_is_started_from_the_environment_alone(tmp_path: Path, monkey
     assert process.wait(PATIENCE_S) == 0
 
 
-# A service of which one call waits for what never comes, deaf to its end, as an engine's that does not come back.
+# A service with one call that never returns and ignores the stop, like an engine that hangs.
 DEAF = """
 import sys, threading
 from spiral.serving import service as serving
