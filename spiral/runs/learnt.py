@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spiral.runs.manifests import checkpoints_in, parse_json, read_verified
 from spiral.runs.directory import Run
+from spiral.runs.manifests import checkpoints_in, parse_json, read_verified
 
 
 @dataclass(frozen=True, slots=True)
