@@ -100,5 +100,5 @@ cluster-up: setup ## the pods of OVERLAY (k8s) as processes of this machine, to 
 
 clean: ## remove what was built here; runs and data stay
 	rm -rf .venv build dist *.egg-info spiral/v1 benchmarks/out $(NODE_RENDERER)/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find spiral services tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find spiral tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 	find spiral -name '*.so' -delete

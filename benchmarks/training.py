@@ -43,9 +43,9 @@ class Training:
         named = {"launcher": self.process}
         for child in self.process.children(recursive=True):
             command = child.cmdline()
-            module = next((word for word in command if word.startswith("services.")), "")
+            module = next((word for word in command if word.startswith("spiral.services.")), "")
             if module:
-                named[module.removeprefix("services.")] = child
+                named[module.removeprefix("spiral.services.")] = child
         return named
 
     def memory_bytes(self) -> int:

@@ -40,7 +40,7 @@ def measure(seconds: float = 5.0) -> dict[str, float]:
     """All keys; each of the two parts takes about ``seconds``."""
     with tempfile.TemporaryDirectory() as folder:
         address = f"unix:{folder}/renderer.sock"
-        command = [sys.executable, "-m", "services.renderer", "--listen", address, "--log-level", "error"]
+        command = [sys.executable, "-m", "spiral.services.renderer", "--listen", address, "--log-level", "error"]
         renderer = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
             rollout_ms, spec = asyncio.run(_rollout(address, seconds))

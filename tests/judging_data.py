@@ -10,14 +10,14 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from services.discriminator.judge import Targets
-from services.discriminator.l2 import L2Judge
-from services.discriminator.measuring import Meter
-from services.discriminator.servicer import Discriminator
-from services.discriminator.worker import Worker
 from spiral.configuration.files import load_config
 from spiral.configuration.schema import RunConfig
 from spiral.datasets import Dataset
+from spiral.services.discriminator.judge import Targets
+from spiral.services.discriminator.l2 import L2Judge
+from spiral.services.discriminator.measuring import Meter
+from spiral.services.discriminator.servicer import Discriminator
+from spiral.services.discriminator.worker import Worker
 from spiral.serving.metrics import new_metrics
 from spiral.v1.discriminator_pb2_grpc import add_DiscriminatorServiceServicer_to_server
 from spiral.wire.guard import Guard

@@ -117,7 +117,7 @@ class Launched:
             command = " ".join(process.info["cmdline"] or [])
             marked = (process.info["environ"] or {}).get(MARK) == self._mark
             if marked and process.info["status"] != psutil.STATUS_ZOMBIE:
-                found |= {name: process for name in SERVICES if f"services.{name} " in command}
+                found |= {name: process for name in SERVICES if f"spiral.services.{name} " in command}
         return found
 
     def until_painting(self) -> None:

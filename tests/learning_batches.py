@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from services.learner.batch import Batch
-from services.learner.unrolls import places
 from spiral.configuration.schema import LearnerConfig
 from spiral.policy import Policy
+from spiral.services.learner.batch import Batch
+from spiral.services.learner.unrolls import places
 from spiral.values.trajectories import Trajectory
 
 

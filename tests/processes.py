@@ -29,7 +29,7 @@ _NUMBERS = itertools.count(os.getpid() * 997)
 
 
 def start(service: str, listen: str, log: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    """Start ``python -m services.<service>`` with its output in ``log``, and wait until it says that it serves."""
+    """Start ``python -m spiral.services.<service>`` with output to ``log``, and wait until it says that it serves."""
     process = launch(service, "--listen", listen, *arguments, log=log)
     with rpc.connect(listen) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
@@ -47,8 +47,8 @@ def start(service: str, listen: str, log: Path, *arguments: str) -> subprocess.P
 
 
 def launch(service: str, *arguments: str, log: Path) -> subprocess.Popen[bytes]:
-    """Start ``python -m services.<service>`` with its output in ``log``."""
-    command: Sequence[str] = (sys.executable, "-m", f"services.{service}", *arguments)
+    """Start ``python -m spiral.services.<service>`` with its output in ``log``."""
+    command: Sequence[str] = (sys.executable, "-m", f"spiral.services.{service}", *arguments)
     with log.open("ab") as out:
         return subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from services.learner.admission import Admission
+from spiral.services.learner.admission import Admission
 from spiral.v1.trajectory_pb2 import ActorMessage, Hello, TrajectoryHeader
 from spiral.values.actions import ActionSpec, Component
 from spiral.values.trajectories import Trajectory, TrajectoryContract

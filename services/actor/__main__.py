@@ -1,37 +1,7 @@
-"""``python -m services.actor``: starts an actor."""
+"""The name that the actor had before it moved into the package: ``python -m spiral.services.actor``."""
 
-from __future__ import annotations
-
-import secrets
+import runpy
 import sys
-from collections.abc import Sequence
 
-from services.actor.acting import run_until_stopped
-from services.actor.options import ActorOptions
-from spiral.computing.threads import compute_with
-from spiral.serving.metrics import new_metrics
-from spiral.serving.options import StartError, run
-from spiral.serving.service import Serving
-
-
-def serve(options: ActorOptions) -> int:
-    """Paint until SIGTERM; the exit code. StartError where something doesn't fit."""
-    compute_with(options.threads)
-    try:
-        config = options.run_config()
-        metrics = new_metrics("actor")
-        with Serving("actor", options, metrics) as serving:
-            serving.start()
-            run_until_stopped(options, config, secrets.randbits(64), metrics, serving)
-    except ValueError as error:
-        raise StartError(str(error)) from error
-    return 0
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Start an actor; the exit code."""
-    return run(ActorOptions, "actor", serve, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+sys.stderr.write("python -m services.actor is python -m spiral.services.actor now\n")
+runpy.run_module("spiral.services.actor", run_name="__main__", alter_sys=True)

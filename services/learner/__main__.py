@@ -1,19 +1,7 @@
-"""Starts the learner: ``python -m services.learner --help``."""
+"""The name that the learner had before it moved into the package: ``python -m spiral.services.learner``."""
 
-from __future__ import annotations
-
+import runpy
 import sys
-from collections.abc import Sequence
 
-from services.learner.options import LearnerOptions
-from services.learner.service import serve
-from spiral.serving.options import run
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until a signal or the run's limit; the exit code."""
-    return run(LearnerOptions, "learner", serve, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+sys.stderr.write("python -m services.learner is python -m spiral.services.learner now\n")
+runpy.run_module("spiral.services.learner", run_name="__main__", alter_sys=True)

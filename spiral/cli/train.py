@@ -107,8 +107,8 @@ def train(
 
     # Read once, when gRPC is imported; its remarks on connections that end would run through the display.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    from services.launcher.composition import Computing  # noqa: PLC0415
-    from services.launcher.training import Wishes, train_run  # noqa: PLC0415
+    from spiral.launcher.composition import Computing  # noqa: PLC0415
+    from spiral.launcher.training import Wishes, train_run  # noqa: PLC0415
 
     return train_run(
         Wishes(

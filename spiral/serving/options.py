@@ -200,7 +200,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser(schema: type[ServiceOptions], service: str) -> argparse.ArgumentParser:
     parser = _Parser(
-        prog=f"python -m services.{service}",
+        prog=f"python -m spiral.services.{service}",
         description=(schema.__doc__ or "") + " Every option --some-name is SPIRAL_SOME_NAME in the environment too.",
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,

@@ -11,19 +11,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from services.actor import acting
-from services.actor.options import ActorOptions
-from services.discriminator import servicer as discriminating
-from services.discriminator.judging import build_judge
-from services.discriminator.measuring import Meter
-from services.discriminator.worker import Worker
-from services.learner import service as learning_service
-from services.learner.options import LearnerOptions
-from services.renderer import servicer as rendering
-from services.renderer.__main__ import ENGINES
-from services.renderer.options import RendererOptions
-from services.renderer.overruns import Overruns
-from services.renderer.streams import Streams
 from spiral.configuration.files import load_config
 from spiral.conformance.actor.subject import ActorTarget
 from spiral.conformance.discriminator.subject import DiscriminatorTarget
@@ -35,6 +22,19 @@ from spiral.datasets import Dataset
 from spiral.runs.checkpoints import raise_generation
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
+from spiral.services.actor import acting
+from spiral.services.actor.options import ActorOptions
+from spiral.services.discriminator import servicer as discriminating
+from spiral.services.discriminator.judging import build_judge
+from spiral.services.discriminator.measuring import Meter
+from spiral.services.discriminator.worker import Worker
+from spiral.services.learner import service as learning_service
+from spiral.services.learner.options import LearnerOptions
+from spiral.services.renderer import servicer as rendering
+from spiral.services.renderer.__main__ import ENGINES
+from spiral.services.renderer.options import RendererOptions
+from spiral.services.renderer.overruns import Overruns
+from spiral.services.renderer.streams import Streams
 from spiral.serving.metrics import new_metrics
 from spiral.serving.options import ServiceOptions
 from spiral.serving.service import Serving

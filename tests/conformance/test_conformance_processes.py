@@ -70,7 +70,7 @@ def _curve(certificates: Path, service: Service) -> list[str]:
 )
 def test_ours_passes(service: Service, kind: str, tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}" if kind in {"tcp", "tls"} else f"unix:{tmp_path}/t"
-    command = [sys.executable, "-m", f"services.{service}", *TARGET[service]]
+    command = [sys.executable, "-m", f"spiral.services.{service}", *TARGET[service]]
     suite = [f"--target={address}", "--level=extended", "--load", *SUITE[service]]
     if service == "discriminator":
         command.append(f"--run-dir={tmp_path}/run")

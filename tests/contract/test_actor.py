@@ -20,19 +20,19 @@ import torch
 import zmq
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.actor.__main__ import main
-from services.actor.streams import Renderers
-from services.actor.targets import Targets
-from services.actor.waiting import Waits
-from services.learner.admission import Admission
-from services.learner.ingest import Arrived, Ingest
-from services.learner.publisher import LearnerServicer, WeightsPublisher
 from spiral.configuration.files import load_config
 from spiral.configuration.schema import RunConfig
 from spiral.datasets import load
 from spiral.engines import create
 from spiral.policy import build_policy
 from spiral.policy.weights import dump_weights
+from spiral.services.actor.__main__ import main
+from spiral.services.actor.streams import Renderers
+from spiral.services.actor.targets import Targets
+from spiral.services.actor.waiting import Waits
+from spiral.services.learner.admission import Admission
+from spiral.services.learner.ingest import Arrived, Ingest
+from spiral.services.learner.publisher import LearnerServicer, WeightsPublisher
 from spiral.serving.metrics import Metrics, new_metrics
 from spiral.v1 import info_pb2, info_pb2_grpc, learner_pb2_grpc
 from spiral.values.trajectories import TrajectoryContract

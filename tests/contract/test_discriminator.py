@@ -18,10 +18,10 @@ import pytest
 from numpy.typing import NDArray
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.discriminator.__main__ import main
 from spiral.configuration.files import load_config
 from spiral.datasets import load
 from spiral.runs.checkpoints import CheckpointStore, read_latest
+from spiral.services.discriminator.__main__ import main
 from spiral.v1 import discriminator_pb2 as pb
 from spiral.v1 import info_pb2, info_pb2_grpc
 from spiral.v1.discriminator_pb2_grpc import DiscriminatorServiceStub

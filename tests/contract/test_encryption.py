@@ -13,9 +13,9 @@ import zmq
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from pydantic import ValidationError
 
-from services.actor.options import ActorOptions
-from services.learner.options import LearnerOptions
-from services.renderer.options import RendererOptions
+from spiral.services.actor.options import ActorOptions
+from spiral.services.learner.options import LearnerOptions
+from spiral.services.renderer.options import RendererOptions
 from spiral.wire import rpc, sockets
 from spiral.wire.certificates import issue, make_authority, write_set
 from spiral.wire.curve import Keys, gatekeeper

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from services.learner.__main__ import main
 from spiral.configuration.files import load_config
 from spiral.engines import create
 from spiral.engines.description import EngineDescription
 from spiral.runs.directory import Run
+from spiral.services.learner.__main__ import main
 from spiral.v1 import info_pb2, info_pb2_grpc
 from spiral.wire import rpc
 from tests.processes import PATIENCE_S, start, until

@@ -9,7 +9,7 @@ from pathlib import Path
 import zmq
 import zmq.asyncio
 
-from services.actor.link import EVENTS, Arrival, Link
+from spiral.services.actor.link import EVENTS, Arrival, Link
 from spiral.wire import sockets
 from tests.processes import PATIENCE_S
 

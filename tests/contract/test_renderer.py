@@ -19,10 +19,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.renderer.overruns import Overruns
-from services.renderer.servicer import Renderer
-from services.renderer.streams import Streams
 from spiral.engines import create
+from spiral.services.renderer.overruns import Overruns
+from spiral.services.renderer.servicer import Renderer
+from spiral.services.renderer.streams import Streams
 from spiral.serving.metrics import CATALOGUE, new_metrics
 from spiral.v1 import info_pb2, info_pb2_grpc, program_pb2, renderer_pb2, renderer_pb2_grpc, tensor_pb2
 from spiral.v1.renderer_pb2 import OpenCanvases, RenderRequest, ResetCanvases, RolloutRequest, StepCanvases
@@ -392,5 +392,5 @@ def test_a_stream_whose_caller_is_silent_is_ended_and_its_place_is_free(
 
 
 def test_the_renderer_needs_no_torch() -> None:
-    code = "import sys, services.renderer.__main__; sys.exit('torch' in sys.modules)"
+    code = "import sys, spiral.services.renderer.__main__; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -28,7 +28,7 @@ SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.Health
 PARENT = """
 import os, subprocess, sys, threading
 reading, writing = os.pipe()
-command = [sys.executable, "-m", "services.renderer", "--listen", sys.argv[1], "--parent-pipe", str(reading)]
+command = [sys.executable, "-m", "spiral.services.renderer", "--listen", sys.argv[1], "--parent-pipe", str(reading)]
 child = subprocess.Popen(command, pass_fds=[reading], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 print(child.pid, flush=True)
 threading.Event().wait()
@@ -50,7 +50,7 @@ def renderer(address: str, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def fail_to_start(*arguments: str, **environment: str) -> str:
     """What a renderer says that exits with 2."""
-    command = [sys.executable, "-m", "services.renderer", *arguments]
+    command = [sys.executable, "-m", "spiral.services.renderer", *arguments]
     ended = subprocess.run(
         command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=PATIENCE_S, check=False
     )

@@ -11,10 +11,10 @@ import pytest
 from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-from services.actor.targets import Targets
-from services.actor.waiting import Waits
-from services.actor.weights import WeightsClient, WeightsError
-from services.learner.publisher import LearnerServicer, WeightsPublisher
+from spiral.services.actor.targets import Targets
+from spiral.services.actor.waiting import Waits
+from spiral.services.actor.weights import WeightsClient, WeightsError
+from spiral.services.learner.publisher import LearnerServicer, WeightsPublisher
 from spiral.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
 from spiral.values.versions import Version
 from spiral.wire.guard import Guard

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import zmq.asyncio
 
-from services.actor.link import EVENTS
-from services.actor.shipper import Shipper
-from services.actor.shipping import Fate, Shipping
-from services.actor.waiting import Waits
-from services.learner.admission import Admission
+from spiral.services.actor.link import EVENTS
+from spiral.services.actor.shipper import Shipper
+from spiral.services.actor.shipping import Fate, Shipping
+from spiral.services.actor.waiting import Waits
+from spiral.services.learner.admission import Admission
 from spiral.values.versions import Version
 from spiral.wire import sockets
 from spiral.wire.info import Info

@@ -10,12 +10,12 @@ from contextlib import nullcontext
 import pytest
 from grpc_health.v1 import health_pb2_grpc
 
-from services.actor.streams import Renderers
-from services.actor.waiting import Waits
-from services.renderer.overruns import Overruns
-from services.renderer.servicer import Renderer
-from services.renderer.streams import Streams
 from spiral.configuration.files import load_config
+from spiral.services.actor.streams import Renderers
+from spiral.services.actor.waiting import Waits
+from spiral.services.renderer.overruns import Overruns
+from spiral.services.renderer.servicer import Renderer
+from spiral.services.renderer.streams import Streams
 from spiral.serving.metrics import new_metrics
 from spiral.v1.renderer_pb2_grpc import add_RendererServiceServicer_to_server
 from spiral.wire.guard import Guard

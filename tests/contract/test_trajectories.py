@@ -17,9 +17,9 @@ import zmq.asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.learner import scoring
-from services.learner.ingest import Ingest
-from services.learner.scoring import Scorer
+from spiral.services.learner import scoring
+from spiral.services.learner.ingest import Ingest
+from spiral.services.learner.scoring import Scorer
 from spiral.serving.metrics import new_metrics
 from spiral.v1.trajectory_pb2 import (
     REASON_NO_HELLO,

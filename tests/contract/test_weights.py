@@ -13,13 +13,13 @@ import grpc
 import pytest
 import torch
 
-from services.actor.shipping import ContractError
-from services.actor.waiting import Waits
-from services.actor.weights import CurrentPolicy, WeightsClient, WeightsError
-from services.learner.publisher import LearnerServicer, WeightsPublisher
 from spiral.configuration.schema import PolicyConfig
 from spiral.policy import Policy, build_policy
 from spiral.policy.weights import dump_weights
+from spiral.services.actor.shipping import ContractError
+from spiral.services.actor.waiting import Waits
+from spiral.services.actor.weights import CurrentPolicy, WeightsClient, WeightsError
+from spiral.services.learner.publisher import LearnerServicer, WeightsPublisher
 from spiral.v1 import learner_pb2_grpc
 from spiral.v1.learner_pb2 import GetWeightsRequest, GetWeightsResponse, WeightsHeader
 from spiral.values.versions import Version

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from services.launcher.lockstep import Lockstep, deterministic
 from spiral.configuration.files import load_config
 from spiral.evaluation import mse
+from spiral.launcher.lockstep import Lockstep, deterministic
 from spiral.runs.checkpoints import read_latest
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
@@ -87,7 +87,7 @@ def test_every_kind_of_judge_and_agent_learns_from_targets(tmp_path: Path, kind:
 
 
 def test_terms_are_weighted_as_configured_and_shown(tmp_path: Path) -> None:
-    from services.learner.telling import Teller  # noqa: PLC0415  (the only test here that needs the service's parts)
+    from spiral.services.learner.telling import Teller  # noqa: PLC0415  (the only test here that needs the service's parts)
 
     with deterministic(threads=1):
         lockstep = small_lockstep(tmp_path, "run", *KINDS["several terms"])

@@ -15,9 +15,9 @@ import pytest
 import torch
 from PIL import Image
 
-from services.launcher.lockstep import Lockstep, deterministic, run_lockstep
 from spiral.configuration.files import load_config
 from spiral.configuration.schema import RunConfig
+from spiral.launcher.lockstep import Lockstep, deterministic, run_lockstep
 from spiral.runs.checkpoints import CheckpointError, CheckpointStore
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits

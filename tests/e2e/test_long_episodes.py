@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from services.launcher.lockstep import Lockstep, deterministic, run_lockstep
 from spiral.configuration.files import load_config
 from spiral.engines.programs import Program, render
+from spiral.launcher.lockstep import Lockstep, deterministic, run_lockstep
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
 from tests.launched import SMALL, Launched

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from services.launcher.lockstep import Lockstep, deterministic
 from spiral.configuration.files import load_config, preset_names
+from spiral.launcher.lockstep import Lockstep, deterministic
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
 from spiral.values.trajectories import even_unroll

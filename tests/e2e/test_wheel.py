@@ -19,10 +19,20 @@ BUILD_REQUIREMENTS = ("setuptools", "grpc_tools", "mypy_protobuf", "cffi", "pip"
 PROGRAM = """
 import sys
 import numpy as np
-import spiral, spiral.v1.renderer_pb2, spiral.v1.renderer_pb2_grpc, services.renderer
-assert all(module.__file__.startswith(sys.argv[1]) for module in (spiral, spiral.v1.renderer_pb2, services.renderer))
+import spiral, spiral.services.renderer, spiral.v1.renderer_pb2, spiral.v1.renderer_pb2_grpc
+found = (spiral, spiral.services.renderer, spiral.v1.renderer_pb2)
+assert all(module.__file__.startswith(sys.argv[1]) for module in found)
 picture = spiral.render(spiral.Program(engine="mypaint", settings={}, actions=np.array([[1, 900, 40, 2, 6]])))
 print(picture.shape, int(picture.min()))
+"""
+
+BESIDE = """
+import importlib, sys
+import services
+for name in ("renderer", "actor", "learner", "discriminator"):
+    importlib.import_module(f"spiral.services.{name}.__main__")
+assert {name for name in sys.modules if name.split(".")[0] == "services"} == {"services"}
+print(services.OWNER)
 """
 
 MODELS = f"""
@@ -41,7 +51,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = tmp_path_factory.mktemp("source") / "spiral"
     # What a clone holds: nothing that was built, so that the build cannot lean on it.
     built = shutil.ignore_patterns("*.so", "__pycache__")
-    for folder in ("protos", "services", "spiral"):
+    for folder in ("protos", "spiral"):
         shutil.copytree(ROOT / folder, source / folder, ignore=built)
     shutil.rmtree(source / "spiral" / "v1", ignore_errors=True)
     for file in ROOT.iterdir():
@@ -55,10 +65,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def test_only_the_two_packages_are_at_the_top(wheel: Path) -> None:
+def test_one_name_is_at_the_top(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"spiral", "services"}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"spiral"}
     for path in ROOT.glob("protos/spiral/v1/*.proto"):
         assert f"spiral/v1/{path.stem}_pb2.py" in names
         assert f"spiral/v1/{path.stem}_pb2.pyi" in names
@@ -86,6 +96,13 @@ def test_a_wheel_paints_outside_the_checkout(wheel: Path, tmp_path: Path) -> Non
     said = _run(PROGRAM, wheel, tmp_path)
     assert said.startswith("(1, 64, 64, 1) "), said
     assert int(said.split(")")[1]) < 128
+
+
+def test_it_leaves_the_name_services_to_others(wheel: Path, tmp_path: Path) -> None:
+    theirs = tmp_path / "site" / "services"
+    theirs.mkdir(parents=True)
+    (theirs / "__init__.py").write_text('OWNER = "another distribution"\n')
+    assert _run(BESIDE, wheel, tmp_path) == "another distribution\n"
 
 
 def test_every_model_of_a_wheel_paints(wheel: Path, tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ import zipfile
 import numpy as np
 import torch
 
-from services.learner.publisher import Weights, _encode
 from spiral.engines.programs import Program
 from spiral.policy.weights import dump_weights
+from spiral.services.learner.publisher import Weights, _encode
 from spiral.v1.renderer_pb2 import DescribeEngineResponse
 from spiral.v1.trajectory_pb2 import (
     ActorMessage,

@@ -21,13 +21,13 @@ from pathlib import Path
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from services.actor.shipping import ContractError, Shipping
-from services.actor.weights import WeightsError, assemble
 from spiral.datasets.arrays import map_array, read_arrays
 from spiral.datasets.idx import read_idx
 from spiral.engines.programs import Program
 from spiral.policy.weights import parse_weights
 from spiral.runs.checkpoints import CheckpointError, read_latest
+from spiral.services.actor.shipping import ContractError, Shipping
+from spiral.services.actor.weights import WeightsError, assemble
 from spiral.v1.learner_pb2 import GetWeightsResponse
 from spiral.v1.renderer_pb2 import DescribeEngineResponse
 from spiral.v1.tensor_pb2 import Tensor

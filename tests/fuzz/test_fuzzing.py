@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.actor.weights import WeightsError, assemble
 from spiral.datasets.arrays import read_arrays
 from spiral.runs.checkpoints import CheckpointError, read_latest
+from spiral.services.actor.weights import WeightsError, assemble
 from spiral.v1.learner_pb2 import GetWeightsResponse, WeightsHeader
 from tests.fuzz import corpus
 from tests.fuzz.targets import TARGETS, Target, check

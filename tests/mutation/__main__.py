@@ -44,12 +44,15 @@ LEARNER = [
     "unrolls",
 ]
 MODULES = [
-    *(f"services/learner/{name}.py" for name in LEARNER),
-    *(f"services/learner/objectives/{name}.py" for name in ("clip", "decoupled", "uncorrected", "vtrace")),
-    *(f"services/discriminator/objectives/{name}.py" for name in ("objective", "r1", "spectral_norm", "wgan_gp")),
+    *(f"spiral/services/learner/{name}.py" for name in LEARNER),
+    *(f"spiral/services/learner/objectives/{name}.py" for name in ("clip", "decoupled", "uncorrected", "vtrace")),
+    *(
+        f"spiral/services/discriminator/objectives/{name}.py"
+        for name in ("objective", "r1", "spectral_norm", "wgan_gp")
+    ),
     *(f"spiral/policy/{name}.py" for name in ("categorical", "glimpse", "interface", "sight")),
 ]
-PACKAGES = ("services.learner.", "services.discriminator.objectives.", "spiral.policy.", "tests.")
+PACKAGES = ("spiral.services.learner.", "spiral.services.discriminator.objectives.", "spiral.policy.", "tests.")
 """An import is followed through these."""
 UNTRIED = "not tried"
 CPU_S, WALL_S = 240, 1200

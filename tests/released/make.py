@@ -17,11 +17,11 @@ from threading import Event
 import numpy as np
 import safetensors.torch
 
-from services.launcher.lockstep import run_lockstep
 from spiral.configuration.files import load_config, preset_names
 from spiral.configuration.schema import RunConfig
 from spiral.engines import create
 from spiral.engines.programs import Program, render
+from spiral.launcher.lockstep import run_lockstep
 from spiral.runs.checkpoints import CheckpointStore, State
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits

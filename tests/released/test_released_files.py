@@ -17,9 +17,9 @@ import safetensors
 import yaml
 from numpy.typing import NDArray
 
-from services.launcher.lockstep import run_lockstep
 from spiral.configuration.files import load_config
 from spiral.engines.programs import Program, render
+from spiral.launcher.lockstep import run_lockstep
 from spiral.runs.checkpoints import CheckpointStore
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits

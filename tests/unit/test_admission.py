@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from services.learner.admission import Admission, Decision, Reply
-from services.learner.duplicates import AcceptedSequences
+from spiral.services.learner.admission import Admission, Decision, Reply
+from spiral.services.learner.duplicates import AcceptedSequences
 from spiral.v1.trajectory_pb2 import (
     VERDICT_ACCEPTED,
     VERDICT_DUPLICATE,

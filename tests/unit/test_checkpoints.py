@@ -13,7 +13,6 @@ import pytest
 import torch
 from torch import nn
 
-from services.learner.run import LearningRun
 from spiral.configuration.files import load_config
 from spiral.engines import create
 from spiral.engines.description import EngineDescription
@@ -30,6 +29,7 @@ from spiral.runs.checkpoints import (
 )
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
+from spiral.services.learner.run import LearningRun
 
 
 def state_of(value: int, size: int = 3) -> State:

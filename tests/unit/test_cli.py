@@ -300,7 +300,7 @@ def test_a_disk_that_takes_no_more_is_a_sentence_and_leaves_what_was_there(
     "call",
     [
         "from spiral.cli.main import main; main(['version'])",
-        "from services.renderer.__main__ import main; main(['--listen=nowhere'])",
+        "from spiral.services.renderer.__main__ import main; main(['--listen=nowhere'])",
     ],
     ids=["spiral", "a service"],
 )

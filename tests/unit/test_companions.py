@@ -8,10 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.learner.companions import against_companions, companions_of, shuffled
-from services.learner.learning import PolicyLearner
 from spiral.configuration.schema import LearnerConfig
 from spiral.policy.rollouts import Painter
+from spiral.services.learner.companions import against_companions, companions_of, shuffled
+from spiral.services.learner.learning import PolicyLearner
 from spiral.values.trajectories import Trajectory
 from tests.policies import policy_of, spec_of
 

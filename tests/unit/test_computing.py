@@ -8,8 +8,8 @@ from threading import Thread
 import pytest
 import torch
 
-from services.launcher.lockstep import deterministic
 from spiral.computing.threads import compute_with, flush_denormals
+from spiral.launcher.lockstep import deterministic
 
 
 @pytest.fixture

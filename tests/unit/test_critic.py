@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from services.discriminator import network as network_module
-from services.discriminator.network import Critic, build_network, to_input
+from spiral.services.discriminator import network as network_module
+from spiral.services.discriminator.network import Critic, build_network, to_input
 from tests.judging_data import observations
 
 

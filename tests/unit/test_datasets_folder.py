@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from services.launcher.data_check import check_data
 from spiral.cli.main import main
 from spiral.configuration.files import load_config
 from spiral.datasets import get, load
 from spiral.datasets.folder import read_picture
+from spiral.launcher.data_check import check_data
 
 
 def fill(folder: Path, count: int = 60, size: tuple[int, int] = (40, 32), seed: int = 0) -> Path:

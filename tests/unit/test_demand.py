@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.learner.telling import MOST_IDLE, demand
+from spiral.services.learner.telling import MOST_IDLE, demand
 
 
 @pytest.mark.parametrize(

@@ -13,18 +13,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from services.discriminator.judging import LearnedJudge, build_judge
-from services.launcher.lockstep import run_lockstep
-from services.learner.learning import PolicyLearner
 from spiral.computing.divergence import DivergedError
 from spiral.computing.saturation import WARN_S, Saturation, SaturationWarnings
 from spiral.configuration.files import load_config
 from spiral.configuration.schema import LearnerConfig
+from spiral.launcher.lockstep import run_lockstep
 from spiral.policy.weights import load_weights
 from spiral.runs.checkpoints import CheckpointError, CheckpointStore, State, read_latest
 from spiral.runs.dead_end import DeadEnd, setting_to_change
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
+from spiral.services.discriminator.judging import LearnedJudge, build_judge
+from spiral.services.learner.learning import PolicyLearner
 from spiral.values import strict_json
 from spiral.values.trajectories import Trajectory
 from tests.judging_data import SHAPE, config, dataset, observations

@@ -8,9 +8,9 @@ from threading import Event
 import pytest
 from PIL import Image
 
-from services.launcher.ending import Ending, make_ending
-from services.launcher.shipped import paint_in_process
 from spiral import pictures
+from spiral.launcher.ending import Ending, make_ending
+from spiral.launcher.shipped import paint_in_process
 from spiral.runs.checkpoints import CheckpointStore, State
 from spiral.runs.directory import Run
 from tests.trained_run import make_trained_run

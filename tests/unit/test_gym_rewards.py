@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.discriminator.judge import Judge
-from services.discriminator.judging import build_judge
-from services.discriminator.measuring import Meter
-from services.discriminator.servicer import Discriminator
-from services.discriminator.worker import Worker
 from spiral.configuration.schema import RunConfig
 from spiral.gym import MyPaintEnv, MyPaintVectorEnv
+from spiral.services.discriminator.judge import Judge
+from spiral.services.discriminator.judging import build_judge
+from spiral.services.discriminator.measuring import Meter
+from spiral.services.discriminator.servicer import Discriminator
+from spiral.services.discriminator.worker import Worker
 from spiral.serving.metrics import new_metrics
 from spiral.v1.discriminator_pb2_grpc import add_DiscriminatorServiceServicer_to_server
 from spiral.wire.guard import Guard

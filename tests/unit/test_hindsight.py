@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from services.learner.hindsight import judge_twice
-from services.learner.learning import PolicyLearner
 from spiral.configuration.schema import LearnerConfig
 from spiral.policy import Policy
 from spiral.policy.rollouts import Painter
+from spiral.services.learner.hindsight import judge_twice
+from spiral.services.learner.learning import PolicyLearner
 from spiral.values.trajectories import Trajectory
 from tests.learning_batches import batch_of
 from tests.policies import NETWORKS, policy_of, spec_of

@@ -36,5 +36,5 @@ def test_torch_is_installed_by_the_same_stage_in_every_image_that_has_it(service
 @pytest.mark.parametrize("service", ["renderer", "actor", "learner", "discriminator"])
 def test_an_image_runs_its_own_service_without_rights(service: str) -> None:
     final = stages(service)[FINAL]
-    assert final.splitlines()[-1] == f'ENTRYPOINT ["tini", "--", "python", "-m", "services.{service}"]'
+    assert final.splitlines()[-1] == f'ENTRYPOINT ["tini", "--", "python", "-m", "spiral.services.{service}"]'
     assert "\nUSER 10001:10001\n" in final

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.launcher.brush_report import report_brush
-from services.learner.figures import border_figures
-from services.learner.unrolls import places
 from spiral.configuration.files import load_config
 from spiral.engines import create
 from spiral.engines.description import EngineDescription
 from spiral.engines.ink import leaves_ink
+from spiral.launcher.brush_report import report_brush
 from spiral.runs.directory import Run
+from spiral.services.learner.figures import border_figures
+from spiral.services.learner.unrolls import places
 from spiral.values.trajectories import Trajectory
 
 BLANK = "deevad/spray"

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from services.discriminator.distances import DISTANCES
-from services.discriminator.judge import Judge, Scores, Targets
-from services.discriminator.judging import LearnedJudge, build_judge
-from services.discriminator.network import Critic, build_network, to_input
-from services.discriminator.objectives import Loss, Pictures
-from services.discriminator.statistics import RunningStatistics
 from spiral.configuration.schema import RunConfig
+from spiral.services.discriminator.distances import DISTANCES
+from spiral.services.discriminator.judge import Judge, Scores, Targets
+from spiral.services.discriminator.judging import LearnedJudge, build_judge
+from spiral.services.discriminator.network import Critic, build_network, to_input
+from spiral.services.discriminator.objectives import Loss, Pictures
+from spiral.services.discriminator.statistics import RunningStatistics
 from spiral.values.versions import Version
 from tests.judging_data import SHAPE, config, dataset, observations, targets
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.discriminator.judge import Judge
-from services.discriminator.judging import build_judge
 from spiral.configuration.schema import RunConfig
+from spiral.services.discriminator.judge import Judge
+from spiral.services.discriminator.judging import build_judge
 from tests.judging_data import SHAPE, config, dataset, observations, targets
 
 UNCONDITIONAL = config()

@@ -12,12 +12,12 @@ from pathlib import Path
 import grpc
 import pytest
 
-from services.discriminator.judge import Judge
-from services.discriminator.judging import build_judge
-from services.discriminator.measuring import Meter
-from services.discriminator.servicer import Discriminator
-from services.discriminator.worker import BusyError, ClosedError, Worker
 from spiral.runs.checkpoints import CheckpointError
+from spiral.services.discriminator.judge import Judge
+from spiral.services.discriminator.judging import build_judge
+from spiral.services.discriminator.measuring import Meter
+from spiral.services.discriminator.servicer import Discriminator
+from spiral.services.discriminator.worker import BusyError, ClosedError, Worker
 from spiral.serving.metrics import new_metrics
 from spiral.v1 import discriminator_pb2 as pb
 from spiral.v1.discriminator_pb2_grpc import DiscriminatorServiceStub, add_DiscriminatorServiceServicer_to_server

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from services.learner.learning import PolicyLearner
-from services.learner.optimising import clip_gradient
-from services.learner.progress import Progress
 from spiral.configuration.schema import LearnerConfig
 from spiral.policy import Policy, build_policy, paper
 from spiral.runs.checkpoints import pack_optimiser
+from spiral.services.learner.learning import PolicyLearner
+from spiral.services.learner.optimising import clip_gradient
+from spiral.services.learner.progress import Progress
 from spiral.values.trajectories import Trajectory, last_start
 from tests.policies import as_if_learnt, config_of, spec_of
 from tests.second_writing import SecondWriting, episodes_of, judge

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 import yaml
 
-from services.launcher.configuration import Request
-from services.launcher.data_check import DataNews
-from services.launcher.run_directory import OpenRun, open_run
 from spiral.cli.main import main
 from spiral.configuration.changes import check_goes_on
 from spiral.configuration.files import load_config
 from spiral.configuration.schema import RunConfig
 from spiral.datasets import load
 from spiral.engines.mypaint.brushes import find_brush
+from spiral.launcher.configuration import Request
+from spiral.launcher.data_check import DataNews
+from spiral.launcher.run_directory import OpenRun, open_run
 from spiral.models import read_card
 from spiral.models.trained import load_model, load_trained
 from spiral.runs import learnt_from

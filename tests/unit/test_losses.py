@@ -7,10 +7,10 @@ import math
 import numpy as np
 import torch
 
-from services.learner.losses import entropy_bonus, value_loss
-from services.learner.objectives.clip import clipped_surrogate_loss
-from services.learner.objectives.decoupled import decoupled_surrogate_loss
-from services.learner.objectives.vtrace import policy_gradient_loss
+from spiral.services.learner.losses import entropy_bonus, value_loss
+from spiral.services.learner.objectives.clip import clipped_surrogate_loss
+from spiral.services.learner.objectives.decoupled import decoupled_surrogate_loss
+from spiral.services.learner.objectives.vtrace import policy_gradient_loss
 
 rng = np.random.default_rng(1)
 T, B, K = 4, 3, 2

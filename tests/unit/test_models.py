@@ -10,8 +10,6 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from services.discriminator.beginning import begin
-from services.discriminator.judging import build_judge
 from spiral.cli.main import main
 from spiral.configuration.files import load_config
 from spiral.datasets import Dataset
@@ -19,6 +17,8 @@ from spiral.models import CARD, POLICY, find_discriminator, find_model, read_car
 from spiral.models.trained import load_model, load_trained
 from spiral.runs.checkpoints import read_latest
 from spiral.runs.directory import Run
+from spiral.services.discriminator.beginning import begin
+from spiral.services.discriminator.judging import build_judge
 from tests.shipped_models import darkest
 from tests.trained_run import make_trained_run
 
@@ -26,7 +26,7 @@ from tests.trained_run import make_trained_run
 @pytest.fixture
 def _nothing_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """A demo begins with what the models that ship paint, in a process of its own; here that would be seconds each."""
-    monkeypatch.setattr("services.launcher.shipped.SHOWN", ())
+    monkeypatch.setattr("spiral.launcher.shipped.SHOWN", ())
 
 
 def _export(run: Run, folder: Path) -> list[str]:

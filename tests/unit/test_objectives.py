@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from services.discriminator.masks import Kind, draw_masks
-from services.discriminator.network import Critic, build_network
-from services.discriminator.objectives import BUILDERS, Objective, Pictures, build_objective
-from services.discriminator.objectives.r1 import R1
-from services.discriminator.objectives.spectral_norm import SpectralNorm
-from services.discriminator.objectives.wgan_gp import WganGp
 from spiral.computing.precision import Precision
 from spiral.configuration.schema import DiscriminatorConfig
+from spiral.services.discriminator.masks import Kind, draw_masks
+from spiral.services.discriminator.network import Critic, build_network
+from spiral.services.discriminator.objectives import BUILDERS, Objective, Pictures, build_objective
+from spiral.services.discriminator.objectives.r1 import R1
+from spiral.services.discriminator.objectives.spectral_norm import SpectralNorm
+from spiral.services.discriminator.objectives.wgan_gp import WganGp
 
 Array = NDArray[np.float64]
 SHAPE = (8, 8, 1)

@@ -6,8 +6,8 @@ import grpc
 import numpy as np
 import pytest
 
-from services.renderer.overruns import STUCK_S, Overruns
 from spiral.engines import Canvases, create
+from spiral.services.renderer.overruns import STUCK_S, Overruns
 from spiral.wire.guard import StatusError
 
 

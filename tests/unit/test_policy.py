@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from services.learner.learning import PolicyLearner
 from spiral.configuration.schema import LearnerConfig, PolicyConfig
 from spiral.policy import Inputs, Policy, build_policy
 from spiral.policy.categorical import log_prob_and_entropy
 from spiral.policy.paper import FEATURES
 from spiral.policy.rollouts import Painter
+from spiral.services.learner.learning import PolicyLearner
 from spiral.values.actions import ActionSpec, Component
 from spiral.values.trajectories import Trajectory
 from tests.learning_batches import batch_of

@@ -11,14 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from services.discriminator.judge import Judge
-from services.discriminator.judging import build_judge
-from services.discriminator.measured import judging_step
-from services.discriminator.network import build_network
-from services.discriminator.objectives import Pictures, build_objective
-from services.learner.learning import PolicyLearner
-from services.learner.measured import learning_step
-from services.learner.run import LearningRun
 from spiral.computing.divergence import DivergedError
 from spiral.computing.precision import FP32, MARGIN, Precision, Step, settle
 from spiral.configuration.files import load_config
@@ -29,6 +21,14 @@ from spiral.policy import build_policy
 from spiral.policy.categorical import log_prob_and_entropy
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
+from spiral.services.discriminator.judge import Judge
+from spiral.services.discriminator.judging import build_judge
+from spiral.services.discriminator.measured import judging_step
+from spiral.services.discriminator.network import build_network
+from spiral.services.discriminator.objectives import Pictures, build_objective
+from spiral.services.learner.learning import PolicyLearner
+from spiral.services.learner.measured import learning_step
+from spiral.services.learner.run import LearningRun
 from spiral.values.trajectories import Trajectory, TrajectoryContract
 from tests.judging_data import SHAPE, dataset, observations
 

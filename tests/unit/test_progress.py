@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from services.launcher.display import LineDisplay, LiveDisplay, clock, sparkline
-from services.launcher.progress import Progress, ServiceProgress, Tracker, from_record
-from services.launcher.scrape import Reading, Readings, parse_page, read
 from spiral.configuration.schema import LearnerConfig
+from spiral.launcher.display import LineDisplay, LiveDisplay, clock, sparkline
+from spiral.launcher.progress import Progress, ServiceProgress, Tracker, from_record
+from spiral.launcher.scrape import Reading, Readings, parse_page, read
 from spiral.runs.learnt import Learnt
 from spiral.runs.limits import Limits
 from spiral.serving.metrics import MetricsPage, new_metrics

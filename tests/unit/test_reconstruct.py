@@ -11,12 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
-from services.launcher.lockstep import Lockstep, deterministic
 from spiral.cli.main import main
 from spiral.configuration.files import load_config
 from spiral.datasets import load
 from spiral.engines.programs import Program, render
 from spiral.evaluation import mse
+from spiral.launcher.lockstep import Lockstep, deterministic
 from spiral.models.trained import load_trained
 from spiral.reconstruction.attempts import read_target
 from spiral.runs.directory import Run

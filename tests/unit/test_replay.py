@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from services.discriminator.replay import ReplayBuffer
+from spiral.services.discriminator.replay import ReplayBuffer
 
 
 def batch(first: int, count: int) -> NDArray[np.uint8]:

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from services.learner.rewards import (
+from spiral.configuration.schema import LearnerConfig
+from spiral.services.learner.rewards import (
     RunningDeviation,
     blank_penalties,
     combine_terms,
@@ -16,8 +17,7 @@ from services.learner.rewards import (
     score_differences,
     stroke_penalties,
 )
-from services.learner.unrolls import Places, places
-from spiral.configuration.schema import LearnerConfig
+from spiral.services.learner.unrolls import Places, places
 from spiral.values.actions import ActionSpec, Component
 from spiral.values.trajectories import Trajectory
 

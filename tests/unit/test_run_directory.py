@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from services.launcher import configuration, run_directory, threads
-from services.launcher.configuration import Request
-from services.launcher.ending import MOMENTS
-from services.launcher.run_directory import open_run
-from services.launcher.sockets import LONGEST_NAME, socket_directory
 from spiral.computing.machine import usable_cores, usable_memory_bytes
+from spiral.launcher import configuration, run_directory, threads
+from spiral.launcher.configuration import Request
+from spiral.launcher.ending import MOMENTS
+from spiral.launcher.run_directory import open_run
+from spiral.launcher.sockets import LONGEST_NAME, socket_directory
 from spiral.models import DISCRIMINATOR, POLICY, find_model
 from spiral.runs.directory import Run
 from spiral.wire.addresses import MAX_SOCKET_PATH_BYTES

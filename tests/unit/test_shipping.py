@@ -9,8 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from services.actor.shipping import IDLE_S, RETRY_S, SILENCE_S, ContractError, Decision, Fate, Shipping
-from services.learner.admission import Admission
+from spiral.services.actor.shipping import IDLE_S, RETRY_S, SILENCE_S, ContractError, Decision, Fate, Shipping
+from spiral.services.learner.admission import Admission
 from spiral.v1.trajectory_pb2 import (
     REASON_DIGEST,
     REASON_GENERATION,

@@ -9,12 +9,12 @@ import sys
 
 import pytest
 
-from services.launcher.signals import StopSignals
+from spiral.launcher.signals import StopSignals
 
 # Takes a terminal for its own, says that it listens, and goes on writing when the terminal is gone.
 TALKER = """
 import os, signal, sys
-from services.launcher.signals import StopSignals
+from spiral.launcher.signals import StopSignals
 terminal = os.open(sys.argv[1], os.O_RDWR)
 for number in range(3):
     os.dup2(terminal, number)

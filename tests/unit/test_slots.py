@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.learner.slots import PATIENCE, Slots
+from spiral.services.learner.slots import PATIENCE, Slots
 from tests.trajectory_messages import BATCH, CONTRACT, frames_of, hello, make_admission, make_header, make_trajectory
 
 QUEUE, MOST = 2, 6

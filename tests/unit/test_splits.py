@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.discriminator.judge import Targets
 from spiral.datasets import Dataset, View
 from spiral.datasets.celeba import CelebA
 from spiral.datasets.dataset import Source
@@ -23,6 +22,7 @@ from spiral.datasets.registry import sources
 from spiral.evaluation.reference import Reference
 from spiral.evaluation.runs import Targets as EvaluationTargets
 from spiral.models.trained import Trained, load_trained, targets_for
+from spiral.services.discriminator.judge import Targets
 from tests.trained_run import make_trained_run
 from tests.unit import (
     test_datasets,

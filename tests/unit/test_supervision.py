@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from services.launcher import supervision
-from services.launcher.processes import Command, Process, describe_exit, last_lines
-from services.launcher.supervision import Service, ServiceFailedError, State, Supervisor
+from spiral.launcher import supervision
+from spiral.launcher.processes import Command, Process, describe_exit, last_lines
+from spiral.launcher.supervision import Service, ServiceFailedError, State, Supervisor
 from tests.processes import has_ended
 
 DEADLINE_S = 30.0

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from services.learner.batches import join
-from services.learner.learning import PolicyLearner
-from services.learner.returns import vtrace
-from services.learner.rewards import RunningDeviation, rewards_of
-from services.learner.unrolls import finished, last_actions, places
-from services.learner.validation import RefusedError, check_values
 from spiral.configuration.schema import LearnerConfig, RunConfig
 from spiral.engines.mypaint import MyPaint
 from spiral.policy import Policy, build_policy
 from spiral.policy.rollouts import Painter, paint
+from spiral.services.learner.batches import join
+from spiral.services.learner.learning import PolicyLearner
+from spiral.services.learner.returns import vtrace
+from spiral.services.learner.rewards import RunningDeviation, rewards_of
+from spiral.services.learner.unrolls import finished, last_actions, places
+from spiral.services.learner.validation import RefusedError, check_values
 from spiral.values.trajectories import Trajectory, TrajectoryContract, even_unroll, last_start
 from tests.learning_batches import batch_of
 from tests.policies import NETWORKS, as_if_learnt, config_of

@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 
-from services.actor.retrying import FIRST_S, LONGEST_S, BackOff
-from services.actor.waiting import LOG_AFTER_S, Waits
+from spiral.services.actor.retrying import FIRST_S, LONGEST_S, BackOff
+from spiral.services.actor.waiting import LOG_AFTER_S, Waits
 from spiral.wire.info import Info
 
 

@@ -12,8 +12,8 @@ import pytest
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.record_writer import masked_crc32c
 
-from services.launcher.writable import CHECK_S, WritableCheck
-from services.learner.history import LOST, History
+from spiral.launcher.writable import CHECK_S, WritableCheck
+from spiral.services.learner.history import LOST, History
 
 
 class Clock:

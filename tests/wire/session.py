@@ -7,8 +7,8 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from services.actor.shipping import SILENCE_S, Decision, Shipping
-from services.learner.admission import Admission, Reply
+from spiral.services.actor.shipping import SILENCE_S, Decision, Shipping
+from spiral.services.learner.admission import Admission, Reply
 from spiral.values.versions import Version
 from tests.trajectory_messages import CONTRACT, VERSION, make_admission, make_trajectory
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.actor import shipping, weights
-from services.actor.shipping import Shipping
 from spiral.policy.rollouts import Painter
+from spiral.services.actor import shipping, weights
+from spiral.services.actor.shipping import Shipping
 from spiral.v1.trajectory_pb2 import LearnerMessage, TrajectoryHeader
 from spiral.values.trajectories import Trajectory
 from tests.conformance.hosted import CUT

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.discriminator import judge, servicer
-from services.discriminator.judging import LearnedJudge
-from services.discriminator.measuring import Meter
+from spiral.services.discriminator import judge, servicer
+from spiral.services.discriminator.judging import LearnedJudge
+from spiral.services.discriminator.measuring import Meter
 from spiral.v1.version_pb2 import Version
 from tests.conformance.mutants.mutant import Mutant
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.learner import admission, publisher, scoring
-from services.learner.admission import Admission
-from services.learner.duplicates import AcceptedSequences
-from services.learner.publisher import WeightsPublisher
-from services.learner.scoring import Scorer
+from spiral.services.learner import admission, publisher, scoring
+from spiral.services.learner.admission import Admission
+from spiral.services.learner.duplicates import AcceptedSequences
+from spiral.services.learner.publisher import WeightsPublisher
+from spiral.services.learner.scoring import Scorer
 from spiral.v1.discriminator_pb2 import ScoreRequest
 from spiral.v1.learner_pb2 import GetWeightsResponse
 from spiral.v1.trajectory_pb2 import TrajectoryHeader

@@ -13,8 +13,8 @@ import pytest
 from google.protobuf.unknown_fields import UnknownFieldSet
 from numpy.typing import NDArray
 
-from services.renderer import servicer, streams
 from spiral.engines.mypaint.settings import MyPaintSettings
+from spiral.services.renderer import servicer, streams
 from spiral.v1 import renderer_pb2
 from spiral.v1.program_pb2 import EngineSettings
 from spiral.v1.tensor_pb2 import DataType

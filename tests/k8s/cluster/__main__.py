@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from services.launcher.signals import StopSignals
+from spiral.launcher.signals import StopSignals
 from tests.k8s.cluster import rights
 from tests.k8s.cluster.cluster import WORKLOADS, Cluster
 from tests.k8s.cluster.manifests import REPOSITORY, render

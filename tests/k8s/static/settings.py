@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from services.actor.options import ActorOptions
-from services.discriminator.options import DiscriminatorOptions
-from services.learner.options import LearnerOptions
-from services.renderer.options import RendererOptions
+from spiral.services.actor.options import ActorOptions
+from spiral.services.discriminator.options import DiscriminatorOptions
+from spiral.services.learner.options import LearnerOptions
+from spiral.services.renderer.options import RendererOptions
 from spiral.serving.options import RunOptions, ServiceOptions, StartError, parse
 from spiral.wire.addresses import split_tcp
 from tests.k8s.static.combinations import Object

@@ -1,0 +1,95 @@
+"""Which processes a run is made of, and what each is told: the wiring of one machine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from spiral.launcher.processes import Command
+from spiral.launcher.run_directory import OpenRun
+from spiral.launcher.supervision import Service
+from spiral.runs.limits import Limits
+from spiral.wire.edges import SERVICES
+
+STAGES: tuple[tuple[str, ...], ...] = (("actor", "renderer"), ("learner",), ("discriminator",))
+"""Order of stopping: first those that bring new work, then the learner, which may still ask for scores."""
+GRACE_S = {"actor": 10.0, "renderer": 10.0, "learner": 60.0, "discriminator": 60.0}
+"""Time to stop; learner and discriminator write a checkpoint, and a slow disk is not to cost it."""
+NICENESS = {"actor": 5, "renderer": 5, "learner": 0, "discriminator": 5}
+"""Where there are fewer cores than threads the learner goes first: the others work ahead of it, and it for nobody."""
+
+PLAINTEXT = tuple(f"SPIRAL_{name}" for name in ("TLS_CA", "TLS_CERT", "TLS_KEY", "CURVE_KEY", "CURVE_PEERS"))
+"""Variables of the options that encrypt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Computing:
+    """What learner and discriminator compute on and in, in the words of their options."""
+
+    device: str = "auto"
+    precision: str = "auto"
+
+
+def addresses(folder: Path) -> dict[str, str]:
+    """Where each service of a run listens: Unix sockets in ``folder``."""
+    return {name: f"unix:{folder / name}.sock" for name in SERVICES}
+
+
+def compose(
+    opened: OpenRun,
+    folder: Path,
+    threads: Mapping[str, int],
+    limits: Limits,
+    parent_pipe: int,
+    computing: Computing,
+) -> list[list[Service]]:
+    """The four services, in the order in which they stop.
+
+    ``parent_pipe`` is the end of a pipe that closes when the launcher ends. They keep the run's lock as long as one of
+    them lives.
+    """
+    run = opened.run
+    where = addresses(folder)
+    peers = [f"--{name}={where[name]}" for name in ("renderer", "learner", "discriminator")]
+    run_options = [f"--config={run.config_file}", *peers, f"--learner-data=unix:{folder / 'learner-data.sock'}"]
+    trains = [f"--run-dir={run.path}", f"--device={computing.device}", f"--precision={computing.precision}"]
+    own = {
+        # The actor that uses its streams stops at the same moment: there is nobody to wait for.
+        "renderer": ["--grace-s=2"],
+        "actor": [*run_options, "--grace-s=2"],
+        "learner": [*run_options, *trains, "--at-limit=exit", *_limits(limits)],
+        "discriminator": [*run_options, *trains],
+    }
+
+    def service(name: str) -> Service:
+        argv = [
+            sys.executable,
+            "-m",
+            f"spiral.services.{name}",
+            f"--listen={where[name]}",
+            f"--threads={threads[name]}",
+            f"--parent-pipe={parent_pipe}",
+            *own[name],
+        ]
+        # Libraries size their pools before a service can tell them how many threads it may use.
+        # gRPC's own remarks on connections that end are no news in a service's log.
+        environment = {"GRPC_VERBOSITY": "ERROR", "OMP_NUM_THREADS": str(threads[name]), "PYTHONUNBUFFERED": "1"}
+        # What encrypts services elsewhere is not meant for this user's own sockets, which the launcher talks to too.
+        environment |= dict.fromkeys(PLAINTEXT, "")
+        command = Command(name, argv, run.logs / f"{name}.log", environment, (parent_pipe, opened.lock), NICENESS[name])
+        ends_run = name == "learner" and limits != Limits()
+        return Service(command, GRACE_S[name], ends_run, partial(opened.dead_end, name, computing.precision))
+
+    return [[service(name) for name in stage] for stage in STAGES]
+
+
+def _limits(limits: Limits) -> list[str]:
+    options = []
+    if limits.minutes is not None:
+        options.append(f"--limit-minutes={limits.minutes}")
+    if limits.frames is not None:
+        options.append(f"--limit-frames={limits.frames}")
+    return options

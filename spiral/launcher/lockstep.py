@@ -1,0 +1,234 @@
+"""All four services in one process, step by step: repeatable to the bit, and the place to put a breakpoint.
+
+The same step functions as in the services; nothing runs ahead and nothing is measured, so that a seed,
+the number of threads and the processor decide everything.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from threading import Event
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from spiral import datasets
+from spiral.computing.divergence import DivergedError
+from spiral.computing.precision import FP32
+from spiral.computing.threads import compute_with, flush_denormals
+from spiral.configuration.schema import RunConfig
+from spiral.engines import Canvases, create
+from spiral.engines.description import EngineDescription
+from spiral.policy.rollouts import Painter
+from spiral.runs import learnt_from
+from spiral.runs.checkpoints import CheckpointError, CheckpointStore, State, raise_generation
+from spiral.runs.dead_end import DeadEnd
+from spiral.runs.directory import Run
+from spiral.runs.limits import Limits
+from spiral.services.discriminator.beginning import begin
+from spiral.services.discriminator.judge import Judge
+from spiral.services.discriminator.judging import build_judge
+from spiral.services.learner.batches import join
+from spiral.services.learner.run import LearningRun, ScoredBatch
+from spiral.services.learner.slots import fewest_slots
+from spiral.services.learner.unrolls import places
+from spiral.values.trajectories import Trajectory
+
+_log = logging.getLogger(__name__)
+
+
+class Group(NamedTuple):
+    """Canvases and who paints on them."""
+
+    painter: Painter
+    canvases: Canvases
+
+
+class Lockstep:
+    """One schedule: paint a batch, have it scored, learn from it."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        run: Run,
+        limits: Limits,
+        *,
+        engine_threads: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start or resume ``run``; ValueError or CheckpointError with a sentence where that is not possible."""
+        self.config = config
+        engine = create(config.engine.name, config.engine.settings)
+        generation = raise_generation(run.checkpoints("learner"))
+        self.learning = LearningRun(config, run, generation, lambda: EngineDescription.of(engine), limits, clock)
+        height, width, channels = engine.observation_shape
+        data = datasets.load(config.data, (height, width), channels == 3)
+        self._store = CheckpointStore(run.checkpoints("discriminator"), config.learner.keep)
+        self._judge: Judge = build_judge(
+            config,
+            engine.observation_shape,
+            data,
+            seed=config.seed,
+            generation=raise_generation(run.checkpoints("discriminator")),
+        )
+        contract, groups = self.learning.contract, config.learner.batch // config.actor.batch
+        fewest_slots(  # what would be too much for the services' queue is too much here too
+            contract,
+            batch=config.actor.batch,
+            learner_batch=config.learner.batch,
+            queue=config.learner.queue,
+            queue_bytes=config.learner.queue_bytes,
+        )
+        self._generator = torch.Generator().manual_seed(config.seed)
+        # The groups of a batch are painted one after the other on the same canvases, unless each is amid an episode.
+        self._groups = [
+            Group(
+                Painter(self.learning.learner.policy, config.actor.batch, self._generator, contract.unroll),
+                engine.open(config.actor.batch, engine_threads),
+            )
+            for _ in range(groups if contract.cut else 1)
+        ]
+        self._batches = 0
+        self.seconds: dict[str, float] = dict.fromkeys(("paint", "score", "learn"), 0.0)
+        """Time spent so far in each stage."""
+        if changed := learnt_from.store(run, config.data, data, learnt=self.learning.extra is not None):
+            _log.warning("%s", changed)
+        if self.learning.extra is None:
+            begin(self._judge, run)
+        else:
+            self._resume(self.learning.extra)
+
+    def step(self) -> None:
+        """Paint, score and learn one batch."""
+        start = time.perf_counter()
+        groups = self._groups * (self.config.learner.batch // self.config.actor.batch // len(self._groups))
+        newest = self.learning.learner.updates
+        batch = join([self._paint(group) for group in groups])
+        painted = time.perf_counter()
+        self._batches += 1
+        batch_id = f"{self.learning.generation}.{self._batches}"
+        where = places(batch, self.config.num_actions)
+        ends = None if batch.first_step is None else where.ends
+        scores = self._judge.score(batch_id, batch.observations, batch.targets, True, ends)
+        self._judge.pay_debt()
+        scored = time.perf_counter()
+        self.learning.learn(
+            ScoredBatch(batch, where, newest, newest, scores.terms, scores.real.mean, scores.painted.mean)
+        )
+        learnt = time.perf_counter()
+        for stage, seconds in (("paint", painted - start), ("score", scored - painted), ("learn", learnt - scored)):
+            self.seconds[stage] += seconds
+
+    @property
+    def between_episodes(self) -> bool:
+        """Whether no painting is under way, so that checkpoints hold everything."""
+        return all(group.painter.done for group in self._groups)
+
+    def save(self) -> None:
+        """Write both checkpoints; they hold everything but paintings under way."""
+        self._save_judge()
+        self.learning.save(self._extra())
+
+    def finish(self) -> dict[str, Any] | None:
+        """Write what belongs to the end of a run; the last record. OSError or CheckpointError: not all was written."""
+        try:
+            self._save_judge()
+        finally:
+            record = self.learning.finish(self._extra())
+        return record
+
+    def _save_judge(self) -> None:
+        if self.learning.unsaved:
+            self._judge.check()
+            self._store.save(self._judge.state(), self.config.to_yaml())
+
+    def give_up(self, error: DivergedError) -> None:
+        """Write down what was learnt before, and why the run ends; errors as for :meth:`finish`."""
+        self.finish()
+        DeadEnd(self.learning.run.checkpoints(error.service), self.config, FP32.name).record(str(error))
+
+    def _paint(self, group: Group) -> Trajectory:
+        painter, canvases = group
+        if painter.done:
+            size = self.config.actor.batch
+            blank = canvases.reset(np.zeros(size, np.int64))
+            painter.begin(blank, self._judge.sample_targets(size, test=False) if self.config.conditional else None)
+        while not painter.full:
+            painter.observe(canvases.step(painter.act()))
+        return painter.trajectory()
+
+    def _extra(self) -> State:
+        return State({"batches": self._batches}, {"generators": {"painting": self._generator.get_state()}})
+
+    def _resume(self, extra: State) -> None:
+        found = self._store.latest()
+        if found is not None:
+            self._judge.restore(found.state)
+        # A run that the four services began has no state of this painter.
+        if "generators" in extra.tensors:
+            self._generator.set_state(extra.tensors["generators"]["painting"])
+            self._batches = extra.counters["batches"]
+
+
+def run_lockstep(
+    config: RunConfig,
+    run: Run,
+    limits: Limits,
+    *,
+    threads: int,
+    stopping: Event,
+    on_record: Callable[[Mapping[str, Any]], None],
+) -> str:
+    """Train until the limit or until ``stopping`` is set, then write everything down; what was found at the start.
+
+    ``on_record`` gets each record of the history. Floating point stays float32. What can't be written on the way is
+    logged and the run goes on; OSError or CheckpointError where the end could not be written, DivergedError where it is
+    pointless to go on.
+    """
+    with deterministic(threads):
+        lockstep = Lockstep(config, run, limits, engine_threads=threads)
+        try:
+            _train(lockstep, stopping, on_record)
+        except DivergedError as error:
+            lockstep.give_up(error)
+            raise
+        return lockstep.learning.resumed
+
+
+def _train(lockstep: Lockstep, stopping: Event, on_record: Callable[[Mapping[str, Any]], None]) -> None:
+    learning = lockstep.learning
+    while not stopping.is_set() and learning.done < 1:
+        lockstep.step()
+        try:
+            record = learning.write_due({})
+            if record is not None:
+                on_record(record)
+            if learning.checkpoint_due and lockstep.between_episodes:
+                lockstep.save()
+        except (OSError, CheckpointError) as error:
+            _log.error("not written down, the run goes on: %s", error)
+    record = lockstep.finish()
+    if record is not None:
+        on_record(record)
+
+
+@contextmanager
+def deterministic(threads: int) -> Iterator[None]:
+    """Deterministic algorithms on ``threads`` threads as long as the block lasts, computing as the services do."""
+    choice: Any = torch.utils.deterministic  # its one setting is not in the annotations
+    before = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads(), choice.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True)
+    # Every new tensor would be filled with NaN first, to find who reads what nobody wrote: thousands of times a batch.
+    choice.fill_uninitialized_memory = False
+    compute_with(threads)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.set_num_threads(before[1])
+        choice.fill_uninitialized_memory = before[2]
+        flush_denormals(False)

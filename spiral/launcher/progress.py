@@ -1,0 +1,191 @@
+"""How far a run is: one value for both displays, made from the services' metrics or a record of the learning curve."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from spiral.launcher.scrape import Reading, Readings
+from spiral.runs.learnt import NOTHING, Learnt
+from spiral.runs.limits import Limits
+from spiral.serving.metrics_page import Page
+
+RATE_WINDOW_S = 15.0
+"""Rates are averages over this time: a few batches even of the slowest presets, soon enough to see a change."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceProgress:
+    """What one service is doing."""
+
+    name: str
+    state: str
+    restarts: int = 0
+    cpu: float | None = None
+    """Cores kept busy."""
+    memory_bytes: int | None = None
+    waits: Mapping[str, float] = field(default_factory=dict)
+    """Share of the time spent waiting for each peer, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is. None: not known yet."""
+
+    seconds: float
+    """Since this start."""
+    seconds_left: float | None = None
+    share_done: float | None = None
+    """0 to 1; None for a run without a limit."""
+    frames: int = 0
+    """Learnt over the whole run."""
+    frames_per_s: float | None = None
+    """Learnt."""
+    painted_per_s: float | None = None
+    """Frames painted by the actors."""
+    updates: int = 0
+    version: str = ""
+    score_real: float | None = None
+    score_painted: float | None = None
+    entropy: Mapping[str, float] = field(default_factory=dict)
+    """Nats, by component."""
+    saturated: Mapping[str, float] = field(default_factory=dict)
+    """Seconds for which the entropy of all components, or the gradient, has been 0, where it has."""
+    lag: tuple[float, float, float] | None = None
+    """Updates between the weights that painted and those that learn: least, mean, most."""
+    trajectories: int | None = None
+    """That the learner accepted since its start."""
+    dropped: int | None = None
+    """Of them too old to learn from."""
+    bottleneck: str = ""
+    """The service that the others wait for."""
+    services: tuple[ServiceProgress, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As one JSON object; what is not known is left out, numbers are rounded to what they mean."""
+        return {key: _rounded(value) for key, value in asdict(self).items() if value not in (None, "", {}, ())}
+
+
+class Tracker:
+    """Makes progress out of readings of the services, remembering as much as rates need."""
+
+    def __init__(self, limits: Limits, groups: int, learnt: Learnt = NOTHING) -> None:
+        """``groups`` of canvases sum up the actor's waits; ``learnt`` is shown until the learner says."""
+        self._limits = limits
+        self._groups = groups
+        self._past: deque[Readings] = deque()
+        self._frames, self._updates = learnt.frames, learnt.updates
+
+    @property
+    def frames(self) -> int:
+        """Learnt frames when last heard."""
+        return self._frames
+
+    def progress(self, seconds: float, readings: Readings, services: tuple[ServiceProgress, ...]) -> Progress:
+        """How far the run is at ``seconds`` since its start."""
+        self._remember(readings)
+        by_service = readings.by_service
+        learner = by_service.get("learner", Reading())
+        judge = by_service.get("discriminator", Reading()).page
+        scores = [judge.value("spiral_discriminator_score", kind=kind) for kind in ("real", "painted")]
+        frames = learner.page.value("spiral_learner_run_frames")
+        self._frames = int(frames or self._frames)
+        self._updates = int(learner.page.value("spiral_learner_run_updates") or self._updates)
+        fps = self._rate("learner", "spiral_learner_frames_total")
+        lag = [learner.page.value("spiral_learner_policy_lag", stat=stat) for stat in ("min", "mean", "max")]
+        held_up = learner.page.by_label("spiral_learner_bottleneck", "service")
+        return Progress(
+            seconds=seconds,
+            seconds_left=self._limits.seconds_left(seconds, self._frames, fps),
+            share_done=_share(self._limits, seconds, self._frames),
+            frames=self._frames,
+            frames_per_s=fps,
+            painted_per_s=self._rate("actor", "spiral_actor_frames_total"),
+            updates=self._updates,
+            version=learner.version,
+            # Both are 0 until the first batch is scored.
+            score_real=scores[0] if any(scores) else None,
+            score_painted=scores[1] if any(scores) else None,
+            entropy=learner.page.by_label("spiral_learner_entropy", "component"),
+            saturated=_above_zero(learner.page.by_label("spiral_learner_saturated_seconds", "kind")),
+            lag=None if None in lag else (lag[0] or 0.0, lag[1] or 0.0, lag[2] or 0.0),
+            trajectories=_whole(learner.page.value("spiral_learner_trajectories_total", verdict="accepted")),
+            dropped=_whole(learner.page.value("spiral_learner_dropped_total", reason="lag")),
+            bottleneck=next((service for service, on in held_up.items() if on), ""),
+            services=services,
+        )
+
+    def waits(self, service: str) -> dict[str, float]:
+        """Share of the time that a service waited for each of its peers lately."""
+        waiting = self._groups if service == "actor" else 1
+        metric = f"spiral_{service}_wait_seconds_total"
+        newest = _page(self._past[-1], service).by_label(metric, "peer") if self._past else {}
+        return {
+            peer: share / waiting for peer in newest if (share := self._rate(service, metric, peer=peer)) is not None
+        }
+
+    def _remember(self, readings: Readings) -> None:
+        if not self._past or readings.at_s > self._past[-1].at_s:
+            self._past.append(readings)
+        while self._past[-1].at_s - self._past[0].at_s > RATE_WINDOW_S:
+            self._past.popleft()
+
+    def _rate(self, service: str, metric: str, **labels: str) -> float | None:
+        """Increase of a counter a second; None until it is known, or when its service started anew in between."""
+        points = [
+            (readings.at_s, value)
+            for readings in self._past
+            # A counter at 0 may be one that is not yet set to the total of the run that is resumed.
+            if (value := _page(readings, service).value(metric, **labels))
+        ]
+        if len(points) < 2 or points[-1][1] < points[0][1]:
+            return None
+        return (points[-1][1] - points[0][1]) / (points[-1][0] - points[0][0])
+
+
+def from_record(record: Mapping[str, Any], seconds: float, limits: Limits) -> Progress:
+    """Progress of an in-process run, so many seconds after this start, from a record of its learning curve (the keys
+    of ``history.jsonl``)."""
+    frames, fps = int(record.get("frames", 0)), record.get("fps")
+    return Progress(
+        seconds=seconds,
+        seconds_left=limits.seconds_left(seconds, frames, fps),
+        share_done=_share(limits, seconds, frames),
+        frames=frames,
+        frames_per_s=fps,
+        updates=int(record.get("updates", 0)),
+        score_real=record.get("score_real"),
+        score_painted=record.get("score_painted"),
+        entropy=record.get("entropy") or {},
+        saturated=_above_zero(record.get("saturated") or {}),
+    )
+
+
+def _above_zero(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if value > 0}
+
+
+def _share(limits: Limits, seconds: float, frames: int) -> float | None:
+    """What is done as it is shown: no more than all of it, though the last batch goes a little beyond."""
+    done = limits.done(seconds, frames)
+    return None if done is None else min(1.0, done)
+
+
+def _page(readings: Readings, service: str) -> Page:
+    return readings.by_service.get(service, Reading()).page
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 3)
+    if isinstance(value, Mapping):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(inner) for inner in value]
+    return value

@@ -1,0 +1,76 @@
+"""What the models that ship paint: the first picture of a demo, seconds after its start.
+
+    python -m spiral.launcher.shipped FOLDER
+
+A process of its own, so that the launcher itself need not load PyTorch before the services have.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import Event
+
+from spiral.models import find_model, shipped_models
+from spiral.values import strict_json
+
+SHOWN = ("mnist", "faces")
+"""Models that paint from nothing, in the order they are shown."""
+COUNT = 48
+DEADLINE_S = 60.0
+
+
+def paint_in_process(folder: Path, stop: Event) -> dict[str, Path]:
+    """Contact sheets of the models that ship, by model, painted by a process of its own; none where there are none.
+
+    Raises RuntimeError with the process's last line where it fails, takes longer than a minute, or is to ``stop``.
+    """
+    if not any(name in shipped_models() for name in SHOWN):
+        return {}
+    command = [sys.executable, "-m", __name__, str(folder)]
+    out, errors, code = _run(command, stop)
+    if code:
+        last = (errors.strip().splitlines() or ["no reason given"])[-1]
+        raise RuntimeError(f"the models that ship could not paint: {last}")
+    return {name: Path(path) for name, path in json.loads(out).items()}
+
+
+def _run(command: Sequence[str], stop: Event) -> tuple[str, str, int]:
+    """Output, errors and exit code of a process that outlives neither its deadline nor ``stop``."""
+    end_s = time.monotonic() + DEADLINE_S
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        try:
+            while not stop.is_set():
+                with suppress(subprocess.TimeoutExpired):
+                    out, errors = child.communicate(timeout=0.1)
+                    return out, errors, child.returncode
+                if time.monotonic() > end_s:
+                    raise RuntimeError(f"the models that ship were not painted within {DEADLINE_S:.0f} s")
+            raise RuntimeError("the models that ship were not painted: the run is to stop")
+        finally:
+            child.kill()
+
+
+def main(folder: Path) -> int:
+    """Paint a sheet for each model into ``folder`` and print their paths as one JSON object."""
+    from spiral import pictures  # noqa: PLC0415
+    from spiral.models.trained import load_model  # noqa: PLC0415
+
+    sheets = {}
+    for name in SHOWN:
+        if name in shipped_models():
+            canvases, _ = load_model(find_model(name)).paint(COUNT, seed=0)
+            folder.mkdir(parents=True, exist_ok=True)
+            pictures.save_png(pictures.contact_sheet(canvases), folder / f"shipped-{name}.png")
+            sheets[name] = str(folder / f"shipped-{name}.png")
+    print(strict_json.exact(sheets))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

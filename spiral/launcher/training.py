@@ -1,0 +1,173 @@
+"""``spiral train`` from the first check to the last picture."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from spiral.computing.machine import usable_cores
+from spiral.launcher import threads as thread_counts
+from spiral.launcher.brush_report import report_brush
+from spiral.launcher.composition import Computing
+from spiral.launcher.configuration import Request
+from spiral.launcher.display import Display, open_display
+from spiral.launcher.run_directory import OpenRun, open_run
+from spiral.launcher.session import run_services
+from spiral.launcher.shipped import paint_in_process
+from spiral.launcher.signals import StopSignals
+from spiral.runs.limits import Limits
+
+ENDING_S = 60.0
+"""For the pictures at the end, where SIGTERM has ended the run: whoever sends it waits not much longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the user asks for; None: not said."""
+
+    runs: Path
+    preset: str | None = None
+    name: str | None = None
+    settings: tuple[str, ...] = ()
+    minutes: float | None = None
+    frames: int | None = None
+    in_process: bool = False
+    fresh: bool = False
+    model: Path | None = None
+    """Folder of the model to begin with."""
+    threads: tuple[str, ...] = ()
+    """``service=count``."""
+    computing: Computing = field(default_factory=Computing)
+    """What learner and discriminator compute on and in."""
+    judged: int = 4096
+    """Paintings judged at the end; 0: none."""
+
+
+def train_run(wishes: Wishes, stream: TextIO | None = None) -> int:
+    """Train, show it, and end with pictures: 0, or 1 where a service could not be kept alive or the disk not written.
+
+    Where the limit was reached before, nothing is trained. A closed terminal (SIGHUP) stops the run in order too, but
+    nobody is shown anything: 129. So it is with 130 and 143 where a second signal leaves no time for an order. Raises
+    ValueError with a sentence where the wishes can't be met.
+    """
+    stream = stream or sys.stdout
+    wanted = thread_counts.parse(wishes.threads)
+    _check_computing(wishes)
+    with StopSignals() as stop:
+        try:
+            failure = _train_and_show(wishes, wanted, stream, stop)
+        except KeyboardInterrupt:
+            failure = "stopped"
+        except OSError:
+            if not stop.hung_up:
+                raise
+            failure = ""  # a line was on its way to the terminal as it was closed
+    if failure:
+        print(f"spiral: {failure}", file=sys.stderr)
+    number = signal.SIGHUP if stop.hung_up else stop.interrupted
+    if number:
+        return 128 + number
+    return 1 if failure else 0
+
+
+def _train_and_show(wishes: Wishes, wanted: Mapping[str, int], stream: TextIO, stop: StopSignals) -> str:
+    """The run from its beginning to its pictures; the text of what went wrong, empty where nothing did."""
+    limits = Limits(wishes.frames, wishes.minutes)
+    opened = open_run(
+        Request(wishes.runs, wishes.preset, wishes.name, wishes.settings, wishes.fresh, wishes.model, wishes.frames)
+    )
+    try:
+        _refuse_to_repeat(opened, "fp32" if wishes.in_process else wishes.computing.precision)
+        with open_display(stream, _title(opened), lambda: greatest_entropies(opened.run.engine_file)) as display:
+            for sentence in (*opened.report, *report_brush(opened.run, opened.config)):
+                display.say(sentence)
+            failure = "" if opened.reached else _train(wishes, opened, wanted, limits, display, stop)
+        if not stop.hung_up:
+            _end(opened, wishes.judged, stream, stop)
+        return failure
+    finally:
+        opened.close()
+
+
+def _refuse_to_repeat(opened: OpenRun, precision: str) -> None:
+    """ValueError where this start would only give up as an earlier one did."""
+    for service in ("learner", "discriminator"):
+        if sentence := opened.dead_end(service, precision):
+            raise ValueError(f"{service}: {sentence}")
+
+
+def _check_computing(wishes: Wishes) -> None:
+    """Refuse what can't be, before a directory is made; what is measured is settled by the services."""
+    device, precision = wishes.computing.device, wishes.computing.precision
+    if wishes.in_process and device == "cuda":
+        raise ValueError("--device cuda and --in-process: lockstep computes on the CPU; leave one of them out")
+    if wishes.in_process and precision == "bf16":
+        raise ValueError("--precision bf16 and --in-process: lockstep computes in fp32; leave one of them out")
+    if device == "cuda":
+        from spiral.computing.devices import choose_device  # noqa: PLC0415  (imports torch)
+
+        choose_device(device)
+
+
+def greatest_entropies(engine_file: Path) -> dict[str, float]:
+    """ln n of each component of the run's engine: what its entropy can't exceed; empty while that is not known."""
+    try:
+        components = json.loads(engine_file.read_text())["spec"]["components"]
+        return {component["name"]: math.log(component["size"]) for component in components}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _measure(opened: OpenRun, wanted: Mapping[str, int]) -> dict[str, int]:
+    """Threads of each service: what is wanted, else what the run began with, else what suits this machine."""
+    cores = usable_cores()
+    threads = thread_counts.choose(cores, opened.machine.get("threads", {}), wanted)
+    opened.remember_machine({"cores": cores, **opened.machine, "threads": threads})
+    return threads
+
+
+def _show_shipped(opened: OpenRun, display: Display, stop: StopSignals) -> None:
+    """A demo begins with pictures: what longer training has led to."""
+    if opened.config.preset != "demo":
+        return
+    try:
+        for name, sheet in paint_in_process(opened.run.path / "pictures", stop.event).items():
+            display.say(f"painted just now by the model {name}, which ships with the package: {sheet}")
+    except RuntimeError as error:
+        display.say(f"{error}; the run goes on without")
+
+
+def _title(opened: OpenRun) -> str:
+    return f"SPIRAL · {opened.run.name} · preset {opened.config.preset or 'of its own'}"
+
+
+def _train(
+    wishes: Wishes, opened: OpenRun, wanted: Mapping[str, int], limits: Limits, display: Display, stop: StopSignals
+) -> str:
+    threads = _measure(opened, wanted)
+    _show_shipped(opened, display, stop)
+    if not wishes.in_process:
+        return run_services(opened, threads, limits, display, stop, wishes.computing)
+    from spiral.launcher.in_process import run_in_process  # noqa: PLC0415  (imports torch and every service)
+
+    with stop.interruptible(1):  # the first ends it after the batch, which may be long
+        return run_in_process(opened, threads, limits, display, stop)
+
+
+def _end(opened: OpenRun, judged: int, stream: TextIO, stop: StopSignals) -> None:
+    """Make and show the ending; one more signal cuts it short, and after SIGTERM a minute does."""
+    from spiral.launcher.ending import make_ending, show_ending  # noqa: PLC0415  (imports torch)
+
+    def say(text: str) -> None:
+        if stream.isatty():
+            print(f"· {text}", file=stream, flush=True)
+
+    with stop.interruptible(0, ENDING_S if signal.SIGTERM in stop.numbers else 0.0):
+        ending = make_ending(opened.run, say, judged)
+    show_ending(ending, stream)

@@ -1,0 +1,150 @@
+"""One group of canvases: paints episode after episode and ships each as one trajectory, or as several unrolls."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from spiral.policy.rollouts import Painter
+from spiral.services.actor.retrying import BackOff
+from spiral.services.actor.shipper import Shipper
+from spiral.services.actor.streams import Renderers, Stream, StreamLostError
+from spiral.services.actor.targets import Targets
+from spiral.services.actor.waiting import Waits
+from spiral.services.actor.weights import CurrentPolicy
+from spiral.serving.metrics import Metrics
+from spiral.values.strokes import painted
+from spiral.values.trajectories import Trajectory, TrajectoryContract
+from spiral.values.versions import Version
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A group of finished episodes, or an unroll of each."""
+
+    trajectory: Trajectory
+    oldest_version: Version
+    newest_version: Version
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """What the groups of an actor share."""
+
+    renderers: Renderers
+    shipper: Shipper
+    current: CurrentPolicy
+    targets: Targets | None
+    """None in an unconditional run."""
+    waits: Waits
+
+
+class PaintGroup:
+    """``B`` canvases that go in lockstep."""
+
+    def __init__(
+        self,
+        painter: Painter,
+        batch: int,
+        contract: TrajectoryContract,
+        peers: Peers,
+        back_off: BackOff,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._painter = painter
+        self._batch = batch
+        self._contract = contract
+        self._peers = peers
+        self._back_off = back_off
+        self._metrics = metrics
+        self._clock = clock
+        self._under_way = 0
+        """Episodes begun and not yet shipped to their ends."""
+
+    async def run(self) -> None:
+        """Paint for ever. A lost stream costs the episodes on it and nothing else."""
+        stream: Stream | None = None
+        try:
+            while True:
+                retirement = self._retire_when_old(stream)
+                # With the place in the queue first, no finished painting waits and grows old.
+                async with self._peers.shipper.credit():
+                    retirement.cancel()
+                    stream = await self._paint_and_ship(stream)
+        except asyncio.CancelledError:
+            self._lose("stopping")
+            raise
+        finally:
+            if stream is not None:
+                stream.close()
+
+    def _retire_when_old(self, stream: Stream | None) -> asyncio.TimerHandle:
+        """Give an old stream up while its canvases wait for nothing but a credit: a renderer that is to end waits for
+        its streams, and a credit may be long in coming."""
+        life_s = stream.ends_at - self._clock() if stream is not None else 0.0
+        return asyncio.get_running_loop().call_later(max(life_s, 0.0), self._retire, stream)
+
+    def _retire(self, stream: Stream | None) -> None:
+        """Give a stream up, though not in the middle of an episode: its canvases are on the stream."""
+        if stream is not None and not stream.closed and not self._under_way:
+            _log.debug("retired a stream")
+            stream.close()
+
+    async def _paint_and_ship(self, stream: Stream | None) -> Stream | None:
+        """One trajectory, on ``stream`` if it may be used any longer; the stream for the next, None if it was lost."""
+        if stream is not None and self._clock() >= stream.ends_at:
+            self._retire(stream)
+        if stream is None or stream.closed:
+            stream = await self._peers.renderers.open(self._batch, self._contract.observation_shape)
+        try:
+            finished = await self._paint(stream)
+        except StreamLostError as error:
+            stream.close()
+            _log.warning("lost a stream and the %d episodes on it: %s", self._under_way, error)
+            self._lose("renderer")
+            await asyncio.sleep(self._back_off.next_s())
+            return None
+        self._back_off.reset()
+        await self._peers.shipper.ship(
+            finished.trajectory, finished.oldest_version, finished.newest_version, finished.duration_s
+        )
+        if self._painter.done:
+            self._under_way = 0
+        return stream
+
+    async def _paint(self, stream: Stream) -> Finished:
+        painter, current, waits = self._painter, self._peers.current, self._peers.waits
+        current.want_newer()
+        started = self._clock()
+        if not self._under_way:
+            targets = None if self._peers.targets is None else await self._peers.targets.draw(self._batch)
+            with waits("renderer", "blank canvases"):
+                painter.begin(await stream.reset(), targets)
+            self._under_way = self._batch
+        oldest = newest = current.version
+        while not painter.full:
+            painter.policy = current.policy
+            oldest, newest = min(oldest, current.version), max(newest, current.version)
+            with self._metrics["spiral_actor_inference_seconds"].time():
+                actions = painter.act()
+            with waits("renderer", "frames"):
+                painter.observe(await stream.step(actions))
+            self._metrics["spiral_actor_frames_total"].inc(self._batch)
+        trajectory = painter.trajectory()
+        if painter.done:
+            paints = painted(trajectory.program(self._contract.num_actions), self._contract.spec)
+            self._metrics["spiral_actor_paint_fraction"].set(float(np.mean(paints)))
+        return Finished(trajectory, oldest, newest, self._clock() - started)
+
+    def _lose(self, reason: str) -> None:
+        self._metrics["spiral_actor_episodes_lost_total"].labels(reason=reason).inc(self._under_way)
+        self._under_way = 0

@@ -1,0 +1,191 @@
+"""Canvases far away: Rollout streams to a renderer, with a watchdog on every wait."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import grpc.aio
+import numpy as np
+from numpy.typing import NDArray
+
+from spiral.configuration.schema import EngineConfig
+from spiral.services.actor.retrying import REFUSED, BackOff, end_if_cancelled
+from spiral.services.actor.waiting import Waits
+from spiral.v1 import renderer_pb2_grpc
+from spiral.v1.renderer_pb2 import (
+    DescribeEngineRequest,
+    OpenCanvases,
+    ResetCanvases,
+    RolloutRequest,
+    RolloutResponse,
+    StepCanvases,
+)
+from spiral.values.actions import ActionSpec
+from spiral.wire import tensors
+from spiral.wire.contract import settings_to_proto, spec_from_proto
+from spiral.wire.reasons import reason
+from spiral.wire.renewing import RenewedAsyncChannel
+
+LIFE_JITTER = 0.25
+"""Share by which streams' lives differ, so that the groups of many actors don't all move at once."""
+
+_log = logging.getLogger(__name__)
+
+Call = grpc.aio.StreamStreamCall[RolloutRequest, RolloutResponse]
+
+
+class StreamLostError(Exception):
+    """The stream is gone, and with it the canvases; the message says why."""
+
+    def __init__(self, message: str, code: grpc.StatusCode | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        """The renderer's status, where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineDescription:
+    """What the renderer's engine understands and shows."""
+
+    spec: ActionSpec
+    observation_shape: tuple[int, int, int]
+
+
+class Stream:
+    """``B`` canvases in lockstep, which live as long as the stream."""
+
+    def __init__(self, call: Call, shape: tuple[int, int, int, int], watchdog_s: float, ends_at: float) -> None:
+        self._call = call
+        self._shape = shape
+        self._watchdog_s = watchdog_s
+        self.ends_at = ends_at
+        """When it is to be retired, at the next episode border."""
+        self.closed = False
+
+    async def reset(self) -> NDArray[np.uint8]:
+        """Blank all canvases → ``[B, H, W, C]``. StreamLostError where no right answer comes in time."""
+        return self._observations(await self._ask(RolloutRequest(reset=ResetCanvases())))
+
+    async def step(self, actions: NDArray[np.int32]) -> NDArray[np.uint8]:
+        """Execute ``actions`` ``[B, K]`` → ``[B, H, W, C]``; errors as for :meth:`reset`."""
+        return self._observations(await self._ask(RolloutRequest(step=StepCanvases(actions=tensors.encode(actions)))))
+
+    async def open(self, request: OpenCanvases) -> None:
+        """Make the canvases; errors as for :meth:`reset`."""
+        await self._ask(RolloutRequest(open=request))
+
+    def close(self) -> None:
+        """Give the canvases up."""
+        self.closed = True
+        self._call.cancel()
+
+    async def _ask(self, request: RolloutRequest) -> RolloutResponse:
+        try:
+            return await self._exchange(request)
+        except StreamLostError:
+            end_if_cancelled()
+            raise
+
+    async def _exchange(self, request: RolloutRequest) -> RolloutResponse:
+        try:
+            async with asyncio.timeout(self._watchdog_s):
+                await self._call.write(request)
+                response = await self._call.read()
+                if isinstance(response, RolloutResponse):
+                    return response
+                raise StreamLostError(f"the renderer ended the stream ({(await self._call.code()).name})")
+        except TimeoutError as error:
+            self.close()
+            raise StreamLostError(f"no answer from the renderer within {self._watchdog_s:g} s") from error
+        except grpc.aio.AioRpcError as error:
+            raise StreamLostError(reason(error), error.code()) from error
+        except asyncio.InvalidStateError as error:
+            raise StreamLostError("the stream has ended") from error
+        except asyncio.CancelledError as error:
+            # gRPC reports a call that was cancelled underneath in the same way as a task that is.
+            raise StreamLostError("the call was cancelled") from error
+
+    def _observations(self, response: RolloutResponse) -> NDArray[np.uint8]:
+        try:
+            return tensors.decode(response.observations, "observations", np.uint8, self._shape)
+        except ValueError as error:
+            self.close()
+            raise StreamLostError(f"a wrong answer: {error}") from error
+
+
+class Renderers:
+    """Finds canvases at a renderer's address, behind which there may be many."""
+
+    def __init__(
+        self,
+        peer: RenewedAsyncChannel,
+        engine: EngineConfig,
+        waits: Waits,
+        rng: random.Random,
+        *,
+        stream_life_s: float,
+        watchdog_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._peer = peer
+        self._engine = settings_to_proto(engine.name, engine.settings)
+        self._waits = waits
+        self._rng = rng
+        self._stream_life_s = stream_life_s
+        self._watchdog_s = watchdog_s
+        self._clock = clock
+
+    @property
+    def _stub(self) -> Any:  # it serves both kinds of channel; its annotations know only of the other one
+        return renderer_pb2_grpc.RendererServiceStub(self._peer.channel)
+
+    async def describe(self) -> EngineDescription:
+        """Ask what the engine understands, until there is an answer; ValueError where the settings are wrong."""
+        back_off = BackOff(self._rng)
+        with self._waits("renderer", "the engine's description"):
+            while True:
+                try:
+                    request = DescribeEngineRequest(engine=self._engine)
+                    answer = await self._stub.DescribeEngine(request, timeout=self._watchdog_s)
+                    self._peer.answered()
+                    height, width, channels = answer.observation_shape
+                    return EngineDescription(spec_from_proto(answer.action_spec), (height, width, channels))
+                except grpc.aio.AioRpcError as error:
+                    end_if_cancelled()
+                    if error.code() in REFUSED:
+                        raise ValueError(f"engine: the renderer refuses: {error.details()}") from error
+                    await self._pause(back_off, reason(error))
+
+    async def open(self, batch: int, observation_shape: tuple[int, int, int]) -> Stream:
+        """Open a stream of ``batch`` canvases, trying until a renderer has room; ValueError where it refuses them."""
+        back_off = BackOff(self._rng)
+        with self._waits("renderer", "a stream"):
+            while True:
+                life_s = self._stream_life_s * self._rng.uniform(1 - LIFE_JITTER, 1 + LIFE_JITTER)
+                stream = Stream(
+                    self._stub.Rollout(), (batch, *observation_shape), self._watchdog_s, self._clock() + life_s
+                )
+                try:
+                    await stream.open(OpenCanvases(engine=self._engine, batch=batch))
+                    self._peer.answered()
+                    return stream
+                except StreamLostError as error:
+                    if error.code in REFUSED:
+                        raise ValueError(f"canvases: the renderer refuses: {error}") from error
+                    await self._pause(back_off, str(error))
+                except BaseException:
+                    stream.close()
+                    raise
+
+    async def _pause(self, back_off: BackOff, why: str) -> None:
+        self._peer.failed()
+        delay_s = back_off.next_s()
+        _log.warning("no canvases from the renderer (%s); another try in %.1f s", why, delay_s)
+        await asyncio.sleep(delay_s)

@@ -1,0 +1,181 @@
+"""Fetches the newest weights and builds the policy that uses them."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import hashlib
+import io
+import logging
+import random
+import time
+from collections.abc import AsyncIterable, Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from spiral.computing.finite import NotFiniteValuesError
+from spiral.policy import Policy
+from spiral.policy.weights import load_weights, parse_weights
+from spiral.services.actor.retrying import BackOff, end_if_cancelled
+from spiral.services.actor.shipping import ContractError
+from spiral.services.actor.waiting import Waits
+from spiral.v1 import learner_pb2_grpc
+from spiral.v1.learner_pb2 import GetWeightsRequest, GetWeightsResponse, WeightsHeader
+from spiral.values.versions import Version
+from spiral.wire.contract import version_from_proto, version_to_proto
+from spiral.wire.reasons import reason
+from spiral.wire.renewing import RenewedAsyncChannel
+
+MAX_WEIGHTS_BYTES = 1 << 30
+"""Far above any policy of ours; a header that says more is an error, not a reason to fill the memory."""
+
+_log = logging.getLogger(__name__)
+
+
+class WeightsError(Exception):
+    """No weights, this time; the message says why."""
+
+
+class WeightsClient:
+    """Asks the learner for weights."""
+
+    def __init__(self, peer: RenewedAsyncChannel, contract_digest: str, deadline_s: float) -> None:
+        self._peer = peer
+        self._contract_digest = contract_digest
+        self._deadline_s = deadline_s
+
+    async def newer_than(self, version: Version) -> tuple[Version, bytes] | None:
+        """Version and bytes of the newest weights, None where ``version`` is the newest.
+
+        Raises WeightsError where none could be had, ContractError where the learner learns another task.
+        """
+        request = GetWeightsRequest(if_newer_than=version_to_proto(version), contract_digest=self._contract_digest)
+        # The stub serves both kinds of channel; its annotations know only of the other one.
+        stub: Any = learner_pb2_grpc.LearnerServiceStub(self._peer.channel)
+        call = stub.GetWeights(request, timeout=self._deadline_s)
+        try:
+            newer = await assemble(call)
+            self._peer.answered()
+            return newer
+        except grpc.aio.AioRpcError as error:
+            end_if_cancelled()
+            if error.code() == grpc.StatusCode.FAILED_PRECONDITION:
+                raise ContractError(f"the learner refuses this actor: {error.details()}") from error
+            self._peer.failed()
+            raise WeightsError(reason(error)) from error
+        finally:
+            call.cancel()  # what is not read of a wrong answer is not to be sent
+
+
+async def assemble(responses: AsyncIterable[GetWeightsResponse]) -> tuple[Version, bytes] | None:
+    """Version and bytes of the weights that arrive as a header and chunks; None where there are no newer ones.
+
+    Holds twice MAX_WEIGHTS_BYTES at most. Raises WeightsError where it is something else.
+    """
+    header: WeightsHeader | None = None
+    received = io.BytesIO()
+    async for response in responses:
+        if header is None:
+            if response.WhichOneof("response") != "header":
+                raise WeightsError("the answer does not start with a header")
+            header = response.header
+            if header.total_bytes > MAX_WEIGHTS_BYTES:
+                raise WeightsError(f"{header.total_bytes} bytes of weights are more than {MAX_WEIGHTS_BYTES}")
+        else:
+            received.write(response.chunk)
+            if received.tell() > header.total_bytes:
+                raise WeightsError(f"more than the {header.total_bytes} bytes announced arrived")
+    if header is None:
+        raise WeightsError("the answer does not start with a header")
+    if not header.modified:
+        return None
+    data = received.getvalue()
+    if len(data) != header.total_bytes or hashlib.sha256(data).digest() != header.sha256:
+        raise WeightsError(f"{len(data)} bytes arrived that are not the {header.total_bytes} announced")
+    return version_from_proto(header.version), data
+
+
+class CurrentPolicy:
+    """The newest policy and its version; whoever paints looks here before each step, for a module that was replaced
+    is filled anew when the next weights come.
+
+    ``arrived`` is told each time that newer weights have come.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        client: WeightsClient,
+        waits: Waits,
+        rng: random.Random,
+        arrived: Callable[[CurrentPolicy], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.policy = policy
+        self._spare = copy.deepcopy(policy)
+        self.version = Version()
+        self._client = client
+        self._waits = waits
+        self._rng = rng
+        self._arrived = arrived
+        self._clock = clock
+        self._arrived_at = clock()
+        self._wanted = asyncio.Event()
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the weights arrived."""
+        return self._clock() - self._arrived_at
+
+    async def first(self) -> None:
+        """Wait for the first weights; ContractError and ValueError as for :meth:`refresh`."""
+        back_off = BackOff(self._rng)
+        with self._waits("learner", "the first weights"):
+            while self.version == Version():
+                await self.refresh()
+                if self.version == Version():
+                    await asyncio.sleep(back_off.next_s())
+
+    def want_newer(self) -> None:
+        """Say that now is a good time to look for newer weights; at most once an episode."""
+        self._wanted.set()
+
+    async def keep_fresh(self, announced: Callable[[], Version]) -> None:
+        """Take newer weights whenever they are wanted and ``announced`` tells that there are some; errors as for
+        :meth:`refresh`."""
+        before = max(announced(), self.version)
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            told = announced()
+            if told < before:  # a learner's versions never go back
+                _log.warning("another learner: version %s after %s; its weights are taken anew", told, before)
+                self.version = Version()
+            before = told
+            if told > self.version:
+                await self.refresh()
+
+    async def refresh(self) -> None:
+        """Take newer weights, if there are any to be had that are finite.
+
+        ContractError where the learner learns another task, ValueError where its weights are of another network.
+        """
+        try:
+            newer = await self._client.newer_than(self.version)
+        except WeightsError as error:
+            _log.warning("no weights from the learner: %s", error)
+            return
+        if newer is None:
+            return
+        version, data = newer
+        try:
+            # Two modules in turn: copying one costs ten times what filling it does.
+            load_weights(self._spare, parse_weights(data))
+        except NotFiniteValuesError as error:
+            _log.warning("weights %s of the learner are refused: %s", version, error)
+            return
+        self.policy, self._spare = self._spare, self.policy
+        self.version, self._arrived_at = version, self._clock()
+        self._arrived(self)

@@ -1,0 +1,28 @@
+"""The first weights of a run that goes on from a model which came with its discriminator."""
+
+from __future__ import annotations
+
+from safetensors import SafetensorError
+from safetensors.torch import load
+
+from spiral.runs.directory import Run
+from spiral.services.discriminator.judge import Judge
+from spiral.services.discriminator.judging import LearnedJudge
+
+
+def begin(judge: Judge, run: Run) -> bool:
+    """Give a new ``judge`` the weights that the run began with; False where there are none.
+
+    Raises ValueError where they are of another network.
+    """
+    try:
+        data = run.initial_discriminator_file.read_bytes()
+    except FileNotFoundError:
+        return False
+    if not isinstance(judge, LearnedJudge):
+        return False
+    try:
+        judge.begin({name: tensor.float() for name, tensor in load(data).items()})
+    except SafetensorError as error:
+        raise ValueError(f"{run.initial_discriminator_file}: not a safetensors file: {error}") from error
+    return True

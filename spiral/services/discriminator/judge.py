@@ -1,0 +1,243 @@
+"""What can stand behind the discriminator service: anything that judges pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spiral.datasets import Dataset
+from spiral.runs.checkpoints import State
+from spiral.services.discriminator.statistics import Statistics
+from spiral.values.versions import Version
+
+REMEMBERED_ANSWERS = 16
+"""Answers kept for batches that are asked for again: a learner has at most two batches under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What one training update was like."""
+
+    loss: float
+    seconds: float
+    terms: dict[str, float]
+    """Named parts of the loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Judgement of a batch, all by one version."""
+
+    terms: dict[str, NDArray[np.float32]]
+    """[F, B] for each named term, higher is better; the first is the judge's own."""
+    version: Version
+    real: Statistics
+    """Scores of real pictures."""
+    painted: Statistics
+    """Scores of remembered paintings."""
+    updates: tuple[Update, ...] = ()
+    """Updates made on the way to this answer; none where it is a repetition."""
+    repeated: bool = False
+    """Whether the batch had been scored before."""
+
+
+class Judge(Protocol):
+    """Scores pictures and learns from them. Owns no threads and does nothing unless called.
+
+    judge = build_judge(config, observation_shape, dataset)
+    scores = judge.score("1.7", observations, targets, remember=True)
+    judge.pay_debt()  # the updates that the batch earned, where they do not come first
+    """
+
+    @property
+    def version(self) -> Version:
+        """Version of the weights."""
+        ...
+
+    @property
+    def debt(self) -> int:
+        """Updates earned and not made yet."""
+        ...
+
+    def score(
+        self,
+        batch_id: str,
+        observations: NDArray[np.uint8],
+        targets: NDArray[np.uint8] | None,
+        remember: bool,
+        ends: NDArray[np.bool_] | None = None,
+    ) -> Scores:
+        """Score observations uint8 [F, B, H, W, C], with targets uint8 [B, H, W, C] in a conditional run.
+
+        ``remember`` keeps the last frame of each episode for training, or of those alone that ``ends`` [B] names. A
+        batch id that was answered before gets the same answer and changes nothing. Raises ValueError with a sentence
+        where shapes or types are wrong.
+        """
+        ...
+
+    @property
+    def remembered(self) -> int:
+        """Batches remembered since it was made: what there is to lose."""
+        ...
+
+    def pay_debt(self) -> tuple[Update, ...]:
+        """Make the updates that were earned and not made yet; without those that were taken back, because something
+        was not finite. DivergedError where that has been so three times in a row, here and wherever it learns."""
+        ...
+
+    def check(self) -> None:
+        """Make sure, without learning, that the newest weights can be learnt from; go back to sound ones where not."""
+        ...
+
+    def sample_targets(self, count: int, test: bool) -> NDArray[np.uint8]:
+        """Draw pictures to reproduce, uint8 [N, H, W, C], from the training or the test split."""
+        ...
+
+    def state(self) -> State:
+        """Everything that a checkpoint needs; copies, so that later updates don't touch it."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """Continue from ``state`` as if there had been no interruption; the generation stays this judge's own.
+
+        Raises ValueError where the state is of another run.
+        """
+        ...
+
+
+def check_batch(
+    batch_id: str,
+    observations: NDArray[np.uint8],
+    targets: NDArray[np.uint8] | None,
+    observation_shape: tuple[int, int, int],
+    conditional: bool,
+) -> None:
+    """Raise ValueError, naming the field, unless a batch is one that this run's judge can score."""
+    if not 1 <= len(batch_id.encode()) <= 128:
+        raise ValueError(f"batch_id: it has {len(batch_id.encode())} bytes; 1 to 128 are right")
+    size = " × ".join(map(str, observation_shape))
+    if observations.dtype != np.uint8 or observations.ndim != 5 or observations.shape[2:] != observation_shape:
+        raise ValueError(
+            f"observations: {observations.dtype} {list(observations.shape)} can't be judged; "
+            f"uint8 [F, B, H, W, C] with pictures of {size} is right"
+        )
+    frames, batch = observations.shape[:2]
+    if not frames or not batch:
+        raise ValueError(f"observations: {frames} frames of {batch} episodes; at least one of each is needed")
+    if not conditional:
+        if targets is not None:
+            raise ValueError("targets: this run has none (conditional is false); leave them out")
+    elif targets is None:
+        raise ValueError(f"targets: they are missing; this run is conditional and needs uint8 [{batch}, H, W, C]")
+    elif targets.dtype != np.uint8 or targets.shape != (batch, *observation_shape):
+        raise ValueError(
+            f"targets: {targets.dtype} {list(targets.shape)} don't fit {batch} episodes; "
+            f"uint8 [{batch}, {', '.join(map(str, observation_shape))}] is right"
+        )
+
+
+class Answers:
+    """The last answers by batch id, so that a repeated question gets the same one."""
+
+    def __init__(self) -> None:
+        self._scores: dict[str, Scores] = {}
+
+    def find(self, batch_id: str, shape: tuple[int, int]) -> Scores | None:
+        """The answer given before, if any. Raises ValueError where that batch had another shape [F, B]."""
+        known = self._scores.get(batch_id)
+        if known is not None:
+            before = next(iter(known.terms.values())).shape
+            if before != shape:
+                raise ValueError(
+                    f'batch_id: "{batch_id}" was given to a batch of [F, B] = {list(before)} before, this one is '
+                    f"{list(shape)}; each batch needs an id of its own"
+                )
+        return replace(known, repeated=True) if known else None
+
+    def keep(self, batch_id: str, scores: Scores) -> None:
+        """Remember an answer and forget the oldest one where there are too many."""
+        self._scores[batch_id] = replace(scores, updates=())
+        while len(self._scores) > REMEMBERED_ANSWERS:
+            del self._scores[next(iter(self._scores))]
+
+    def state(self) -> State:
+        """The answers as counters and tensors."""
+        counters = [
+            {
+                "batch_id": batch_id,
+                "version": list(scores.version),
+                "real": [scores.real.mean, scores.real.deviation, scores.real.count],
+                "painted": [scores.painted.mean, scores.painted.deviation, scores.painted.count],
+            }
+            for batch_id, scores in self._scores.items()
+        ]
+        tensors = {
+            f"{position}.{term}": torch.from_numpy(values.copy())
+            for position, scores in enumerate(self._scores.values())
+            for term, values in scores.terms.items()
+        }
+        return State({"answers": counters}, {"answers": tensors})
+
+    def restore(self, state: State) -> None:
+        """Continue with the answers of ``state``."""
+        terms: list[dict[str, NDArray[np.float32]]] = [{} for _ in state.counters["answers"]]
+        for name, values in state.tensors["answers"].items():
+            position, _, term = name.partition(".")
+            terms[int(position)][term] = values.numpy().copy()
+        self._scores = {
+            answer["batch_id"]: Scores(
+                terms[position],
+                Version(*answer["version"]),
+                Statistics(*answer["real"]),
+                Statistics(*answer["painted"]),
+            )
+            for position, answer in enumerate(state.counters["answers"])
+        }
+
+
+class Targets:
+    """Draws pictures to reproduce, from a generator of its own: what actors ask for does not touch learning."""
+
+    def __init__(self, dataset: Dataset, seed: int, paintings_per_target: int = 1) -> None:
+        self._dataset = dataset
+        self._repeats = paintings_per_target
+        # Seeded apart from the judge's generator, which starts from the seed itself.
+        self.generator = torch.Generator().manual_seed(seed + 2**31)
+
+    def sample(self, count: int, test: bool) -> NDArray[np.uint8]:
+        """``count`` pictures uint8 [N, H, W, C]; raises ValueError where count is outside 1…4096.
+
+        Those to learn from come ``paintings_per_target`` times in a row each, the last one as often as there is room.
+        """
+        if not 1 <= count <= 4096:
+            raise ValueError(f"count: {count} is outside 1…4096 pictures")
+        if test:
+            return draw(self._dataset.test, count, self.generator)
+        different = draw(self._dataset.train, -(-count // self._repeats), self.generator)
+        return different.repeat(self._repeats, axis=0)[:count]
+
+
+def draw(pictures: NDArray[np.uint8], count: int, generator: torch.Generator) -> NDArray[np.uint8]:
+    """``count`` pictures, each equally likely every time."""
+    drawn: NDArray[np.uint8] = pictures[torch.randint(len(pictures), (count,), generator=generator).numpy()]
+    return drawn
+
+
+def changed_frames(observations: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which of the pictures [F, B] differ from the one before in their episode; the first of each does."""
+    frames, batch = observations.shape[:2]
+    changed = np.ones((frames, batch), dtype=np.bool_)
+    changed[1:] = (observations[1:] != observations[:-1]).any(axis=(2, 3, 4))
+    return changed
+
+
+def fill_forward(scores: NDArray[np.float32], changed: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Scores [F, B]: a frame that did not change has its predecessor's; ``scores`` holds those that did, in order."""
+    position = np.zeros(changed.shape, dtype=np.intp)
+    position[changed] = np.arange(len(scores))
+    # Frames are numbered row by row, so along an episode the numbers rise.
+    return scores[np.maximum.accumulate(position, axis=0)]

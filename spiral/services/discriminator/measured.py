@@ -1,0 +1,44 @@
+"""The update by which the discriminator's precision is measured."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import torch
+
+from spiral.computing.precision import FP32, Precision, Settled, Step, Wanted, settle
+from spiral.configuration.schema import RunConfig
+from spiral.datasets import Dataset
+from spiral.runs.directory import Run
+from spiral.services.discriminator.judging import build_judge
+
+PICTURES_ON_CPU = 8
+"""On a CPU so many say which precision is faster, and soon; a GPU is only busy with whole batches."""
+
+
+def settle_precision(wanted: Wanted, device: torch.device, run: Run, config: RunConfig, dataset: Dataset) -> Settled:
+    """The precision in which this run's judge learns; ValueError where the device does not have what is wanted."""
+    if config.discriminator.kind != "learned":
+        return Settled(FP32, "it learns nothing")
+    file = run.precision_file("discriminator")
+    return settle(wanted, device, file, lambda precision: judging_step(config, dataset, device, precision))
+
+
+def judging_step(config: RunConfig, dataset: Dataset, device: torch.device, precision: Precision) -> Step:
+    """One update of a new judge on a blank painting, and the scoring of that one alone."""
+    batch = config.discriminator.batch if device.type != "cpu" else min(config.discriminator.batch, PICTURES_ON_CPU)
+    changes = {"updates_per_batch": 1, "update_first": True, "terms": (), "batch": batch}
+    once = config.discriminator.model_copy(update=changes)
+    judge = build_judge(
+        config.model_copy(update={"discriminator": once}),
+        dataset.train.shape[1:],
+        dataset,
+        seed=0,
+        device=device,
+        precision=precision,
+    )
+    blank = np.full((1, 1, *dataset.train.shape[1:]), 255, np.uint8)  # updates draw from it as often as they need
+    targets = blank[0] if config.conditional else None
+    ids = itertools.count()
+    return lambda: judge.score(str(next(ids)), blank, targets, remember=True)

@@ -1,0 +1,47 @@
+"""Wasserstein critic with gradient penalty (Gulrajani et al. 2017; docs/method.md, 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from spiral.configuration.schema import DiscriminatorConfig
+from spiral.services.discriminator.objectives.objective import Loss, Pictures, input_gradient
+
+
+@dataclass(frozen=True, slots=True)
+class WganGp:
+    """−E D(real) + E D(painted) + λ·E(‖∇D(x̂)‖₂ − 1)² + κ·(½·E D(real) + ½·E D(painted))²."""
+
+    penalty: float
+    """λ."""
+    centring: float
+    """κ: a critic is defined up to a constant only, but its scores are rewards, so their middle is held at 0."""
+
+    def prepare(self, network: nn.Module) -> None:
+        """Any network will do that does not couple the pictures of a batch."""
+
+    def loss(self, network: nn.Module, pictures: Pictures, generator: torch.Generator, update: int) -> Loss:
+        """x̂ lies between each real picture and its painting, at a place of its own; the target is held fixed."""
+        place = torch.rand(len(pictures.real), 1, 1, 1, generator=generator).to(pictures.real)
+        between = torch.lerp(pictures.painted, pictures.real, place).requires_grad_()
+        (score,) = pictures.score(network, between)
+        gradient = input_gradient(score, between)
+        penalty = (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+        real, painted = pictures.score(network, pictures.real, pictures.painted)
+        distance = painted.mean() - real.mean()
+        middle = (real.mean() + painted.mean()) / 2
+        total = distance + self.penalty * penalty + self.centring * middle.square()
+        return Loss(
+            total,
+            real.detach(),
+            painted.detach(),
+            {"distance": distance.detach(), "gradient_penalty": penalty.detach()},
+        )
+
+
+def build(config: DiscriminatorConfig) -> WganGp:
+    """The objective as configured."""
+    return WganGp(config.gradient_penalty, config.centring)

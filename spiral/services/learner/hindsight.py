@@ -1,0 +1,35 @@
+"""Hindsight: every episode is a perfect example of how to paint its own final picture.
+
+The likelihood of an episode's actions, were the picture that they made the target, is added to the loss. So it is with
+every unroll, from where it begins. Not of the paper; after Andrychowicz et al. 2017, hindsight experience replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from spiral.policy import Inputs, Judged, State
+from spiral.services.learner.batch import Batch
+
+Judge = Callable[[Inputs, Tensor, State], Judged]
+
+
+def judge_twice(judge: Judge, batch: Batch) -> tuple[Judged, Tensor]:
+    """What the policy thinks of the actions; and their log-probabilities ``[T, B]``, were the final pictures the
+    targets. Both in one pass, which takes a fifth less time than two."""
+    assert batch.inputs.target is not None
+    assert batch.finals is not None
+    twice = torch.arange(batch.actions.shape[1], device=batch.actions.device).repeat(2)
+    inputs = replace(batch.inputs.take(twice), target=torch.cat([batch.inputs.target, batch.finals]))
+    both = judge(inputs, batch.actions[:, twice], tuple(part[twice] for part in batch.state))
+    log_prob, imagined = both.log_prob.chunk(2, 1)
+    return Judged(log_prob, both.entropy.chunk(2, 1)[0], both.value.chunk(2, 1)[0]), imagined
+
+
+def hindsight_loss(imagined: Tensor, batch: Batch) -> Tensor:
+    """−log π(a | own picture), the mean over ``[T, B]``; what fills up an unroll counts as 0."""
+    return -(imagined if batch.valid is None else imagined * batch.valid).mean()

@@ -1,0 +1,221 @@
+"""One step of learning: a batch of episodes and their rewards → new weights.
+
+Owns no thread, no socket and no clock; the same code runs in the service and in lockstep.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spiral.computing.divergence import NotFiniteError, SoundWeights
+from spiral.computing.precision import FP32
+from spiral.configuration.fitting import check_components
+from spiral.configuration.schema import LearnerConfig
+from spiral.policy import Inputs, Judged, Policy
+from spiral.policy import State as PolicyState
+from spiral.policy.weights import load_weights
+from spiral.runs.checkpoints import State, pack_optimiser, unpack_optimiser
+from spiral.services.learner.batch import Batch
+from spiral.services.learner.companions import against_companions, shuffled
+from spiral.services.learner.hindsight import hindsight_loss, judge_twice
+from spiral.services.learner.losses import entropy_bonus, value_loss
+from spiral.services.learner.objectives import build_objective
+from spiral.services.learner.optimising import clip_gradient, make_optimiser
+from spiral.services.learner.progress import Progress
+from spiral.services.learner.unrolls import Places, places
+from spiral.values.trajectories import Trajectory
+
+
+class Update(NamedTuple):
+    """What is told of one update."""
+
+    entropy: Tensor
+    """``[T, B, K]``, nats, 0 where a component does not count."""
+    losses: dict[str, Tensor]
+    """The losses and the gradient's norm, by name."""
+
+
+class PolicyLearner:
+    """Policy, optimiser and running average of the weights."""
+
+    def __init__(self, policy: Policy, config: LearnerConfig, seed: int) -> None:
+        self.policy = policy
+        self.device = policy.counts.device
+        self.average = copy.deepcopy(policy).requires_grad_(False)
+        self.config = config
+        self.objective = build_objective(config)
+        self.precision = FP32
+        self.updates = 0
+        self.frames = 0
+        self.frames_before = 0
+        """Frames that the model had learnt with which the run began."""
+        self.held = 0
+        """Batches that were not learnt from, at the start."""
+        self.optimiser = make_optimiser(policy, config)
+        self._sound = self._new_sound()
+        self.progress = Progress()
+        self._shuffle = np.random.default_rng(seed)
+        check_components(config.entropy_costs, policy.spec.names)
+        self._entropy_costs = torch.tensor(
+            [config.entropy_costs.get(name, config.entropy_cost) for name in policy.spec.names],
+            dtype=policy.dtype,
+            device=self.device,
+        )
+
+    def learn(self, trajectory: Trajectory, rewards: NDArray[np.float32], where: Places | None = None) -> None:
+        """Use a batch of episodes, or of unrolls, ``reuse`` times in ``minibatches`` updates each.
+
+        ``rewards`` are ``[T, B]``; ``where`` the batch lies in its episodes, if that is known already. Where something
+        is not finite, the batch counts for nothing, and sound weights from before are taken; DivergedError where that
+        has been so three times in a row.
+        """
+        if self.held < self.config.hold_batches:
+            self.held += 1
+            return
+        where = where or places(trajectory, self.policy.num_actions)
+        try:
+            self._learn(Batch.of(trajectory, rewards, where, self.policy, self.config))
+        except NotFiniteError as error:
+            self.updates += 1  # a version of its own: whoever has the weights that go takes these
+            self._sound.undo(error)
+
+    def check(self) -> None:
+        """Make sure that the newest weights are sound, or go back. DivergedError as for :meth:`learn`."""
+        if not self._sound.check():
+            self.updates += 1
+
+    def _new_sound(self) -> SoundWeights:
+        clip = " or learner.gradient_clip, which is infinite" if math.isinf(self.config.gradient_clip) else ""
+        advice = f"lower learner.learning_rate, which is {self.config.learning_rate:g}{clip}"
+        return SoundWeights("learner", [self.policy, self.average], self.optimiser, advice)
+
+    def _learn(self, batch: Batch) -> None:
+        if self.objective.needs_proximal:
+            batch = replace(batch, proximal_log_prob=self._log_prob(batch))
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.config.learning_rate * self.config.rate_left(self.frames_before + self.frames)
+        before = self.updates
+        for episodes in self._minibatches(batch):
+            minibatch = batch.take(episodes)
+            update = self._update(minibatch)
+        self._sound.stepped(partial(self._gradient, minibatch, keep=True), self.updates - before)
+        self._record(minibatch, update)
+        self._follow(self.updates - before)
+        self.frames += batch.frames
+
+    def state(self) -> State:
+        """Everything that a checkpoint needs; copies, so that later updates don't touch it."""
+        return State(
+            counters={
+                "updates": self.updates,
+                "frames": self.frames,
+                "frames_before": self.frames_before,
+                "held": self.held,
+                "shuffle": self._shuffle.bit_generator.state,
+            },
+            tensors={
+                "policy": {name: tensor.clone() for name, tensor in self.policy.state_dict().items()},
+                "average": {name: tensor.clone() for name, tensor in self.average.state_dict().items()},
+                "optimiser": pack_optimiser(self.optimiser),
+            },
+        )
+
+    def restore(self, state: State) -> None:
+        """Continue from ``state`` as if there had been no interruption; ValueError where it is of another network."""
+        for policy, group in ((self.policy, "policy"), (self.average, "average")):
+            load_weights(policy, state.tensors[group], group)
+        unpack_optimiser(self.optimiser, state.tensors["optimiser"])
+        self.updates, self.frames = state.counters["updates"], state.counters["frames"]
+        self.held = state.counters.get("held", 0)
+        self.frames_before = state.counters.get("frames_before", self.frames_before)
+        self._shuffle.bit_generator.state = state.counters["shuffle"]
+        self._sound = self._new_sound()
+
+    def take_progress(self) -> Progress:
+        """What happened since the last call."""
+        taken, self.progress = self.progress, Progress()
+        return taken
+
+    def _minibatches(self, batch: Batch) -> Iterator[Tensor]:
+        """Whole episodes or unrolls, so that returns and recurrent states need no second pass; companions together."""
+        for _ in range(self.config.reuse):
+            if batch.companions is None:
+                order = self._shuffle.permutation(batch.actions.shape[1])
+            else:
+                order = shuffled(batch.companions.cpu().numpy(), self._shuffle)
+            yield from torch.from_numpy(order).to(self.device).chunk(self.config.minibatches)
+
+    def _update(self, batch: Batch) -> Update:
+        update = self._gradient(batch)
+        self.optimiser.step()
+        self.updates += 1
+        return update
+
+    def _gradient(self, batch: Batch, keep: bool = False) -> Update:
+        """The loss of a minibatch, and its gradient in the parameters; NotFiniteError where there is none."""
+        config, objective = self.config, self.objective
+        if batch.finals is None:
+            judged, imagined = self._judge(batch.inputs, batch.actions, batch.state), None
+        else:
+            judged, imagined = judge_twice(self._judge, batch)
+        judged, bootstrap_value = batch.executed(judged)
+        returns = objective.returns(judged, bootstrap_value, batch, config.discount, config.trace_decay)
+        advantages = returns.advantages
+        if batch.companions is not None:
+            advantages = against_companions(advantages, batch.companions)
+        losses = {
+            "policy": objective.loss(judged.log_prob, advantages, batch),
+            "value": value_loss(judged.value, returns.targets),
+        }
+        entropy_left = config.entropy_left(self.frames_before + self.frames)
+        bonus = entropy_bonus(judged.entropy, self._entropy_costs * entropy_left)
+        total = losses["policy"] + config.value_cost * losses["value"] - bonus
+        if imagined is not None:
+            losses["hindsight"] = hindsight_loss(imagined, batch)
+            total = total + config.hindsight * losses["hindsight"]
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        norm = clip_gradient(list(self.policy.parameters()), config.gradient_clip)
+        self._sound.passed(total, norm, keep)
+        return Update(judged.entropy, {**losses, "gradient_norm": norm})
+
+    @torch.no_grad()
+    def _log_prob(self, batch: Batch) -> Tensor:
+        """Log-probabilities of a batch by the policy as it is: ``[T, B]``."""
+        return self._judge(batch.inputs, batch.actions, batch.state).log_prob
+
+    def _judge(self, inputs: Inputs, actions: Tensor, state: PolicyState) -> Judged:
+        with self.precision.autocast():
+            return self.policy.judge(inputs, actions, state)
+
+    @torch.no_grad()
+    def _follow(self, updates: int) -> None:
+        """Move the running average after so many updates: once a batch, as the weights hardly move in between.
+
+        Early on it forgets faster, or the first weights would linger.
+        """
+        decay = min(self.config.average, (1 + self.updates) / (10 + self.updates)) ** updates
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.policy.parameters()), 1 - decay)
+
+    @torch.no_grad()
+    def _record(self, batch: Batch, update: Update) -> None:
+        """Note the last update of a batch; one of several tells enough."""
+        mask = self.policy.mask(batch.actions.flatten(0, 1))
+        if batch.valid is not None:
+            mask = mask * batch.valid.reshape(-1, 1)
+        counts = mask.sum(0).clamp(min=1)
+        means = (update.entropy.sum((0, 1)) / counts).tolist()
+        self.progress.add(
+            dict(zip(self.policy.spec.names, means, strict=True)),
+            {name: float(value) for name, value in update.losses.items()},
+        )

@@ -1,0 +1,333 @@
+"""A run as the learner sees it: what it learns from, what it writes down, and what it goes on from.
+
+Owns no thread and no socket; the service feeds it from the network, lockstep from the same process.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spiral.computing.saturation import Saturation, SaturationWarnings
+from spiral.configuration.changes import check_goes_on
+from spiral.configuration.schema import RunConfig
+from spiral.engines.description import EngineDescription
+from spiral.models import read_card_file
+from spiral.policy import build_policy
+from spiral.policy.weights import load_weights, parse_weights
+from spiral.runs.checkpoints import CheckpointStore, State
+from spiral.runs.directory import Run
+from spiral.runs.limits import Limits
+from spiral.services.learner.figures import border_figures, reward_figure
+from spiral.services.learner.history import History
+from spiral.services.learner.learning import PolicyLearner
+from spiral.services.learner.rewards import RunningDeviation, combine_terms, rewards_of
+from spiral.services.learner.samples import SNAPSHOTS, write_samples, write_snapshot
+from spiral.services.learner.unrolls import Places, finished
+from spiral.values import strict_json
+from spiral.values.trajectories import Trajectory, TrajectoryContract, even_unroll
+from spiral.values.versions import Version
+from spiral.values.whole_file import replacing
+
+RECORD_S = 5.0
+"""Time between two points of the learning curve: a few hundred points an hour draw a smooth line."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredBatch:
+    """A batch of episodes and what the discriminator said of it."""
+
+    trajectory: Trajectory
+    where: Places
+    """Where it lies in its episodes."""
+    oldest: int
+    """Number of the oldest weights that painted it."""
+    newest: int
+    """Number of the newest weights that painted it."""
+    terms: Mapping[str, NDArray[np.float32]]
+    """Scores ``[T + 1, B]`` of the observations, by term."""
+    score_real: float
+    score_painted: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """Age of the weights that painted a batch, updates."""
+
+    least: int
+    most: int
+
+    @property
+    def mean(self) -> float:
+        """The middle between both."""
+        return (self.least + self.most) / 2
+
+
+class LearningRun:
+    """Learns from scored batches, and keeps history, samples, snapshots and checkpoints of it."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        run: Run,
+        generation: int,
+        describe: Callable[[], EngineDescription],
+        limits: Limits,
+        clock: Callable[[], float],
+        device: torch.device | None = None,
+    ) -> None:
+        """Start or resume; ``describe`` asks the renderer, once in a run's life. ``generation`` has been raised."""
+        self.config, self.run, self.limits = config, run, limits
+        self._clock, self._started = clock, clock()
+        self.generation = generation
+        self._store = CheckpointStore(run.checkpoints("learner"), config.learner.keep)
+        self.description = _stored_description(run, describe)
+        torch.manual_seed(config.seed)
+        description = self.description
+        policy = build_policy(
+            config.policy, description.spec, description.observation_shape, config.num_actions, config.conditional
+        )
+        self.learner = PolicyLearner(policy.to(device or "cpu"), config.learner, config.seed)
+        self._deviation = RunningDeviation()
+        self._elapsed_before = 0.0
+        self.extra: State | None = None
+        """What the caller had saved with the checkpoint that was resumed."""
+        if run.initial_card_file.exists():
+            self.learner.frames_before = read_card_file(run.initial_card_file).frames
+        self.resumed = self._resume()
+        for folder in (run.samples, run.snapshots):
+            folder.mkdir(parents=True, exist_ok=True)
+        # With it the directory is a run that `spiral paint` can read, whoever started the learner.
+        with replacing(run.config_file) as aside:
+            aside.write_text(config.to_yaml())
+        if not self.learner.frames:
+            write_snapshot(run.snapshots, SNAPSHOTS[0], self.learner.average)
+        self._history = History(run.history_file, run.events, self.learner.frames)
+        self._recorded_at, self._recorded_frames = self._started, self.learner.frames
+        self._saved_at = self._sampled_at = self._started
+        self._on_disk: tuple[int, int] | None = None if self.extra is None else self._learnt
+        """What had been learnt at the last checkpoint; None: there is none."""
+        self._unsaved_since: float | None = None
+        """When the first batch was learnt from that no checkpoint holds."""
+        self._quarter = 0
+        self.last: ScoredBatch | None = None
+        """The batch that was learnt from last."""
+        self._ended: Trajectory | None = None
+        """The episodes that ended last."""
+        self._of_last: dict[str, Any] = {"terms": {}}
+        self.lag = Lag(0, 0)
+        self.saturation, self._warnings = Saturation(), SaturationWarnings()
+
+    @property
+    def contract(self) -> TrajectoryContract:
+        """What this run's trajectories look like."""
+        config, description = self.config, self.description
+        return TrajectoryContract(
+            description.spec,
+            description.observation_shape,
+            config.num_actions,
+            config.conditional,
+            config.policy.noise,
+            even_unroll(config.num_actions, config.unroll),
+            self.learner.policy.state_size,
+        )
+
+    @property
+    def version(self) -> Version:
+        """Version of the weights."""
+        return Version(self.generation, self.learner.updates)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Time spent on this run over all its starts, seconds."""
+        return self._elapsed_before + self._clock() - self._started
+
+    @property
+    def done(self) -> float:
+        """Share of the limit that is reached: 1 or more at the end, 0 without a limit."""
+        return self.limits.done(self._clock() - self._started, self.learner.frames) or 0.0
+
+    def learn(self, batch: ScoredBatch) -> None:
+        """Turn scores into rewards and learn from them; DivergedError where that has become pointless."""
+        learner, settings = self.learner, self.config.learner
+        scores = combine_terms(batch.terms, settings.terms)
+        where = batch.where
+        rewards = rewards_of(batch.trajectory, scores, settings, self.description.spec, self._deviation, where)
+        self.lag = Lag(learner.updates - batch.newest, learner.updates - batch.oldest)
+        learner.learn(batch.trajectory, rewards, where)
+        if self._unsaved_since is None and self.unsaved:
+            self._unsaved_since = self._clock()
+        self.last = batch
+        ended = finished(batch.trajectory, where)
+        if ended is not None:
+            self._ended = ended
+        self._of_last |= {
+            "reward": reward_figure(rewards, where),
+            "score_real": batch.score_real,
+            "score_painted": batch.score_painted,
+            "lag": self.lag.mean,
+            **border_figures(scores, batch.terms, where, ended, self.description.spec),
+        }
+
+    def write_due(self, waits: Mapping[str, float]) -> dict[str, Any] | None:
+        """Write whatever is due by the clock: the history's record (returned), samples, snapshots.
+
+        ``waits``: seconds waited for each peer since the last record.
+        """
+        now = self._clock()
+        record = None
+        if self.last is not None and now - self._recorded_at >= RECORD_S:
+            record = self._record(now, waits)
+        if now - self._sampled_at >= self.config.learner.sample_s:
+            self._sampled_at = now
+            self.write_samples()
+        quarter = min(int(self.done * 4), 3)
+        if quarter > self._quarter:
+            self._quarter = quarter
+            # A learner that was killed counts its minutes anew; what it had kept is nearer to its caption.
+            if not (self.run.snapshots / f"{SNAPSHOTS[quarter]}.safetensors").exists():
+                write_snapshot(self.run.snapshots, SNAPSHOTS[quarter], self.learner.average)
+        return record
+
+    @property
+    def checkpoint_due(self) -> bool:
+        """Whether there is something to save, and the last checkpoint is old enough for a new one."""
+        return self.unsaved and self._clock() - self._saved_at >= self.config.learner.checkpoint_s
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether something was learnt that no checkpoint holds, or there is none."""
+        return self._learnt != self._on_disk
+
+    @property
+    def unsaved_s(self) -> float:
+        """Seconds since the first batch was learnt from that no checkpoint holds; 0 where there is none."""
+        return 0.0 if self._unsaved_since is None else self._clock() - self._unsaved_since
+
+    @property
+    def _learnt(self) -> tuple[int, int]:
+        """Frames learnt from, and batches that the discriminator alone learnt from: what a checkpoint is about."""
+        return self.learner.frames, self.learner.held
+
+    def finish(self, extra: State | None = None) -> dict[str, Any] | None:
+        """Write a checkpoint, and then the last record (returned), samples and the snapshot of the end.
+
+        CheckpointError where the first can't be written. What else can't be is logged: nothing goes on from it.
+        """
+        self.save(extra)
+        record = None
+        try:
+            if self.learner.progress.batches:
+                record = self._record(self._clock(), {})
+            self.write_samples()
+            write_snapshot(self.run.snapshots, SNAPSHOTS[-1], self.learner.average)
+            self._history.close()
+        except OSError as error:
+            _log.error("not written down at the end, but the checkpoint is: %s", error)
+        return record
+
+    def save(self, extra: State | None = None) -> None:
+        """Write a checkpoint of sound weights, where something was learnt since the last one: those there are good, and
+        not to be rotated away. ``extra`` is what else belongs to it, and comes back when it is resumed.
+
+        DivergedError where the newest weights are the last straw.
+        """
+        if not self.unsaved:
+            return
+        self._saved_at = self._clock()  # and not when it worked: a full disk is tried again after the interval
+        self.learner.check()
+        state = self.learner.state()
+        counters = {
+            **state.counters,
+            "elapsed_s": self.elapsed_s,
+            "deviation": [self._deviation.mean, self._deviation.square, self._deviation.weight],
+        }
+        tensors = dict(state.tensors)
+        if extra is not None:
+            counters["extra"] = extra.counters
+            tensors |= extra.tensors
+        self._store.save(State(counters, tensors), self.config.to_yaml())
+        self._on_disk, self._unsaved_since = self._learnt, None
+
+    def write_samples(self) -> None:
+        """Write pictures and programs of the episodes that ended last, if any did."""
+        if self._ended is not None:
+            write_samples(
+                self.run.samples,
+                self.learner.frames,
+                self._ended,
+                self.config.engine,
+                self.description.version,
+            )
+
+    def _record(self, now: float, waits: Mapping[str, float]) -> dict[str, Any]:
+        learner, progress = self.learner, self.learner.take_progress()
+        interval = max(now - self._recorded_at, 1e-9)
+        record: dict[str, Any] = {
+            "seconds": round(self.elapsed_s, 1),
+            "frames": learner.frames,
+            "updates": learner.updates,
+            "fps": round((learner.frames - self._recorded_frames) / interval, 1),
+            **self._of_last,
+            "entropy": progress.entropy,
+            "losses": progress.losses,
+            "waits": {peer: round(seconds / interval, 3) for peer, seconds in waits.items()},
+        }
+        if progress.losses:  # while the discriminator learns alone there are none
+            self.saturation.note(now, progress.entropy, progress.losses["gradient_norm"])
+            record["saturated"] = dict(self.saturation.seconds)
+            for sentence in self._warnings.due(self.saturation.seconds):
+                _log.warning("%s", sentence)
+        # Before it is written: where that fails, the next try is after the interval, and checkpoints come in between.
+        self._recorded_at, self._recorded_frames = now, learner.frames
+        self._history.write(record)
+        return record
+
+    def _resume(self) -> str:
+        """Restore the newest checkpoint; says in a sentence what was found."""
+        found = self._store.latest()
+        if found is None:
+            return self._begin()
+        check_goes_on(found.config, self.config)
+        counters = found.state.counters
+        self.learner.restore(found.state)
+        self._elapsed_before = counters["elapsed_s"]
+        self._deviation.mean, self._deviation.square, self._deviation.weight = counters["deviation"]
+        self.extra = State(counters.get("extra", {}), found.state.tensors)
+        skipped = "".join(f"; {sentence}" for sentence in found.skipped)
+        return f"resumed {found.path.name}: {self.learner.frames:,} frames, {self.learner.updates:,} updates{skipped}"
+
+    def _begin(self) -> str:
+        """Start with the weights of a model where the run has one; says in a sentence what was found."""
+        try:
+            weights = parse_weights(self.run.initial_file.read_bytes())
+        except FileNotFoundError:
+            return "a new run"
+        fitting = self.learner.policy.for_this_run(weights)
+        for policy in (self.learner.policy, self.learner.average):
+            load_weights(policy, fitting, self.run.initial_file.name)
+        return "a new run with the weights of a model"
+
+
+def _stored_description(run: Run, describe: Callable[[], EngineDescription]) -> EngineDescription:
+    """The engine's description as stored with the run; asked for and stored where the run is new."""
+    try:
+        return EngineDescription.from_json(json.loads(run.engine_file.read_text()))
+    except FileNotFoundError:
+        description = describe()
+        with replacing(run.engine_file) as aside:
+            aside.write_text(strict_json.exact(description.to_json(), indent=1))
+        return description
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"engine description: {run.engine_file} is damaged ({error}); remove it and it is asked for again"
+        ) from error

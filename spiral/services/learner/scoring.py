@@ -1,0 +1,204 @@
+"""Asks the discriminator, one batch ahead of learning."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from typing import Self
+
+import grpc
+
+from spiral.services.learner.batches import join
+from spiral.services.learner.ingest import Arrived, Ingest
+from spiral.services.learner.run import ScoredBatch
+from spiral.services.learner.unrolls import Places, places
+from spiral.serving.metrics import Metrics
+from spiral.v1.discriminator_pb2 import ScoreResponse
+from spiral.v1.discriminator_pb2_grpc import DiscriminatorServiceStub
+from spiral.values.trajectories import Trajectory
+from spiral.values.versions import Version
+from spiral.wire.edges import Service
+from spiral.wire.reasons import reason
+from spiral.wire.renewing import RenewedChannel
+from spiral.wire.scores import read_terms, score_requests
+
+DEADLINE_S = 60.0
+"""Of one Score call: an update and a thousand pictures take a second or two on a slow machine."""
+RETRY_S = (0.2, 0.5, 1.0, 2.0)
+"""Waits between tries while the discriminator is away; the last one again and again."""
+REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
+"""This run's batches are not for this discriminator; a restart would not change that."""
+RETRIED = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.CANCELLED,
+)
+"""What passes by itself; a call is cancelled by a discriminator that heard nothing of it for too long. Anything else is
+a mistake that a repetition would only repeat."""
+POLL_S = 0.5
+"""Longest time until a request to stop is noticed."""
+
+_log = logging.getLogger(__name__)
+
+
+class DiscriminatorError(RuntimeError):
+    """The discriminator gave no answer that makes sense; the message says why."""
+
+
+class Scorer:
+    """A thread that collects batches from the queue, has them scored and hands them out in order.
+
+    While one batch is being learnt from, the next is being scored. ``waiting_for`` names the peer that it waits for.
+    """
+
+    def __init__(
+        self,
+        ingest: Ingest,
+        peer: RenewedChannel,
+        metrics: Metrics,
+        *,
+        episodes: int,
+        num_actions: int,
+        max_lag: int,
+        version: Version,
+    ) -> None:
+        self.waiting_for: Service = "actor"
+        self.version = version
+        """Newest weights, by which the age of trajectories is measured; kept up by the learner's loop."""
+        self.dropped = self.collected = 0
+        """Trajectories that were too old, and that were not."""
+        self._ingest, self._peer, self._metrics = ingest, peer, metrics
+        self._episodes, self._num_actions, self._max_lag = episodes, num_actions, max_lag
+        self._scored: queue.Queue[tuple[ScoredBatch, list[Arrived]]] = queue.Queue(maxsize=1)
+        self._wanted = threading.Semaphore(1)
+        self._stop = threading.Event()
+        self._call: grpc.Future[ScoreResponse] | None = None
+        self._failure: Exception | None = None
+        self._batches = 0
+        self._told = False
+        """Whether the ingest knows that this batch had to be waited for."""
+        self._thread = threading.Thread(target=self._run, name="scorer", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop.set()
+        self._cancel()
+        self._thread.join()
+
+    def take(self, timeout_s: float) -> ScoredBatch | None:
+        """The next batch, or None after ``timeout_s``; raises what ended the thread.
+
+        DiscriminatorError where the discriminator went wrong, ValueError where the batch is not one for it.
+        """
+        ready = not self._scored.empty()
+        if not ready and self.waiting_for == "actor" and not self._told:
+            self._told = True  # once for each batch, however long it takes
+            self._ingest.tell(waited=True)
+        try:
+            scored, arrived = self._scored.get(timeout=timeout_s)
+        except queue.Empty:
+            if self._failure is not None:
+                raise self._failure from None
+            return None
+        # Only now are the slots free: what is painted from here on is painted while this batch is learnt from.
+        for one in arrived:
+            one.release()
+        if ready:
+            self._ingest.tell(waited=False)
+        self._told = False
+        self._wanted.release()
+        return scored
+
+    def _run(self) -> None:
+        try:
+            while (arrived := self._collect()) is not None:
+                batch = join([one.trajectory for one in arrived])
+                oldest = min(one.oldest_version.number for one in arrived)
+                newest = max(one.newest_version.number for one in arrived)
+                scored = self._score(batch, oldest, newest)
+                if scored is not None:
+                    self._scored.put((scored, arrived))  # there is room: it was wanted
+        except Exception as error:
+            self._failure = error
+
+    def _collect(self) -> list[Arrived] | None:
+        """Whole messages that make a batch, once the one before has been taken; None when stopped.
+
+        Not earlier: what waits here grows old, and what waits with the actors has not been painted yet.
+        """
+        while not self._wanted.acquire(timeout=POLL_S):
+            if self._stop.is_set():
+                return None
+        collected: list[Arrived] = []
+        episodes = 0
+        self.waiting_for = "actor"
+        while episodes < self._episodes:
+            if self._stop.is_set():
+                return None
+            arrived = self._ingest.take(POLL_S)
+            if arrived is None:
+                continue
+            if self.version.number - arrived.oldest_version.number > self._max_lag:
+                self.dropped += 1
+                self._metrics["spiral_learner_dropped_total"].labels(reason="lag").inc()
+                arrived.release()
+                continue
+            self.collected += 1
+            collected.append(arrived)
+            episodes += arrived.trajectory.batch
+        return collected
+
+    def _score(self, batch: Trajectory, oldest: int, newest: int) -> ScoredBatch | None:
+        """Ask until there is an answer; the batch keeps its id, so nothing is remembered twice."""
+        self.waiting_for = "discriminator"
+        self._batches += 1
+        batch_id = f"{self.version.generation}.{self._batches}"
+        where = places(batch, self._num_actions)
+        ends = None if batch.first_step is None else where.ends
+        attempt = 0
+        while not self._stop.is_set():
+            start = time.perf_counter()
+            requests = score_requests(batch_id, batch.observations, batch.targets, remember=True, ends=ends)
+            stub = DiscriminatorServiceStub(self._peer.channel)
+            call = self._call = stub.Score.future(requests, timeout=DEADLINE_S)
+            if self._stop.is_set():  # a moment too late for __exit__ to see this call
+                self._cancel()
+            try:
+                answer = call.result()
+            except (grpc.RpcError, grpc.FutureCancelledError) as error:
+                if self._stop.is_set():
+                    return None
+                code, details = call.code(), reason(call)
+                if code in REFUSED:
+                    raise ValueError(f"discriminator: it refuses the batch: {call.details()}") from error
+                if code not in RETRIED:
+                    raise DiscriminatorError(f"discriminator: {details}") from error
+                if attempt == 0:
+                    _log.warning("waiting for the discriminator: %s", details)
+                self._peer.failed()
+                self._stop.wait(RETRY_S[min(attempt, len(RETRY_S) - 1)])
+                attempt += 1
+                continue
+            self._peer.answered()
+            self._metrics["spiral_learner_score_seconds"].observe(time.perf_counter() - start)
+            return scored_batch(batch, where, oldest, newest, answer)
+        return None
+
+    def _cancel(self) -> None:
+        if self._call is not None:
+            self._call.cancel()
+
+
+def scored_batch(batch: Trajectory, where: Places, oldest: int, newest: int, answer: ScoreResponse) -> ScoredBatch:
+    """Check the answer and join it with its batch; DiscriminatorError where it makes no sense."""
+    try:
+        terms = read_terms(answer, batch.observations.shape[:2])
+    except ValueError as error:
+        raise DiscriminatorError(str(error)) from error
+    return ScoredBatch(batch, where, oldest, newest, terms, answer.real.mean, answer.painted.mean)

@@ -1,0 +1,252 @@
+"""The learner as a service: takes trajectories in, has them scored, learns, and serves the weights."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import grpc
+import zmq
+
+from spiral.computing.devices import choose_device
+from spiral.computing.divergence import DivergedError
+from spiral.computing.precision import settle
+from spiral.computing.threads import compute_with
+from spiral.configuration.schema import RunConfig
+from spiral.engines.description import EngineDescription
+from spiral.policy.weights import dump_weights
+from spiral.runs.checkpoints import CheckpointError, raise_generation
+from spiral.runs.dead_end import DeadEnd
+from spiral.runs.directory import Run
+from spiral.runs.limits import Limits
+from spiral.services.learner.admission import Admission
+from spiral.services.learner.ingest import Ingest
+from spiral.services.learner.measured import learning_step
+from spiral.services.learner.options import LearnerOptions
+from spiral.services.learner.publisher import LearnerServicer, WeightsPublisher
+from spiral.services.learner.run import LearningRun, ScoredBatch
+from spiral.services.learner.scoring import DiscriminatorError, Scorer
+from spiral.services.learner.telling import Teller
+from spiral.serving.metrics import new_metrics
+from spiral.serving.options import StartError, refuse
+from spiral.serving.service import Serving
+from spiral.serving.staleness import Staleness
+from spiral.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
+from spiral.v1.renderer_pb2 import DescribeEngineRequest
+from spiral.v1.renderer_pb2_grpc import RendererServiceStub
+from spiral.wire import sockets
+from spiral.wire.contract import settings_to_proto, spec_from_proto
+from spiral.wire.curve import gatekeeper
+from spiral.wire.reasons import reason
+from spiral.wire.renewing import RenewedChannel
+from spiral.wire.rpc import connect
+from spiral.wire.tls import Identity
+
+TAKE_S = 0.5
+"""Longest wait for a batch before the loop looks at the clock and at signals."""
+DESCRIBE_DEADLINE_S = 5.0
+"""Of one try to reach a renderer; it is tried until the learner is stopped."""
+DESCRIBE_PAUSE_S = 0.5
+"""Between two tries."""
+SLOW_WAIT_S = 10.0
+"""A wait of this length is worth a line in the log."""
+_log = logging.getLogger(__name__)
+
+
+class StoppedError(Exception):
+    """The service was asked to stop while it waited."""
+
+
+def serve(options: LearnerOptions) -> int:
+    """Run until a signal or the limit; 0, or 1 where it had to give up."""
+    compute_with(options.threads)
+    try:
+        config = options.run_config()
+        device = choose_device(options.device)
+        run = Run(options.run_dir)
+        run.path.mkdir(parents=True, exist_ok=True)
+        dead_end = DeadEnd(run.checkpoints("learner"), config, options.precision)
+        if sentence := dead_end.standing():
+            raise StartError(sentence)
+        generation = raise_generation(run.checkpoints("learner"))
+    except (ValueError, OSError, CheckpointError) as error:
+        raise StartError(str(error)) from error
+    metrics = new_metrics("learner")
+    with Serving("learner", options, metrics) as serving:
+        publisher = WeightsPublisher(contract_digest="")
+        add_LearnerServiceServicer_to_server(LearnerServicer(publisher), serving.server)
+        serving.start()
+        try:
+            learning = LearningRun(
+                config,
+                run,
+                generation,
+                lambda: describe_engine(config, options.renderer, options.identity, serving),
+                Limits(options.limit_frames, options.limit_minutes),
+                time.monotonic,
+                device,
+            )
+            settled = settle(
+                options.precision,
+                device,
+                run.precision_file("learner"),
+                lambda precision: learning_step(learning, precision),
+            )
+            learning.learner.precision = settled.precision
+        except StoppedError:
+            return 0
+        except (ValueError, OSError) as error:
+            return refuse("learner", error)
+        except CheckpointError as error:
+            _log.error("giving up: %s", error)
+            return 1
+        _log.info("generation %d, %s; %s", generation, learning.resumed, settled)
+        return _run(learning, options, serving, publisher, Teller(metrics, learning), dead_end)
+
+
+def _run(
+    learning: LearningRun,
+    options: LearnerOptions,
+    serving: Serving,
+    publisher: WeightsPublisher,
+    teller: Teller,
+    dead_end: DeadEnd,
+) -> int:
+    """Train to the end; the exit code."""
+    try:
+        return _train(learning, options, serving, publisher, teller)
+    except DivergedError as error:
+        return _diverged(learning, dead_end, error)
+    except ValueError as error:
+        return refuse("learner", error)
+    except (OSError, CheckpointError, DiscriminatorError) as error:
+        # From here on the settings are right, so starting again may help.
+        _log.error("giving up: %s", error)
+        return 1
+
+
+def _diverged(learning: LearningRun, dead_end: DeadEnd, error: DivergedError) -> int:
+    """Keep what was learnt before, and why it ends; the exit code."""
+    try:
+        learning.finish()
+        dead_end.record(str(error))
+    except (OSError, CheckpointError) as failure:
+        _log.error("not written down: %s", failure)
+    return refuse("learner", error, code=1)
+
+
+def _train(
+    learning: LearningRun, options: LearnerOptions, serving: Serving, publisher: WeightsPublisher, teller: Teller
+) -> int:
+    config, settings = learning.config, learning.config.learner
+    contract = learning.contract
+    admission = Admission(
+        contract,
+        learning.version,
+        batch=config.actor.batch,
+        learner_batch=settings.batch,
+        queue=settings.queue,
+        queue_bytes=settings.queue_bytes,
+        credits_per_actor=config.actor.groups,
+        # Half of the age at which they would be thrown away.
+        fresh_batches=settings.max_lag // (2 * settings.reuse * settings.minibatches),
+    )
+    publisher.contract_digest = contract.digest
+    serving.info.contract_digest = contract.digest
+    with (
+        zmq.Context() as context,
+        RenewedChannel(lambda: connect(options.discriminator, options.identity)) as discriminator,
+        gatekeeper(context, options.curve),
+        Ingest(sockets.router(context, options.learner_data, options.curve), admission, teller.metrics) as ingest,
+        Scorer(
+            ingest,
+            discriminator,
+            teller.metrics,
+            episodes=settings.batch,
+            num_actions=config.num_actions,
+            max_lag=settings.max_lag,
+            version=learning.version,
+        ) as scorer,
+    ):
+        staleness = Staleness(settings, time.monotonic)
+        while not serving.stopping.is_set():
+            _announce(learning, serving, publisher, ingest, scorer)
+            finished = learning.done >= 1
+            if finished and options.at_limit == "exit":
+                _log.info("the limit is reached: %s frames", f"{learning.learner.frames:,}")
+                break
+            batch = _next_batch(scorer, serving, teller, finished)
+            if too_old := staleness.seen(scorer.dropped, scorer.dropped + scorer.collected):
+                _log.warning("%s", too_old)
+            if batch is not None:
+                start = time.perf_counter()
+                learning.learn(batch)
+                teller.learnt(time.perf_counter() - start)
+            elif scorer.waiting_for == "actor":
+                learning.learner.check()  # with weights that are not sound, nothing comes that would show it
+            try:
+                teller.recorded(learning.write_due(teller.waits), ingest.actors, ingest.painted_s, ingest.most_actors)
+                if learning.checkpoint_due:
+                    learning.save()
+            except (OSError, CheckpointError) as error:
+                _log.error("not written down, the run goes on: %s", error)
+        ingest.stop()
+        teller.recorded(learning.finish(), ingest.actors, ingest.painted_s, ingest.most_actors)
+    return 0
+
+
+def _announce(
+    learning: LearningRun, serving: Serving, publisher: WeightsPublisher, ingest: Ingest, scorer: Scorer
+) -> None:
+    """Tell everybody of new weights, if there are any."""
+    version = learning.version
+    if version > publisher.version:
+        weights = dump_weights(learning.learner.policy.state_dict())
+        ingest.set_version(version)  # first: who paints with newer weights than that is refused
+        publisher.publish(version, weights)
+        scorer.version = version
+        serving.info.version = version
+
+
+def _next_batch(scorer: Scorer, serving: Serving, teller: Teller, finished: bool) -> ScoredBatch | None:
+    """Wait a moment for a batch and keep account of it; at the limit none is taken any more."""
+    serving.tick()
+    if finished:
+        serving.stopping.wait(TAKE_S)
+        return None
+    start = time.perf_counter()
+    peer = scorer.waiting_for
+    with serving.info.waiting(peer):
+        batch = scorer.take(TAKE_S)
+    teller.waited(peer, time.perf_counter() - start, batch is not None)
+    return batch
+
+
+def describe_engine(config: RunConfig, address: str, identity: Identity | None, serving: Serving) -> EngineDescription:
+    """Ask a renderer what it can do; waits for one. ValueError where it refuses the settings."""
+    request = DescribeEngineRequest(engine=settings_to_proto(config.engine.name, config.engine.settings))
+    waiting_since = time.monotonic()
+    with RenewedChannel(lambda: connect(address, identity)) as renderer:
+        while not serving.stopping.is_set():
+            serving.tick()
+            try:
+                with serving.info.waiting("renderer"):
+                    answer = RendererServiceStub(renderer.channel).DescribeEngine(request, timeout=DESCRIBE_DEADLINE_S)
+            except grpc.RpcError as error:
+                if error.code() == grpc.StatusCode.INVALID_ARGUMENT:
+                    raise ValueError(f"engine.settings: {error.details()}") from error
+                if time.monotonic() - waiting_since >= SLOW_WAIT_S:
+                    waiting_since = time.monotonic()
+                    _log.warning("waiting for the renderer at %s: %s", address, reason(error))
+                renderer.failed()
+                serving.stopping.wait(DESCRIBE_PAUSE_S)
+                continue
+            height, width, channels = answer.observation_shape
+            canvas_height, canvas_width, canvas_channels = answer.canvas_shape
+            return EngineDescription(
+                spec_from_proto(answer.action_spec),
+                (height, width, channels),
+                (canvas_height, canvas_width, canvas_channels),
+                answer.engine_version,
+            )
+    raise StoppedError

@@ -1,0 +1,59 @@
+"""Starts the renderer: ``python -m spiral.services.renderer --listen unix:/run/spiral/renderer.sock``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from spiral.engines import create
+from spiral.engines.interface import EngineMissingError
+from spiral.services.renderer.options import RendererOptions
+from spiral.services.renderer.overruns import Overruns
+from spiral.services.renderer.servicer import Renderer
+from spiral.services.renderer.streams import Streams
+from spiral.serving.metrics import new_metrics
+from spiral.serving.options import StartError, run
+from spiral.serving.service import Serving
+from spiral.v1.renderer_pb2_grpc import add_RendererServiceServicer_to_server
+
+# Every stream holds a thread of the server; these are left for everything else, health above all.
+SPARE_THREADS = 8
+ENGINES = ("mypaint",)
+"""What it runs, by the name that callers ask for."""
+
+
+def serve(options: RendererOptions) -> int:
+    """Serve until told to stop; StartError where the engine can't run here."""
+    try:
+        for engine in ENGINES:
+            create(engine, {})
+    except EngineMissingError as error:
+        raise StartError(str(error)) from error
+    metrics = new_metrics("renderer")
+    with Serving(
+        "renderer",
+        options,
+        metrics,
+        capabilities=("render",),
+        max_streams=options.max_streams,
+        workers=options.max_streams + SPARE_THREADS,
+    ) as serving:
+        streams = Streams(options.max_streams)
+        serving.info.engines = ENGINES
+        overruns = Overruns(options.work_s, serving.stop)
+        servicer = Renderer(
+            streams, options.threads, metrics, options.idle_s, overruns, draining=serving.stopping.is_set
+        )
+        add_RendererServiceServicer_to_server(servicer, serving.server)
+        serving.start()
+        serving.wait(overruns.check)
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the renderer with command-line arguments; the exit code."""
+    return run(RendererOptions, "renderer", serve, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
