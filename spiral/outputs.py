@@ -30,7 +30,10 @@ def ours(folder: Path) -> set[str]:
 
 
 def refuse_to_overwrite(paths: Sequence[Path], overwrite: bool = False, option: str = "out") -> None:
-    """ValueError where one of the files exists and is not known to be ours, unless ``overwrite``."""
+    """ValueError where one of the files exists and is not known to be ours, unless ``overwrite``, or is a folder."""
+    for path in paths:
+        if path.is_dir():
+            raise ValueError(f"{option}: {path} is a folder; expected a file")
     if overwrite:
         return
     lost: list[Path] = []

@@ -7,6 +7,7 @@ a sentence and exit code 1; only a fault in the program itself shows a traceback
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import sys
 from collections.abc import Sequence
@@ -65,12 +66,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         return _refuse(str(error), 2)
     except (OSError, MemoryError) as error:
-        return _refuse(str(error) or "there is not enough memory", 1)
+        return _refuse(*_from_the_system(error))
     except RuntimeError as error:
         if not _is_known(error):
             raise
         return _refuse(str(error), 1)
     return code if isinstance(code, int) else 0
+
+
+def _from_the_system(error: OSError | MemoryError) -> tuple[str, int]:
+    """The sentence and the exit code."""
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return f"{error.filename}: the name is too long; expected what the file system can hold", 2
+    return str(error) or "there is not enough memory", 1
 
 
 def _is_known(error: RuntimeError) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -308,3 +309,26 @@ def test_at_its_end_a_program_collects_no_garbage_that_is_thrown_away_anyway(cal
     last = "import atexit, gc; atexit.register(lambda: print('spared', gc.get_freeze_count()))"  # registered first
     done = subprocess.run([sys.executable, "-c", f"{last}; {call}"], capture_output=True, text=True, check=True)
     assert int(done.stdout.rpartition("spared ")[2]) > 1000
+
+
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "a" * 300 + ".json"
+    text = refused(capsys, "render", str(tmp_path / name), "--out", str(tmp_path / "a.png"))
+    assert f"{name}: the name is too long; expected" in text
+
+
+def test_an_interrupt_while_modules_load_leaves_no_traceback() -> None:
+    program = """
+import os, signal, sys
+
+class Interrupts:
+    def find_spec(self, name, path, target=None):
+        if name == "spiral.cli.main":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupts())
+from spiral.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")

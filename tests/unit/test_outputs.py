@@ -40,6 +40,18 @@ def test_a_command_that_would_overwrite_the_users_files_is_refused(
     assert all(Path(name).read_text() == "the user's own" for name in COMMANDS[command])
 
 
+@pytest.mark.parametrize("command", ["eval --model mnist --out mine", "render program.json --out mine.png --overwrite"])
+def test_a_folder_where_a_file_would_be_is_named_as_one(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("program.json").write_text("{}")
+    for folder in ("mine/evaluation.json", "mine.png"):
+        Path(folder).mkdir(parents=True)
+    assert main(command.split()) == 2
+    assert " is a folder; expected a file\n" in capsys.readouterr().err
+
+
 def test_a_file_is_ours_until_it_is_changed(tmp_path: Path) -> None:
     written, edited, gone = files = [tmp_path / name for name in ("a.png", "b.png", "c.png")]
     for file in files:

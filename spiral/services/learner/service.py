@@ -95,11 +95,8 @@ def serve(options: LearnerOptions) -> int:
             learning.learner.precision = settled.precision
         except StoppedError:
             return 0
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, CheckpointError) as error:
             return refuse("learner", error)
-        except CheckpointError as error:
-            _log.error("giving up: %s", error)
-            return 1
         _log.info("generation %d, %s; %s", generation, learning.resumed, settled)
         return _run(learning, options, serving, publisher, Teller(metrics, learning), dead_end)
 
