@@ -32,7 +32,7 @@ FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 10.0
 MAX_RESTARTS = 5
 """In a row; with the back-off above that takes about a quarter of a minute."""
 EXIT_USAGE = 2
-"""Exit code of a service that refuses what it was given, options, settings or checkpoints: starting it again would change nothing."""
+"""Exit code of a service that refuses its options, settings or checkpoints: another start would change nothing."""
 FINE_AT_STOP = (0, -signal.SIGTERM)
 """Exit codes after SIGTERM; the second is of a service so young that it has not asked for the signal yet."""
 
@@ -233,7 +233,8 @@ class Supervisor:
         elif sentence := watched.service.dead_end():
             raise ServiceFailedError(f"{watched.name}: {sentence}")
         elif code == EXIT_USAGE:
-            raise ServiceFailedError(self._last_words(watched, f"{describe_exit(code)}: another start would end the same way"))
+            why = f"{describe_exit(code)}: another start would end the same way"
+            raise ServiceFailedError(self._last_words(watched, why))
         else:
             self._restart(watched, describe_exit(code))
 
