@@ -3,18 +3,16 @@
 It owns no socket, no thread and no clock: what happened goes in, what to send comes out. A slot of the queue is in one
 of three states: *free*, *outstanding* (a credit for it is with an actor), or *queued* (a trajectory is in it). A credit
 is granted only for a free slot, so that what is accepted always has a place. How many slots there are follows need
-(:class:`~spiral.services.learner.slots.Slots`).
-
-Free slots go, one at a time, to the actor with the fewest credits, and among equals to the one that was granted one
-longest ago. Whoever has none is told at once.
+(:class:`~spiral.services.learner.slots.Slots`), and who gets one is settled by :mod:`spiral.services.learner.credits`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from spiral.services.learner.credits import Credits
 from spiral.services.learner.duplicates import AcceptedSequences
 from spiral.services.learner.slots import Slots
 from spiral.services.learner.validation import (
@@ -66,17 +64,6 @@ class Admitted:
 
 
 @dataclass(slots=True)
-class _Peer:
-    """An actor that said hello, on one connection."""
-
-    sender: tuple[str, int]
-    """Id and incarnation."""
-    credits: int = 0
-    granted_at: int = 0
-    """When it was last granted a credit, counted in grants."""
-
-
-@dataclass(slots=True)
 class Decision:
     """What to do about a message."""
 
@@ -119,22 +106,16 @@ class Admission:
             queue_bytes=queue_bytes,
             fresh_batches=fresh_batches,
         )
-        if credits_per_actor < 1:
-            raise ValueError(
-                f"credits_per_actor: {credits_per_actor}; without a credit nobody sends; at least 1 is right"
-            )
+        self.credits = Credits(credits_per_actor)
         self.queued = 0
         self.stopping = False
         self._batch = batch
-        self._credits_per_actor = credits_per_actor
         self._accepted = AcceptedSequences()
-        self._peers: dict[bytes, _Peer] = {}
-        self._grants = 0
 
     @property
     def outstanding(self) -> int:
         """Credits that are with actors."""
-        return sum(peer.credits for peer in self._peers.values())
+        return self.credits.outstanding
 
     @property
     def free(self) -> int:
@@ -144,12 +125,12 @@ class Admission:
     @property
     def actors(self) -> int:
         """Actors that said hello and are still there."""
-        return len(self._peers)
+        return len(self.credits.peers)
 
     @property
     def most_actors(self) -> float:
         """Actors that could have all their credits at a time."""
-        return self.slots.most / self._credits_per_actor
+        return self.slots.most / self.credits.per_actor
 
     def receive(self, peer: bytes, frames: Sequence[memoryview]) -> Decision:
         """Decide about a message of ``peer``; never raises, whatever the frames hold."""
@@ -183,8 +164,7 @@ class Admission:
 
     def starved(self) -> list[Reply]:
         """The learner waits for trajectories: one slot more, where some actor waits for a credit."""
-        waiting = any(peer.credits < self._credits_per_actor for peer in self._peers.values())
-        self.slots.starved(self.queued, wanted=waiting and self.free <= 0)
+        self.slots.starved(self.queued, wanted=self.credits.wanted and self.free <= 0)
         return self._granted()[0]
 
     def fed(self) -> None:
@@ -193,16 +173,17 @@ class Admission:
 
     def forget(self, peer: bytes) -> list[Reply]:
         """Take back the credits of a peer whose connection has ended."""
-        if (gone := self._peers.pop(peer, None)) is not None:
-            _log.info("actor %r is gone, with %d credits", gone.sender[0], gone.credits)
+        if (gone := self.credits.forget(peer)) is not None:
+            (actor, _), credits = gone
+            _log.info("actor %r is gone, with %d credits", actor, credits)
         return self._granted()[0]
 
     def heartbeats(self) -> list[Reply]:
         """A sign of life for every actor."""
-        return [(peer, self._heartbeat()) for peer in self._peers]
+        return [(peer, self._heartbeat()) for peer in self.credits.peers]
 
     def _hello(self, peer: bytes, hello: Hello, frames: int) -> list[Reply]:
-        self._peers.pop(peer, None)  # whatever becomes of the new hello, the credits of the old one end
+        self.credits.forget(peer)  # whatever becomes of the new hello, the credits of the old one end
         try:
             if frames != 1:
                 raise RefusedError(REASON_MALFORMED, f"hello: {frames - 1} frames follow it; none is right")
@@ -213,12 +194,7 @@ class Admission:
         except RefusedError as refusal:
             refused = Refused(reason=refusal.reason, detail=refusal.detail, contract_digest=self.digest)
             return [(peer, LearnerMessage(refused=refused)), *self._granted()[0]]
-        sender = hello.actor_id, hello.incarnation
-        # The same process on a new connection: its old one is dead, though this end may not have noticed.
-        self._peers = {other: known for other, known in self._peers.items() if known.sender != sender}
-        # Behind all who wait: whoever says hello again, unable to use its credits, thereby leaves them to others.
-        self._grants += 1
-        self._peers[peer] = _Peer(sender, granted_at=self._grants)
+        self.credits.hello(peer, (hello.actor_id, hello.incarnation))
         replies, granted = self._granted(peer)
         welcome = Welcome(
             version=version_to_proto(self.version),
@@ -230,23 +206,24 @@ class Admission:
 
     def _check(self, peer: bytes, header: TrajectoryHeader, frames: Sequence[memoryview]) -> Trajectory | None:
         """The trajectory, or None where it is a duplicate; spends the credit."""
-        known = self._peers.get(peer)
-        if known is None or known.sender != (header.actor_id, header.incarnation):
+        sender = header.actor_id, header.incarnation
+        credits = self.credits.of(peer, sender)
+        if credits is None:
             raise RefusedError(
                 REASON_NO_HELLO, f'actor "{header.actor_id[:128]}" has not said hello on this connection'
             )
-        if not known.credits:
+        if not credits:
             raise RefusedError(
                 REASON_NO_CREDIT, f'actor "{header.actor_id}" has no credit; one is granted when a slot frees'
             )
-        known.credits -= 1
+        self.credits.spend(peer)
         if self.stopping:
             raise RefusedError(REASON_STOPPING, "the learner is stopping")
         total = sum(len(frame) for frame in frames)
         if total > self.max_message_bytes:
             raise RefusedError(REASON_SIZE, f"message: {total} bytes; at most {self.max_message_bytes} are right")
         check_header(header, self.contract, self.version)
-        if ((header.actor_id, header.incarnation), header.sequence) in self._accepted:
+        if (sender, header.sequence) in self._accepted:
             return None
         trajectory = view(header, frames[1:], self.contract, self._batch)
         check_values(trajectory, self.contract)
@@ -254,21 +231,9 @@ class Admission:
 
     def _granted(self, asking: bytes | None = None) -> tuple[list[Reply], int]:
         """Grant all free slots: heartbeats for the others, and the number for ``asking``, whose answer carries it."""
-        granted: dict[bytes, int] = {}
-        for peer in self._grant(self.free if not self.stopping else 0):
-            granted[peer] = granted.get(peer, 0) + 1
+        granted = self.credits.grant(0 if self.stopping else self.free)
         for_asking = granted.pop(asking, 0) if asking is not None else 0
-        return [(p, self._heartbeat(credits)) for p, credits in granted.items()], for_asking
-
-    def _grant(self, free: int) -> Iterable[bytes]:
-        for _ in range(free):
-            peer = min(self._peers, key=lambda p: (self._peers[p].credits, self._peers[p].granted_at), default=None)
-            if peer is None or self._peers[peer].credits >= self._credits_per_actor:
-                return
-            self._grants += 1
-            self._peers[peer].credits += 1
-            self._peers[peer].granted_at = self._grants
-            yield peer
+        return [(peer, self._heartbeat(credits)) for peer, credits in granted.items()], for_asking
 
     def _refuse(self, peer: bytes, header: TrajectoryHeader, refusal: RefusedError, credits: int = 0) -> Reply:
         answer = Answer(

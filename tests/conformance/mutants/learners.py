@@ -11,6 +11,7 @@ import pytest
 
 from spiral.services.learner import admission, publisher, scoring
 from spiral.services.learner.admission import Admission
+from spiral.services.learner.credits import Credits, Sender
 from spiral.services.learner.duplicates import AcceptedSequences
 from spiral.services.learner.publisher import WeightsPublisher
 from spiral.services.learner.scoring import Scorer
@@ -41,14 +42,14 @@ def no_window(patch: Patch) -> None:
 
 
 def free_credits(patch: Patch) -> None:
-    real = Admission._check
+    real = Credits.of
 
-    def check(self: Any, peer: bytes, header: Any, frames: Any) -> Any:
-        if (known := self._peers.get(peer)) is not None:
+    def of(self: Any, peer: bytes, sender: Sender) -> int | None:
+        if (known := self._actors.get(peer)) is not None:
             known.credits = max(1, known.credits)
-        return real(self, peer, header, frames)
+        return real(self, peer, sender)
 
-    patch.setattr(Admission, "_check", check)
+    patch.setattr(Credits, "of", of)
 
 
 def any_generation(patch: Patch) -> None:

@@ -1,0 +1,84 @@
+"""Who may send a trajectory, and how many: the credits of the actors that said hello.
+
+Free slots go, one at a time, to the actor with the fewest credits, and among equals to the one that was granted one
+longest ago.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+Sender = tuple[str, int]
+"""An actor's id and incarnation."""
+
+
+@dataclass(slots=True)
+class _Actor:
+    """An actor that said hello, on one connection."""
+
+    sender: Sender
+    credits: int = 0
+    granted_at: int = 0
+    """When it was last granted a credit, counted in grants."""
+
+
+class Credits:
+    """Credits by peer (ZeroMQ's routing id), at most ``per_actor`` for each; ValueError where that is less than 1."""
+
+    def __init__(self, per_actor: int) -> None:
+        if per_actor < 1:
+            raise ValueError(f"credits_per_actor: {per_actor}; without a credit nobody sends; at least 1 is right")
+        self.per_actor = per_actor
+        self._actors: dict[bytes, _Actor] = {}
+        self._grants = 0
+
+    @property
+    def peers(self) -> list[bytes]:
+        """Those who said hello and are still there."""
+        return list(self._actors)
+
+    @property
+    def outstanding(self) -> int:
+        """Credits that are with actors."""
+        return sum(actor.credits for actor in self._actors.values())
+
+    @property
+    def wanted(self) -> bool:
+        """Whether some actor could use one more."""
+        return any(actor.credits < self.per_actor for actor in self._actors.values())
+
+    def of(self, peer: bytes, sender: Sender) -> int | None:
+        """The credits of ``sender`` on this connection; None where it has not said hello there."""
+        actor = self._actors.get(peer)
+        return actor.credits if actor is not None and actor.sender == sender else None
+
+    def hello(self, peer: bytes, sender: Sender) -> None:
+        """``sender`` is on this connection from now on, without a credit yet."""
+        # The same process on a new connection: its old one is dead, though this end may not have noticed.
+        self._actors = {other: known for other, known in self._actors.items() if known.sender != sender}
+        # Behind all who wait: whoever says hello again, unable to use its credits, thereby leaves them to others.
+        self._grants += 1
+        self._actors[peer] = _Actor(sender, granted_at=self._grants)
+
+    def forget(self, peer: bytes) -> tuple[Sender, int] | None:
+        """Who is gone with this connection, and its credits, which are free again; None where nobody said hello."""
+        gone = self._actors.pop(peer, None)
+        return None if gone is None else (gone.sender, gone.credits)
+
+    def spend(self, peer: bytes) -> None:
+        """A peer has used one of its credits."""
+        self._actors[peer].credits -= 1
+
+    def grant(self, free: int) -> Counter[bytes]:
+        """Give away as many as ``free``: the new credits of each peer that gets any."""
+        granted: Counter[bytes] = Counter()
+        for _ in range(free):
+            peer = min(self._actors, key=lambda p: (self._actors[p].credits, self._actors[p].granted_at), default=None)
+            if peer is None or self._actors[peer].credits >= self.per_actor:
+                break
+            self._grants += 1
+            self._actors[peer].credits += 1
+            self._actors[peer].granted_at = self._grants
+            granted[peer] += 1
+        return granted
