@@ -1,6 +1,6 @@
 # Everything here works on a fresh clone; `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all mutants golden check bench bench-learning images kind-load cluster-up clean
+.PHONY: help setup demo test test-all mutants golden check bench bench-learning results images kind-load cluster-up clean
 
 # The first Python on the path that is new enough.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
@@ -79,6 +79,9 @@ bench: setup ## speed of engine, wire and whole loop, to benchmarks/out/bench.js
 
 bench-learning: setup ## train PRESET for MINUTES, then LeNet-FID, to benchmarks/out/learning.json
 	@$(BIN)/python -m benchmarks.learning --preset $(PRESET) --minutes $(MINUTES)
+
+results: setup ## the tables of docs/results.md from the rows of docs/results/*.csv
+	@$(BIN)/python -m benchmarks.results
 
 # Before the images' names, for example ghcr.io/you; which build of torch: cpu or cuda; more options for the builder.
 REGISTRY ?=
