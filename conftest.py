@@ -1,4 +1,4 @@
-"""Its place puts the project on the path, so that tests can import what they share from ``tests``."""
+"""What has to be settled before any test is imported."""
 
 import os
 

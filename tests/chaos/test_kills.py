@@ -19,7 +19,7 @@ from spiral.v1 import info_pb2, info_pb2_grpc
 from spiral.values.versions import Version
 from spiral.wire import rpc
 from spiral.wire.edges import SERVICES
-from tests.launched import PLAIN, Launched
+from tests.support.launched import PLAIN, Launched
 
 pytestmark = pytest.mark.timeout(900)
 

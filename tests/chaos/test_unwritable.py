@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from spiral.runs.checkpoints import read_latest
-from tests.launched import Launched
+from tests.support.launched import Launched
 
 pytestmark = pytest.mark.slow
 

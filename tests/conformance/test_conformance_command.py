@@ -19,7 +19,7 @@ from spiral.conformance.reports import write_json, write_junit
 from spiral.conformance.running import run_cases
 from spiral.conformance.target import Target
 from tests.conformance.hosted import ENGINE_SETTINGS, hosted_renderer
-from tests.processes import until
+from tests.support.processes import until
 
 
 @pytest.mark.parametrize(

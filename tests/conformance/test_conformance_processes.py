@@ -16,7 +16,7 @@ from spiral.wire.certificates import write_set
 from spiral.wire.edges import SERVICES, Service
 from tests.conformance.hosted import CUT, RUN
 from tests.conformance.stage import OF_CUT
-from tests.processes import free_port
+from tests.support.processes import free_port
 
 NOT_HERE = {"targets_come_from_the_discriminator", "strangers_are_not_heard", *OF_CUT}
 SKIPPED: dict[str, set[str]] = {

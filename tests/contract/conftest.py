@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ingests import Learner, learning
+from tests.support.ingests import Learner, learning
 
 
 @pytest.fixture

@@ -41,8 +41,8 @@ from spiral.wire import rpc, sockets
 from spiral.wire.guard import Guard
 from spiral.wire.renewing import RenewedAsyncChannel
 from spiral.wire.server import Server
-from tests.judging_data import SHAPE, discriminator
-from tests.processes import PATIENCE_S, start, until
+from tests.support.judging_data import SHAPE, discriminator
+from tests.support.processes import PATIENCE_S, start, until
 
 LONG = "num_actions=300"
 """Episodes that are certainly under way at almost any moment."""

@@ -28,8 +28,8 @@ from spiral.v1.discriminator_pb2_grpc import DiscriminatorServiceStub
 from spiral.v1.tensor_pb2 import DATA_TYPE_FLOAT32, DATA_TYPE_UINT8, TensorSpec
 from spiral.wire import rpc
 from spiral.wire.tensors import decode, spec_of
-from tests.judging_data import observations, targets
-from tests.processes import PATIENCE_S, start, until
+from tests.support.judging_data import observations, targets
+from tests.support.processes import PATIENCE_S, start, until
 
 SHAPE = (16, 16, 1)
 SETTINGS = (

@@ -22,7 +22,7 @@ from spiral.wire.curve import Keys, gatekeeper
 from spiral.wire.reasons import reason
 from spiral.wire.server import Server
 from spiral.wire.tls import Identity
-from tests.processes import PATIENCE_S
+from tests.support.processes import PATIENCE_S
 
 NOW = datetime.datetime.now(datetime.UTC)
 DAY = datetime.timedelta(days=1)

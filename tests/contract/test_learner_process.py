@@ -16,7 +16,7 @@ from spiral.runs.directory import Run
 from spiral.services.learner.__main__ import main
 from spiral.v1 import info_pb2, info_pb2_grpc
 from spiral.wire import rpc
-from tests.processes import PATIENCE_S, start, until
+from tests.support.processes import PATIENCE_S, start, until
 
 
 def options(folder: Path, run: str, listen: str, data: str) -> list[str]:

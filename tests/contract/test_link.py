@@ -11,7 +11,7 @@ import zmq.asyncio
 
 from spiral.services.actor.link import EVENTS, Arrival, Link
 from spiral.wire import sockets
-from tests.processes import PATIENCE_S
+from tests.support.processes import PATIENCE_S
 
 END = Arrival("end", [])
 

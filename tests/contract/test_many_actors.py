@@ -27,10 +27,10 @@ from spiral.serving.metrics_page import Page, parse_page
 from spiral.v1 import info_pb2, info_pb2_grpc
 from spiral.values.trajectories import TrajectoryContract
 from spiral.wire import rpc, sockets
-from tests.judging_data import discriminator
-from tests.processes import start, until
-from tests.stand_in_actors import any_trajectory, stand_ins
-from tests.trajectory_messages import CONTRACT, make_admission, make_trajectory
+from tests.support.judging_data import discriminator
+from tests.support.processes import start, until
+from tests.support.stand_in_actors import any_trajectory, stand_ins
+from tests.support.trajectory_messages import CONTRACT, make_admission, make_trajectory
 
 ACTORS = 64
 SLOTS, CREDITS = 8, 2

@@ -31,8 +31,8 @@ from spiral.wire.contract import settings_to_proto, spec_from_proto
 from spiral.wire.guard import Guard
 from spiral.wire.server import Server
 from spiral.wire.tensors import decode, encode
-from tests.processes import free_port, start, until
-from tests.rollouts import SETTINGS, Stream, make_program, paint_here
+from tests.support.processes import free_port, start, until
+from tests.support.rollouts import SETTINGS, Stream, make_program, paint_here
 
 MAX_STREAMS = 4
 GOOD = settings_to_proto("mypaint", SETTINGS)

@@ -19,8 +19,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from spiral.v1 import renderer_pb2, renderer_pb2_grpc
 from spiral.wire import rpc
-from tests.processes import PATIENCE_S, free_port, has_ended, launch, start, until
-from tests.rollouts import Stream, make_program, paint_here
+from tests.support.processes import PATIENCE_S, free_port, has_ended, launch, start, until
+from tests.support.rollouts import Stream, make_program, paint_here
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 

@@ -21,9 +21,9 @@ from spiral.wire.guard import Guard
 from spiral.wire.health import Health
 from spiral.wire.renewing import RenewedAsyncChannel
 from spiral.wire.server import Server
-from tests.judging_data import SHAPE, discriminator
-from tests.names import Name
-from tests.processes import PATIENCE_S
+from tests.support.judging_data import SHAPE, discriminator
+from tests.support.name_server import Name
+from tests.support.processes import PATIENCE_S
 
 RENEW_S = 0.5
 RENEWALS = 3

@@ -15,8 +15,8 @@ from spiral.services.learner.admission import Admission
 from spiral.values.versions import Version
 from spiral.wire import sockets
 from spiral.wire.info import Info
-from tests.ingests import learning
-from tests.trajectory_messages import BATCH, CONTRACT, VERSION, make_trajectory
+from tests.support.ingests import learning
+from tests.support.trajectory_messages import BATCH, CONTRACT, VERSION, make_trajectory
 
 
 class Actor:

@@ -22,8 +22,8 @@ from spiral.wire.guard import Guard
 from spiral.wire.health import Health
 from spiral.wire.renewing import RenewedAsyncChannel
 from spiral.wire.server import Server
-from tests.names import Name
-from tests.processes import PATIENCE_S
+from tests.support.name_server import Name
+from tests.support.processes import PATIENCE_S
 
 SHAPE = (32, 32, 1)
 NEW_RENDERER_S = 90.0

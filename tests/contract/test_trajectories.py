@@ -31,11 +31,11 @@ from spiral.v1.trajectory_pb2 import (
 from spiral.values.versions import Version
 from spiral.wire import rpc, sockets
 from spiral.wire.renewing import RENEW_S, RenewedChannel
-from tests.ingests import Client, Learner, learning
-from tests.judging_data import discriminator
-from tests.names import Name
-from tests.processes import until
-from tests.trajectory_messages import (
+from tests.support.ingests import Client, Learner, learning
+from tests.support.judging_data import discriminator
+from tests.support.name_server import Name
+from tests.support.processes import until
+from tests.support.trajectory_messages import (
     BATCH,
     CONTRACT,
     GOOD,
@@ -210,7 +210,7 @@ def test_credits_of_an_actor_that_ends_go_to_who_waits(address: str) -> None:
 HOLDER = """
 import sys, zmq
 from spiral.wire import sockets
-from tests.trajectory_messages import hello
+from tests.support.trajectory_messages import hello
 socket = sockets.dealer(zmq.Context(), sys.argv[1])
 socket.send_multipart(hello("frozen", 1))
 socket.recv()

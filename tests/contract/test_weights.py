@@ -29,7 +29,7 @@ from spiral.wire.guard import Guard
 from spiral.wire.info import Info
 from spiral.wire.renewing import RenewedAsyncChannel
 from spiral.wire.server import Server
-from tests.trajectory_messages import SPEC
+from tests.support.trajectory_messages import SPEC
 
 T = TypeVar("T")
 

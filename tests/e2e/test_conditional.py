@@ -15,7 +15,7 @@ from spiral.runs.checkpoints import read_latest
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
 from spiral.serving.metrics import new_metrics
-from tests.launched import SMALL, Launched
+from tests.support.launched import SMALL, Launched
 
 KINDS = {
     "wgan-gp": ["discriminator.objective=wgan-gp"],

@@ -15,8 +15,8 @@ from spiral.wire import rpc
 from spiral.wire.certificates import write_set
 from spiral.wire.edges import SERVICES
 from spiral.wire.tls import Identity
-from tests.launched import SMALL
-from tests.processes import PATIENCE_S, free_port, launch, until
+from tests.support.launched import SMALL
+from tests.support.processes import PATIENCE_S, free_port, launch, until
 
 
 @pytest.mark.timeout(300)

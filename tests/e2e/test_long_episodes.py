@@ -14,7 +14,7 @@ from spiral.engines.programs import Program, render
 from spiral.launcher.lockstep import Lockstep, deterministic, run_lockstep
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
-from tests.launched import SMALL, Launched
+from tests.support.launched import SMALL, Launched
 
 TINY = ["data=mnist-sample", "actor.batch=4", "learner.batch=8", "policy.width=16", "discriminator.channels=[4, 8]"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.launched import PLAIN, Launched
+from tests.support.launched import PLAIN, Launched
 
 ROOT = Path(__file__).parents[2]
 SITE = f"""

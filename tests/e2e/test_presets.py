@@ -12,7 +12,7 @@ from spiral.launcher.lockstep import Lockstep, deterministic
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
 from spiral.values.trajectories import even_unroll
-from tests.launched import Launched
+from tests.support.launched import Launched
 
 BATCHES = 2
 # Whole networks, grids and episodes; fewer of them at a time, and pictures that ship with the package.

@@ -17,7 +17,7 @@ from spiral.cli.main import main
 from spiral.engines.programs import Program, render
 from spiral.models.trained import load_trained
 from spiral.runs.checkpoints import CheckpointStore, read_latest
-from tests.launched import PLAIN, Launched
+from tests.support.launched import PLAIN, Launched
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -39,7 +39,7 @@ MODELS = f"""
 import json, runpy, sys
 from spiral.models import shipped_models
 assert all(str(folder).startswith(sys.argv[1]) for folder in shipped_models().values())
-print(json.dumps(runpy.run_path({str(ROOT / "tests" / "shipped_models.py")!r})["darkest"]()))
+print(json.dumps(runpy.run_path({str(ROOT / "tests" / "support" / "shipped_models.py")!r})["darkest"]()))
 """
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from spiral.runs.directory import Run
-from tests.launched import SMALL
-from tests.processes import launch, until
+from tests.support.launched import SMALL
+from tests.support.processes import launch, until
 
 HERE = Path(__file__).parent
 ENGINE, SETTINGS = "mypaint", '{"brush": "classic/pen", "grid": 16, "brush_sizes": [1, 2, 4, 8], "view": 32}'

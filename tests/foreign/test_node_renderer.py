@@ -17,9 +17,9 @@ import pytest
 from spiral.runs.directory import Run
 from spiral.v1 import program_pb2, renderer_pb2, renderer_pb2_grpc, tensor_pb2
 from spiral.wire import rpc
-from tests.launched import SMALL
-from tests.node_renderer import FOLDER, node_renderer, skip_without_node
-from tests.processes import PATIENCE_S, launch, until
+from tests.support.launched import SMALL
+from tests.support.node_renderer import FOLDER, node_renderer, skip_without_node
+from tests.support.processes import PATIENCE_S, launch, until
 
 CONFIG = Path(__file__).parent / "strokes.yaml"
 ENGINE = program_pb2.EngineSettings(engine="strokes", settings_json='{"canvas": 64, "view": 16}')

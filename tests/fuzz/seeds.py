@@ -32,7 +32,7 @@ from spiral.wire import tensors
 from spiral.wire.contract import spec_to_proto, version_to_proto
 from tests.fuzz import corpus
 from tests.fuzz.targets import CUT, join
-from tests.trajectory_messages import BATCH, GOOD, REFUSED, SPEC, VERSION, hello
+from tests.support.trajectory_messages import BATCH, GOOD, REFUSED, SPEC, VERSION, hello
 
 DEEP = b"[" * 100_000
 """JSON deeper than an interpreter's stack."""

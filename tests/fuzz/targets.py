@@ -36,7 +36,7 @@ from spiral.values.trajectories import TrajectoryContract
 from spiral.wire import tensors
 from spiral.wire.contract import spec_from_proto
 from tests.fuzz import corpus
-from tests.trajectory_messages import CONTRACT, SPEC, VERSION, hello, make_admission, make_trajectory
+from tests.support.trajectory_messages import CONTRACT, SPEC, VERSION, hello, make_admission, make_trajectory
 
 SLACK_BYTES = 48 << 20
 """What an interpreter may take beside what a target reads: caches, imports on first use, freed memory that it keeps."""

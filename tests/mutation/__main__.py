@@ -221,10 +221,11 @@ def main() -> int:
     random.Random(asked.seed).shuffle(order)
     tried = {line["number"] for line in last(read(asked.results)) if not asked.again or line["outcome"] != "survived"}
     wanted = [(n, order[n]) for n in range(asked.start, min(asked.to, len(order))) if n not in tried]
-    units = {path: reached(path) for path in sorted((ROOT / "tests" / "unit").glob("test_*.py"))}
+    units = {path: reached(path) for path in sorted((ROOT / "tests" / "unit").rglob("test_*.py"))}
     tests = {file: [unit for unit, files in units.items() if ROOT / file in files] for file in MODULES}
     files = sorted({str(unit) for found in tests.values() for unit in found})
-    options = ["-q", "-o", "addopts=", "-m", "not slow", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:timeout"]
+    options = ["-q", "-o", "addopts=", "--import-mode=importlib", "-m", "not slow"]
+    options += [f"-pno:{plugin}" for plugin in ("cacheprovider", "xdist", "timeout")]
     code = pytest.main([*options, *files], plugins=[Mutation(wanted, tests, asked.results)])
     summary(read(asked.results))
     return int(code)

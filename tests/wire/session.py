@@ -10,7 +10,7 @@ from typing import Any
 from spiral.services.actor.shipping import SILENCE_S, Decision, Shipping
 from spiral.services.learner.admission import Admission, Reply
 from spiral.values.versions import Version
-from tests.trajectory_messages import CONTRACT, VERSION, make_admission, make_trajectory
+from tests.support.trajectory_messages import CONTRACT, VERSION, make_admission, make_trajectory
 
 PEER = b"peer"
 TRAJECTORIES = 6

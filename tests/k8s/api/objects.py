@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from tests.k8s.api.server import ApiServer
-from tests.processes import until
+from tests.support.processes import until
 
 BASE = Path(__file__).parents[3] / "k8s" / "base"
 NAMESPACE = "spiral"

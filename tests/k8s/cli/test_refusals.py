@@ -11,7 +11,7 @@ import pytest
 from spiral.extras import to_install
 from tests.k8s.api.server import ApiServer
 from tests.k8s.cli.conftest import K8s
-from tests.processes import free_port
+from tests.support.processes import free_port
 
 
 def test_without_the_extra_it_says_what_to_install() -> None:

@@ -19,7 +19,7 @@ from spiral.serving.metrics import MetricsPage, new_metrics
 from spiral.wire.edges import METRICS_PORT, SERVICES
 from tests.k8s.api.server import ApiServer
 from tests.k8s.cli.conftest import K8s
-from tests.processes import free_port, start
+from tests.support.processes import free_port, start
 
 PNG = "sheet-0000000640.png"
 

@@ -10,7 +10,7 @@ from spiral.wire.edges import PORTS
 from tests.k8s.cluster.cluster import Cluster
 from tests.k8s.e2e.learning import until_learning
 from tests.k8s.e2e.manifests_of_the_project import SMALL, project, with_run
-from tests.node_renderer import skip_without_node
+from tests.support.node_renderer import skip_without_node
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

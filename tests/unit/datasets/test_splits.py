@@ -1,0 +1,140 @@
+"""No test picture is learnt from, and no training picture is evaluated on: for every data set that there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spiral.datasets import Dataset, View
+from spiral.datasets.celeba import CelebA
+from spiral.datasets.dataset import Source
+from spiral.datasets.emoji import Emoji
+from spiral.datasets.faces import Faces
+from spiral.datasets.folder import Folder
+from spiral.datasets.mnist_sample import MnistSample
+from spiral.datasets.prepared import Cache, collect
+from spiral.datasets.quickdraw import QuickDraw
+from spiral.datasets.reading import Chunk, Reading, digest
+from spiral.datasets.registry import sources
+from spiral.evaluation.reference import Reference
+from spiral.evaluation.runs import Targets as EvaluationTargets
+from spiral.models.trained import Trained, load_trained, targets_for
+from spiral.services.discriminator.judge import Targets
+from tests.support.trained_run import make_trained_run
+from tests.unit.datasets import (
+    test_celeba,
+    test_colour,
+    test_datasets,
+    test_folder,
+    test_omniglot,
+    test_quickdraw,
+)
+from tests.unit.evaluation.test_runs import pixels_encoder
+
+VIEW = View(16, 16, False)
+
+
+def omniglot(folder: Path) -> Source:
+    return test_omniglot.zipped(test_omniglot.official(folder / "official"), folder)
+
+
+def quickdraw(folder: Path) -> Source:
+    test_quickdraw.official(folder)
+    twice = np.concatenate([test_quickdraw.drawings(0)] * 2)
+    np.save(folder / "zebra.npy", twice)  # in another class, too
+    return QuickDraw()
+
+
+def emoji(folder: Path) -> Source:
+    test_colour.packed_emoji(folder)
+    return Emoji()
+
+
+def faces(folder: Path) -> Source:
+    images = test_colour.some_faces()
+    test_colour.packed_faces(folder, np.concatenate([images, images[:20]]))
+    return Faces()
+
+
+def celeba(folder: Path) -> Source:
+    test_celeba.own_copy(folder)
+    return CelebA()
+
+
+def pictures(folder: Path) -> Source:
+    test_folder.fill(folder, 40)
+    for number in range(40):
+        (folder / f"copy{number}.png").write_bytes((folder / f"{number:03}.png").read_bytes())
+    return Folder(folder)
+
+
+MADE: dict[str, Callable[[Path], Source]] = {
+    "mnist-sample": lambda _: MnistSample(),
+    "mnist": test_datasets.tiny_mnist,
+    "omniglot": omniglot,
+    "quickdraw": quickdraw,
+    "emoji": emoji,
+    "faces": faces,
+    "celeba": celeba,
+    "folder": pictures,
+}
+
+
+def drawn(rows: np.ndarray) -> set[bytes]:
+    return set(map(bytes, rows))
+
+
+@pytest.mark.parametrize("name", [*(source.name for source in sources()), "folder"])
+def test_the_splits_share_nothing_and_each_is_used_for_its_own(name: str, tmp_path: Path) -> None:
+    source = MADE[name](tmp_path / name)
+    mapped = source.read(tmp_path / name, VIEW, Cache((tmp_path / "prepared",), in_memory_bytes=0))
+    for data in (source.read(tmp_path / name, VIEW), mapped):
+        train, test = drawn(data.train), drawn(data.test)
+        assert not train & test
+        assert data.notes == ()
+        targets = Targets(data, seed=0)
+        assert drawn(targets.sample(200, test=False)) <= train
+        assert drawn(targets.sample(200, test=True)) <= test
+        assert drawn(EvaluationTargets.of(data, 200, seed=0).pictures) <= test
+
+
+def test_a_split_that_names_a_picture_twice_is_said(tmp_path: Path) -> None:
+    """Splits by hash can't; a file that names the splits may."""
+
+    def chunks() -> Iterator[Chunk]:
+        twice = np.repeat(np.arange(30, dtype=np.uint8), 2)[:, None, None, None].repeat(16, 1).repeat(16, 2)
+        yield Chunk(twice, np.arange(60) >= 57, None, [digest(picture) for picture in twice])
+
+    reading = Reading("twice", "", "", 60, 0, "once", chunks)
+    for cache in (None, Cache((tmp_path,), in_memory_bytes=0), Cache((tmp_path,), in_memory_bytes=0)):
+        (note,) = collect(reading, VIEW, cache).notes
+        assert note.startswith("test pictures that the training split has, too: 1;")
+
+
+def test_a_set_whose_parts_are_the_same_memory_is_refused() -> None:
+    whole = np.zeros((9, 8, 8, 1), np.uint8)
+    Dataset("noise", whole[:6], whole[6:], None, None, "", "", "")
+    with pytest.raises(ValueError, match="noise: train and test share pictures"):
+        Dataset("noise", whole[:6], whole[5:], None, None, "", "", "")
+
+
+def test_paintings_are_compared_with_test_pictures_and_begun_after_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = np.random.default_rng(1).integers(0, 256, (200, 32, 32, 1), dtype=np.uint8)
+    light = Dataset("noise", images[:100] // 2 + 128, images[100:], None, None, "", "", "")
+    dark = Dataset("noise", images[:100] // 2, images[100:], None, None, "", "", "")
+    encoder = pixels_encoder()
+    painted = encoder.encode(images[:50]).features
+    one, other = (Reference.of(data, encoder) for data in (light, dark))
+    assert one.distances(painted, seed=0) == other.distances(painted, seed=0)
+    assert one.real_distances(50, seed=0) != other.real_distances(50, seed=0)
+
+    trained = load_trained(make_trained_run(tmp_path, preset="mnist-reconstruct"))
+    monkeypatch.setattr(Trained, "data", lambda _: light)
+    targets = targets_for(trained, 100, seed=0)
+    assert targets is not None
+    assert drawn(targets) <= drawn(light.test)
