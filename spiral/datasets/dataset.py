@@ -1,17 +1,12 @@
-"""What a data set is once it is loaded, and what a source of one must be able to do."""
+"""What a data set is once it is loaded."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from spiral.datasets.prepared import Cache
 
 Pictures = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -88,45 +83,3 @@ class Dataset:
             )
         if np.may_share_memory(self.train, self.test):  # of contiguous arrays their bounds say it exactly
             raise ValueError(f"{self.name}: train and test share pictures; a test picture must never be learnt from")
-
-
-class Source(Protocol):
-    """Where a data set comes from. A new set is one module with such a class and its line in `registry.sources`.
-
-    `folder` is the set's own folder in the data root; an embedded set ignores it.
-    """
-
-    @property
-    def name(self) -> str:
-        """The name a user types."""
-        ...
-
-    @property
-    def origin(self) -> str:
-        """Who made it and where it is from, in one line."""
-        ...
-
-    @property
-    def licence(self) -> str:
-        """Its licence, in one line."""
-        ...
-
-    @property
-    def how_to_get(self) -> str:
-        """The command that gets it; empty where there is nothing to get."""
-        ...
-
-    def missing(self, folder: Path) -> str | None:
-        """Say what is not there, in a few words, or None if every file is there; contents are not read."""
-        ...
-
-    def read(self, folder: Path, view: View, cache: Cache | None = None) -> Dataset:
-        """Read and verify the files; pictures come in the size and channels of `view`. Damaged: ValueError.
-
-        What is too large for memory is prepared in `cache` and mapped; without one, everything is read into memory.
-        """
-        ...
-
-    def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
-        """Put the files there, from a directory or from the official addresses, verified. Failing: ValueError."""
-        ...

@@ -12,7 +12,7 @@ import platformdirs
 
 from spiral.configuration.paths import PREFIX
 from spiral.datasets.celeba import CelebA
-from spiral.datasets.dataset import Dataset, DatasetMissingError, Progress, Source, View
+from spiral.datasets.dataset import Dataset, DatasetMissingError, Progress, View
 from spiral.datasets.emoji import Emoji
 from spiral.datasets.faces import Faces
 from spiral.datasets.folder import Folder
@@ -21,6 +21,7 @@ from spiral.datasets.mnist_sample import MnistSample
 from spiral.datasets.omniglot import Omniglot
 from spiral.datasets.prepared import Cache
 from spiral.datasets.quickdraw import QuickDraw
+from spiral.datasets.source import Source
 
 ROOT_VARIABLE = "SPIRAL_DATA"
 CACHE_VARIABLE = "SPIRAL_CACHE"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from spiral.policy.interface import Inputs
+from spiral.policy.inputs import Inputs
 
 
 def around(side: int, picture: tuple[int, int, int], patch: int) -> Tensor:

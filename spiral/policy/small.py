@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from spiral.policy.glimpse import Glimpse
-from spiral.policy.interface import Inputs, Policy, State
+from spiral.policy.inputs import Inputs
+from spiral.policy.interface import Policy, State
 from spiral.policy.refining import refine, refine_offsets, shyness
 from spiral.policy.sight import Sight, around
 from spiral.policy.widening import widen

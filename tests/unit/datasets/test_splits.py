@@ -10,7 +10,6 @@ import pytest
 
 from spiral.datasets import Dataset, View
 from spiral.datasets.celeba import CelebA
-from spiral.datasets.dataset import Source
 from spiral.datasets.emoji import Emoji
 from spiral.datasets.faces import Faces
 from spiral.datasets.folder import Folder
@@ -19,6 +18,7 @@ from spiral.datasets.prepared import Cache, collect
 from spiral.datasets.quickdraw import QuickDraw
 from spiral.datasets.reading import Chunk, Reading, digest
 from spiral.datasets.registry import sources
+from spiral.datasets.source import Source
 from spiral.evaluation.reference import Reference
 from spiral.evaluation.runs import Targets as EvaluationTargets
 from spiral.models.trained import Trained, load_trained, targets_for

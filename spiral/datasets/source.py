@@ -1,0 +1,51 @@
+"""What a source of a data set must be able to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from spiral.datasets.dataset import Dataset, Progress, View
+from spiral.datasets.prepared import Cache
+
+
+class Source(Protocol):
+    """Where a data set comes from. A new set is one module with such a class and its line in `registry.sources`.
+
+    `folder` is the set's own folder in the data root; an embedded set ignores it.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name a user types."""
+        ...
+
+    @property
+    def origin(self) -> str:
+        """Who made it and where it is from, in one line."""
+        ...
+
+    @property
+    def licence(self) -> str:
+        """Its licence, in one line."""
+        ...
+
+    @property
+    def how_to_get(self) -> str:
+        """The command that gets it; empty where there is nothing to get."""
+        ...
+
+    def missing(self, folder: Path) -> str | None:
+        """Say what is not there, in a few words, or None if every file is there; contents are not read."""
+        ...
+
+    def read(self, folder: Path, view: View, cache: Cache | None = None) -> Dataset:
+        """Read and verify the files; pictures come in the size and channels of `view`. Damaged: ValueError.
+
+        What is too large for memory is prepared in `cache` and mapped; without one, everything is read into memory.
+        """
+        ...
+
+    def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
+        """Put the files there, from a directory or from the official addresses, verified. Failing: ValueError."""
+        ...
