@@ -132,7 +132,7 @@ def _how(rows: list[Row]) -> str:
 def _commands(rows: list[Row]) -> str:
     """Short ones are shown, long ones folded; a figure that has its place elsewhere has its command there."""
     elsewhere = [row.same_as.split("/") for row in rows if row.same_as]
-    places = [f"as {what} of the [{table}](#the-{table})" for table, what, _ in elsewhere]
+    places = [f"see {what} in the [{table}](#the-{table})" for table, what, _ in elsewhere]
     parts = [_code(part) for row in rows if not row.same_as for part in (row.command, row.evaluation) if part]
     shown = _distinct([*places, *parts], "<br>") or "command not recorded"
     return shown if len(shown) <= LONGEST_COMMAND else f"<details><summary>commands</summary>{shown}</details>"
