@@ -15,9 +15,9 @@ import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from spiral.computing.saturation import KINDS
-from spiral.serving.software import software_version
 from spiral.wire.addresses import split_tcp
 from spiral.wire.edges import SERVICES, Service
+from spiral.wire.software import software_version
 
 Kind = Literal["counter", "gauge", "histogram"]
 

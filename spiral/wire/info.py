@@ -8,13 +8,13 @@ from contextlib import contextmanager
 
 import grpc
 
-from spiral.serving.software import software_version
 from spiral.v1 import info_pb2, info_pb2_grpc
 from spiral.values.actions import PROTOCOL_MAJOR
 from spiral.values.versions import Version
 from spiral.wire.contract import version_to_proto
 from spiral.wire.edges import Service
 from spiral.wire.rpc import MAX_MESSAGE_BYTES
+from spiral.wire.software import software_version
 
 
 class Info(info_pb2_grpc.InfoServiceServicer):

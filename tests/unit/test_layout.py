@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,18 @@ def test_the_command_line_imports_nothing_heavy() -> None:
     program = "import sys, spiral.cli.main; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"torch", "numpy", "grpc", "pydantic", "matplotlib", "yaml"} & set(done.stdout.split())
+
+
+def room(module: str) -> str:
+    """The folder of the library that a module lies in, or its own name where it lies loose."""
+    return ".".join(module.split(".")[:2])
+
+
+def test_rooms_import_one_another_in_one_direction() -> None:
+    """A circle would mean that neither of its rooms can be read without the other."""
+    arrows: dict[str, set[str]] = {}
+    for path in SOURCES:
+        here = room(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        there = {room(name) for name in imported(path) if name.startswith("spiral.")}
+        arrows.setdefault(here, set()).update(there - {here, "spiral.v1"})
+    list(TopologicalSorter(arrows).static_order())  # CycleError names the circle
