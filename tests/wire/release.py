@@ -1,16 +1,18 @@
 """What this version says on the wire, kept for the versions after it: ``python -m tests.wire.release``.
 
-Writes beside itself ``released.binpb`` (the protocol's descriptors), ``golden/`` (each message with every field set, as
-bytes and as JSON) and ``session.jsonl`` (what an actor and a learner said to each other). Run it when a version of the
-protocol is released. What was released before has to be read by all that come after, so golden files are only added:
-one that is there is never written again.
+Writes beside itself ``released.binpb`` (the protocol's descriptors), ``golden.jsonl`` (each message with every field
+set, a line each, as bytes and as content) and ``session.jsonl`` (what an actor and a learner said to each other). Run
+it when a version of the protocol is released. Later versions must read what was released, so lines of ``golden.jsonl``
+are only appended: one that is there is never written again.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from tests.wire.session import recorded
 
 HERE = Path(__file__).parent
 PROTOS = HERE.parents[1] / "protos"
-RELEASED, GOLDEN, SESSION = HERE / "released.binpb", HERE / "golden", HERE / "session.jsonl"
+RELEASED, GOLDEN, SESSION = HERE / "released.binpb", HERE / "golden.jsonl", HERE / "session.jsonl"
 NUMBERS = {
     FieldDescriptor.CPPTYPE_INT32: -3,
     FieldDescriptor.CPPTYPE_INT64: -(1 << 40),
@@ -111,23 +113,39 @@ def choices(kind: type[Message]) -> int:
     return max((len(oneof.fields) for oneof in kind.DESCRIPTOR.oneofs), default=1)
 
 
-def as_json(message: Message) -> str:
-    """The content, one field a line."""
-    return json.dumps(MessageToDict(message, preserving_proto_field_name=True), indent=1, ensure_ascii=False) + "\n"
+@dataclass(frozen=True)
+class Golden:
+    """A message as it was written down: its name and alternative, its bytes, and what they say."""
+
+    name: str
+    encoded: bytes
+    content: dict[str, Any]
+
+    def line(self) -> str:
+        """The line of ``golden.jsonl``."""
+        written = {"name": self.name, "bytes": base64.b64encode(self.encoded).decode(), "content": self.content}
+        return json.dumps(written, ensure_ascii=False) + "\n"
+
+
+def goldens() -> list[Golden]:
+    """All messages that were written down."""
+    lines = (json.loads(line) for line in GOLDEN.read_text().splitlines())
+    return [Golden(said["name"], base64.b64decode(said["bytes"], validate=True), said["content"]) for said in lines]
 
 
 def main() -> None:
     """Write the three."""
     files = compiled()
     RELEASED.write_bytes(files.SerializeToString(deterministic=True))
-    GOLDEN.mkdir(exist_ok=True)
-    for name, kind in messages(files).items():
-        for choice in range(choices(kind)):
-            golden = GOLDEN / f"{name}-{choice}.binpb"
-            if not golden.exists():
-                message = filled(kind, choice)
-                golden.write_bytes(message.SerializeToString(deterministic=True))
-                golden.with_suffix(".json").write_text(as_json(message))
+    there = {golden.name for golden in goldens()}
+    with GOLDEN.open("a") as file:
+        for name, kind in messages(files).items():
+            for choice in range(choices(kind)):
+                if f"{name}-{choice}" not in there:
+                    message = filled(kind, choice)
+                    encoded = message.SerializeToString(deterministic=True)
+                    content = MessageToDict(message, preserving_proto_field_name=True)
+                    file.write(Golden(f"{name}-{choice}", encoded, content).line())
     SESSION.write_text("".join(json.dumps(said) + "\n" for said in recorded()))
 
 

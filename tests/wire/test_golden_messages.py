@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,9 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from spiral import v1
-from tests.wire.release import GOLDEN, RELEASED, FileDescriptorSet, choices, messages
+from tests.wire.release import RELEASED, FileDescriptorSet, Golden, choices, goldens, messages
 
-FILES = sorted(GOLDEN.glob("*.binpb"))
+GOLDENS = goldens()
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +27,15 @@ def stubs() -> dict[str, type[Message]]:
     }
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_it_is_read_as_what_it_was(file: Path, stubs: dict[str, type[Message]]) -> None:
-    message = stubs[file.stem.rpartition("-")[0]].FromString(file.read_bytes())
-    content = MessageToDict(message, preserving_proto_field_name=True)
-    assert content == json.loads(file.with_suffix(".json").read_text())
-    assert message.SerializeToString(deterministic=True) == file.read_bytes()
+@pytest.mark.parametrize("golden", GOLDENS, ids=lambda golden: golden.name)
+def test_it_is_read_as_what_it_was(golden: Golden, stubs: dict[str, type[Message]]) -> None:
+    message = stubs[golden.name.rpartition("-")[0]].FromString(golden.encoded)
+    assert MessageToDict(message, preserving_proto_field_name=True) == golden.content
+    assert message.SerializeToString(deterministic=True) == golden.encoded
 
 
 def test_every_message_of_the_released_protocol_is_there_with_each_alternative() -> None:
     released = messages(FileDescriptorSet.FromString(RELEASED.read_bytes()))
     assert len(released) > 30
     expected = {f"{name}-{choice}" for name, kind in released.items() for choice in range(choices(kind))}
-    assert expected <= {file.stem for file in FILES}
+    assert expected <= {golden.name for golden in GOLDENS}
