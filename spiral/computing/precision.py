@@ -1,7 +1,7 @@
 """In which precision a network is trained: as asked for, as the run began, or as this machine is faster.
 
 ``bf16`` is mixed precision: matrix products and convolutions of an update are made in bfloat16; weights,
-probabilities, losses, penalties and the optimiser stay float32. What was settled is kept with the run, because a
+probabilities, losses, penalties and the optimiser stay float32. The choice is kept with the run, because a
 resumed run should not learn otherwise than it did.
 """
 
@@ -23,7 +23,7 @@ from spiral.values import strict_json
 from spiral.values.whole_file import replacing
 
 Name = Literal["fp32", "bf16"]
-Wanted = Literal["auto", "fp32", "bf16"]
+PrecisionOption = Literal["auto", "fp32", "bf16"]
 
 NATIVE = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 """Instructions of x86 and Arm that multiply bfloat16; without one of them it is emulated, several times slower."""
@@ -56,7 +56,7 @@ Step = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class PrecisionChoice:
     """A precision, and in words why this one."""
 
     precision: Precision
@@ -66,14 +66,14 @@ class Settled:
         return f"trains in {self.precision.name} on {self.precision.device}: {self.why}"
 
 
-def settle(
-    wanted: Wanted,
+def choose_precision(
+    wanted: PrecisionOption,
     device: torch.device,
     file: Path,
     step_in: Callable[[Precision], Step],
     clock: Callable[[], float] = time.perf_counter,
     flags: frozenset[str] | None = None,
-) -> Settled:
+) -> PrecisionChoice:
     """The precision to train in, which is then kept in ``file``.
 
     What is ``wanted`` goes before what the file says of such a device, and that before what is faster. ``step_in``
@@ -83,18 +83,18 @@ def settle(
     """
     kept = _read(file, device) if wanted == "auto" else None
     if kept is not None:
-        return Settled(kept, "as this run began")
+        return PrecisionChoice(kept, "as this run began")
     if wanted != "auto":
-        settled = Settled(_asked(wanted, device), "as asked for")
+        choice = PrecisionChoice(_asked(wanted, device), "as asked for")
     elif not _native(device, cpu_flags() if flags is None else flags):
-        settled = Settled(Precision("fp32", device.type), "there are no instructions for bfloat16")
+        choice = PrecisionChoice(Precision("fp32", device.type), "there are no instructions for bfloat16")
     else:
         try:
-            settled = _measure(device, step_in, clock)
+            choice = _measure(device, step_in, clock)
         except DivergedError:
-            return Settled(Precision("fp32", device.type), "an update diverges, so it was not measured")
-    _write(file, settled)
-    return settled
+            return PrecisionChoice(Precision("fp32", device.type), "an update diverges, so it was not measured")
+    _write(file, choice)
+    return choice
 
 
 def _asked(wanted: Name, device: torch.device) -> Precision:
@@ -113,10 +113,10 @@ def _native(device: torch.device, flags: frozenset[str]) -> bool:
     return bool(flags & NATIVE)
 
 
-def _measure(device: torch.device, step_in: Callable[[Precision], Step], clock: Callable[[], float]) -> Settled:
+def _measure(device: torch.device, step_in: Callable[[Precision], Step], clock: Callable[[], float]) -> PrecisionChoice:
     plain, mixed = (_fastest(step_in(Precision(name, device.type)), device, clock) for name in ("fp32", "bf16"))
     name: Name = "bf16" if plain >= MARGIN * mixed else "fp32"
-    return Settled(
+    return PrecisionChoice(
         Precision(name, device.type), f"an update takes {plain * 1e3:.3g} ms in fp32, {mixed * 1e3:.3g} ms in bf16"
     )
 
@@ -139,7 +139,7 @@ def _fastest(step: Step, device: torch.device, clock: Callable[[], float]) -> fl
 
 
 def _read(file: Path, device: torch.device) -> Precision | None:
-    """What was settled before for such a device; None: nothing, or nothing that can be read."""
+    """What was chosen before for such a device; None: nothing, or nothing that can be read."""
     try:
         kept = json.loads(file.read_text())
         name = kept["precision"] if kept["device"] == device.type else None
@@ -148,7 +148,7 @@ def _read(file: Path, device: torch.device) -> Precision | None:
     return Precision(name, device.type) if name in {"fp32", "bf16"} else None
 
 
-def _write(file: Path, settled: Settled) -> None:
-    facts = {"precision": settled.precision.name, "device": settled.precision.device, "why": settled.why}
+def _write(file: Path, choice: PrecisionChoice) -> None:
+    facts = {"precision": choice.precision.name, "device": choice.precision.device, "why": choice.why}
     with replacing(file) as aside:
         aside.write_text(strict_json.report(facts, indent=1) + "\n")

@@ -29,14 +29,13 @@ from spiral.runs.checkpoints import CheckpointError, CheckpointStore, State, rai
 from spiral.runs.dead_end import DeadEnd
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
-from spiral.services.discriminator.beginning import begin
+from spiral.services.discriminator.initial_weights import load_initial_weights
 from spiral.services.discriminator.judge import Judge
-from spiral.services.discriminator.judging import build_judge
-from spiral.services.learner.batches import join
-from spiral.services.learner.run import LearningRun, ScoredBatch
+from spiral.services.discriminator.learned_judge import build_judge
 from spiral.services.learner.slots import fewest_slots
+from spiral.services.learner.trainer import ScoredBatch, Trainer
 from spiral.services.learner.unrolls import places
-from spiral.values.trajectories import Trajectory
+from spiral.values.trajectories import Trajectory, concatenate
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +63,7 @@ class Lockstep:
         self.config = config
         engine = create(config.engine.name, config.engine.settings)
         generation = raise_generation(run.checkpoints("learner"))
-        self.learning = LearningRun(config, run, generation, lambda: EngineDescription.of(engine), limits, clock)
+        self.trainer = Trainer(config, run, generation, lambda: EngineDescription.of(engine), limits, clock)
         height, width, channels = engine.observation_shape
         data = datasets.load(config.data, (height, width), channels == 3)
         self._store = CheckpointStore(run.checkpoints("discriminator"), config.learner.keep)
@@ -75,7 +74,7 @@ class Lockstep:
             seed=config.seed,
             generation=raise_generation(run.checkpoints("discriminator")),
         )
-        contract, groups = self.learning.contract, config.learner.batch // config.actor.batch
+        contract, groups = self.trainer.contract, config.learner.batch // config.actor.batch
         fewest_slots(  # what would be too much for the services' queue is too much here too
             contract,
             batch=config.actor.batch,
@@ -87,7 +86,7 @@ class Lockstep:
         # The groups of a batch are painted one after the other on the same canvases, unless each is amid an episode.
         self._groups = [
             Group(
-                Painter(self.learning.learner.policy, config.actor.batch, self._generator, contract.unroll),
+                Painter(self.trainer.learner.policy, config.actor.batch, self._generator, contract.unroll),
                 engine.open(config.actor.batch, engine_threads),
             )
             for _ in range(groups if contract.cut else 1)
@@ -95,28 +94,28 @@ class Lockstep:
         self._batches = 0
         self.seconds: dict[str, float] = dict.fromkeys(("paint", "score", "learn"), 0.0)
         """Time spent so far in each stage."""
-        if changed := learnt_from.store(run, config.data, data, learnt=self.learning.extra is not None):
+        if changed := learnt_from.store(run, config.data, data, learnt=self.trainer.extra is not None):
             _log.warning("%s", changed)
-        if self.learning.extra is None:
-            begin(self._judge, run)
+        if self.trainer.extra is None:
+            load_initial_weights(self._judge, run)
         else:
-            self._resume(self.learning.extra)
+            self._resume(self.trainer.extra)
 
     def step(self) -> None:
         """Paint, score and learn one batch."""
         start = time.perf_counter()
         groups = self._groups * (self.config.learner.batch // self.config.actor.batch // len(self._groups))
-        newest = self.learning.learner.updates
-        batch = join([self._paint(group) for group in groups])
+        newest = self.trainer.learner.updates
+        batch = concatenate([self._paint(group) for group in groups])
         painted = time.perf_counter()
         self._batches += 1
-        batch_id = f"{self.learning.generation}.{self._batches}"
+        batch_id = f"{self.trainer.generation}.{self._batches}"
         where = places(batch, self.config.num_actions)
         ends = None if batch.first_step is None else where.ends
         scores = self._judge.score(batch_id, batch.observations, batch.targets, True, ends)
         self._judge.pay_debt()
         scored = time.perf_counter()
-        self.learning.learn(
+        self.trainer.learn(
             ScoredBatch(batch, where, newest, newest, scores.terms, scores.real.mean, scores.painted.mean)
         )
         learnt = time.perf_counter()
@@ -131,25 +130,25 @@ class Lockstep:
     def save(self) -> None:
         """Write both checkpoints; they hold everything but paintings under way."""
         self._save_judge()
-        self.learning.save(self._extra())
+        self.trainer.save(self._extra())
 
     def finish(self) -> dict[str, Any] | None:
         """Write what belongs to the end of a run; the last record. OSError or CheckpointError: not all was written."""
         try:
             self._save_judge()
         finally:
-            record = self.learning.finish(self._extra())
+            record = self.trainer.finish(self._extra())
         return record
 
     def _save_judge(self) -> None:
-        if self.learning.unsaved:
+        if self.trainer.unsaved:
             self._judge.check()
             self._store.save(self._judge.state(), self.config.to_yaml())
 
     def give_up(self, error: DivergedError) -> None:
         """Write down what was learnt before, and why the run ends; errors as for :meth:`finish`."""
         self.finish()
-        DeadEnd(self.learning.run.checkpoints(error.service), self.config, FP32.name).record(str(error))
+        DeadEnd(self.trainer.run.checkpoints(error.service), self.config, FP32.name).record(str(error))
 
     def _paint(self, group: Group) -> Trajectory:
         painter, canvases = group
@@ -196,18 +195,18 @@ def run_lockstep(
         except DivergedError as error:
             lockstep.give_up(error)
             raise
-        return lockstep.learning.resumed
+        return lockstep.trainer.resumed
 
 
 def _train(lockstep: Lockstep, stopping: Event, on_record: Callable[[Mapping[str, Any]], None]) -> None:
-    learning = lockstep.learning
-    while not stopping.is_set() and learning.done < 1:
+    trainer = lockstep.trainer
+    while not stopping.is_set() and trainer.done < 1:
         lockstep.step()
         try:
-            record = learning.write_due({})
+            record = trainer.write_due({})
             if record is not None:
                 on_record(record)
-            if learning.checkpoint_due and lockstep.between_episodes:
+            if trainer.checkpoint_due and lockstep.between_episodes:
                 lockstep.save()
         except (OSError, CheckpointError) as error:
             _log.error("not written down, the run goes on: %s", error)

@@ -2,6 +2,6 @@
 
 from spiral.policy.build import build_policy
 from spiral.policy.inputs import Inputs
-from spiral.policy.interface import Judged, Policy, Sampled, State
+from spiral.policy.interface import EvaluatedActions, Policy, Sampled, State
 
-__all__ = ["Inputs", "Judged", "Policy", "Sampled", "State", "build_policy"]
+__all__ = ["EvaluatedActions", "Inputs", "Policy", "Sampled", "State", "build_policy"]

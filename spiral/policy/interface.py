@@ -38,8 +38,8 @@ class Sampled:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What the policy thinks of recorded actions."""
+class EvaluatedActions:
+    """Log-probability, entropy and value of recorded actions."""
 
     log_prob: Tensor
     """float32 ``[T, B]``: joint log-probability of the components that count."""
@@ -162,8 +162,8 @@ class Policy(nn.Module, ABC):
         drawn = torch.stack(actions, -1)
         return Sampled(drawn, (torch.stack(log_probs, -1) * self.mask(drawn)).sum(-1), state)
 
-    def judge(self, inputs: Inputs, actions: Tensor, state: State) -> Judged:
-        """Teacher-force recorded ``actions`` ``[T, B, K]`` through the heads.
+    def evaluate_actions(self, inputs: Inputs, actions: Tensor, state: State) -> EvaluatedActions:
+        """Log-probability, entropy and value of recorded ``actions`` ``[T, B, K]``: teacher forcing, step by step.
 
         ``inputs`` may have one step more, that after the last action: of it there is a value.
         """
@@ -182,7 +182,7 @@ class Policy(nn.Module, ABC):
             log_probs.append(_spread(log_prob, rows, T * B))
             entropies.append(_spread(entropy, rows, T * B))
         mask = self.mask(flat)
-        return Judged(
+        return EvaluatedActions(
             log_prob=(torch.stack(log_probs, -1) * mask).sum(-1).view(T, B),
             entropy=(torch.stack(entropies, -1) * mask).view(T, B, K),
             value=value.to(self.dtype),

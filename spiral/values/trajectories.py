@@ -6,6 +6,7 @@ of those before. Where the last one is shorter than that, it is filled up: its l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +73,17 @@ class Trajectory:
     def nbytes(self) -> int:
         """Bytes of all arrays."""
         return sum(array.nbytes for array in self.tensors().values())
+
+
+def concatenate(trajectories: Sequence[Trajectory]) -> Trajectory:
+    """One trajectory ``[T, ΣB, …]`` that owns its arrays.
+
+    Always copies: what comes from the network lies in read-only memory whose slot is to be freed.
+    """
+    parts = [trajectory.tensors() for trajectory in trajectories]
+    # Time comes first where there is time.
+    timed = ("observations", "actions", "behaviour_log_prob", "earlier")
+    return Trajectory(**{name: np.concatenate([part[name] for part in parts], int(name in timed)) for name in parts[0]})
 
 
 def even_unroll(num_actions: int, most: int) -> int:

@@ -25,8 +25,8 @@ from spiral.runs.limits import Limits
 from spiral.services.actor import acting
 from spiral.services.actor.options import ActorOptions
 from spiral.services.discriminator import servicer as discriminating
-from spiral.services.discriminator.judging import build_judge
-from spiral.services.discriminator.measuring import Meter
+from spiral.services.discriminator.learned_judge import build_judge
+from spiral.services.discriminator.metrics import DiscriminatorMetrics
 from spiral.services.discriminator.worker import Worker
 from spiral.services.learner import service as learning_service
 from spiral.services.learner.options import LearnerOptions
@@ -102,7 +102,7 @@ def hosted_discriminator(folder: Path, settings: tuple[str, ...] = ()) -> Iterat
     options = ServiceOptions(listen=f"unix:{folder}/d", log_level="error", grace_s=0)
     metrics = new_metrics("discriminator")
     with Serving("discriminator", options, metrics, capabilities=("sample-targets",)) as serving:
-        meter = Meter(metrics, judge, 60)
+        meter = DiscriminatorMetrics(metrics, judge, 60)
 
         def progressed(updates: Any) -> None:
             meter.updated(updates)
@@ -161,15 +161,15 @@ def hosted_learner(folder: Path, settings: tuple[str, ...] = (), certificates: P
             grace_s=0,
             **curve_of(certificates, "learner"),
         )
-        config, run, metrics = options.run_config(), Run(options.run_dir), new_metrics("learner")
+        config, run, exposed = options.run_config(), Run(options.run_dir), new_metrics("learner")
         run.path.mkdir(parents=True)
         generation = raise_generation(run.checkpoints("learner"))
-        with Serving("learner", options, metrics) as serving:
+        with Serving("learner", options, exposed) as serving:
             publisher = learning_service.WeightsPublisher(contract_digest="")
             servicer = learning_service.LearnerServicer(publisher)
             add_LearnerServiceServicer_to_server(servicer, serving.server)
             serving.start()
-            learning = learning_service.LearningRun(
+            trainer = learning_service.Trainer(
                 config,
                 run,
                 generation,
@@ -177,8 +177,8 @@ def hosted_learner(folder: Path, settings: tuple[str, ...] = (), certificates: P
                 Limits(),
                 time.monotonic,
             )
-            teller = learning_service.Teller(metrics, learning)
-            arguments = (learning, options, serving, publisher, teller)
+            metrics = learning_service.LearnerMetrics(exposed, trainer)
+            arguments = (trainer, options, serving, publisher, metrics)
             with running(scene.target, serving, learning_service._train, arguments):
                 yield scene.target
 

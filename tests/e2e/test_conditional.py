@@ -71,14 +71,14 @@ def test_the_services_reproduce_targets_together(tmp_path: Path) -> None:
 def test_every_kind_of_judge_and_agent_learns_from_targets(tmp_path: Path, kind: str) -> None:
     with deterministic(threads=1):
         lockstep = small_lockstep(tmp_path, "run", *KINDS[kind])
-        before = {name: weights.clone() for name, weights in lockstep.learning.learner.policy.state_dict().items()}
+        before = {name: weights.clone() for name, weights in lockstep.trainer.learner.policy.state_dict().items()}
         for _ in range(2):
             lockstep.step()
         record = lockstep.finish()
-    batch = lockstep.learning.last
+    batch = lockstep.trainer.last
     assert batch is not None
     assert batch.trajectory.targets is not None
-    after = lockstep.learning.learner.policy.state_dict()
+    after = lockstep.trainer.learner.policy.state_dict()
     assert all(weights.isfinite().all() for weights in after.values())
     assert any((weights != before[name]).any() for name, weights in after.items())
     assert record is not None
@@ -87,22 +87,22 @@ def test_every_kind_of_judge_and_agent_learns_from_targets(tmp_path: Path, kind:
 
 
 def test_terms_are_weighted_as_configured_and_shown(tmp_path: Path) -> None:
-    from spiral.services.learner.telling import Teller  # noqa: PLC0415  (the only test here that needs the service's parts)
+    from spiral.services.learner.metrics import LearnerMetrics  # noqa: PLC0415  (the only test here that needs the service's parts)
 
     with deterministic(threads=1):
         lockstep = small_lockstep(tmp_path, "run", *KINDS["several terms"])
         lockstep.step()
-    learning = lockstep.learning
-    assert learning.last is not None
-    terms = learning.last.terms
+    trainer = lockstep.trainer
+    assert trainer.last is not None
+    terms = trainer.last.terms
     combined = terms["discriminator"] + 2.5 * terms["l2"] + 0.5 * terms["colour-emd"]
     metrics = new_metrics("learner")
-    teller = Teller(metrics, learning)
-    record = learning.finish()
+    metrics = LearnerMetrics(metrics, trainer)
+    record = trainer.finish()
     assert record is not None
     assert record["score_final"] == pytest.approx(combined[-1].mean(), abs=1e-5)
     assert record["reward"] == pytest.approx((combined[-1] - combined[0]).mean(), abs=1e-5)  # differences telescope
-    teller.recorded({**record, "waits": {}}, actors=1, painted_s=0.0)
+    metrics.recorded({**record, "waits": {}}, actors=1, painted_s=0.0)
     assert 0 < record["ink_share"] <= 1, "the pen leaves ink"
     assert metrics.registry.get_sample_value("spiral_learner_ink_share") == record["ink_share"]
     for name, scores in terms.items():

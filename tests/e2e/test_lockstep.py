@@ -117,7 +117,7 @@ def test_a_restart_in_the_middle_leaves_the_quarters_that_are_there_in_order(tmp
         for _ in range(quarters):
             now += 15
             lockstep.step()
-            lockstep.learning.write_due({})
+            lockstep.trainer.write_due({})
         lockstep.save()
 
     def kept() -> dict[str, bytes]:
@@ -177,8 +177,8 @@ def test_painting_towards_a_target_learns(tmp_path: Path) -> None:
             inks = []
             for _ in range(80):
                 lockstep.step()
-                assert lockstep.learning.last is not None
-                inks.append(255 - lockstep.learning.last.trajectory.observations[-1].mean())
+                assert lockstep.trainer.last is not None
+                inks.append(255 - lockstep.trainer.last.trajectory.observations[-1].mean())
             lockstep.finish()
         return float(np.mean(inks[:10])), float(np.mean(inks[-10:]))
 

@@ -30,7 +30,7 @@ def test_a_cut_run_learns_every_action_once_and_repeats_to_the_bit(tmp_path: Pat
     for name in ("one", "two"):
         with deterministic(threads=1):
             lockstep = lockstep_of(tmp_path / name, "num_actions=7", "unroll=3", "discriminator.batch=4")
-            learner, judge = lockstep.learning.learner, lockstep._judge
+            learner, judge = lockstep.trainer.learner, lockstep._judge
             frames, versions, borders = [], [], []
             for _ in range(6):
                 lockstep.step()

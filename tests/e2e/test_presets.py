@@ -27,7 +27,7 @@ def test_a_few_batches_move_every_weight_and_stay_finite(tmp_path: Path, preset:
     config = load_config(preset, SETTINGS)
     with deterministic(threads=1):
         lockstep = Lockstep(config, run, Limits())
-        learner = lockstep.learning.learner
+        learner = lockstep.trainer.learner
         before = {name: weights.clone() for name, weights in learner.policy.state_dict().items()}
         for _ in range(BATCHES):
             lockstep.step()

@@ -38,10 +38,10 @@ LEARNER = [
     "learning",
     "losses",
     "optimising",
-    "progress",
     "returns",
     "rewards",
     "unrolls",
+    "update_statistics",
 ]
 MODULES = [
     *(f"spiral/services/learner/{name}.py" for name in LEARNER),

@@ -14,8 +14,8 @@ from spiral.configuration.files import load_config
 from spiral.configuration.schema import RunConfig
 from spiral.datasets import Dataset
 from spiral.services.discriminator.judge import Targets
-from spiral.services.discriminator.l2 import L2Judge
-from spiral.services.discriminator.measuring import Meter
+from spiral.services.discriminator.l2_judge import L2Judge
+from spiral.services.discriminator.metrics import DiscriminatorMetrics
 from spiral.services.discriminator.servicer import Discriminator
 from spiral.services.discriminator.worker import Worker
 from spiral.serving.metrics import new_metrics
@@ -70,7 +70,7 @@ def discriminator(
 
     servicer = Discriminator(
         worker,
-        Meter(metrics, judge, 60),
+        DiscriminatorMetrics(metrics, judge, 60),
         shape,
         conditional=conditional,
         max_batch_bytes=max_batch_bytes,

@@ -18,12 +18,12 @@ from spiral.runs import learnt_from
 from spiral.runs.checkpoints import CheckpointError, CheckpointStore, raise_generation
 from spiral.runs.dead_end import DeadEnd
 from spiral.runs.directory import Run
-from spiral.services.discriminator.beginning import begin
+from spiral.services.discriminator.initial_weights import load_initial_weights
 from spiral.services.discriminator.judge import Judge, Update
-from spiral.services.discriminator.judging import build_judge
-from spiral.services.discriminator.measured import settle_precision
-from spiral.services.discriminator.measuring import Meter
+from spiral.services.discriminator.learned_judge import build_judge
+from spiral.services.discriminator.metrics import DiscriminatorMetrics
 from spiral.services.discriminator.options import DiscriminatorOptions
+from spiral.services.discriminator.precision_trial import choose_judge_precision
 from spiral.services.discriminator.servicer import Discriminator
 from spiral.services.discriminator.worker import Worker
 from spiral.serving.metrics import new_metrics
@@ -44,19 +44,19 @@ def serve(options: DiscriminatorOptions) -> int:
         if sentence := dead_end.standing():
             raise StartError(sentence)
         generation = raise_generation(directory)
-        metrics = new_metrics("discriminator")
-        with Serving("discriminator", options, metrics, capabilities=("sample-targets",)) as serving:
+        exposed = new_metrics("discriminator")
+        with Serving("discriminator", options, exposed, capabilities=("sample-targets",)) as serving:
             observation_shape = _observation_shape(options, config)
             dataset = _load(config, observation_shape)
             judge = _build(options, config, observation_shape, generation, dataset)
             store = CheckpointStore(directory, config.learner.keep)
             log.info("generation %d, %s", generation, _resume(judge, store, Run(options.run_dir), config, dataset))
-            meter = Meter(metrics, judge, config.learner.checkpoint_s)
-            worker = _start_worker(options, config, judge, store, meter, serving)
+            metrics = DiscriminatorMetrics(exposed, judge, config.learner.checkpoint_s)
+            worker = _start_worker(options, config, judge, store, metrics, serving)
             serving.on_end(worker.close)
             servicer = Discriminator(
                 worker,
-                meter,
+                metrics,
                 observation_shape,
                 config.conditional,
                 max_batch_bytes=options.max_batch_bytes,
@@ -113,8 +113,8 @@ def _build(
     dataset: Dataset,
 ) -> Judge:
     device = choose_device(options.device)
-    settled = settle_precision(options.precision, device, Run(options.run_dir), config, dataset)
-    log.info("%s: %d pictures; %s", dataset.name, len(dataset.train), settled)
+    choice = choose_judge_precision(options.precision, device, Run(options.run_dir), config, dataset)
+    log.info("%s: %d pictures; %s", dataset.name, len(dataset.train), choice)
     return build_judge(
         config,
         observation_shape,
@@ -122,7 +122,7 @@ def _build(
         seed=config.seed,
         device=device,
         generation=generation,
-        precision=settled.precision,
+        precision=choice.precision,
     )
 
 
@@ -134,7 +134,8 @@ def _resume(judge: Judge, store: CheckpointStore, run: Run, config: RunConfig, d
     if changed := learnt_from.store(run, config.data, dataset, learnt=found is not None):
         log.warning("%s", changed)
     if found is None:
-        return "a new run with a model's discriminator" if begin(judge, run) else "a new run: no checkpoint yet"
+        begun = load_initial_weights(judge, run)
+        return "a new run with a model's discriminator" if begun else "a new run: no checkpoint yet"
     judge.restore(found.state)
     skipped = "".join(f"; skipped: {sentence}" for sentence in found.skipped)
     return f"resumed from {found.path} at {judge.version.number} updates{skipped}"
@@ -145,17 +146,17 @@ def _start_worker(
     config: RunConfig,
     judge: Judge,
     store: CheckpointStore,
-    meter: Meter,
+    metrics: DiscriminatorMetrics,
     serving: Serving,
 ) -> Worker:
     def progressed(updates: tuple[Update, ...]) -> None:
-        meter.updated(updates)
+        metrics.updated(updates)
         serving.info.version = judge.version
 
     def checkpoint() -> None:
         judge.check()
         store.save(judge.state(), config.to_yaml())
-        meter.saved()
+        metrics.saved()
 
     progressed(())
     worker = Worker(

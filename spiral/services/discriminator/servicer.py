@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from spiral.computing.divergence import DivergedError
 from spiral.services.discriminator.judge import Judge, Scores, check_batch
-from spiral.services.discriminator.measuring import Meter
+from spiral.services.discriminator.metrics import DiscriminatorMetrics
 from spiral.services.discriminator.statistics import Statistics
 from spiral.services.discriminator.worker import BusyError, ClosedError, Worker
 from spiral.v1 import discriminator_pb2, discriminator_pb2_grpc
@@ -41,7 +41,7 @@ class Discriminator(discriminator_pb2_grpc.DiscriminatorServiceServicer):
     def __init__(
         self,
         worker: Worker,
-        meter: Meter,
+        metrics: DiscriminatorMetrics,
         observation_shape: tuple[int, int, int],
         conditional: bool,
         *,
@@ -53,7 +53,7 @@ class Discriminator(discriminator_pb2_grpc.DiscriminatorServiceServicer):
 
         A call is ended whose caller, while it sends a batch, is silent for ``idle_s`` seconds.
         """
-        self._worker, self._meter = worker, meter
+        self._worker, self._metrics = worker, metrics
         self._observation_shape, self._conditional = observation_shape, conditional
         self._max_batch_bytes, self._idle_s = max_batch_bytes, idle_s
         self._draining = draining
@@ -63,7 +63,7 @@ class Discriminator(discriminator_pb2_grpc.DiscriminatorServiceServicer):
     ) -> discriminator_pb2.ScoreResponse:
         """Score the batch that the header describes and the chunks bring."""
         self._refuse_while_draining()
-        with closing(within(request_iterator, self._idle_s, context, self._meter.silent)) as requests:
+        with closing(within(request_iterator, self._idle_s, context, self._metrics.silent)) as requests:
             first = next(requests, None)
             if first is None or not first.HasField("header"):
                 raise ValueError("request: the first is no header; a header and then chunks are right")
@@ -77,7 +77,7 @@ class Discriminator(discriminator_pb2_grpc.DiscriminatorServiceServicer):
         def score(judge: Judge) -> Scores:
             start = time.perf_counter()
             scores = judge.score(header.batch_id, observations, targets, header.remember, ends)
-            self._meter.scored(scores, time.perf_counter() - start, ending if header.remember else 0)
+            self._metrics.scored(scores, time.perf_counter() - start, ending if header.remember else 0)
             return scores
 
         return _response(self._ask(score, context))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spiral.configuration.schema import LearnerConfig
-from spiral.policy import Inputs, Judged, Policy, State
+from spiral.policy import EvaluatedActions, Inputs, Policy, State
 from spiral.services.learner.companions import companions_of
 from spiral.services.learner.unrolls import Places, last_actions
 from spiral.values.trajectories import Trajectory
@@ -105,14 +105,15 @@ class Batch:
             companions=along(self.companions, 0),
         )
 
-    def executed(self, judged: Judged) -> tuple[Judged, Tensor]:
+    def executed(self, evaluated: EvaluatedActions) -> tuple[EvaluatedActions, Tensor]:
         """What is thought of the executed actions, nothing of the others; and the value ``[B]`` after the last one.
 
         Without value, reward and entropy, what fills up an unroll has part in no loss and no return. An episode that is
         over is worth nothing any more.
         """
         if self.valid is None or self.goes_on is None:
-            return judged, torch.zeros_like(self.rewards[0])
-        after = judged.value[-1].detach() * self.goes_on
-        kept = replace(judged, value=judged.value[:-1] * self.valid, entropy=judged.entropy * self.valid.unsqueeze(-1))
+            return evaluated, torch.zeros_like(self.rewards[0])
+        after = evaluated.value[-1].detach() * self.goes_on
+        entropy = evaluated.entropy * self.valid.unsqueeze(-1)
+        kept = replace(evaluated, value=evaluated.value[:-1] * self.valid, entropy=entropy)
         return kept, after

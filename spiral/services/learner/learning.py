@@ -21,18 +21,18 @@ from spiral.computing.divergence import NotFiniteError, SoundWeights
 from spiral.computing.precision import FP32
 from spiral.configuration.fitting import check_components
 from spiral.configuration.schema import LearnerConfig
-from spiral.policy import Inputs, Judged, Policy
+from spiral.policy import EvaluatedActions, Inputs, Policy
 from spiral.policy import State as PolicyState
 from spiral.policy.weights import load_weights
 from spiral.runs.checkpoints import State, pack_optimiser, unpack_optimiser
 from spiral.services.learner.batch import Batch
 from spiral.services.learner.companions import against_companions, shuffled
-from spiral.services.learner.hindsight import hindsight_loss, judge_twice
+from spiral.services.learner.hindsight import evaluate_with_hindsight, hindsight_loss
 from spiral.services.learner.losses import entropy_bonus, value_loss
 from spiral.services.learner.objectives import build_objective
 from spiral.services.learner.optimising import clip_gradient, make_optimiser
-from spiral.services.learner.progress import Progress
 from spiral.services.learner.unrolls import Places, places
+from spiral.services.learner.update_statistics import UpdateStatistics
 from spiral.values.trajectories import Trajectory
 
 
@@ -63,7 +63,7 @@ class PolicyLearner:
         """Batches that were not learnt from, at the start."""
         self.optimiser = make_optimiser(policy, config)
         self._sound = self._new_sound()
-        self.progress = Progress()
+        self.statistics = UpdateStatistics()
         self._shuffle = np.random.default_rng(seed)
         check_components(config.entropy_costs, policy.spec.names)
         self._entropy_costs = torch.tensor(
@@ -141,9 +141,9 @@ class PolicyLearner:
         self._shuffle.bit_generator.state = state.counters["shuffle"]
         self._sound = self._new_sound()
 
-    def take_progress(self) -> Progress:
+    def take_statistics(self) -> UpdateStatistics:
         """What happened since the last call."""
-        taken, self.progress = self.progress, Progress()
+        taken, self.statistics = self.statistics, UpdateStatistics()
         return taken
 
     def _minibatches(self, batch: Batch) -> Iterator[Tensor]:
@@ -165,20 +165,20 @@ class PolicyLearner:
         """The loss of a minibatch, and its gradient in the parameters; NotFiniteError where there is none."""
         config, objective = self.config, self.objective
         if batch.finals is None:
-            judged, imagined = self._judge(batch.inputs, batch.actions, batch.state), None
+            evaluated, imagined = self._evaluate(batch.inputs, batch.actions, batch.state), None
         else:
-            judged, imagined = judge_twice(self._judge, batch)
-        judged, bootstrap_value = batch.executed(judged)
-        returns = objective.returns(judged, bootstrap_value, batch, config.discount, config.trace_decay)
+            evaluated, imagined = evaluate_with_hindsight(self._evaluate, batch)
+        evaluated, bootstrap_value = batch.executed(evaluated)
+        returns = objective.returns(evaluated, bootstrap_value, batch, config.discount, config.trace_decay)
         advantages = returns.advantages
         if batch.companions is not None:
             advantages = against_companions(advantages, batch.companions)
         losses = {
-            "policy": objective.loss(judged.log_prob, advantages, batch),
-            "value": value_loss(judged.value, returns.targets),
+            "policy": objective.loss(evaluated.log_prob, advantages, batch),
+            "value": value_loss(evaluated.value, returns.targets),
         }
         entropy_left = config.entropy_left(self.frames_before + self.frames)
-        bonus = entropy_bonus(judged.entropy, self._entropy_costs * entropy_left)
+        bonus = entropy_bonus(evaluated.entropy, self._entropy_costs * entropy_left)
         total = losses["policy"] + config.value_cost * losses["value"] - bonus
         if imagined is not None:
             losses["hindsight"] = hindsight_loss(imagined, batch)
@@ -187,16 +187,16 @@ class PolicyLearner:
         total.backward()  # type: ignore[no-untyped-call]
         norm = clip_gradient(list(self.policy.parameters()), config.gradient_clip)
         self._sound.passed(total, norm, keep)
-        return Update(judged.entropy, {**losses, "gradient_norm": norm})
+        return Update(evaluated.entropy, {**losses, "gradient_norm": norm})
 
     @torch.no_grad()
     def _log_prob(self, batch: Batch) -> Tensor:
         """Log-probabilities of a batch by the policy as it is: ``[T, B]``."""
-        return self._judge(batch.inputs, batch.actions, batch.state).log_prob
+        return self._evaluate(batch.inputs, batch.actions, batch.state).log_prob
 
-    def _judge(self, inputs: Inputs, actions: Tensor, state: PolicyState) -> Judged:
+    def _evaluate(self, inputs: Inputs, actions: Tensor, state: PolicyState) -> EvaluatedActions:
         with self.precision.autocast():
-            return self.policy.judge(inputs, actions, state)
+            return self.policy.evaluate_actions(inputs, actions, state)
 
     @torch.no_grad()
     def _follow(self, updates: int) -> None:
@@ -215,7 +215,7 @@ class PolicyLearner:
             mask = mask * batch.valid.reshape(-1, 1)
         counts = mask.sum(0).clamp(min=1)
         means = (update.entropy.sum((0, 1)) / counts).tolist()
-        self.progress.add(
+        self.statistics.add(
             dict(zip(self.policy.spec.names, means, strict=True)),
             {name: float(value) for name, value in update.losses.items()},
         )

@@ -10,14 +10,13 @@ from typing import Self
 
 import grpc
 
-from spiral.services.learner.batches import join
 from spiral.services.learner.ingest import Arrived, Ingest
-from spiral.services.learner.run import ScoredBatch
+from spiral.services.learner.trainer import ScoredBatch
 from spiral.services.learner.unrolls import Places, places
 from spiral.serving.metrics import Metrics
 from spiral.v1.discriminator_pb2 import ScoreResponse
 from spiral.v1.discriminator_pb2_grpc import DiscriminatorServiceStub
-from spiral.values.trajectories import Trajectory
+from spiral.values.trajectories import Trajectory, concatenate
 from spiral.values.versions import Version
 from spiral.wire.edges import Service
 from spiral.wire.reasons import reason
@@ -118,7 +117,7 @@ class Scorer:
     def _run(self) -> None:
         try:
             while (arrived := self._collect()) is not None:
-                batch = join([one.trajectory for one in arrived])
+                batch = concatenate([one.trajectory for one in arrived])
                 oldest = min(one.oldest_version.number for one in arrived)
                 newest = max(one.newest_version.number for one in arrived)
                 scored = self._score(batch, oldest, newest)

@@ -10,7 +10,7 @@ import zmq
 
 from spiral.computing.devices import choose_device
 from spiral.computing.divergence import DivergedError
-from spiral.computing.precision import settle
+from spiral.computing.precision import choose_precision
 from spiral.computing.threads import compute_with
 from spiral.configuration.schema import RunConfig
 from spiral.engines.description import EngineDescription
@@ -21,12 +21,12 @@ from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
 from spiral.services.learner.admission import Admission
 from spiral.services.learner.ingest import Ingest
-from spiral.services.learner.measured import learning_step
+from spiral.services.learner.metrics import LearnerMetrics
 from spiral.services.learner.options import LearnerOptions
+from spiral.services.learner.precision_trial import policy_trial
 from spiral.services.learner.publisher import LearnerServicer, WeightsPublisher
-from spiral.services.learner.run import LearningRun, ScoredBatch
 from spiral.services.learner.scoring import DiscriminatorError, Scorer
-from spiral.services.learner.telling import Teller
+from spiral.services.learner.trainer import ScoredBatch, Trainer
 from spiral.serving.metrics import new_metrics
 from spiral.serving.options import StartError, refuse
 from spiral.serving.service import Serving
@@ -71,13 +71,13 @@ def serve(options: LearnerOptions) -> int:
         generation = raise_generation(run.checkpoints("learner"))
     except (ValueError, OSError, CheckpointError) as error:
         raise StartError(str(error)) from error
-    metrics = new_metrics("learner")
-    with Serving("learner", options, metrics) as serving:
+    exposed = new_metrics("learner")
+    with Serving("learner", options, exposed) as serving:
         publisher = WeightsPublisher(contract_digest="")
         add_LearnerServiceServicer_to_server(LearnerServicer(publisher), serving.server)
         serving.start()
         try:
-            learning = LearningRun(
+            trainer = Trainer(
                 config,
                 run,
                 generation,
@@ -86,34 +86,34 @@ def serve(options: LearnerOptions) -> int:
                 time.monotonic,
                 device,
             )
-            settled = settle(
+            choice = choose_precision(
                 options.precision,
                 device,
                 run.precision_file("learner"),
-                lambda precision: learning_step(learning, precision),
+                lambda precision: policy_trial(trainer, precision),
             )
-            learning.learner.precision = settled.precision
+            trainer.learner.precision = choice.precision
         except StoppedError:
             return 0
         except (ValueError, OSError, CheckpointError) as error:
             return refuse("learner", error)
-        _log.info("generation %d, %s; %s", generation, learning.resumed, settled)
-        return _run(learning, options, serving, publisher, Teller(metrics, learning), dead_end)
+        _log.info("generation %d, %s; %s", generation, trainer.resumed, choice)
+        return _run(trainer, options, serving, publisher, LearnerMetrics(exposed, trainer), dead_end)
 
 
 def _run(
-    learning: LearningRun,
+    trainer: Trainer,
     options: LearnerOptions,
     serving: Serving,
     publisher: WeightsPublisher,
-    teller: Teller,
+    metrics: LearnerMetrics,
     dead_end: DeadEnd,
 ) -> int:
     """Train to the end; the exit code."""
     try:
-        return _train(learning, options, serving, publisher, teller)
+        return _train(trainer, options, serving, publisher, metrics)
     except DivergedError as error:
-        return _diverged(learning, dead_end, error)
+        return _diverged(trainer, dead_end, error)
     except ValueError as error:
         return refuse("learner", error)
     except (OSError, CheckpointError, DiscriminatorError) as error:
@@ -122,10 +122,10 @@ def _run(
         return 1
 
 
-def _diverged(learning: LearningRun, dead_end: DeadEnd, error: DivergedError) -> int:
+def _diverged(trainer: Trainer, dead_end: DeadEnd, error: DivergedError) -> int:
     """Keep what was learnt before, and why it ends; the exit code."""
     try:
-        learning.finish()
+        trainer.finish()
         dead_end.record(str(error))
     except (OSError, CheckpointError) as failure:
         _log.error("not written down: %s", failure)
@@ -133,13 +133,13 @@ def _diverged(learning: LearningRun, dead_end: DeadEnd, error: DivergedError) ->
 
 
 def _train(
-    learning: LearningRun, options: LearnerOptions, serving: Serving, publisher: WeightsPublisher, teller: Teller
+    trainer: Trainer, options: LearnerOptions, serving: Serving, publisher: WeightsPublisher, metrics: LearnerMetrics
 ) -> int:
-    config, settings = learning.config, learning.config.learner
-    contract = learning.contract
+    config, settings = trainer.config, trainer.config.learner
+    contract = trainer.contract
     admission = Admission(
         contract,
-        learning.version,
+        trainer.version,
         batch=config.actor.batch,
         learner_batch=settings.batch,
         queue=settings.queue,
@@ -154,58 +154,56 @@ def _train(
         zmq.Context() as context,
         RenewedChannel(lambda: connect(options.discriminator, options.identity)) as discriminator,
         gatekeeper(context, options.curve),
-        Ingest(sockets.router(context, options.learner_data, options.curve), admission, teller.metrics) as ingest,
+        Ingest(sockets.router(context, options.learner_data, options.curve), admission, metrics.exposed) as ingest,
         Scorer(
             ingest,
             discriminator,
-            teller.metrics,
+            metrics.exposed,
             episodes=settings.batch,
             num_actions=config.num_actions,
             max_lag=settings.max_lag,
-            version=learning.version,
+            version=trainer.version,
         ) as scorer,
     ):
         staleness = Staleness(settings, time.monotonic)
         while not serving.stopping.is_set():
-            _announce(learning, serving, publisher, ingest, scorer)
-            finished = learning.done >= 1
+            _announce(trainer, serving, publisher, ingest, scorer)
+            finished = trainer.done >= 1
             if finished and options.at_limit == "exit":
-                _log.info("the limit is reached: %s frames", f"{learning.learner.frames:,}")
+                _log.info("the limit is reached: %s frames", f"{trainer.learner.frames:,}")
                 break
-            batch = _next_batch(scorer, serving, teller, finished)
+            batch = _next_batch(scorer, serving, metrics, finished)
             if too_old := staleness.seen(scorer.dropped, scorer.dropped + scorer.collected):
                 _log.warning("%s", too_old)
             if batch is not None:
                 start = time.perf_counter()
-                learning.learn(batch)
-                teller.learnt(time.perf_counter() - start)
+                trainer.learn(batch)
+                metrics.learnt(time.perf_counter() - start)
             elif scorer.waiting_for == "actor":
-                learning.learner.check()  # with weights that are not sound, nothing comes that would show it
+                trainer.learner.check()  # with weights that are not sound, nothing comes that would show it
             try:
-                teller.recorded(learning.write_due(teller.waits), ingest.actors, ingest.painted_s, ingest.most_actors)
-                if learning.checkpoint_due:
-                    learning.save()
+                metrics.recorded(trainer.write_due(metrics.waits), ingest.actors, ingest.painted_s, ingest.most_actors)
+                if trainer.checkpoint_due:
+                    trainer.save()
             except (OSError, CheckpointError) as error:
                 _log.error("not written down, the run goes on: %s", error)
         ingest.stop()
-        teller.recorded(learning.finish(), ingest.actors, ingest.painted_s, ingest.most_actors)
+        metrics.recorded(trainer.finish(), ingest.actors, ingest.painted_s, ingest.most_actors)
     return 0
 
 
-def _announce(
-    learning: LearningRun, serving: Serving, publisher: WeightsPublisher, ingest: Ingest, scorer: Scorer
-) -> None:
+def _announce(trainer: Trainer, serving: Serving, publisher: WeightsPublisher, ingest: Ingest, scorer: Scorer) -> None:
     """Tell everybody of new weights, if there are any."""
-    version = learning.version
+    version = trainer.version
     if version > publisher.version:
-        weights = dump_weights(learning.learner.policy.state_dict())
+        weights = dump_weights(trainer.learner.policy.state_dict())
         ingest.set_version(version)  # first: who paints with newer weights than that is refused
         publisher.publish(version, weights)
         scorer.version = version
         serving.info.version = version
 
 
-def _next_batch(scorer: Scorer, serving: Serving, teller: Teller, finished: bool) -> ScoredBatch | None:
+def _next_batch(scorer: Scorer, serving: Serving, metrics: LearnerMetrics, finished: bool) -> ScoredBatch | None:
     """Wait a moment for a batch and keep account of it; at the limit none is taken any more."""
     serving.tick()
     if finished:
@@ -215,7 +213,7 @@ def _next_batch(scorer: Scorer, serving: Serving, teller: Teller, finished: bool
     peer = scorer.waiting_for
     with serving.info.waiting(peer):
         batch = scorer.take(TAKE_S)
-    teller.waited(peer, time.perf_counter() - start, batch is not None)
+    metrics.waited(peer, time.perf_counter() - start, batch is not None)
     return batch
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from spiral.services.discriminator import judge, servicer
-from spiral.services.discriminator.judging import LearnedJudge
-from spiral.services.discriminator.measuring import Meter
+from spiral.services.discriminator.learned_judge import LearnedJudge
+from spiral.services.discriminator.metrics import DiscriminatorMetrics
 from spiral.v1.version_pb2 import Version
 from tests.conformance.mutants.mutant import Mutant
 
@@ -65,12 +65,12 @@ def same_targets(patch: Patch) -> None:
 
 
 def counts_all(patch: Patch) -> None:
-    real = Meter.scored
+    real = DiscriminatorMetrics.scored
 
     def scored(self: Any, scores: Any, seconds: float, remembered: int) -> None:
         real(self, scores, seconds, remembered or next(iter(scores.terms.values())).shape[1])
 
-    patch.setattr(Meter, "scored", scored)
+    patch.setattr(DiscriminatorMetrics, "scored", scored)
 
 
 def short_is_fine(patch: Patch) -> None:

@@ -23,7 +23,7 @@ from spiral.runs.checkpoints import CheckpointError, CheckpointStore, State, rea
 from spiral.runs.dead_end import DeadEnd, setting_to_change
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
-from spiral.services.discriminator.judging import LearnedJudge, build_judge
+from spiral.services.discriminator.learned_judge import LearnedJudge, build_judge
 from spiral.services.learner.learning import PolicyLearner
 from spiral.values import strict_json
 from spiral.values.trajectories import Trajectory

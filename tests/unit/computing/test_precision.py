@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from spiral.computing.divergence import DivergedError
-from spiral.computing.precision import FP32, MARGIN, Precision, Step, settle
+from spiral.computing.precision import FP32, MARGIN, Precision, Step, choose_precision
 from spiral.configuration.files import load_config
 from spiral.configuration.schema import RunConfig
 from spiral.engines import create
@@ -22,13 +22,13 @@ from spiral.policy.categorical import log_prob_and_entropy
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
 from spiral.services.discriminator.judge import Judge
-from spiral.services.discriminator.judging import build_judge
-from spiral.services.discriminator.measured import judging_step
+from spiral.services.discriminator.learned_judge import build_judge
 from spiral.services.discriminator.network import build_network
 from spiral.services.discriminator.objectives import Pictures, build_objective
+from spiral.services.discriminator.precision_trial import judge_trial
 from spiral.services.learner.learning import PolicyLearner
-from spiral.services.learner.measured import learning_step
-from spiral.services.learner.run import LearningRun
+from spiral.services.learner.precision_trial import policy_trial
+from spiral.services.learner.trainer import Trainer
 from spiral.values.trajectories import Trajectory, TrajectoryContract
 from tests.support.judging_data import SHAPE, dataset, observations
 
@@ -67,27 +67,27 @@ def never(precision: Precision) -> Step:
 def test_the_faster_precision_is_taken_where_it_is_worth_it(tmp_path: Path) -> None:
     for bf16, chosen in ((1.0, "fp32"), (1 / (0.95 * MARGIN), "fp32"), (1 / (1.05 * MARGIN), "bf16")):
         clock, file = Clock(), tmp_path / f"{bf16}.json"
-        settled = settle("auto", CPU, file, clock.steps(fp32=1.0, bf16=bf16), clock, NATIVE)
-        assert settled.precision == Precision(chosen)  # type: ignore[arg-type]
+        choice = choose_precision("auto", CPU, file, clock.steps(fp32=1.0, bf16=bf16), clock, NATIVE)
+        assert choice.precision == Precision(chosen)  # type: ignore[arg-type]
         assert json.loads(file.read_text())["precision"] == chosen
-        assert "1e+03 ms in fp32" in str(settled)
+        assert "1e+03 ms in fp32" in str(choice)
 
 
 def test_without_instructions_for_it_nothing_is_measured(tmp_path: Path) -> None:
-    settled = settle("auto", CPU, tmp_path / "p.json", never, flags=frozenset({"avx2"}))
-    assert settled.precision == FP32
+    choice = choose_precision("auto", CPU, tmp_path / "p.json", never, flags=frozenset({"avx2"}))
+    assert choice.precision == FP32
 
 
 def test_a_run_keeps_what_it_began_with_on_such_a_device(tmp_path: Path) -> None:
     file, clock = tmp_path / "p.json", Clock()
-    settle("auto", CPU, file, clock.steps(fp32=2.0, bf16=1.0), clock, NATIVE)
-    assert settle("auto", CPU, file, never, flags=NATIVE).precision == BF16
-    assert settle("fp32", CPU, file, never, flags=NATIVE).precision == FP32
-    assert settle("auto", CPU, file, never, flags=NATIVE).precision == FP32
+    choose_precision("auto", CPU, file, clock.steps(fp32=2.0, bf16=1.0), clock, NATIVE)
+    assert choose_precision("auto", CPU, file, never, flags=NATIVE).precision == BF16
+    assert choose_precision("fp32", CPU, file, never, flags=NATIVE).precision == FP32
+    assert choose_precision("auto", CPU, file, never, flags=NATIVE).precision == FP32
     file.write_text(json.dumps({"precision": "bf16", "device": "cuda"}))
-    assert settle("auto", CPU, file, never, flags=frozenset()).precision == FP32
+    assert choose_precision("auto", CPU, file, never, flags=frozenset()).precision == FP32
     file.write_text('{"precision": "fp1')
-    assert settle("auto", CPU, file, clock.steps(fp32=2.0, bf16=1.0), clock, NATIVE).precision == BF16
+    assert choose_precision("auto", CPU, file, clock.steps(fp32=2.0, bf16=1.0), clock, NATIVE).precision == BF16
 
 
 def test_a_step_that_diverges_ends_no_start_and_settles_nothing_for_later(tmp_path: Path) -> None:
@@ -98,12 +98,13 @@ def test_a_step_that_diverges_ends_no_start_and_settles_nothing_for_later(tmp_pa
         return step
 
     clock = Clock()
-    assert settle("auto", CPU, tmp_path / "p.json", diverging, flags=NATIVE).precision == FP32
-    assert settle("auto", CPU, tmp_path / "p.json", clock.steps(fp32=2.0, bf16=1.0), clock, NATIVE).precision == BF16
+    assert choose_precision("auto", CPU, tmp_path / "p.json", diverging, flags=NATIVE).precision == FP32
+    steps = clock.steps(fp32=2.0, bf16=1.0)
+    assert choose_precision("auto", CPU, tmp_path / "p.json", steps, clock, NATIVE).precision == BF16
 
 
 def test_bf16_is_to_be_had_on_any_processor(tmp_path: Path) -> None:
-    assert settle("bf16", CPU, tmp_path / "p.json", never, flags=frozenset()).precision == BF16
+    assert choose_precision("bf16", CPU, tmp_path / "p.json", never, flags=frozenset()).precision == BF16
 
 
 def test_probabilities_are_float32_whatever_the_logits_are_made_in() -> None:
@@ -151,7 +152,7 @@ def test_a_policy_learns_nearly_the_same_in_bf16(network: str) -> None:
         learner.precision = precision
         batch = batch_of(config, contract)
         learner.learn(batch, np.full(batch.behaviour_log_prob.shape, 0.1, np.float32))
-        losses[precision.name] = learner.take_progress().losses
+        losses[precision.name] = learner.take_statistics().losses
         moved[precision.name] = torch.nn.utils.parameters_to_vector(policy.parameters()).detach() - start
         assert {weight.dtype for weight in policy.parameters()} == {torch.float32}
     assert losses["bf16"] != losses["fp32"]
@@ -200,30 +201,30 @@ def test_scores_stay_float32() -> None:
     np.testing.assert_allclose(plain.terms["discriminator"], mixed.terms["discriminator"], atol=0.02)
 
 
-@pytest.fixture(name="learning")
-def _learning(tmp_path: Path) -> LearningRun:
+@pytest.fixture(name="trainer")
+def _learning(tmp_path: Path) -> Trainer:
     config = settings("small", "r1")
     engine = create(config.engine.name, config.engine.settings)
-    return LearningRun(config, Run(tmp_path), 1, lambda: EngineDescription.of(engine), Limits(), lambda: 0.0)
+    return Trainer(config, Run(tmp_path), 1, lambda: EngineDescription.of(engine), Limits(), lambda: 0.0)
 
 
-def test_measuring_leaves_what_is_measured_as_it_was(learning: LearningRun) -> None:
-    before = learning.learner.state()
-    step = learning_step(learning, BF16)
+def test_measuring_leaves_what_is_measured_as_it_was(trainer: Trainer) -> None:
+    before = trainer.learner.state()
+    step = policy_trial(trainer, BF16)
     step()
     step()
-    after = learning.learner.state()
+    after = trainer.learner.state()
     assert after.counters == before.counters
     for name, tensor in before.tensors["policy"].items():
         assert torch.equal(after.tensors["policy"][name], tensor)
-    assert learning.learner.precision == FP32
+    assert trainer.learner.precision == FP32
 
 
 def test_a_measured_step_of_the_learner_is_an_update_also_where_batches_are_held_back(
-    learning: LearningRun, monkeypatch: pytest.MonkeyPatch
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = learning.config.learner.model_copy(update={"hold_batches": 300})
-    learning.config = learning.config.model_copy(update={"learner": settings})
+    settings = trainer.config.learner.model_copy(update={"hold_batches": 300})
+    trainer.config = trainer.config.model_copy(update={"learner": settings})
     update, made = PolicyLearner._update, []
 
     def counted(learner: PolicyLearner, *arguments: Any) -> Any:
@@ -231,7 +232,7 @@ def test_a_measured_step_of_the_learner_is_an_update_also_where_batches_are_held
         return update(learner, *arguments)
 
     monkeypatch.setattr(PolicyLearner, "_update", counted)
-    step = learning_step(learning, FP32)
+    step = policy_trial(trainer, FP32)
     step()
     step()
     assert len(made) == 2
@@ -240,7 +241,7 @@ def test_a_measured_step_of_the_learner_is_an_update_also_where_batches_are_held
 @pytest.mark.parametrize("conditional", [False, True])
 def test_a_measured_step_of_the_discriminator_is_an_update(conditional: bool) -> None:
     config = settings("small", "r1").model_copy(update={"conditional": conditional})
-    step = judging_step(config, dataset(), CPU, BF16)
+    step = judge_trial(config, dataset(), CPU, BF16)
     for updates in (1, 2):
         scores = step()
         assert scores.version.number == updates  # type: ignore[attr-defined]

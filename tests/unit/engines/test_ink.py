@@ -14,7 +14,7 @@ from spiral.engines.description import EngineDescription
 from spiral.engines.ink import leaves_ink
 from spiral.launcher.brush_report import report_brush
 from spiral.runs.directory import Run
-from spiral.services.learner.figures import border_figures
+from spiral.services.learner.episode_statistics import episode_statistics
 from spiral.services.learner.unrolls import places
 from spiral.values.trajectories import Trajectory
 
@@ -47,10 +47,10 @@ def test_the_share_of_strokes_that_change_the_picture_is_told_beside_that_of_act
     observations = np.stack([canvases.reset(np.zeros(2, np.int64)), *(canvases.step(step) for step in actions)])
     trajectory = Trajectory(observations, actions, np.zeros((4, 2), np.float32))
     scores = np.zeros((5, 2), np.float32)
-    told = border_figures(scores, {}, places(trajectory, 4), trajectory, engine.spec)
+    told = episode_statistics(scores, {}, places(trajectory, 4), trajectory, engine.spec)
     assert (told["paint_share"], told["ink_share"]) == (0.75, share)
     trajectory.actions[..., 0] = 0
-    assert "ink_share" not in border_figures(scores, {}, places(trajectory, 4), trajectory, engine.spec)
+    assert "ink_share" not in episode_statistics(scores, {}, places(trajectory, 4), trajectory, engine.spec)
 
 
 def test_the_start_of_a_run_tells_of_a_blank_brush_and_of_another_engine(tmp_path: Path) -> None:

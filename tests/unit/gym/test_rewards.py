@@ -14,8 +14,8 @@ import pytest
 from spiral.configuration.schema import RunConfig
 from spiral.gym import MyPaintEnv, MyPaintVectorEnv
 from spiral.services.discriminator.judge import Judge
-from spiral.services.discriminator.judging import build_judge
-from spiral.services.discriminator.measuring import Meter
+from spiral.services.discriminator.learned_judge import build_judge
+from spiral.services.discriminator.metrics import DiscriminatorMetrics
 from spiral.services.discriminator.servicer import Discriminator
 from spiral.services.discriminator.worker import Worker
 from spiral.serving.metrics import new_metrics
@@ -34,7 +34,7 @@ def serving(address: str, settings: RunConfig) -> Iterator[Judge]:
     worker = Worker(judge, lambda: None, interval_s=60.0, queue_size=8, clock=time.monotonic)
     servicer = Discriminator(
         worker,
-        Meter(metrics, judge, 60),
+        DiscriminatorMetrics(metrics, judge, 60),
         SHAPE,
         settings.conditional,
         max_batch_bytes=1 << 20,

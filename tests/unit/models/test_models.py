@@ -17,8 +17,8 @@ from spiral.models import CARD, POLICY, find_discriminator, find_model, read_car
 from spiral.models.trained import load_model, load_trained
 from spiral.runs.checkpoints import read_latest
 from spiral.runs.directory import Run
-from spiral.services.discriminator.beginning import begin
-from spiral.services.discriminator.judging import build_judge
+from spiral.services.discriminator.initial_weights import load_initial_weights
+from spiral.services.discriminator.learned_judge import build_judge
 from tests.support.shipped_models import darkest
 from tests.support.trained_run import make_trained_run
 
@@ -193,17 +193,17 @@ def test_the_discriminators_in_the_repository_fit_their_models(tmp_path: Path) -
         run.initial_discriminator_file.write_bytes(discriminator.read_bytes())
         model = load_model(folder)
         shape = model.engine.observation_shape
-        assert begin(build_judge(model.config, shape, _blank(shape), seed=0), run), name
+        assert load_initial_weights(build_judge(model.config, shape, _blank(shape), seed=0), run), name
 
 
 def test_a_discriminator_of_another_network_is_refused(tmp_path: Path) -> None:
     shape = (32, 32, 1)
     judge = build_judge(load_config("demo"), shape, _blank(shape), seed=0)
     run = Run(tmp_path)
-    assert not begin(judge, run)
+    assert not load_initial_weights(judge, run)
     run.initial_discriminator_file.write_bytes(save({"weight": torch.zeros(3)}))
     with pytest.raises(ValueError, match="the model's discriminator: its network has the shapes"):
-        begin(judge, run)
+        load_initial_weights(judge, run)
     run.initial_discriminator_file.write_bytes(b"something else")
     with pytest.raises(ValueError, match="not a safetensors file"):
-        begin(judge, run)
+        load_initial_weights(judge, run)

@@ -67,14 +67,14 @@ def test_any_view_is_seen_from_any_place(view):
     policy = policy_of("glimpsing", spec=spec_of(colour=view[2] == 3), view=view, conditional=True)
     actions, sampled, inputs = roll_out(policy, view, conditional=True, B=64)
     assert {0, 63} <= set(actions[..., 1].flatten().tolist()), "the corners"
-    torch.testing.assert_close(policy.judge(inputs, actions, ()).log_prob, sampled, atol=1e-5, rtol=0)
+    torch.testing.assert_close(policy.evaluate_actions(inputs, actions, ()).log_prob, sampled, atol=1e-5, rtol=0)
 
 
 def test_what_nothing_comes_after_is_not_embedded():
     components = (Component("flag", 2, "choice"), Component("end", 64, "grid"), Component("control", 64, "grid"))
     policy = policy_of("glimpsing", spec=ActionSpec(components, ((True, True, False), (True,) * 3)), view=(16, 16, 1))
     actions, _, inputs = roll_out(policy, (16, 16, 1), conditional=False)
-    judged = policy.judge(inputs, actions, ())
+    judged = policy.evaluate_actions(inputs, actions, ())
     (judged.log_prob.sum() + judged.value.sum()).backward()
     unused = [name for name, weights in policy.named_parameters() if weights.grad is None]
     assert not unused

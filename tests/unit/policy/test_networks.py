@@ -45,9 +45,9 @@ def test_teacher_forcing_gives_the_sampled_log_probabilities(network, conditiona
         policy.to(dtype)
         actions, sampled, inputs = roll_out(policy, view, conditional)
         with torch.inference_mode():
-            judged = policy.judge(inputs, actions, policy.initial_state(actions.shape[1]))
-        assert {judged.log_prob.dtype, judged.entropy.dtype, judged.value.dtype, sampled.dtype} == {dtype}
-        torch.testing.assert_close(judged.log_prob, sampled, atol=tolerance, rtol=0)
+            evaluated = policy.evaluate_actions(inputs, actions, policy.initial_state(actions.shape[1]))
+        assert {evaluated.log_prob.dtype, evaluated.entropy.dtype, evaluated.value.dtype, sampled.dtype} == {dtype}
+        torch.testing.assert_close(evaluated.log_prob, sampled, atol=tolerance, rtol=0)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -61,7 +61,7 @@ def test_components_that_do_not_count_have_no_part(network):
     changed[..., 2:] = (moved[..., 2:] + 1) % torch.tensor(policy.spec.sizes[2:])
     state = policy.initial_state(actions.shape[1])
     with torch.inference_mode():
-        one, other = policy.judge(inputs, moved, state), policy.judge(inputs, changed, state)
+        one, other = policy.evaluate_actions(inputs, moved, state), policy.evaluate_actions(inputs, changed, state)
     torch.testing.assert_close(one.log_prob, other.log_prob)
     assert (one.entropy[..., 2:] == 0).all()
     assert (one.entropy[..., :2] > 0).all()
@@ -162,8 +162,8 @@ def test_memory_reaches_from_the_first_step_to_the_last():
     other[0] = 1 - other[0]
     changed = Inputs(other, inputs.previous_action, inputs.step, inputs.noise)
     with torch.inference_mode():
-        one = policy.judge(inputs, actions, policy.initial_state(6)).value[-1]
-        two = policy.judge(changed, actions, policy.initial_state(6)).value[-1]
+        one = policy.evaluate_actions(inputs, actions, policy.initial_state(6)).value[-1]
+        two = policy.evaluate_actions(changed, actions, policy.initial_state(6)).value[-1]
     assert policy.initial_state(6)[0].shape == (6, FEATURES)
     assert not torch.equal(one, two)
 
@@ -208,8 +208,8 @@ def test_a_blind_policy_does_not_see_its_painting_but_its_target(network):
     assert not same_as(painted(blind, one, another))
     # The learner keeps the painting from it as well: the log-probabilities agree.
     batch = batch_of(blind, trajectory)
-    judged = blind.judge(batch.inputs, batch.actions, batch.state)
-    np.testing.assert_allclose(judged.log_prob.detach().numpy(), trajectory.behaviour_log_prob, atol=1e-5)
+    evaluated = blind.evaluate_actions(batch.inputs, batch.actions, batch.state)
+    np.testing.assert_allclose(evaluated.log_prob.detach().numpy(), trajectory.behaviour_log_prob, atol=1e-5)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -223,7 +223,7 @@ def test_heads_of_moves_are_spared_without_a_difference(network):
     for head in policy.heads:
         head.register_forward_hook(lambda _, arguments, __: frames.append(len(arguments[0])))
     with torch.inference_mode():
-        judged = policy.judge(inputs, actions, policy.initial_state(actions.shape[1]))
+        evaluated = policy.evaluate_actions(inputs, actions, policy.initial_state(actions.shape[1]))
         assert frames == policy.mask(actions.flatten(0, 1)).sum(0).tolist()
         features, _, _ = policy.core(inputs, policy.initial_state(actions.shape[1]))
         features, flat = features.flatten(0, 1), actions.flatten(0, 1)
@@ -231,12 +231,16 @@ def test_heads_of_moves_are_spared_without_a_difference(network):
         for k in range(len(policy.spec)):
             expected = torch.distributions.Categorical(logits=policy.logits(k, features, sight)).entropy()
             counts = policy.mask(flat)[:, k]
-            torch.testing.assert_close(judged.entropy[..., k].flatten(), expected * counts, atol=1e-5, rtol=0)
+            torch.testing.assert_close(evaluated.entropy[..., k].flatten(), expected * counts, atol=1e-5, rtol=0)
             if k + 1 < len(policy.spec):
                 features = policy.advance(k, features, flat[:, k], sight)
         nothing_painted = actions.clone()
         nothing_painted[..., 0] = 0
-        assert policy.judge(inputs, nothing_painted, policy.initial_state(actions.shape[1])).log_prob.isfinite().all()
+        assert (
+            policy.evaluate_actions(inputs, nothing_painted, policy.initial_state(actions.shape[1]))
+            .log_prob.isfinite()
+            .all()
+        )
 
 
 def test_nothing_but_the_flag_may_count():
@@ -248,7 +252,7 @@ def test_nothing_but_the_flag_may_count():
         head.register_forward_hook(lambda _, arguments, __: frames.append(len(arguments[0])))
     actions, sampled, inputs = roll_out(policy, (32, 32, 1), conditional=False)
     frames.clear()
-    torch.testing.assert_close(policy.judge(inputs, actions, ()).log_prob, sampled, atol=1e-5, rtol=0)
+    torch.testing.assert_close(policy.evaluate_actions(inputs, actions, ()).log_prob, sampled, atol=1e-5, rtol=0)
     assert frames == policy.mask(actions.flatten(0, 1)).sum(0).tolist()
 
 
@@ -259,11 +263,11 @@ def test_only_the_first_action_may_move():
     actions, sampled, inputs = roll_out(policy, view, conditional=False, B=64)
     assert (actions[0, :, 0] == 0).any()
     assert (actions[1:, :, 0] == 1).all()
-    judged = policy.judge(inputs, actions, ())
-    torch.testing.assert_close(judged.log_prob, sampled, atol=1e-5, rtol=0)
-    assert (judged.entropy[1:, :, 0] == 0).all()
-    assert (judged.entropy[0, :, 0] > 0).all()
-    (judged.log_prob.sum() + judged.entropy.sum()).backward()
+    evaluated = policy.evaluate_actions(inputs, actions, ())
+    torch.testing.assert_close(evaluated.log_prob, sampled, atol=1e-5, rtol=0)
+    assert (evaluated.entropy[1:, :, 0] == 0).all()
+    assert (evaluated.entropy[0, :, 0] > 0).all()
+    (evaluated.log_prob.sum() + evaluated.entropy.sum()).backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in policy.parameters())
 
 
@@ -274,10 +278,10 @@ def test_every_second_action_moves():
     actions, sampled, inputs = roll_out(policy, view, conditional=False, B=64)
     assert (actions[::2, :, 0] == 0).all()
     assert (actions[1::2, :, 0] == 1).all()
-    judged = policy.judge(inputs, actions, ())
-    torch.testing.assert_close(judged.log_prob, sampled, atol=1e-5, rtol=0)
-    assert (judged.entropy[..., 0] == 0).all()
-    (judged.log_prob.sum() + judged.entropy.sum()).backward()
+    evaluated = policy.evaluate_actions(inputs, actions, ())
+    torch.testing.assert_close(evaluated.log_prob, sampled, atol=1e-5, rtol=0)
+    assert (evaluated.entropy[..., 0] == 0).all()
+    (evaluated.log_prob.sum() + evaluated.entropy.sum()).backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in policy.parameters())
 
 

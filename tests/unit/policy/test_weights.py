@@ -43,11 +43,11 @@ def test_weights_paint_programs_of_another_length(network, length):
     other = build_policy(PolicyConfig(network=network, noise=10), spec_of(), view, length, conditional=False)
     load_weights(other, other.for_this_run(known.state_dict()))
     actions, _, inputs = roll_out(other, view, conditional=False)
-    one = other.judge(inputs, actions, other.initial_state(6)).log_prob
+    one = other.evaluate_actions(inputs, actions, other.initial_state(6)).log_prob
     clamped = Inputs(
         inputs.seen, inputs.previous_action, inputs.step.clamp(max=known.num_actions - 1), inputs.noise, inputs.target
     )
-    two = known.judge(clamped, actions, known.initial_state(6)).log_prob
+    two = known.evaluate_actions(clamped, actions, known.initial_state(6)).log_prob
     torch.testing.assert_close(one, two)
 
 
@@ -112,7 +112,7 @@ def test_a_model_paints_on_finer_places_as_before(network):
             other.advance(k, features, old[:5], fine), known.advance(k, features, torch.arange(16)[:5], coarse)
         )
     actions, sampled, inputs = roll_out(other, view, conditional=False)
-    torch.testing.assert_close(other.judge(inputs, actions, ()).log_prob, sampled, atol=1e-5, rtol=0)
+    torch.testing.assert_close(other.evaluate_actions(inputs, actions, ()).log_prob, sampled, atol=1e-5, rtol=0)
     with pytest.raises(ValueError, match="of another network"):
         load_weights(known, known.for_this_run(other.state_dict()))
 
@@ -136,7 +136,7 @@ def test_a_model_paints_in_a_larger_network_exactly_as_before(more: dict[str, in
     load_weights(wide, wide.for_this_run(known.state_dict()))
     actions, sampled, inputs = roll_out(wide, view, conditional=False)
     averaged = replace(inputs, seen=inputs.seen[..., wide.fine :])
-    before, after = known.judge(averaged, actions, ()), wide.judge(inputs, actions, ())
+    before, after = known.evaluate_actions(averaged, actions, ()), wide.evaluate_actions(inputs, actions, ())
     torch.testing.assert_close(after.log_prob, before.log_prob)
     torch.testing.assert_close(after.value, before.value)
     torch.testing.assert_close(after.log_prob, sampled)
@@ -162,7 +162,7 @@ def test_a_model_that_looks_paints_with_more_of_everything_as_with_finer_places_
     for policy in (finer, more):
         load_weights(policy, policy.for_this_run(known.state_dict()))
     actions, sampled, inputs = roll_out(more, view, conditional=False)
-    torch.testing.assert_close(finer.judge(inputs, actions, ()).log_prob, sampled)
+    torch.testing.assert_close(finer.evaluate_actions(inputs, actions, ()).log_prob, sampled)
     looks = {name: weights for name, weights in known.state_dict().items() if name.startswith("looks.")}
     assert all((finer.state_dict()[name] == weights).all() for name, weights in looks.items())
     damaged = {name: weights for name, weights in known.state_dict().items() if name != "looks.1.weight"}

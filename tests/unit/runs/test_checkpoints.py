@@ -29,7 +29,7 @@ from spiral.runs.checkpoints import (
 )
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
-from spiral.services.learner.run import LearningRun
+from spiral.services.learner.trainer import Trainer
 
 
 def state_of(value: int, size: int = 3) -> State:
@@ -323,10 +323,10 @@ def test_the_end_of_a_run_is_its_checkpoint_whatever_else_cannot_be_written(
 ) -> None:
     run, config = Run(tmp_path), load_config("demo", ["policy.width=16"])
     description = EngineDescription.of(create(config.engine.name, config.engine.settings))
-    learning = LearningRun(config, run, 1, lambda: description, Limits(), time.monotonic)
+    trainer = Trainer(config, run, 1, lambda: description, Limits(), time.monotonic)
     run.snapshots.rename(tmp_path / "elsewhere")
     run.snapshots.write_text("a file where the folder was")
-    learning.finish()
+    trainer.finish()
     assert "not written down at the end" in caplog.text
     assert read_latest(run.checkpoints("learner")) is not None
 
@@ -334,6 +334,6 @@ def test_the_end_of_a_run_is_its_checkpoint_whatever_else_cannot_be_written(
 def test_a_learner_that_nobody_launched_leaves_a_run_to_paint_from(tmp_path: Path) -> None:
     run, config = Run(tmp_path), load_config("demo", ["policy.width=16"])
     description = EngineDescription.of(create(config.engine.name, config.engine.settings))
-    LearningRun(config, run, 1, lambda: description, Limits(), time.monotonic).finish()
+    Trainer(config, run, 1, lambda: description, Limits(), time.monotonic).finish()
     assert run.exists
     assert load_trained(run).config == config

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from spiral.policy import Judged
+from spiral.policy import EvaluatedActions
 from spiral.services.learner.batch import Batch
 from spiral.services.learner.returns import Returns, lambda_returns
 
@@ -20,11 +20,11 @@ class PolicyObjective(ABC):
     """Whether ``Batch.proximal_log_prob`` has to be there, which costs a forward pass."""
 
     def returns(
-        self, judged: Judged, bootstrap_value: Tensor, batch: Batch, discount: float, trace_decay: float
+        self, evaluated: EvaluatedActions, bootstrap_value: Tensor, batch: Batch, discount: float, trace_decay: float
     ) -> Returns:
         """Targets and advantages, here λ-returns; ``bootstrap_value`` ``[B]`` is the value after the last action."""
         return lambda_returns(
-            batch.rewards, judged.value.detach(), bootstrap_value, discount=discount, trace_decay=trace_decay
+            batch.rewards, evaluated.value.detach(), bootstrap_value, discount=discount, trace_decay=trace_decay
         )
 
     @abstractmethod

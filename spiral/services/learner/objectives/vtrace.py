@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from spiral.configuration.schema import LearnerConfig
-from spiral.policy import Judged
+from spiral.policy import EvaluatedActions
 from spiral.services.learner.batch import Batch
 from spiral.services.learner.objectives.objective import PolicyObjective
 from spiral.services.learner.returns import Returns, vtrace
@@ -21,13 +21,13 @@ class VTrace(PolicyObjective):
     c_bar: float
 
     def returns(
-        self, judged: Judged, bootstrap_value: Tensor, batch: Batch, discount: float, trace_decay: float
+        self, evaluated: EvaluatedActions, bootstrap_value: Tensor, batch: Batch, discount: float, trace_decay: float
     ) -> Returns:
         """V-trace."""
         return vtrace(
-            (judged.log_prob - batch.behaviour_log_prob).detach(),
+            (evaluated.log_prob - batch.behaviour_log_prob).detach(),
             batch.rewards,
-            judged.value.detach(),
+            evaluated.value.detach(),
             bootstrap_value,
             discount=discount,
             trace_decay=trace_decay,

@@ -10,7 +10,7 @@ from torch import nn
 from spiral.configuration.schema import RunConfig
 from spiral.services.discriminator.distances import DISTANCES
 from spiral.services.discriminator.judge import Judge, Scores, Targets
-from spiral.services.discriminator.judging import LearnedJudge, build_judge
+from spiral.services.discriminator.learned_judge import LearnedJudge, build_judge
 from spiral.services.discriminator.network import Critic, build_network, to_input
 from spiral.services.discriminator.objectives import Loss, Pictures
 from spiral.services.discriminator.statistics import RunningStatistics

@@ -14,8 +14,8 @@ import pytest
 
 from spiral.runs.checkpoints import CheckpointError
 from spiral.services.discriminator.judge import Judge
-from spiral.services.discriminator.judging import build_judge
-from spiral.services.discriminator.measuring import Meter
+from spiral.services.discriminator.learned_judge import build_judge
+from spiral.services.discriminator.metrics import DiscriminatorMetrics
 from spiral.services.discriminator.servicer import Discriminator
 from spiral.services.discriminator.worker import BusyError, ClosedError, Worker
 from spiral.serving.metrics import new_metrics
@@ -181,7 +181,7 @@ class Served:
 @pytest.fixture(name="served")
 def _served(tmp_path: Path) -> Iterator[Served]:
     bench, draining = Bench(), threading.Event()
-    meter = Meter(new_metrics("discriminator"), bench.judge, 60)
+    meter = DiscriminatorMetrics(new_metrics("discriminator"), bench.judge, 60)
     server = Server(f"unix:{tmp_path}/s", workers=4, interceptors=[Guard()])
     servicer = Discriminator(
         bench.worker, meter, SHAPE, conditional=False, max_batch_bytes=1 << 20, idle_s=60.0, draining=draining.is_set

@@ -11,7 +11,7 @@ import torch
 from spiral.configuration.schema import LearnerConfig
 from spiral.policy import Policy
 from spiral.policy.rollouts import Painter
-from spiral.services.learner.hindsight import judge_twice
+from spiral.services.learner.hindsight import evaluate_with_hindsight
 from spiral.services.learner.learning import PolicyLearner
 from spiral.values.trajectories import Trajectory
 from tests.support.learning_batches import batch_of
@@ -43,7 +43,7 @@ def test_hindsight_makes_an_episode_likelier_for_its_own_picture():
 
     def log_prob(target: np.ndarray) -> float:
         inputs = replace(batch.inputs, target=policy.see(torch.from_numpy(target)))
-        return policy.judge(inputs, batch.actions, ()).log_prob.mean().item()
+        return policy.evaluate_actions(inputs, batch.actions, ()).log_prob.mean().item()
 
     finals = trajectory.observations[-1]
     before = log_prob(finals)
@@ -53,7 +53,7 @@ def test_hindsight_makes_an_episode_likelier_for_its_own_picture():
     assert after > before + 1
     assert after > log_prob(trajectory.observations[0]) + 0.05
     assert after > log_prob(np.roll(finals, 1, axis=0)) + 0.2
-    assert learner.take_progress().losses["hindsight"] > 0
+    assert learner.take_statistics().losses["hindsight"] > 0
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -64,14 +64,14 @@ def test_one_pass_judges_an_episode_after_its_target_and_after_its_own_picture(n
     batch = batch_of(policy, trajectory, LearnerConfig(hindsight=1.0))
     own_pictures = replace(batch.inputs, target=policy.see(torch.from_numpy(trajectory.observations[-1])))
     with torch.inference_mode():
-        judged, imagined = judge_twice(policy.judge, batch)
-        apart = policy.judge(batch.inputs, batch.actions, batch.state)
-        after_itself = policy.judge(own_pictures, batch.actions, batch.state)
+        evaluated, imagined = evaluate_with_hindsight(policy.evaluate_actions, batch)
+        apart = policy.evaluate_actions(batch.inputs, batch.actions, batch.state)
+        after_itself = policy.evaluate_actions(own_pictures, batch.actions, batch.state)
     for one, other in (
-        (judged.log_prob, apart.log_prob),
-        (judged.entropy, apart.entropy),
-        (judged.value, apart.value),
+        (evaluated.log_prob, apart.log_prob),
+        (evaluated.entropy, apart.entropy),
+        (evaluated.value, apart.value),
         (imagined, after_itself.log_prob),
     ):
         torch.testing.assert_close(one, other)
-    assert not torch.allclose(imagined, judged.log_prob)
+    assert not torch.allclose(imagined, evaluated.log_prob)

@@ -14,7 +14,7 @@ from spiral.policy import Policy, build_policy, paper
 from spiral.runs.checkpoints import pack_optimiser
 from spiral.services.learner.learning import PolicyLearner
 from spiral.services.learner.optimising import clip_gradient
-from spiral.services.learner.progress import Progress
+from spiral.services.learner.update_statistics import UpdateStatistics
 from spiral.values.trajectories import Trajectory, last_start
 from tests.support.policies import as_if_learnt, config_of, spec_of
 from tests.unit.services.learner.second_writing import SecondWriting, episodes_of, judge
@@ -226,10 +226,10 @@ def test_a_gradient_as_long_as_is_allowed_stays_as_it_is() -> None:
 
 
 def test_what_is_told_is_the_mean_over_the_batches_since_it_was_last_asked_for() -> None:
-    progress = Progress()
+    statistics = UpdateStatistics()
     for value in (1.0, 2.0, 6.0):
-        progress.add({"flag": value}, {"policy": -value})
-    assert (progress.batches, progress.entropy, progress.losses) == (3, {"flag": 3.0}, {"policy": -3.0})
+        statistics.add({"flag": value}, {"policy": -value})
+    assert (statistics.batches, statistics.entropy, statistics.losses) == (3, {"flag": 3.0}, {"policy": -3.0})
 
 
 def check_state(learner: PolicyLearner, second: SecondWriting) -> None:
@@ -248,14 +248,14 @@ def check_state(learner: PolicyLearner, second: SecondWriting) -> None:
     for moment, of in second.moments.items():
         moments |= {f"{positions[name]}.{moment}": value for name, value in of.items()}
     close(pack_optimiser(learner.optimiser), moments)
-    progress = learner.take_progress()
+    statistics = learner.take_statistics()
     if second.last is None:
-        assert progress.batches == 0
+        assert statistics.batches == 0
         return
     assert [group["lr"] for group in learner.optimiser.param_groups] == [pytest.approx(second.rate)]
-    assert progress.batches == 1
-    assert progress.losses == pytest.approx(second.last.losses)
-    assert progress.entropy == pytest.approx(second.last.entropy)
+    assert statistics.batches == 1
+    assert statistics.losses == pytest.approx(second.last.losses)
+    assert statistics.entropy == pytest.approx(second.last.entropy)
 
 
 def close(found: dict[str, torch.Tensor], expected: dict[str, np.ndarray]) -> None:

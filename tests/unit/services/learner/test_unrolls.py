@@ -12,13 +12,12 @@ from spiral.configuration.schema import LearnerConfig, RunConfig
 from spiral.engines.mypaint import MyPaint
 from spiral.policy import Policy, build_policy
 from spiral.policy.rollouts import Painter, paint
-from spiral.services.learner.batches import join
 from spiral.services.learner.learning import PolicyLearner
 from spiral.services.learner.returns import vtrace
 from spiral.services.learner.rewards import RunningDeviation, rewards_of
 from spiral.services.learner.unrolls import finished, last_actions, places
 from spiral.services.learner.validation import RefusedError, check_values
-from spiral.values.trajectories import Trajectory, TrajectoryContract, even_unroll, last_start
+from spiral.values.trajectories import Trajectory, TrajectoryContract, concatenate, even_unroll, last_start
 from tests.support.learning_batches import batch_of
 from tests.support.policies import NETWORKS, as_if_learnt, config_of
 
@@ -89,12 +88,12 @@ def test_the_unrolls_of_an_episode_are_the_episode(network: str, interface: str)
         # What fills up the last one: its last picture, and nothing.
         assert (unroll.observations[length:] == unroll.observations[length]).all()
         assert not unroll.actions[length:].any()
-    ended = finished(join(unrolls), places(join(unrolls), T))
+    ended = finished(concatenate(unrolls), places(concatenate(unrolls), T))
     assert ended is not None
     np.testing.assert_array_equal(ended.actions, whole.actions)
     np.testing.assert_array_equal(ended.targets, whole.targets)
     np.testing.assert_array_equal(ended.observations[-1], whole.observations[-1])
-    assert finished(join(unrolls[:-1]), places(join(unrolls[:-1]), T)) is None
+    assert finished(concatenate(unrolls[:-1]), places(concatenate(unrolls[:-1]), T)) is None
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -102,17 +101,17 @@ def test_the_policy_judges_unrolls_as_it_judges_the_episode(network: str) -> Non
     """With the memory carried over the cut; and each unroll's last value is the next one's first."""
     policy = make_policy(network)
     (painted,) = paint_episode(policy, None)
-    whole, batch = batch_of(policy, painted), batch_of(policy, join(paint_episode(policy, U)))
+    whole, batch = batch_of(policy, painted), batch_of(policy, concatenate(paint_episode(policy, U)))
     with torch.no_grad():
-        expected = policy.judge(whole.inputs, whole.actions, whole.state)
-        judged = policy.judge(batch.inputs, batch.actions, batch.state)
+        expected = policy.evaluate_actions(whole.inputs, whole.actions, whole.state)
+        evaluated = policy.evaluate_actions(batch.inputs, batch.actions, batch.state)
     for n, length in enumerate(lengths()):
         start, mine = n * U, slice(n * B, (n + 1) * B)
         for name in ("log_prob", "entropy"):
-            found, right = getattr(judged, name)[:length, mine], getattr(expected, name)[start : start + length]
+            found, right = getattr(evaluated, name)[:length, mine], getattr(expected, name)[start : start + length]
             torch.testing.assert_close(found, right, atol=1e-5, rtol=1e-4)
         values = expected.value[start : start + length + 1]
-        torch.testing.assert_close(judged.value[: len(values), mine], values, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(evaluated.value[: len(values), mine], values, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("interface", ["curve", "compound"])
@@ -135,7 +134,7 @@ def test_the_rewards_of_the_unrolls_are_those_of_the_episode(interface: str, rew
     charged = np.argwhere(np.abs(free - expected) > 1)
     assert [T - 1, 2] in charged.tolist()
     assert (charged[:, 0] == T - 1).all()
-    batch = join(unrolls)
+    batch = concatenate(unrolls)
     at = np.minimum(batch.first_step + np.arange(U + 1)[:, None], T)
     mine = scores[at, np.tile(np.arange(B), len(unrolls))]
     found = rewards_of(batch, mine, config, spec, RunningDeviation(), places(batch, T))
@@ -199,7 +198,7 @@ def learnt_from(batch: Trajectory, rewards: np.ndarray, **settings: object) -> P
 
 @pytest.mark.parametrize("off_policy", ["vtrace", "clip", "decoupled"])
 def test_what_fills_up_an_unroll_is_not_learnt_from(off_policy: str) -> None:
-    batch = join(paint_episode(make_policy(), U))
+    batch = concatenate(paint_episode(make_policy(), U))
     where = places(batch, T)
     rewards = np.where(where.valid, np.random.default_rng(4).normal(size=(U, 3 * B)), 0).astype(np.float32)
     # Adam would make whole steps along gradients that are 0 but for rounding; RMSProp's ε keeps them small.
@@ -214,7 +213,7 @@ def test_what_fills_up_an_unroll_is_not_learnt_from(off_policy: str) -> None:
     two = learnt_from(other, rewards, **settings)
     for name, weights in one.policy.state_dict().items():
         torch.testing.assert_close(weights, two.policy.state_dict()[name], atol=1e-6, rtol=1e-4, msg=name)
-    entropy, again = one.take_progress().entropy, two.take_progress().entropy
+    entropy, again = one.take_statistics().entropy, two.take_statistics().entropy
     assert entropy == pytest.approx(again, rel=1e-3)
 
 
@@ -224,11 +223,11 @@ def test_the_loss_of_an_unroll_rests_on_the_value_after_it() -> None:
     first, _, last = paint_episode(policy, U)
     for unroll, goes_on in ((first, True), (last, False)):
         batch = batch_of(policy, unroll)
-        judged, after = batch.executed(policy.judge(batch.inputs, batch.actions, batch.state))
+        evaluated, after = batch.executed(policy.evaluate_actions(batch.inputs, batch.actions, batch.state))
         assert bool(after.any()) == goes_on
         assert not after.requires_grad
-        assert judged.value.shape == (U, B)
-        assert (judged.value[1:] == 0).all() == (not goes_on)
+        assert evaluated.value.shape == (U, B)
+        assert (evaluated.value[1:] == 0).all() == (not goes_on)
 
 
 def test_a_batch_may_hold_unrolls_from_everywhere() -> None:
@@ -240,7 +239,7 @@ def test_a_batch_may_hold_unrolls_from_everywhere() -> None:
         learner = learnt_from(batch, paid)
         return {name: p.grad for name, p in learner.policy.named_parameters() if p.grad is not None}
 
-    mixed = gradients(join(unrolls), np.concatenate(rewards, 1))
+    mixed = gradients(concatenate(unrolls), np.concatenate(rewards, 1))
     parts = [gradients(unroll, paid) for unroll, paid in zip(unrolls, rewards, strict=True)]
     for name, gradient in mixed.items():
         mean = sum(part[name] for part in parts) / len(parts)

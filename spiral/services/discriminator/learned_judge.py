@@ -30,7 +30,7 @@ from spiral.services.discriminator.judge import (
     draw,
     fill_forward,
 )
-from spiral.services.discriminator.l2 import L2Judge
+from spiral.services.discriminator.l2_judge import L2Judge
 from spiral.services.discriminator.masks import draw_masks, pair
 from spiral.services.discriminator.network import Critic, build_network, to_input
 from spiral.services.discriminator.objectives import Loss, Objective, Pictures, build_objective

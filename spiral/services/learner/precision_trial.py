@@ -8,24 +8,24 @@ import numpy as np
 
 from spiral.computing.precision import Precision, Step
 from spiral.services.learner.learning import PolicyLearner
-from spiral.services.learner.run import LearningRun
+from spiral.services.learner.trainer import Trainer
 from spiral.values.trajectories import Trajectory
 
 FRAMES_ON_CPU = 48
 """On a CPU so many say which precision is faster, and soon; a GPU is only busy with whole minibatches."""
 
 
-def learning_step(learning: LearningRun, precision: Precision) -> Step:
+def policy_trial(trainer: Trainer, precision: Precision) -> Step:
     """One update of a copy of the policy on blank pictures; the run's own learner stays as it is."""
-    settings = learning.config.learner
+    settings = trainer.config.learner
     episodes = max(1, settings.batch // settings.minibatches)
     if precision.device == "cpu":
-        _, (length, *_) = learning.contract.tensors(1)["actions"]
+        _, (length, *_) = trainer.contract.tensors(1)["actions"]
         episodes = max(1, min(episodes, FRAMES_ON_CPU // length))
     once = settings.model_copy(update={"reuse": 1, "minibatches": 1, "hold_batches": 0})
-    learner = PolicyLearner(copy.deepcopy(learning.learner.policy), once, seed=0)
+    learner = PolicyLearner(copy.deepcopy(trainer.learner.policy), once, seed=0)
     learner.precision = precision
-    tensors = learning.contract.tensors(episodes)
+    tensors = trainer.contract.tensors(episodes)
     batch = Trajectory(**{name: np.zeros(shape, dtype) for name, (dtype, shape) in tensors.items()})
     rewards = np.ones(batch.behaviour_log_prob.shape, np.float32)
     return lambda: learner.learn(batch, rewards)

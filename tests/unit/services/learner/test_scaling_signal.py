@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spiral.services.learner.telling import MOST_IDLE, demand
+from spiral.services.learner.scaling_signal import MOST_IDLE, actor_demand
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from spiral.services.learner.telling import MOST_IDLE, demand
 def test_it_follows_from_who_paints_and_how_long_the_learner_waits(
     actors: int, painting: float, starved: float, most: float, wanted: float
 ) -> None:
-    assert demand(actors, painting, starved, most) == pytest.approx(wanted)
+    assert actor_demand(actors, painting, starved, most) == pytest.approx(wanted)
 
 
 @given(st.integers(0, 1000), st.floats(0, 1000), st.floats(0, 1), st.floats(0, 1), st.floats(1, 1000))
@@ -32,5 +32,5 @@ def test_it_rises_with_waiting_and_stays_within_its_bounds(
     actors: int, painting: float, starved: float, more: float, most: float
 ) -> None:
     less, greater = sorted((starved, more))
-    assert 1 <= demand(actors, painting, less, most) <= demand(actors, painting, greater, most) <= most
-    assert demand(actors, painting, greater, most) <= max(1.0, actors / (1 - MOST_IDLE) * (1 + 1e-9))
+    assert 1 <= actor_demand(actors, painting, less, most) <= actor_demand(actors, painting, greater, most) <= most
+    assert actor_demand(actors, painting, greater, most) <= max(1.0, actors / (1 - MOST_IDLE) * (1 + 1e-9))

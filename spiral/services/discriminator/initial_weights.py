@@ -7,10 +7,10 @@ from safetensors.torch import load
 
 from spiral.runs.directory import Run
 from spiral.services.discriminator.judge import Judge
-from spiral.services.discriminator.judging import LearnedJudge
+from spiral.services.discriminator.learned_judge import LearnedJudge
 
 
-def begin(judge: Judge, run: Run) -> bool:
+def load_initial_weights(judge: Judge, run: Run) -> bool:
     """Give a new ``judge`` the weights that the run began with; False where there are none.
 
     Raises ValueError where they are of another network.

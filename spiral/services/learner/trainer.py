@@ -1,4 +1,4 @@
-"""A run as the learner sees it: what it learns from, what it writes down, and what it goes on from.
+"""Training from start to end: learns from scored batches, keeps the learning curve and checkpoints, resumes from them.
 
 Owns no thread and no socket; the service feeds it from the network, lockstep from the same process.
 """
@@ -25,7 +25,7 @@ from spiral.policy.weights import load_weights, parse_weights
 from spiral.runs.checkpoints import CheckpointStore, State
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
-from spiral.services.learner.figures import border_figures, reward_figure
+from spiral.services.learner.episode_statistics import episode_statistics, mean_reward
 from spiral.services.learner.history import History
 from spiral.services.learner.learning import PolicyLearner
 from spiral.services.learner.rewards import RunningDeviation, combine_terms, rewards_of
@@ -72,7 +72,7 @@ class Lag:
         return (self.least + self.most) / 2
 
 
-class LearningRun:
+class Trainer:
     """Learns from scored batches, and keeps history, samples, snapshots and checkpoints of it."""
 
     def __init__(
@@ -171,11 +171,11 @@ class LearningRun:
         if ended is not None:
             self._ended = ended
         self._of_last |= {
-            "reward": reward_figure(rewards, where),
+            "reward": mean_reward(rewards, where),
             "score_real": batch.score_real,
             "score_painted": batch.score_painted,
             "lag": self.lag.mean,
-            **border_figures(scores, batch.terms, where, ended, self.description.spec),
+            **episode_statistics(scores, batch.terms, where, ended, self.description.spec),
         }
 
     def write_due(self, waits: Mapping[str, float]) -> dict[str, Any] | None:
@@ -226,7 +226,7 @@ class LearningRun:
         self.save(extra)
         record = None
         try:
-            if self.learner.progress.batches:
+            if self.learner.statistics.batches:
                 record = self._record(self._clock(), {})
             self.write_samples()
             write_snapshot(self.run.snapshots, SNAPSHOTS[-1], self.learner.average)
@@ -270,7 +270,7 @@ class LearningRun:
             )
 
     def _record(self, now: float, waits: Mapping[str, float]) -> dict[str, Any]:
-        learner, progress = self.learner, self.learner.take_progress()
+        learner, statistics = self.learner, self.learner.take_statistics()
         interval = max(now - self._recorded_at, 1e-9)
         record: dict[str, Any] = {
             "seconds": round(self.elapsed_s, 1),
@@ -278,12 +278,12 @@ class LearningRun:
             "updates": learner.updates,
             "fps": round((learner.frames - self._recorded_frames) / interval, 1),
             **self._of_last,
-            "entropy": progress.entropy,
-            "losses": progress.losses,
+            "entropy": statistics.entropy,
+            "losses": statistics.losses,
             "waits": {peer: round(seconds / interval, 3) for peer, seconds in waits.items()},
         }
-        if progress.losses:  # while the discriminator learns alone there are none
-            self.saturation.note(now, progress.entropy, progress.losses["gradient_norm"])
+        if statistics.losses:  # while the discriminator learns alone there are none
+            self.saturation.note(now, statistics.entropy, statistics.losses["gradient_norm"])
             record["saturated"] = dict(self.saturation.seconds)
             for sentence in self._warnings.due(self.saturation.seconds):
                 _log.warning("%s", sentence)

@@ -1,4 +1,4 @@
-"""What is told of the updates that were made."""
+"""Means of entropy and losses over the updates that were made."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Progress:
+class UpdateStatistics:
     """Means over the batches since it was last taken, of the last update on each."""
 
     batches: int = 0

@@ -7,25 +7,27 @@ import itertools
 import numpy as np
 import torch
 
-from spiral.computing.precision import FP32, Precision, Settled, Step, Wanted, settle
+from spiral.computing.precision import FP32, Precision, PrecisionChoice, PrecisionOption, Step, choose_precision
 from spiral.configuration.schema import RunConfig
 from spiral.datasets import Dataset
 from spiral.runs.directory import Run
-from spiral.services.discriminator.judging import build_judge
+from spiral.services.discriminator.learned_judge import build_judge
 
 PICTURES_ON_CPU = 8
 """On a CPU so many say which precision is faster, and soon; a GPU is only busy with whole batches."""
 
 
-def settle_precision(wanted: Wanted, device: torch.device, run: Run, config: RunConfig, dataset: Dataset) -> Settled:
+def choose_judge_precision(
+    wanted: PrecisionOption, device: torch.device, run: Run, config: RunConfig, dataset: Dataset
+) -> PrecisionChoice:
     """The precision in which this run's judge learns; ValueError where the device does not have what is wanted."""
     if config.discriminator.kind != "learned":
-        return Settled(FP32, "it learns nothing")
+        return PrecisionChoice(FP32, "it learns nothing")
     file = run.precision_file("discriminator")
-    return settle(wanted, device, file, lambda precision: judging_step(config, dataset, device, precision))
+    return choose_precision(wanted, device, file, lambda precision: judge_trial(config, dataset, device, precision))
 
 
-def judging_step(config: RunConfig, dataset: Dataset, device: torch.device, precision: Precision) -> Step:
+def judge_trial(config: RunConfig, dataset: Dataset, device: torch.device, precision: Precision) -> Step:
     """One update of a new judge on a blank painting, and the scoring of that one alone."""
     batch = config.discriminator.batch if device.type != "cpu" else min(config.discriminator.batch, PICTURES_ON_CPU)
     changes = {"updates_per_batch": 1, "update_first": True, "terms": (), "batch": batch}

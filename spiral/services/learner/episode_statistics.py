@@ -1,4 +1,4 @@
-"""What is told of a batch that was learnt from."""
+"""Statistics of the episodes in a batch that was learnt from: reward, scores, paint, ink, distance to the target."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from spiral.values.strokes import laid, painted
 from spiral.values.trajectories import Trajectory
 
 
-def reward_figure(rewards: NDArray[np.float32], where: Places) -> float:
+def mean_reward(rewards: NDArray[np.float32], where: Places) -> float:
     """Mean reward of an episode; an unroll's share of it is extended to all of it."""
     return float(rewards.sum() / where.valid.sum() * where.num_actions)
 
 
-def border_figures(
+def episode_statistics(
     scores: NDArray[np.float32],
     terms: Mapping[str, NDArray[np.float32]],
     where: Places,
     ended: Trajectory | None,
     spec: ActionSpec,
 ) -> dict[str, Any]:
-    """Figures of the episodes that begin or end with a batch; of long ones not every batch has any.
+    """Statistics of the episodes that begin or end with a batch; of long ones not every batch has any.
 
     ``scores`` and ``terms`` are ``[T + 1, B]``; ``ended`` are the episodes that end.
     """
-    told: dict[str, Any] = {}
+    statistics: dict[str, Any] = {}
     begins = where.first_step == 0
     if begins.any():
-        told["score_first"] = float(scores[0, begins].mean())
+        statistics["score_first"] = float(scores[0, begins].mean())
     if ended is not None:
-        told["score_final"] = float(scores[-1, where.ends].mean())
-        told["terms"] = {name: float(values[-1, where.ends].mean()) for name, values in terms.items()}
-        told["paint_share"] = float(painted(ended.actions, spec).mean())
+        statistics["score_final"] = float(scores[-1, where.ends].mean())
+        statistics["terms"] = {name: float(values[-1, where.ends].mean()) for name, values in terms.items()}
+        statistics["paint_share"] = float(painted(ended.actions, spec).mean())
         start = int(where.first_step[where.ends][0])  # of a long episode there are the pictures of its last unroll
         strokes = laid(ended.actions, spec)[start:]
         if strokes.any():
             changes = (ended.observations[1:] != ended.observations[:-1]).any((2, 3, 4))
-            told["ink_share"] = float(changes[: len(strokes)][strokes].mean())
+            statistics["ink_share"] = float(changes[: len(strokes)][strokes].mean())
         if ended.targets is not None:
-            told["mse"] = float(mse(ended.observations[-1], ended.targets).mean())
-    return told
+            statistics["mse"] = float(mse(ended.observations[-1], ended.targets).mean())
+    return statistics

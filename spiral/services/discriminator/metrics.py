@@ -1,4 +1,4 @@
-"""Shows on the metrics page what the judge does."""
+"""The discriminator's metrics: scores, updates and the age of what no checkpoint holds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from spiral.services.discriminator.judge import Judge, Scores, Update
 from spiral.serving.metrics import Metrics
 
 
-class Meter:
+class DiscriminatorMetrics:
     """Counts scores and updates, told by the thread that owns the judge, and callers that hang."""
 
     def __init__(

@@ -1,0 +1,19 @@
+"""The signal that autoscalers follow: how many actors the learner could feed on (``spiral_learner_actor_demand``)."""
+
+from __future__ import annotations
+
+MOST_IDLE = 0.9
+"""The demand for actors grows at most tenfold at a time: what a share near 1 extrapolates to is mostly noise."""
+
+
+def actor_demand(actors: int, painting: float, starved: float, most: float) -> float:
+    """How many actors the learner could feed on, 1 to ``most``, for whose paintings it has places.
+
+    ``actors`` are there, of which ``painting`` would do, were they to paint all the time: those who wait for a credit
+    do not. ``starved`` is the share of its time that the learner waits for trajectories.
+    """
+    starved = min(starved, MOST_IDLE)
+    # Whom it waits for is at work, whatever has arrived: long episodes come seldom.
+    at_work = max(starved * actors, min(painting, actors))
+    # Where these keep it busy for a share s of its time, 1/s as many would keep it busy altogether.
+    return max(1.0, min(at_work / (1 - starved), most))
