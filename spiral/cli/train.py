@@ -67,6 +67,14 @@ def train(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Begin anew; what the run had is kept under another name beside it.")
     ] = False,
+    restart_schedule: Annotated[
+        bool,
+        typer.Option(
+            "--restart-schedule",
+            help="Let the learning rate, and what else falls over the run, begin anew and fall until the end of this "
+            "start (default: they go on from where they were).",
+        ),
+    ] = False,
     threads: Annotated[
         list[str] | None,
         typer.Option(
@@ -120,6 +128,7 @@ def train(
             frames=frames,
             in_process=in_process,
             fresh=fresh,
+            restart_schedule=restart_schedule,
             model=None if model is None else find_model(model),
             threads=tuple(threads or ()),
             computing=Computing(device, precision),

@@ -124,8 +124,8 @@ class LearnerConfig(Section):
     """Step size of the optimiser."""
     learning_rate_floor: float = Field(1.0, ge=0, le=1)
     """Share of the learning rate that is left after ``learning_rate_frames``; 1: it stays as it is."""
-    learning_rate_frames: int = Field(1_000_000, ge=1)
-    """Learned frames over which the learning rate falls, linearly."""
+    learning_rate_frames: int | None = Field(1_000_000, ge=1)
+    """Learned frames over which the learning rate falls, linearly; null: over the whole run."""
     optimiser: Literal["adam", "rmsprop"] = "adam"
     """Adam (0.9, 0.999, ε 1e-8) or RMSProp (0.99, ε 0.1)."""
     value_cost: float = Field(0.5, ge=0)
@@ -136,8 +136,8 @@ class LearnerConfig(Section):
     """Weight of the entropy bonus of single components, by name."""
     entropy_floor: float = Field(1.0, ge=0, le=1)
     """Share of the entropy's weights that is left after ``entropy_frames``; 1: they stay as they are."""
-    entropy_frames: int = Field(1_000_000, ge=1)
-    """Learned frames over which the entropy's weights fall, linearly."""
+    entropy_frames: int | None = Field(1_000_000, ge=1)
+    """Learned frames over which the entropy's weights fall, linearly; null: over the whole run."""
     hindsight: float = Field(0.0, ge=0)
     """Conditional runs: weight of the log-likelihood of an episode's actions, were its final picture the target."""
     paintings_per_target: int = Field(1, ge=1, le=16)
@@ -147,6 +147,11 @@ class LearnerConfig(Section):
     """Largest norm of the gradient; .inf: no limit."""
     average: float = Field(0.995, ge=0, lt=1)
     """Decay of the running average of the weights, each update; painting uses the average."""
+    average_floor: float = Field(1.0, gt=0, le=1)
+    """Share of the average's length, 1 / (1 - ``average``) updates, that is left at the end of the run; it falls
+    linearly."""
+    run_frames: int = Field(1_000_000, ge=1)
+    """Learned frames of a run without a limit, over which falls what falls over the whole run."""
     checkpoint_s: float = Field(60.0, gt=0)
     """Time between checkpoints, seconds."""
     sample_s: float = Field(60.0, gt=0)
@@ -154,18 +159,31 @@ class LearnerConfig(Section):
     keep: int = Field(3, ge=2)
     """Checkpoints kept."""
 
-    def rate_left(self, frames: int) -> float:
-        """Share of the learning rate that is left after so many learned frames."""
-        return _falling(self.learning_rate_floor, self.learning_rate_frames, frames)
+    def rate_left(self, frames: int, run_share: float) -> float:
+        """Share of the learning rate that is left after so many learned frames and that share of the run, 0 to 1."""
+        return _falling(self.learning_rate_floor, self.learning_rate_frames, frames, run_share)
 
-    def entropy_left(self, frames: int) -> float:
-        """Share of the entropy's weights that is left after so many learned frames."""
-        return _falling(self.entropy_floor, self.entropy_frames, frames)
+    def entropy_left(self, frames: int, run_share: float) -> float:
+        """Share of the entropy's weights that is left likewise."""
+        return _falling(self.entropy_floor, self.entropy_frames, frames, run_share)
+
+    def average_at(self, run_share: float) -> float:
+        """Decay of the running average after that share of the run, 0 to 1."""
+        left = _falling(self.average_floor, None, 0, run_share)
+        # 1 - 1 / (left · length), written so that it is exactly ``average`` where all is left.
+        return max(0.0, self.average - (1 - self.average) * (1 / left - 1))
+
+    @property
+    def falls_over_run(self) -> bool:
+        """Whether something falls over the whole run, and not over frames."""
+        rate = self.learning_rate_frames is None and self.learning_rate_floor < 1
+        entropy = self.entropy_frames is None and self.entropy_floor < 1
+        return rate or entropy or self.average_floor < 1
 
 
-def _falling(floor: float, over: int, frames: int) -> float:
-    """From 1 to ``floor``, linearly, over so many frames."""
-    return 1 - (1 - floor) * min(1.0, frames / over)
+def _falling(floor: float, over: int | None, frames: int, run_share: float) -> float:
+    """From 1 to ``floor``, linearly, over so many frames; None: over the whole run."""
+    return 1 - (1 - floor) * (run_share if over is None else min(1.0, frames / over))
 
 
 class DiscriminatorConfig(Section):

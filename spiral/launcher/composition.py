@@ -60,7 +60,13 @@ def compose(
         # The actor that uses its streams stops at the same moment: there is nobody to wait for.
         "renderer": ["--grace-s=2"],
         "actor": [*run_options, "--grace-s=2"],
-        "learner": [*run_options, *trains, "--at-limit=exit", *_limits(limits)],
+        "learner": [
+            *run_options,
+            *trains,
+            "--at-limit=exit",
+            *_limits(limits),
+            f"--schedule-from={opened.schedule_from}",
+        ],
         "discriminator": [*run_options, *trains],
     }
 

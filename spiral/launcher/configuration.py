@@ -34,6 +34,8 @@ class Request:
     """Folder of the model whose weights and configuration a new run begins with."""
     frames: int | None = None
     """Limit of frames over the whole run."""
+    restart_schedule: bool = False
+    """What falls over the run is to begin anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def begun_with(model: Path, config: RunConfig) -> str:
     for weights in filter(None, (model / POLICY, find_discriminator(model))):
         check_weights(weights)
     frames, learner = read_card(model).frames, config.learner
-    left = learner.rate_left(frames)
+    left = learner.rate_left(frames, 0.0)
     if not left:
         raise ValueError(
             f"--from: after the {frames:,} frames of {model.name} its learning rate has fallen to 0, so nothing would "

@@ -111,6 +111,9 @@ class LiveDisplay(AbstractContextManager["LiveDisplay"]):
         table.add_row(
             "updates", f"{progress.updates:,}", Text(f"version {progress.version}" if progress.version else "", "dim")
         )
+        if progress.learning_rate is not None:
+            share = "" if progress.run_share is None else f"{progress.run_share:.0%} of the run"
+            table.add_row("learning rate", f"{progress.learning_rate:.2g}", Text(share, "dim"))
         real = [real for real, _ in self._scores if real is not None]
         painted = [painted for _, painted in self._scores if painted is not None]
         low, high = min(real + painted, default=0.0), max(real + painted, default=0.0)

@@ -41,6 +41,7 @@ def run_in_process(
             threads=threads["in-process"],
             stopping=stop.event,
             on_record=show,
+            schedule_from=opened.schedule_from,
         )
     except DivergedError as error:
         return f"{error.service}: {error}"

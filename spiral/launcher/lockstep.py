@@ -58,12 +58,15 @@ class Lockstep:
         *,
         engine_threads: int = 1,
         clock: Callable[[], float] = time.monotonic,
+        schedule_from: int = 0,
     ) -> None:
         """Start or resume ``run``; ValueError or CheckpointError with a sentence where that is not possible."""
         self.config = config
         engine = create(config.engine.name, config.engine.settings)
         generation = raise_generation(run.checkpoints("learner"))
-        self.trainer = Trainer(config, run, generation, lambda: EngineDescription.of(engine), limits, clock)
+        self.trainer = Trainer(
+            config, run, generation, lambda: EngineDescription.of(engine), limits, clock, schedule_from=schedule_from
+        )
         height, width, channels = engine.observation_shape
         data = datasets.load(config.data, (height, width), channels == 3)
         self._store = CheckpointStore(run.checkpoints("discriminator"), config.learner.keep)
@@ -181,6 +184,7 @@ def run_lockstep(
     threads: int,
     stopping: Event,
     on_record: Callable[[Mapping[str, Any]], None],
+    schedule_from: int = 0,
 ) -> str:
     """Train until the limit or until ``stopping`` is set, then write everything down; what was found at the start.
 
@@ -189,7 +193,7 @@ def run_lockstep(
     pointless to go on.
     """
     with deterministic(threads):
-        lockstep = Lockstep(config, run, limits, engine_threads=threads)
+        lockstep = Lockstep(config, run, limits, engine_threads=threads, schedule_from=schedule_from)
         try:
             _train(lockstep, stopping, on_record)
         except DivergedError as error:

@@ -59,13 +59,19 @@ class Progress:
     """That the learner accepted since its start."""
     dropped: int | None = None
     """Of them too old to learn from."""
+    run_share: float | None = None
+    """Over which schedules have fallen, over all starts, 0 to 1."""
+    learning_rate: float | None = None
+    """Of the policy, at present."""
     bottleneck: str = ""
     """The service that the others wait for."""
     services: tuple[ServiceProgress, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As one JSON object; what is not known is left out, numbers are rounded to what they mean."""
-        return {key: _rounded(value) for key, value in asdict(self).items() if value not in (None, "", {}, ())}
+        known = {key: _rounded(value) for key, value in asdict(self).items() if value not in (None, "", {}, ())}
+        # Three decimals would leave nothing of a rate.
+        return known | ({} if self.learning_rate is None else {"learning_rate": float(f"{self.learning_rate:.3g}")})
 
 
 class Tracker:
@@ -113,6 +119,8 @@ class Tracker:
             lag=None if None in lag else (lag[0] or 0.0, lag[1] or 0.0, lag[2] or 0.0),
             trajectories=_whole(learner.page.value("spiral_learner_trajectories_total", verdict="accepted")),
             dropped=_whole(learner.page.value("spiral_learner_dropped_total", reason="lag")),
+            run_share=learner.page.value("spiral_learner_run_share"),
+            learning_rate=learner.page.value("spiral_learner_learning_rate"),
             bottleneck=next((service for service, on in held_up.items() if on), ""),
             services=services,
         )
@@ -160,6 +168,8 @@ def from_record(record: Mapping[str, Any], seconds: float, limits: Limits) -> Pr
         score_painted=record.get("score_painted"),
         entropy=record.get("entropy") or {},
         saturated=_above_zero(record.get("saturated") or {}),
+        run_share=record.get("run_share"),
+        learning_rate=record.get("learning_rate"),
     )
 
 

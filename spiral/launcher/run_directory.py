@@ -20,6 +20,7 @@ from spiral.datasets import DatasetMissingError
 from spiral.launcher.configuration import Request, begun_with, default_name, new_config, settle
 from spiral.launcher.data_check import check_data, find_data
 from spiral.launcher.engine_check import check_engine
+from spiral.launcher.schedule_report import about_schedule
 from spiral.models import CARD, POLICY, find_discriminator
 from spiral.runs.dead_end import DeadEnd
 from spiral.runs.directory import Run, name_run
@@ -49,6 +50,8 @@ class OpenRun:
     """What the run goes on from."""
     reached: bool = False
     """Whether its limit was reached before: there is nothing to start."""
+    schedule_from: int = 0
+    """Learned frames at which what falls over the run is to begin anew; 0: it goes on."""
 
     def remember_machine(self, facts: Mapping[str, Any]) -> None:
         """Store what was measured at the start."""
@@ -126,13 +129,17 @@ def _open_locked(run: Run, request: Request, new: tuple[RunConfig, list[str]] | 
             "started or changed, a larger one goes on"
         )
         return OpenRun(run, settled.config, _machine(run), report, lock, learnt, reached=True)
+    schedule = about_schedule(settled.config.learner, learnt, request.restart_schedule)
     said = _check(settled.config, request, data=settled.remade)
     check_space(run.path)
     if settled.remade:
         report += _make_anew(run)
     if settled.begins:
         _begin_with(run, request.model)
-    return _opened(run, settled.config, [*report, *settled.report, *said], lock, learnt)
+    opened = _opened(run, settled.config, [*report, *settled.report, *schedule, *said], lock, learnt)
+    if request.restart_schedule:
+        opened.schedule_from = learnt.frames
+    return opened
 
 
 def _opened(run: Run, config: RunConfig, report: list[str], lock: int, learnt: Learnt) -> OpenRun:

@@ -39,6 +39,7 @@ class Wishes:
     frames: int | None = None
     in_process: bool = False
     fresh: bool = False
+    restart_schedule: bool = False
     model: Path | None = None
     """Folder of the model to begin with."""
     threads: tuple[str, ...] = ()
@@ -80,7 +81,16 @@ def _train_and_show(wishes: Wishes, wanted: Mapping[str, int], stream: TextIO, s
     """The run from its beginning to its pictures; the text of what went wrong, empty where nothing did."""
     limits = Limits(wishes.frames, wishes.minutes)
     opened = open_run(
-        Request(wishes.runs, wishes.preset, wishes.name, wishes.settings, wishes.fresh, wishes.model, wishes.frames)
+        Request(
+            wishes.runs,
+            wishes.preset,
+            wishes.name,
+            wishes.settings,
+            wishes.fresh,
+            wishes.model,
+            wishes.frames,
+            wishes.restart_schedule,
+        )
     )
     try:
         _refuse_to_repeat(opened, "fp32" if wishes.in_process else wishes.computing.precision)

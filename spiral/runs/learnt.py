@@ -16,6 +16,8 @@ class Learnt:
     updates: int = 0
     held: int = 0
     """Batches from which the discriminator alone has learnt."""
+    run_share: float = 0.0
+    """Share of the run over which schedules have fallen, 0 to 1."""
     readable: bool = True
     """False where there are checkpoints and none is whole: then nothing is known."""
 
@@ -35,7 +37,12 @@ def read_learnt(run: Run) -> Learnt:
     for path in reversed(paths):
         try:
             counters = parse_json(read_verified(path)["counters.json"])
-            return Learnt(int(counters["frames"]), int(counters.get("updates", 0)), int(counters.get("held", 0)))
+            return Learnt(
+                int(counters["frames"]),
+                int(counters.get("updates", 0)),
+                int(counters.get("held", 0)),
+                float(counters.get("schedule", {}).get("share", 0)),
+            )
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
             continue
     return Learnt(readable=not paths)

@@ -99,6 +99,10 @@ CATALOGUE: tuple[Metric, ...] = (
     _metric("spiral_learner_run_frames", "gauge", "frames", "Frames learnt from over the whole run."),
     _metric("spiral_learner_updates_total", "counter", "updates", "Updates of the policy since the start."),
     _metric("spiral_learner_run_updates", "gauge", "updates", "Updates of the policy over the whole run."),
+    _metric(
+        "spiral_learner_run_share", "gauge", "fraction", "Share of the run that is done, over which schedules fall."
+    ),
+    _metric("spiral_learner_learning_rate", "gauge", "", "Step size of the policy's optimiser."),
     _metric("spiral_learner_generation", "gauge", "generation", "How often the learner was started on this run."),
     _metric("spiral_learner_queue_messages", "gauge", "messages", "Trajectories that wait to be learnt from."),
     _metric("spiral_learner_slots", "gauge", "messages", "Trajectories that may be under way to it or wait there."),

@@ -20,6 +20,7 @@ from spiral.configuration.schema import RunConfig
 from spiral.launcher.lockstep import Lockstep, deterministic, run_lockstep
 from spiral.runs.checkpoints import CheckpointError, CheckpointStore
 from spiral.runs.directory import Run
+from spiral.runs.learnt import read_learnt
 from spiral.runs.limits import Limits
 
 SMALL = ["actor.batch=16", "learner.batch=16", "policy.width=32", "discriminator.channels=[4, 8]", "num_actions=3"]
@@ -30,12 +31,30 @@ def small_config(*settings: str) -> RunConfig:
     return load_config("demo", [*SMALL, *settings])
 
 
-def train(run: Run, config: RunConfig, batches: int) -> tuple[str, dict[str, dict[str, torch.Tensor]]]:
-    """Train until so many batches are learnt in all; what was found, and every tensor of both checkpoints."""
+class AfterBatches(Event):
+    """Set once it was asked for so many batches."""
+
+    def __init__(self, batches: int) -> None:
+        super().__init__()
+        self._left = batches
+
+    def is_set(self) -> bool:
+        self._left -= 1
+        return self._left < 0
+
+
+def train(
+    run: Run, config: RunConfig, batches: int, limit: int | None = None, schedule_from: int = 0
+) -> tuple[str, dict[str, dict[str, torch.Tensor]]]:
+    """Train until so many batches are learnt in all, of ``limit`` (None: as many); what was found, and every tensor of
+    both checkpoints."""
     run.path.mkdir(parents=True, exist_ok=True)
     records: list[Mapping[str, Any]] = []
-    limits = Limits(frames=batches * BATCH_FRAMES)
-    found = run_lockstep(config, run, limits, threads=1, stopping=Event(), on_record=records.append)
+    limits = Limits(frames=(limit or batches) * BATCH_FRAMES)
+    stopping = AfterBatches(batches - read_learnt(run).frames // BATCH_FRAMES)
+    found = run_lockstep(
+        config, run, limits, threads=1, stopping=stopping, on_record=records.append, schedule_from=schedule_from
+    )
     assert records[-1]["frames"] == batches * BATCH_FRAMES
     tensors = {}
     for service in ("learner", "discriminator"):
@@ -64,16 +83,47 @@ def test_one_seed_gives_the_same_bits_twice(tmp_path: Path) -> None:
         assert_equal(one, other)
 
 
-@pytest.mark.parametrize("settings", [(), ("discriminator.replay=3",), ("policy.noise=4", "learner.optimiser=rmsprop")])
+FALLING = ("learner.entropy_floor=0", "learner.entropy_frames=null", "learner.average_floor=0.1")
+
+
+@pytest.mark.parametrize(
+    "settings", [(), (*FALLING, "discriminator.replay=3"), ("policy.noise=4", "learner.optimiser=rmsprop")]
+)
 def test_resumed_equals_uninterrupted(tmp_path: Path, settings: tuple[str, ...]) -> None:
     config = small_config(*settings)
     _, whole = train(Run(tmp_path / "whole"), config, batches=6)
     interrupted = Run(tmp_path / "interrupted")
-    found, _ = train(interrupted, config, batches=3)
+    found, _ = train(interrupted, config, batches=3, limit=6)
     assert found == "a new run"
     found, resumed = train(interrupted, config, batches=6)
     assert "144 frames" in found
     assert_equal(whole, resumed)
+
+
+def test_what_falls_by_frames_knows_no_limit(tmp_path: Path) -> None:
+    """As in runs from before anything fell over the run."""
+    config = small_config("learner.learning_rate_frames=200")
+    _, whole = train(Run(tmp_path / "whole"), config, batches=6)
+    extended = Run(tmp_path / "extended")
+    train(extended, config, batches=3)
+    _, resumed = train(extended, config, batches=6)
+    assert_equal(whole, resumed)
+
+
+def test_what_falls_over_the_run_stays_down_until_a_restart_is_asked_for(tmp_path: Path) -> None:
+    run, config = Run(tmp_path / "run"), small_config("learner.learning_rate=0.001", "learner.learning_rate_floor=0.1")
+
+    def learn(batches: int, limit: int, schedule_from: int = 0) -> tuple[float, float]:
+        train(run, config, batches, limit, schedule_from)
+        last = run.history()[-1]
+        return last["run_share"], last["learning_rate"]
+
+    assert learn(2, limit=4) == pytest.approx((0.5, 0.00055))
+    assert learn(4, limit=4) == pytest.approx((1, 0.0001))
+    assert learn(6, limit=8) == pytest.approx((1, 0.0001))
+    restarted = 6 * BATCH_FRAMES
+    assert learn(7, limit=8, schedule_from=restarted) == pytest.approx((0.5, 0.00055))
+    assert learn(8, limit=8, schedule_from=restarted) == pytest.approx((1, 0.0001)), "a start anew is no restart"
 
 
 def test_a_damaged_checkpoint_falls_back_and_says_so(tmp_path: Path) -> None:

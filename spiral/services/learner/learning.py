@@ -59,6 +59,8 @@ class PolicyLearner:
         self.frames = 0
         self.frames_before = 0
         """Frames that the model had learnt with which the run began."""
+        self.run_share = 0.0
+        """Share of the run that is done, 0 to 1, for what falls over the run."""
         self.held = 0
         """Batches that were not learnt from, at the start."""
         self.optimiser = make_optimiser(policy, config)
@@ -71,6 +73,12 @@ class PolicyLearner:
             dtype=policy.dtype,
             device=self.device,
         )
+
+    @property
+    def learning_rate(self) -> float:
+        """Step size of the optimiser at present."""
+        config = self.config
+        return config.learning_rate * config.rate_left(self.frames_before + self.frames, self.run_share)
 
     def learn(self, trajectory: Trajectory, rewards: NDArray[np.float32], where: Places | None = None) -> None:
         """Use a batch of episodes, or of unrolls, ``reuse`` times in ``minibatches`` updates each.
@@ -103,7 +111,7 @@ class PolicyLearner:
         if self.objective.needs_proximal:
             batch = replace(batch, proximal_log_prob=self._log_prob(batch))
         for group in self.optimiser.param_groups:
-            group["lr"] = self.config.learning_rate * self.config.rate_left(self.frames_before + self.frames)
+            group["lr"] = self.learning_rate
         before = self.updates
         for episodes in self._minibatches(batch):
             minibatch = batch.take(episodes)
@@ -177,7 +185,7 @@ class PolicyLearner:
             "policy": objective.loss(evaluated.log_prob, advantages, batch),
             "value": value_loss(evaluated.value, returns.targets),
         }
-        entropy_left = config.entropy_left(self.frames_before + self.frames)
+        entropy_left = config.entropy_left(self.frames_before + self.frames, self.run_share)
         bonus = entropy_bonus(evaluated.entropy, self._entropy_costs * entropy_left)
         total = losses["policy"] + config.value_cost * losses["value"] - bonus
         if imagined is not None:
@@ -204,7 +212,7 @@ class PolicyLearner:
 
         Early on it forgets faster, or the first weights would linger.
         """
-        decay = min(self.config.average, (1 + self.updates) / (10 + self.updates)) ** updates
+        decay = min(self.config.average_at(self.run_share), (1 + self.updates) / (10 + self.updates)) ** updates
         torch._foreach_lerp_(list(self.average.parameters()), list(self.policy.parameters()), 1 - decay)
 
     @torch.no_grad()

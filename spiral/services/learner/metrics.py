@@ -38,6 +38,8 @@ class LearnerMetrics:
             metrics["spiral_learner_entropy_limit"].labels(component=component.name).set(math.log(component.size))
         metrics["spiral_learner_finished"].set_function(lambda: trainer.done >= 1)
         metrics["spiral_learner_checkpoint_age_seconds"].set_function(lambda: trainer.unsaved_s)
+        metrics["spiral_learner_run_share"].set_function(lambda: trainer.learner.run_share)
+        metrics["spiral_learner_learning_rate"].set_function(lambda: trainer.learner.learning_rate)
         for kind in KINDS:
             saturated = metrics["spiral_learner_saturated_seconds"].labels(kind=kind)
             saturated.set_function(lambda kind=kind: trainer.saturation.seconds[kind])

@@ -85,6 +85,7 @@ def serve(options: LearnerOptions) -> int:
                 Limits(options.limit_frames, options.limit_minutes),
                 time.monotonic,
                 device,
+                options.schedule_from,
             )
             choice = choose_precision(
                 options.precision,

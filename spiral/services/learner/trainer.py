@@ -30,6 +30,7 @@ from spiral.services.learner.history import History
 from spiral.services.learner.learning import PolicyLearner
 from spiral.services.learner.rewards import RunningDeviation, combine_terms, rewards_of
 from spiral.services.learner.samples import SNAPSHOTS, write_samples, write_snapshot
+from spiral.services.learner.schedule import Schedule
 from spiral.services.learner.unrolls import Places, finished
 from spiral.values import strict_json
 from spiral.values.trajectories import Trajectory, TrajectoryContract, even_unroll
@@ -84,8 +85,10 @@ class Trainer:
         limits: Limits,
         clock: Callable[[], float],
         device: torch.device | None = None,
+        schedule_from: int = 0,
     ) -> None:
-        """Start or resume; ``describe`` asks the renderer, once in a run's life. ``generation`` has been raised."""
+        """Start or resume; ``describe`` asks the renderer, once in a run's life. ``generation`` has been raised.
+        ``schedule_from`` are the learned frames at which a restart of the schedules was asked for."""
         self.config, self.run, self.limits = config, run, limits
         self._clock, self._started = clock, clock()
         self.generation = generation
@@ -103,7 +106,11 @@ class Trainer:
         """What the caller had saved with the checkpoint that was resumed."""
         if run.initial_card_file.exists():
             self.learner.frames_before = read_card_file(run.initial_card_file).frames
+        self._kept_schedule: dict[str, Any] = {}
         self.resumed = self._resume()
+        frames = self.learner.frames
+        self.schedule = Schedule(limits, config.learner.run_frames, frames, self._kept_schedule, schedule_from)
+        self.learner.run_share = self.schedule.share
         for folder in (run.samples, run.snapshots):
             folder.mkdir(parents=True, exist_ok=True)
         # With it the directory is a run that `spiral paint` can read, whoever started the learner.
@@ -164,6 +171,7 @@ class Trainer:
         rewards = rewards_of(batch.trajectory, scores, settings, self.description.spec, self._deviation, where)
         self.lag = Lag(learner.updates - batch.newest, learner.updates - batch.oldest)
         learner.learn(batch.trajectory, rewards, where)
+        self._advance()
         if self._unsaved_since is None and self.unsaved:
             self._unsaved_since = self._clock()
         self.last = batch
@@ -245,10 +253,12 @@ class Trainer:
             return
         self._saved_at = self._clock()  # and not when it worked: a full disk is tried again after the interval
         self.learner.check()
+        self._advance()
         state = self.learner.state()
         counters = {
             **state.counters,
             "elapsed_s": self.elapsed_s,
+            "schedule": self.schedule.state(),
             "deviation": [self._deviation.mean, self._deviation.square, self._deviation.weight],
         }
         tensors = dict(state.tensors)
@@ -257,6 +267,10 @@ class Trainer:
             tensors |= extra.tensors
         self._store.save(State(counters, tensors), self.config.to_yaml())
         self._on_disk, self._unsaved_since = self._learnt, None
+
+    def _advance(self) -> None:
+        """Let fall what falls over the run."""
+        self.learner.run_share = self.schedule.advance(self._clock() - self._started, self.learner.frames)
 
     def write_samples(self) -> None:
         """Write pictures and programs of the episodes that ended last, if any did."""
@@ -277,6 +291,8 @@ class Trainer:
             "frames": learner.frames,
             "updates": learner.updates,
             "fps": round((learner.frames - self._recorded_frames) / interval, 1),
+            "run_share": learner.run_share,
+            "learning_rate": learner.learning_rate,
             **self._of_last,
             "entropy": statistics.entropy,
             "losses": statistics.losses,
@@ -301,6 +317,7 @@ class Trainer:
         counters = found.state.counters
         self.learner.restore(found.state)
         self._elapsed_before = counters["elapsed_s"]
+        self._kept_schedule = counters.get("schedule", {})
         self._deviation.mean, self._deviation.square, self._deviation.weight = counters["deviation"]
         self.extra = State(counters.get("extra", {}), found.state.tensors)
         skipped = "".join(f"; {sentence}" for sentence in found.skipped)

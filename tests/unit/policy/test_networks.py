@@ -287,8 +287,8 @@ def test_every_second_action_moves():
 
 def test_weights_fall_to_their_floor():
     config = LearnerConfig(learning_rate_floor=0.1, learning_rate_frames=100, entropy_floor=0, entropy_frames=200)
-    assert [config.rate_left(frames) for frames in (0, 50, 100, 1000)] == pytest.approx([1.0, 0.55, 0.1, 0.1])
-    assert [config.entropy_left(frames) for frames in (0, 50, 200, 1000)] == [1.0, 0.75, 0.0, 0.0]
+    assert [config.rate_left(frames, 0.5) for frames in (0, 50, 100, 1000)] == pytest.approx([1.0, 0.55, 0.1, 0.1])
+    assert [config.entropy_left(frames, 0.5) for frames in (0, 50, 200, 1000)] == [1.0, 0.75, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("optimiser", ["adam", "rmsprop"])

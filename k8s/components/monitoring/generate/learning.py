@@ -56,6 +56,16 @@ def _policy(board: Dashboard) -> Dashboard:
         .with_panel(chart("Losses", [Line(f"max by (term) ({of('spiral_learner_loss')})", "{{term}}")]))
         .with_panel(
             chart(
+                "Share of the run that is done",
+                [Line(f"max({of('spiral_learner_run_share')})", "share")],
+                unit="percentunit",
+                text="Over which schedules fall: the learning rate, and the entropy's weights and the average with it.",
+                low=0,
+            )
+        )
+        .with_panel(chart("Learning rate", [Line(f"max({of('spiral_learner_learning_rate')})", "policy")], low=0))
+        .with_panel(
+            chart(
                 "Share of actions that paint, and of strokes that leave ink",
                 [
                     Line(f"avg({of('spiral_actor_paint_fraction')})", "actions that paint, of all actors"),

@@ -243,6 +243,7 @@ class SecondWriting:
     seed: int
     frames_before: int = 0
     frames: int = 0
+    run_share: float = 0.0
     updates: int = 0
     held: int = 0
     rate: float = 0.0
@@ -267,22 +268,28 @@ class SecondWriting:
         if self.held < self.config.hold_batches:
             self.held += 1
             return
-        config, learnt = self.config, self.frames_before + self.frames
+        config = self.config
         episodes = episodes_of(batch, rewards, self.policy.num_actions)
         with torch.no_grad():
             judged = [judge(self.policy, e, e.target)[0] for e in episodes if config.off_policy == "decoupled"]
         proximal = [[step.log_prob.item() for step in steps] for steps in judged] or [e.behaviour for e in episodes]
-        self.rate = config.learning_rate * left(config.learning_rate_floor, config.learning_rate_frames, learnt)
+        self.rate = config.learning_rate * self.left(config.learning_rate_floor, config.learning_rate_frames)
         updates = 0
         for chosen in self.minibatches(episodes):
-            self.last = self.gradient(batch, episodes, proximal, chosen, learnt)
+            self.last = self.gradient(batch, episodes, proximal, chosen)
             self.apply(self.last.gradient)
             updates += 1
         self.updates += updates
         # Early on it forgets faster, or the first weights would linger; the weights hardly move within a batch.
-        kept = min(config.average, (1 + self.updates) / (10 + self.updates)) ** updates
+        length = self.left(config.average_floor, None) / (1 - config.average)
+        kept = min(max(0.0, 1 - 1 / length), (1 + self.updates) / (10 + self.updates)) ** updates
         self.average = {name: kept * self.average[name] + (1 - kept) * now for name, now in self.weights().items()}
         self.frames += sum(len(episode.actions) for episode in episodes)
+
+    def left(self, floor: float, over: int | None) -> float:
+        """What is left of a rate: from 1 down to ``floor``, linearly, over so many frames or over the run."""
+        reached = self.run_share if over is None else (self.frames_before + self.frames) / over
+        return max(floor, 1 - (1 - floor) * reached)
 
     def minibatches(self, episodes: list[Episode]) -> Iterator[list[int]]:
         """Whole episodes in an order at random; companions stay together, in the order in which they came."""
@@ -303,7 +310,7 @@ class SecondWriting:
         return sorted(range(len(episodes)), key=lambda b: place[groups.index(keys[b])])
 
     def gradient(
-        self, batch: Trajectory, episodes: list[Episode], proximal: list[list[float]], chosen: list[int], learnt: int
+        self, batch: Trajectory, episodes: list[Episode], proximal: list[list[float]], chosen: list[int]
     ) -> Learnt:
         """Of the loss over some episodes: policy + c_v · value − Σ_k c_k · entropy_k + h · hindsight.
 
@@ -318,7 +325,7 @@ class SecondWriting:
             advantages = less_companions(mine, advantages)
         actions = len(batch.actions) * len(chosen)
         costs = [config.entropy_costs.get(name, config.entropy_cost) for name in names]
-        costs = [cost * left(config.entropy_floor, config.entropy_frames, learnt) for cost in costs]
+        costs = [cost * self.left(config.entropy_floor, config.entropy_frames) for cost in costs]
         zero = torch.zeros((), dtype=self.policy.dtype)
         losses = {"policy": zero, "value": zero} | ({"hindsight": zero} if config.hindsight else {})
         bonus = zero
@@ -358,11 +365,6 @@ class SecondWriting:
         with torch.no_grad():
             for name, parameter in self.policy.named_parameters():
                 parameter.copy_(torch.from_numpy(weights[name]))
-
-
-def left(floor: float, over: int, frames: int) -> float:
-    """The share of a rate after so many learned frames: from 1 down to ``floor``, linearly, where it stays."""
-    return max(floor, 1 - (1 - floor) * frames / over)
 
 
 def differentiate(total: Tensor, policy: Policy) -> Arrays:

@@ -48,6 +48,9 @@ LEARNER: dict[str, Any] = {
 }
 
 
+OVER_THE_RUN: dict[str, Any] = {"learning_rate_frames": None, "entropy_frames": None, "average_floor": 0.5}
+"""Half of the modes have it."""
+
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
@@ -108,11 +111,11 @@ def make_batch(policy: Policy, cut: bool, seed: int) -> tuple[Trajectory, np.nda
 
 
 def make_both(policy: Policy, mode: dict[str, Any], **settings: Any) -> tuple[PolicyLearner, SecondWriting]:
-    kept = {name: value for name, value in mode.items() if name != "cut"}
+    kept = {name: value for name, value in mode.items() if name != "cut"} | (OVER_THE_RUN if mode["hindsight"] else {})
     config = LearnerConfig(**{**LEARNER, **kept, **settings})
     learner = PolicyLearner(policy, config, seed=7)
-    learner.frames_before = 10
-    return learner, SecondWriting(policy, config, seed=7, frames_before=10)
+    learner.frames_before, learner.run_share = 10, 0.3
+    return learner, SecondWriting(policy, config, seed=7, frames_before=10, run_share=0.3)
 
 
 def check_gradients(learner: PolicyLearner, second: SecondWriting, tolerance: float) -> None:
@@ -175,6 +178,7 @@ def test_three_batches_in_lockstep(mode: dict[str, Any]) -> None:
     learner, second = make_both(policy, mode, **settings)
     for n in range(4):
         batch, rewards = make_batch(learner.policy, mode["cut"], seed=n)
+        learner.run_share = second.run_share = n / 3
         learner.learn(batch, rewards)
         second.learn(batch, rewards)
         check_state(learner, second)

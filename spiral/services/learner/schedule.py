@@ -1,0 +1,53 @@
+"""How far a run is, for what falls over it: learning rate, the entropy's weights, the length of the average."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from spiral.runs.limits import Limits
+
+NEW: Mapping[str, Any] = MappingProxyType({})
+"""What is kept of a run that begins."""
+
+
+class Schedule:
+    """The share of the run that is done: 0 at its beginning, 1 at its end, and never less than before.
+
+    Each step takes as much of the share that is left as it takes of the run that is left. So a run goes on from its
+    share to 1 under any new limit, and nothing but share and frames has to be kept: with a limit of frames a resumed
+    run has the same shares, bit for bit.
+    """
+
+    def __init__(
+        self, limits: Limits, run_frames: int, frames: int, kept: Mapping[str, Any] = NEW, restart: int = 0
+    ) -> None:
+        """``run_frames`` count where there is no limit. ``frames`` and ``kept``, the :meth:`state`, are those of the
+        checkpoint.
+
+        ``restart`` is where a restart was asked for, in learned frames: a share that began before becomes 0.
+        """
+        self._limits, self._run_frames = limits, run_frames
+        self.share, self._began = float(kept.get("share", 0)), int(kept.get("began", 0))
+        if restart > self._began:
+            self.share, self._began = 0.0, restart
+        self._done = self._of_run(0.0, frames)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint needs: the share, and the learned frames at which it was 0."""
+        return {"share": self.share, "began": self._began}
+
+    def advance(self, seconds: float, frames: int) -> float:
+        """The share after so many seconds of this start, and learned frames over the whole run."""
+        done = self._of_run(seconds, frames)
+        if done >= 1:
+            self.share = 1.0
+        else:
+            self.share += (1 - self.share) * (done - self._done) / (1 - self._done)
+        self._done = done
+        return self.share
+
+    def _of_run(self, seconds: float, frames: int) -> float:
+        done = self._limits.done(seconds, frames)
+        return (frames - self._began) / self._run_frames if done is None else done
