@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from spiral.values import strict_json
-from spiral.values.whole_file import replacing
+from spiral.values.atomic_file import atomic_write
 
 MANIFEST = ".spiral-outputs.json"
 FORMAT = 1
@@ -56,7 +56,7 @@ def remember(paths: Iterable[Path]) -> None:
         names = {path.name for path in paths if path.parent == folder}
         known = {name: digest for name, digest in _read(folder).items() if (folder / name).exists()}
         known |= {name: digest for name in names if (digest := _digest(folder / name))}
-        with replacing(folder / MANIFEST) as aside:
+        with atomic_write(folder / MANIFEST) as aside:
             aside.write_text(
                 strict_json.exact({"format": FORMAT, "sha256": dict(sorted(known.items()))}, indent=1) + "\n"
             )

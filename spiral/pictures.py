@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from spiral.values.whole_file import replacing
+from spiral.values.atomic_file import atomic_write
 
 Images = NDArray[np.uint8]
 
@@ -239,5 +239,5 @@ def _caption(whole: Image.Image, text: str, left: int, width: int, top: int) -> 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as aside:
+    with atomic_write(path) as aside:
         write(aside)

@@ -70,9 +70,9 @@ def conformance(
     from spiral.conformance.reports import write_json, write_junit  # noqa: PLC0415
     from spiral.conformance.running import run_cases  # noqa: PLC0415
     from spiral.conformance.session import opened  # noqa: PLC0415
-    from spiral.conformance.wanted import Wanted  # noqa: PLC0415
+    from spiral.conformance.suite_options import SuiteOptions  # noqa: PLC0415
 
-    wanted = Wanted(
+    wanted = SuiteOptions(
         service,
         target,
         command,

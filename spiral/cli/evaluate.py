@@ -99,7 +99,7 @@ def evaluate(
     from spiral.evaluation.inception import Inception  # noqa: PLC0415
     from spiral.evaluation.picture import save_report_picture  # noqa: PLC0415
     from spiral.evaluation.runs import evaluate_run  # noqa: PLC0415
-    from spiral.values.whole_file import replacing  # noqa: PLC0415
+    from spiral.values.atomic_file import atomic_write  # noqa: PLC0415
 
     where = choose_device(device)
     network = Inception.load(where, inception_weights) if inception else None
@@ -110,7 +110,7 @@ def evaluate(
     text = strict_json.report(report.as_dict(), indent=1) + "\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with replacing(folder / "evaluation.json") as aside:
+        with atomic_write(folder / "evaluation.json") as aside:
             aside.write_text(text, encoding="utf-8")
         if run is not None:
             # Read when matplotlib is imported; its list of fonts would go to the home directory otherwise.

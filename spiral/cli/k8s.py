@@ -13,7 +13,7 @@ from spiral.cli import options
 from spiral.extras import to_install
 from spiral.outputs import refuse_to_overwrite, remember
 from spiral.values import strict_json
-from spiral.values.whole_file import replacing
+from spiral.values.atomic_file import atomic_write
 
 if TYPE_CHECKING:
     from spiral.kubernetes.cluster import Access, Cluster
@@ -187,7 +187,7 @@ def samples(
     found = _with(access, lambda cluster: newest_sample(cluster, out.suffix))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(out) as aside:
+        with atomic_write(out) as aside:
             aside.write_bytes(found.content)
         remember([out])
     except OSError as error:

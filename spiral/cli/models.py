@@ -18,12 +18,12 @@ def list_models() -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from spiral.models import read_card, shipped_models  # noqa: PLC0415
+    from spiral.models import bundled_models, read_card  # noqa: PLC0415
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("name", "frames", "hours", "what it is"):
         table.add_column(heading, overflow="fold")
-    for name, folder in shipped_models().items():
+    for name, folder in bundled_models().items():
         card = read_card(folder)
         table.add_row(name, f"{card.frames:,}", f"{card.hours:.2f}", card.summary)
     Console().print(table)

@@ -12,7 +12,7 @@ import typer
 
 from spiral.cli import options
 from spiral.outputs import ours, refuse_to_overwrite, remember
-from spiral.values.whole_file import replacing
+from spiral.values.atomic_file import atomic_write
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,7 +96,7 @@ def _write_images(out: Path, images: NDArray[np.uint8]) -> None:
         _replace_numbered(out, ".png", images, write)
         return
     try:
-        with replacing(out) as aside, aside.open("wb") as file:
+        with atomic_write(out) as aside, aside.open("wb") as file:
             numpy.savez_compressed(file, images=images)
         remember([out])
     except OSError as error:

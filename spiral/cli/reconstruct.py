@@ -9,7 +9,7 @@ import typer
 
 from spiral.cli import options
 from spiral.outputs import refuse_to_overwrite, remember
-from spiral.values.whole_file import replacing
+from spiral.values.atomic_file import atomic_write
 
 MOST_ATTEMPTS = 4096
 MOST_CHANGES = 100_000
@@ -74,7 +74,7 @@ def reconstruct(
         enlarged = enlarged.repeat(best.canvas.shape[1] // target.picture.shape[1], 1)
         try:
             out.mkdir(parents=True, exist_ok=True)
-            with replacing(out / f"{name}.json") as aside:
+            with atomic_write(out / f"{name}.json") as aside:
                 best.program.save(aside)
             pictures.save_png(pictures.contact_sheet(best.canvas[None], scale=1, margin=0), out / f"{name}.png")
             beside = {"target": enlarged[None], "painted": best.painted[None]}

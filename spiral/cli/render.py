@@ -10,7 +10,7 @@ import typer
 
 from spiral.cli import options
 from spiral.outputs import refuse_to_overwrite, remember
-from spiral.values.whole_file import replacing
+from spiral.values.atomic_file import atomic_write
 
 ENDINGS = (".png", ".gif", ".npz")
 WRITER_BYTES = 16
@@ -69,7 +69,7 @@ def render(
         elif out.suffix == ".gif":
             pictures.save_painting_gif(out, [images], ms_per_frame=ms, scale=1)
         else:
-            with replacing(out) as aside, aside.open("wb") as file:
+            with atomic_write(out) as aside, aside.open("wb") as file:
                 np.savez_compressed(file, images=images)
         remember([out])
     except OSError as error:

@@ -115,7 +115,7 @@ def train(
 
     # Read once, when gRPC is imported; its remarks on connections that end would run through the display.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    from spiral.launcher.composition import Computing  # noqa: PLC0415
+    from spiral.launcher.service_commands import Computing  # noqa: PLC0415
     from spiral.launcher.training import Wishes, train_run  # noqa: PLC0415
 
     return train_run(

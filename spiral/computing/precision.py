@@ -20,7 +20,7 @@ import torch
 from spiral.computing.divergence import DivergedError
 from spiral.computing.machine import cpu_flags
 from spiral.values import strict_json
-from spiral.values.whole_file import replacing
+from spiral.values.atomic_file import atomic_write
 
 Name = Literal["fp32", "bf16"]
 PrecisionOption = Literal["auto", "fp32", "bf16"]
@@ -150,5 +150,5 @@ def _read(file: Path, device: torch.device) -> Precision | None:
 
 def _write(file: Path, choice: PrecisionChoice) -> None:
     facts = {"precision": choice.precision.name, "device": choice.precision.device, "why": choice.why}
-    with replacing(file) as aside:
+    with atomic_write(file) as aside:
         aside.write_text(strict_json.report(facts, indent=1) + "\n")

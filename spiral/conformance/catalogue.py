@@ -7,7 +7,7 @@ import importlib
 from spiral.conformance.case import GROUPS, Case, Level
 from spiral.wire.edges import Service
 
-EVERY = ("identity", "health", "exposition")
+EVERY = ("identity", "health", "metrics_page")
 MODULES: dict[Service, tuple[str, ...]] = {
     "renderer": (
         "description",
@@ -17,14 +17,14 @@ MODULES: dict[Service, tuple[str, ...]] = {
         "semantics",
         "rendering",
         "cancellation",
-        "crowding",
+        "stream_limit",
         "sizes",
-        "newer",
-        "burden",
+        "newer_callers",
+        "load",
         "draining",
     ),
-    "actor": ("painting", "unrolls", "shipping", "burden"),
-    "learner": ("weights", "greeting", "trajectories", "delivery", "learning", "unrolls", "burden"),
+    "actor": ("painting", "unrolls", "sending", "load"),
+    "learner": ("weights", "greeting", "trajectories", "delivery", "learning", "unrolls", "load"),
     "discriminator": ("headers", "scoring", "remembering", "endings", "sampling", "interruption", "sizes"),
 }
 """Which modules of ``spiral.conformance`` hold the cases of a service, beside those of every service."""

@@ -92,7 +92,7 @@ class ConformanceItem(pytest.Item):
 
 def _target(config: pytest.Config) -> Target:
     from spiral.conformance.session import opened  # noqa: PLC0415
-    from spiral.conformance.wanted import Wanted  # noqa: PLC0415
+    from spiral.conformance.suite_options import SuiteOptions  # noqa: PLC0415
 
     if TARGET not in config.stash:
         given = {name: config.getoption(f"--conformance-{name}") for name in (*TEXTS, *FILES)}
@@ -100,5 +100,5 @@ def _target(config: pytest.Config) -> Target:
         wanted["set"] = tuple(config.getoption("--conformance-set"))
         service, level = config.getoption("--conformance"), config.getoption("--conformance-level")
         stack = config.stash[STACK] = ExitStack()
-        config.stash[TARGET] = stack.enter_context(opened(Wanted(service, level=level, **wanted)))
+        config.stash[TARGET] = stack.enter_context(opened(SuiteOptions(service, level=level, **wanted)))
     return config.stash[TARGET]

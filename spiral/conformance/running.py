@@ -11,7 +11,7 @@ import grpc
 
 from spiral.conformance.case import Case, Failure, Skip
 from spiral.conformance.target import Target
-from spiral.wire.reasons import reason
+from spiral.wire.error_reasons import reason
 
 Outcome = Literal["passed", "failed", "skipped"]
 

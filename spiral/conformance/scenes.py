@@ -19,8 +19,8 @@ from spiral.conformance.peers.learner import PlayedLearner
 from spiral.conformance.peers.renderer import MAX_STREAMS, PlayedRenderer
 from spiral.conformance.peers.task import Task
 from spiral.conformance.renderer.subject import RendererTarget
+from spiral.conformance.suite_options import SuiteOptions
 from spiral.conformance.target import ASSEMBLE_S, REACH_S, START_S, Target
-from spiral.conformance.wanted import Wanted
 from spiral.v1.discriminator_pb2_grpc import add_DiscriminatorServiceServicer_to_server
 from spiral.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
 from spiral.v1.renderer_pb2_grpc import add_RendererServiceServicer_to_server
@@ -39,27 +39,27 @@ class Scene:
 
 
 @contextmanager
-def set_up(wanted: Wanted, address: str, folder: Path) -> Iterator[Scene]:
+def set_up(options: SuiteOptions, address: str, folder: Path) -> Iterator[Scene]:
     """Listen where the target needs somebody to listen; ``folder`` is the suite's own."""
-    identity, keys = wanted.identity(), wanted.keys()
+    identity, keys = options.identity(), options.keys()
     common: dict[str, Any] = {
-        "service": wanted.service,
+        "service": options.service,
         "address": address,
         "identity": identity,
-        "metrics_url": wanted.metrics,
-        "drain_command": wanted.drain_command,
-        "start_s": START_S if wanted.command else REACH_S,
+        "metrics_url": options.metrics,
+        "drain_command": options.drain_command,
+        "start_s": START_S if options.command else REACH_S,
     }
     with ExitStack() as stack:
-        if wanted.service == "renderer":
-            target: Target = RendererTarget(**common, engine_name=wanted.engine, settings_json=wanted.settings)
+        if options.service == "renderer":
+            target: Target = RendererTarget(**common, engine_name=options.engine, settings_json=options.settings)
             yield Scene(target, {"SPIRAL_LISTEN": address})
-        elif wanted.service == "discriminator":
-            yield Scene(DiscriminatorTarget(**common, observation_shape=wanted.shape()), {"SPIRAL_LISTEN": address})
-        elif wanted.service == "learner":
-            yield _learner(wanted, common, keys, folder, stack)
+        elif options.service == "discriminator":
+            yield Scene(DiscriminatorTarget(**common, observation_shape=options.shape()), {"SPIRAL_LISTEN": address})
+        elif options.service == "learner":
+            yield _learner(options, common, keys, folder, stack)
         else:
-            yield _actor(wanted, common, keys, folder, stack)
+            yield _actor(options, common, keys, folder, stack)
 
 
 def play_renderer(address: str, identity: Identity | None, stack: ExitStack) -> tuple[PlayedRenderer, str]:
@@ -94,11 +94,11 @@ def play_discriminator(address: str, identity: Identity | None, stack: ExitStack
     return played, place
 
 
-def _learner(wanted: Wanted, common: dict[str, Any], keys: Keys | None, folder: Path, stack: ExitStack) -> Scene:
-    task, address = _task(wanted, common), str(common["address"])
+def _learner(options: SuiteOptions, common: dict[str, Any], keys: Keys | None, folder: Path, stack: ExitStack) -> Scene:
+    task, address = _task(options, common), str(common["address"])
     renderer, to_renderer = play_renderer(address, common["identity"], stack)
     discriminator, to_discriminator = play_discriminator(address, common["identity"], stack)
-    data = wanted.learner_data or f"unix:{folder}/data"
+    data = options.learner_data or f"unix:{folder}/data"
     if keys is not None:
         _ = keys.server  # several are a mistake of the user's, not of the target's
     target = LearnerTarget(
@@ -123,20 +123,20 @@ def _learner(wanted: Wanted, common: dict[str, Any], keys: Keys | None, folder: 
     )
 
 
-def _actor(wanted: Wanted, common: dict[str, Any], keys: Keys | None, folder: Path, stack: ExitStack) -> Scene:
-    task, address = _task(wanted, common), str(common["address"])
+def _actor(options: SuiteOptions, common: dict[str, Any], keys: Keys | None, folder: Path, stack: ExitStack) -> Scene:
+    task, address = _task(options, common), str(common["address"])
     renderer, to_renderer = play_renderer(address, common["identity"], stack)
     discriminator, to_discriminator = play_discriminator(address, common["identity"], stack)
     context = stack.enter_context(zmq.Context())
     stack.enter_context(gatekeeper(context, keys))
-    learner = PlayedLearner(context, wanted.learner_data or beside(address, "data"), keys)
+    learner = PlayedLearner(context, options.learner_data or beside(address, "data"), keys)
     target = ActorTarget(
         **common,
         task=task,
         renderer=renderer,
         discriminator=discriminator,
         learner=learner,
-        weights_file=wanted.weights.read_bytes() if wanted.weights else b"",
+        weights_file=options.weights.read_bytes() if options.weights else b"",
     )
     # Before anybody can ask: to an actor, paintings of a generation that its learner does not name are old ones.
     target.publish(Version(1, 0))
@@ -162,8 +162,8 @@ def _actor(wanted: Wanted, common: dict[str, Any], keys: Keys | None, folder: Pa
     )
 
 
-def _task(wanted: Wanted, common: dict[str, Any]) -> Task:
+def _task(options: SuiteOptions, common: dict[str, Any]) -> Task:
     """The run; a target that needs peers and is started by hand is given time for it."""
-    if not wanted.command:
+    if not options.command:
         common["start_s"] = ASSEMBLE_S
-    return Task.load(wanted.config, wanted.set)
+    return Task.load(options.config, options.set)

@@ -21,7 +21,7 @@ from spiral.datasets.decoding import decode
 from spiral.datasets.prepared import Cache, collect
 from spiral.datasets.reading import Chunk, Reading, digest, in_share, rows_of_a_chunk, state_of
 from spiral.extras import to_install
-from spiral.values.whole_file import replacing
+from spiral.values.atomic_file import atomic_write
 
 PACKED = "faces_64.npz"
 SIDE = 64
@@ -120,7 +120,7 @@ def _write(target: Path, images: Pictures) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         # A file and not its path: numpy adds .npz to a name that has another ending.
-        with replacing(target) as aside:
+        with atomic_write(target) as aside:
             with aside.open("wb") as file:
                 np.savez_compressed(file, images=images)
             download.keep_aside(target)

@@ -10,7 +10,7 @@ import numpy as np
 from spiral import pictures
 from spiral.datasets.views import resize
 from spiral.evaluation.report import Report, rounded
-from spiral.values.whole_file import replacing
+from spiral.values.atomic_file import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ def save_report_picture(path: Path, report: Report) -> None:
             draw(figure.add_subplot(cells[0, column]), report)
     _table(figure.add_subplot(rows[-1]), report)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as aside:
+    with atomic_write(path) as aside:
         figure.savefig(aside, format="png", dpi=100)
 
 

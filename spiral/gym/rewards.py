@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spiral.engines.mypaint.canvases import MyPaintCanvases
 from spiral.v1.discriminator_pb2_grpc import DiscriminatorServiceStub
 from spiral.wire.addresses import check_address
-from spiral.wire.reasons import reason
+from spiral.wire.error_reasons import reason
 from spiral.wire.rpc import connect
 from spiral.wire.scores import read_terms, score_requests
 from spiral.wire.tls import Identity

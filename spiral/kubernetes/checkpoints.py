@@ -22,14 +22,14 @@ from spiral.configuration.schema import RunConfig
 from spiral.kubernetes.cluster import Cluster
 from spiral.kubernetes.errors import ClusterError, TransferError
 from spiral.kubernetes.listing import wait_until
-from spiral.kubernetes.places import Place, open_claim, open_place
+from spiral.kubernetes.run_volume import RunVolume, open_claim, open_run_volume
 from spiral.kubernetes.sockets import CommandError
 from spiral.kubernetes.transfers import checksums, fetch_file, fetch_folder, list_names, remove, rename, send_folder
 from spiral.kubernetes.workloads import OURS, read_parts, read_workload, set_replicas
 from spiral.outputs import refuse_to_overwrite, remember
 from spiral.runs.directory import Run
 from spiral.runs.manifests import CHECKPOINT_NAME, MANIFEST, checkpoints_in, read_verified
-from spiral.values.whole_file import replacing
+from spiral.values.atomic_file import atomic_write
 from spiral.wire.edges import Service
 
 KEEPERS: tuple[Service, ...] = ("learner", "discriminator")
@@ -88,23 +88,23 @@ async def pull(cluster: Cluster, run: Run, services: Iterable[Service], say: Say
         raise ValueError(f'run: "{run.name}" is in use by process {pid}; stop it, or choose another name with --run')
     refuse_to_overwrite([run.config_file, *(run.path / name for name in BESIDE)], overwrite, "run")
     for service in services:
-        async with open_place(cluster, service) as place:
-            found = await _pull_newest(cluster, place, service, run.checkpoints(service))
-            beside = {name: await fetch_file(cluster, place, name) for name in BESIDE} if service == "learner" else {}
+        async with open_run_volume(cluster, service) as volume:
+            found = await _pull_newest(cluster, volume, service, run.checkpoints(service))
+            beside = {name: await fetch_file(cluster, volume, name) for name in BESIDE} if service == "learner" else {}
         config = (found.path / "config.yaml").read_bytes()
         for name, content in (beside | {run.config_file.name: config}).items():
             if content and (service == "learner" or not run.exists):
-                with replacing(run.path / name) as aside:
+                with atomic_write(run.path / name) as aside:
                     aside.write_bytes(content)
                 remember([run.path / name])
         say(f"{service}: {found.path.name}, {found.size_bytes / 2**20:.1f} MiB, verified, is in {found.path}")
 
 
-async def _pull_newest(cluster: Cluster, place: Place, service: Service, into: Path) -> Found:
+async def _pull_newest(cluster: Cluster, volume: RunVolume, service: Service, into: Path) -> Found:
     remote = f"checkpoints/{service}"
     problem: Exception = ClusterError("")
     for _ in range(TRIES):
-        names = await _there(cluster, place, remote)
+        names = await _there(cluster, volume, remote)
         if not names:
             raise ClusterError(
                 f"the {service} has written no checkpoint yet; the first comes after learner.checkpoint_s seconds"
@@ -116,7 +116,7 @@ async def _pull_newest(cluster: Cluster, place: Place, service: Service, into: P
         aside.mkdir()
         try:
             with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
-                await fetch_folder(cluster, place, f"{remote}/{names[-1]}", aside, spool)
+                await fetch_folder(cluster, volume, f"{remote}/{names[-1]}", aside, spool)
             pulled = verify(aside)
             return _settle(pulled, final)
         except CommandError as error:
@@ -128,9 +128,9 @@ async def _pull_newest(cluster: Cluster, place: Place, service: Service, into: P
     raise problem
 
 
-async def _there(cluster: Cluster, place: Place, remote: str) -> list[str]:
+async def _there(cluster: Cluster, volume: RunVolume, remote: str) -> list[str]:
     """Names of the checkpoints in a folder of the run directory, oldest first; a file of such a name is none."""
-    folders = [name[:-1] for name in await list_names(cluster, place, remote) if name.endswith("/")]
+    folders = [name[:-1] for name in await list_names(cluster, volume, remote) if name.endswith("/")]
     return [name for name in folders if CHECKPOINT_NAME.fullmatch(name)]
 
 
@@ -168,8 +168,8 @@ async def push(cluster: Cluster, run: Run, services: Iterable[Service], stop: bo
             await set_replicas(cluster, service, 0)
         for service, checkpoint in found.items():
             await _until_stopped(cluster, service)
-            async with open_claim(cluster, service, []) as place:
-                name = await _push_one(cluster, place, service, checkpoint)
+            async with open_claim(cluster, service, []) as volume:
+                name = await _push_one(cluster, volume, service, checkpoint)
             say(f"{service}: {checkpoint.path.name} is {name} in the cluster, verified there")
     finally:
         for service in running:
@@ -177,25 +177,25 @@ async def push(cluster: Cluster, run: Run, services: Iterable[Service], stop: bo
             say(f"{service}: started again")
 
 
-async def _push_one(cluster: Cluster, place: Place, service: Service, checkpoint: Found) -> str:
+async def _push_one(cluster: Cluster, volume: RunVolume, service: Service, checkpoint: Found) -> str:
     """Write aside, verify, rename; its new name."""
     remote = f"checkpoints/{service}"
-    names = [name.removesuffix("/") for name in await list_names(cluster, place, remote)]
+    names = [name.removesuffix("/") for name in await list_names(cluster, volume, remote)]
     there = [name for name in names if CHECKPOINT_NAME.fullmatch(name)]  # a file's name is taken, too
     number = 1 + max((int(name[-8:]) for name in there), default=0)
     # A name that the service takes for a write of its own that was cut off, and removes at its start.
     aside, final = f"{remote}/writing-{number:08d}", f"{remote}/checkpoint-{number:08d}"
     with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
-        await send_folder(cluster, place, checkpoint.path, aside, spool)
-    arrived = await checksums(cluster, place, aside)
+        await send_folder(cluster, volume, checkpoint.path, aside, spool)
+    arrived = await checksums(cluster, volume, aside)
     if arrived != checkpoint.sha256:
         wrong = sorted(name for name in arrived | checkpoint.sha256 if arrived.get(name) != checkpoint.sha256.get(name))
-        await remove(cluster, place, aside)
+        await remove(cluster, volume, aside)
         raise TransferError(f"{service}: {', '.join(wrong)} did not arrive as sent; nothing was changed, try again")
     if await _replicas(cluster, service):
-        await remove(cluster, place, aside)
+        await remove(cluster, volume, aside)
         raise ClusterError(f"the {service} was started while its checkpoint was sent; nothing was changed")
-    await rename(cluster, place, aside, final)
+    await rename(cluster, volume, aside, final)
     return Path(final).name
 
 

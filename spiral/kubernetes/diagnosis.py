@@ -16,10 +16,9 @@ from kubernetes.aio.client import (
 
 from spiral.doctor import Finding
 from spiral.kubernetes.cluster import Cluster
+from spiral.kubernetes.cluster_checks import autoscaling, claims, warnings
 from spiral.kubernetes.listing import list_all
-from spiral.kubernetes.surroundings import autoscaling, claims, warnings
 from spiral.kubernetes.workloads import Part, read_parts, require_namespace
-from spiral.runs.dead_end import setting_to_change
 
 RIGHTS = (
     ("list", "", "pods", ""),
@@ -123,8 +122,8 @@ def _fix(part: Part, last: V1ContainerStateTerminated, said: str) -> str:
     """What helps a container that ended and said something at its end."""
     if last.reason == "OOMKilled":
         return "raise its memory limit"
-    if key := setting_to_change(said):
-        return f"lower {key} in run.yaml and apply again"
+    if "learning has diverged" in said:
+        return f"lower {part.service}.learning_rate in run.yaml and apply again"
     if last.exit_code == 2:
         return "correct run.yaml, or the claim, and apply again"
     return f"spiral k8s logs --previous --service {part.service}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from spiral.kubernetes.cluster import Cluster
 from spiral.kubernetes.errors import ClusterError, TransferError
-from spiral.kubernetes.places import open_place
+from spiral.kubernetes.run_volume import open_run_volume
 from spiral.kubernetes.transfers import fetch_file, list_names
 
 KINDS = {".png": (re.compile(r"sheet-(\d+)\.png"), b"IEND"), ".gif": (re.compile(r"painting-(\d+)\.gif"), b";")}
@@ -20,21 +20,21 @@ class Sample:
 
     name: str
     frames: int
-    """Learnt when it was made."""
+    """CheckpointCounters when it was made."""
     content: bytes
 
 
 async def newest_sample(cluster: Cluster, ending: str) -> Sample:
     """The newest contact sheet (``.png``) or animation (``.gif``); ClusterError where there is none yet."""
     pattern, tail = KINDS[ending]
-    async with open_place(cluster, "learner") as place:
-        names = [name for name in await list_names(cluster, place, "samples") if pattern.fullmatch(name)]
+    async with open_run_volume(cluster, "learner") as volume:
+        names = [name for name in await list_names(cluster, volume, "samples") if pattern.fullmatch(name)]
         if not names:
             raise ClusterError(
                 "the learner has written no samples yet; the first come a minute (learner.sample_s) after the first "
                 "batch: `spiral k8s status` shows whether it learns"
             )
-        content = await fetch_file(cluster, place, f"samples/{names[-1]}")
+        content = await fetch_file(cluster, volume, f"samples/{names[-1]}")
     if tail not in content[-12:]:
         raise TransferError(f"{names[-1]} did not arrive whole ({len(content)} bytes); try again")
     found = pattern.fullmatch(names[-1])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spiral.kubernetes.cluster import Cluster
-from spiral.kubernetes.pages import Reading, read_pages
+from spiral.kubernetes.metrics_pages import Reading, read_pages
 from spiral.kubernetes.workloads import Part, read_parts
 from spiral.serving.metrics_page import Page
 from spiral.wire.edges import Service

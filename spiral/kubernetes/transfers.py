@@ -9,32 +9,32 @@ from typing import IO
 
 from spiral.kubernetes.cluster import Cluster
 from spiral.kubernetes.errors import TransferError
-from spiral.kubernetes.places import Place
+from spiral.kubernetes.run_volume import RunVolume
 from spiral.kubernetes.sockets import execute
 
 READ_BYTES = 256 << 10
 
 
-async def list_names(cluster: Cluster, place: Place, folder: str) -> list[str]:
+async def list_names(cluster: Cluster, volume: RunVolume, folder: str) -> list[str]:
     """Names in a folder of the run directory, sorted, those of folders with a slash behind them; none where there is
     no such folder."""
     script = 'if [ -d "$1" ]; then ls -1p "$1"; fi'
-    return sorted((await _sh(cluster, place, script, _path(place, folder))).decode().split("\n")[:-1])
+    return sorted((await _sh(cluster, volume, script, _path(volume, folder))).decode().split("\n")[:-1])
 
 
-async def fetch_file(cluster: Cluster, place: Place, file: str) -> bytes:
+async def fetch_file(cluster: Cluster, volume: RunVolume, file: str) -> bytes:
     """Content of a small file of the run directory; empty where it is not there."""
-    return await _sh(cluster, place, 'if [ -f "$1" ]; then cat "$1"; fi', _path(place, file))
+    return await _sh(cluster, volume, 'if [ -f "$1" ]; then cat "$1"; fi', _path(volume, file))
 
 
-async def fetch_folder(cluster: Cluster, place: Place, folder: str, into: Path, spool: IO[bytes]) -> None:
+async def fetch_folder(cluster: Cluster, volume: RunVolume, folder: str, into: Path, spool: IO[bytes]) -> None:
     """Copy the plain files of a folder of the run directory into an existing empty one here.
 
     ``spool`` takes the archive on the way. Raises CommandError where the folder is gone, TransferError where what
     comes is no archive of plain files.
     """
-    command = ["tar", "-cf", "-", "-C", _path(place, folder), "."]
-    await execute(cluster, place.pod, place.container, command, write=spool.write)
+    command = ["tar", "-cf", "-", "-C", _path(volume, folder), "."]
+    await execute(cluster, volume.pod, volume.container, command, write=spool.write)
     spool.seek(0)
     try:
         with tarfile.open(fileobj=spool) as archive:
@@ -43,10 +43,10 @@ async def fetch_folder(cluster: Cluster, place: Place, folder: str, into: Path, 
                 if member.isfile():
                     archive.extract(member, into, filter="data")
     except tarfile.TarError as error:
-        raise TransferError(f"what pod {place.pod} sent of {folder} is no whole archive: {error}") from error
+        raise TransferError(f"what pod {volume.pod} sent of {folder} is no whole archive: {error}") from error
 
 
-async def send_folder(cluster: Cluster, place: Place, source: Path, folder: str, spool: IO[bytes]) -> None:
+async def send_folder(cluster: Cluster, volume: RunVolume, source: Path, folder: str, spool: IO[bytes]) -> None:
     """Copy the files of a folder here into a new folder of the run directory, and put them on the disk.
 
     CommandError where it can't be written; what there was under that name is replaced.
@@ -58,17 +58,17 @@ async def send_folder(cluster: Cluster, place: Place, source: Path, folder: str,
     spool.seek(0)
     # How much comes is said beforehand: not every server can be told where a command's input ends.
     script = 'set -e; rm -rf "$1"; mkdir -p "$1"; head -c "$2" | tar -xf - -C "$1" --no-same-owner; sync "$1"/* "$1"'
-    command = ["sh", "-c", script, "sh", _path(place, folder), str(size)]
-    await execute(cluster, place.pod, place.container, command, stdin=_pieces(spool))
+    command = ["sh", "-c", script, "sh", _path(volume, folder), str(size)]
+    await execute(cluster, volume.pod, volume.container, command, stdin=_pieces(spool))
 
 
-async def checksums(cluster: Cluster, place: Place, folder: str) -> dict[str, str]:
+async def checksums(cluster: Cluster, volume: RunVolume, folder: str) -> dict[str, str]:
     """SHA-256 by name of all files of a folder of the run directory, computed where they lie."""
-    lines = (await _sh(cluster, place, 'cd "$1" && sha256sum -- *', _path(place, folder))).decode().splitlines()
+    lines = (await _sh(cluster, volume, 'cd "$1" && sha256sum -- *', _path(volume, folder))).decode().splitlines()
     return {name: checksum for checksum, _, name in (line.partition("  ") for line in lines)}
 
 
-async def rename(cluster: Cluster, place: Place, before: str, after: str) -> None:
+async def rename(cluster: Cluster, volume: RunVolume, before: str, after: str) -> None:
     """Give a folder of the run directory its final name, on the disk when this returns.
 
     CommandError where that name is taken.
@@ -76,20 +76,20 @@ async def rename(cluster: Cluster, place: Place, before: str, after: str) -> Non
     script = (
         'set -e; [ ! -e "$2" ] || { echo "$2 is there already" >&2; exit 1; }; mv "$1" "$2"; sync "$(dirname "$2")"'
     )
-    await _sh(cluster, place, script, _path(place, before), _path(place, after))
+    await _sh(cluster, volume, script, _path(volume, before), _path(volume, after))
 
 
-async def remove(cluster: Cluster, place: Place, folder: str) -> None:
+async def remove(cluster: Cluster, volume: RunVolume, folder: str) -> None:
     """Remove a folder of the run directory."""
-    await _sh(cluster, place, 'rm -rf "$1"', _path(place, folder))
+    await _sh(cluster, volume, 'rm -rf "$1"', _path(volume, folder))
 
 
-async def _sh(cluster: Cluster, place: Place, script: str, *arguments: str) -> bytes:
-    return await execute(cluster, place.pod, place.container, ["sh", "-c", script, "sh", *arguments])
+async def _sh(cluster: Cluster, volume: RunVolume, script: str, *arguments: str) -> bytes:
+    return await execute(cluster, volume.pod, volume.container, ["sh", "-c", script, "sh", *arguments])
 
 
-def _path(place: Place, name: str) -> str:
-    return f"{place.run_dir.rstrip('/')}/{name}"
+def _path(volume: RunVolume, name: str) -> str:
+    return f"{volume.run_dir.rstrip('/')}/{name}"
 
 
 def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -11,8 +11,8 @@ from spiral.configuration.files import blame, load_config, preset_names
 from spiral.configuration.schema import RunConfig
 from spiral.launcher.data_check import say_relative
 from spiral.models import CONFIG, POLICY, check_weights, find_discriminator, read_card
+from spiral.runs.dataset_record import same_files
 from spiral.runs.directory import Run
-from spiral.runs.learnt_from import same_files
 
 DEFAULT_PRESET = "demo"
 HOLD_BATCHES = 300

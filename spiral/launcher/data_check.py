@@ -10,7 +10,7 @@ from spiral.configuration.paths import PREFIX, paths_of, relative_paths
 from spiral.configuration.schema import RunConfig
 from spiral.datasets import DatasetMissingError
 from spiral.engines import create
-from spiral.runs import learnt_from
+from spiral.runs import dataset_record
 from spiral.runs.directory import Run
 
 
@@ -66,5 +66,5 @@ class DataNews:
         return changes[known:]
 
     def _changes(self) -> list[str]:
-        stored = learnt_from.read(self._run)
+        stored = dataset_record.read(self._run)
         return [] if stored is None else [earlier.change for earlier in stored.before]

@@ -16,8 +16,8 @@ from rich.text import Text
 
 from spiral import pictures
 from spiral.engines.programs import render
-from spiral.evaluation.judgement import DIGITS, judge
-from spiral.models import find_model, read_card, shipped_models
+from spiral.evaluation.quick_evaluation import DIGITS, evaluate_quickly
+from spiral.models import bundled_models, find_model, read_card
 from spiral.models.trained import Trained, load_model, load_trained, targets_for
 from spiral.runs.directory import Run
 from spiral.values import strict_json, strokes
@@ -81,13 +81,13 @@ def _make(ending: Ending, say: Callable[[str], None], judged: int) -> None:
         "learning curve": lambda: _curve(run, folder),
         "the same draws over time": lambda: _strip(trained, run, folder),
     }
-    if trained.config.preset == "demo" and BESIDE in shipped_models():
+    if trained.config.preset == "demo" and BESIDE in bundled_models():
         steps[f"this run beside the model {BESIDE}"] = lambda: _beside_shipped(trained, folder)
     for what, make in steps.items():
         _attempt(ending, what, make)
     if judged and (trained.config.conditional or trained.config.data in DIGITS):
         say(f"painting {judged:,} pictures to judge them (Ctrl-C skips this)")
-        _attempt(ending, "evaluation", lambda: _judge(ending, trained, judged))
+        _attempt(ending, "evaluation", lambda: _evaluate(ending, trained, judged))
 
 
 def show_ending(ending: Ending, stream: TextIO) -> None:
@@ -195,8 +195,8 @@ def _strip(trained: Trained, run: Run, folder: Path) -> Path | None:
     return path
 
 
-def _judge(ending: Ending, trained: Trained, judged: int) -> None:
-    judgement = judge(trained, judged, SEED)
-    ending.text, ending.figures = judgement.text, judgement.figures
-    text = strict_json.report(judgement.figures, indent=1) + "\n"
+def _evaluate(ending: Ending, trained: Trained, paintings: int) -> None:
+    evaluation = evaluate_quickly(trained, paintings, SEED)
+    ending.text, ending.figures = evaluation.text, evaluation.figures
+    text = strict_json.report(evaluation.figures, indent=1) + "\n"
     (ending.run.path / "evaluation.json").write_text(text)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from spiral.configuration.cross_checks import check_components, check_convolutions, check_terms
 from spiral.configuration.files import blame
-from spiral.configuration.fitting import check_components, check_convolutions, check_terms
 from spiral.configuration.schema import RunConfig
 from spiral.engines import EngineMissingError, create
 

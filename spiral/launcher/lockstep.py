@@ -24,10 +24,10 @@ from spiral.configuration.schema import RunConfig
 from spiral.engines import Canvases, create
 from spiral.engines.description import EngineDescription
 from spiral.policy.rollouts import Painter
-from spiral.runs import learnt_from
+from spiral.runs import dataset_record
 from spiral.runs.checkpoints import CheckpointError, CheckpointStore, State, raise_generation
-from spiral.runs.dead_end import DeadEnd
 from spiral.runs.directory import Run
+from spiral.runs.divergence_record import DivergenceRecord
 from spiral.runs.limits import Limits
 from spiral.services.discriminator.initial_weights import load_initial_weights
 from spiral.services.discriminator.judge import Judge
@@ -97,7 +97,7 @@ class Lockstep:
         self._batches = 0
         self.seconds: dict[str, float] = dict.fromkeys(("paint", "score", "learn"), 0.0)
         """Time spent so far in each stage."""
-        if changed := learnt_from.store(run, config.data, data, learnt=self.trainer.extra is not None):
+        if changed := dataset_record.store(run, config.data, data, learnt=self.trainer.extra is not None):
             _log.warning("%s", changed)
         if self.trainer.extra is None:
             load_initial_weights(self._judge, run)
@@ -151,7 +151,7 @@ class Lockstep:
     def give_up(self, error: DivergedError) -> None:
         """Write down what was learnt before, and why the run ends; errors as for :meth:`finish`."""
         self.finish()
-        DeadEnd(self.trainer.run.checkpoints(error.service), self.config, FP32.name).record(str(error))
+        DivergenceRecord(self.trainer.run.checkpoints(error.service), self.config, FP32.name).write(str(error))
 
     def _paint(self, group: Group) -> Trajectory:
         painter, canvases = group

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from spiral.launcher.scrape import Reading, Readings
-from spiral.runs.learnt import NOTHING, Learnt
+from spiral.runs.checkpoint_counters import NOTHING_LEARNT, CheckpointCounters
 from spiral.runs.limits import Limits
 from spiral.serving.metrics_page import Page
 
@@ -40,7 +40,7 @@ class Progress:
     share_done: float | None = None
     """0 to 1; None for a run without a limit."""
     frames: int = 0
-    """Learnt over the whole run."""
+    """CheckpointCounters over the whole run."""
     frames_per_s: float | None = None
     """Learnt."""
     painted_per_s: float | None = None
@@ -77,16 +77,16 @@ class Progress:
 class Tracker:
     """Makes progress out of readings of the services, remembering as much as rates need."""
 
-    def __init__(self, limits: Limits, groups: int, learnt: Learnt = NOTHING) -> None:
-        """``groups`` of canvases sum up the actor's waits; ``learnt`` is shown until the learner says."""
+    def __init__(self, limits: Limits, groups: int, counters: CheckpointCounters = NOTHING_LEARNT) -> None:
+        """``groups`` of canvases sum up the actor's waits; ``counters`` are shown until the learner says."""
         self._limits = limits
         self._groups = groups
         self._past: deque[Readings] = deque()
-        self._frames, self._updates = learnt.frames, learnt.updates
+        self._frames, self._updates = counters.frames, counters.updates
 
     @property
     def frames(self) -> int:
-        """Learnt frames when last heard."""
+        """CheckpointCounters frames when last heard."""
         return self._frames
 
     def progress(self, seconds: float, readings: Readings, services: tuple[ServiceProgress, ...]) -> Progress:

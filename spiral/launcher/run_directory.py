@@ -22,11 +22,11 @@ from spiral.launcher.data_check import check_data, find_data
 from spiral.launcher.engine_check import check_engine
 from spiral.launcher.schedule_report import about_schedule
 from spiral.models import CARD, POLICY, find_discriminator
-from spiral.runs.dead_end import DeadEnd
+from spiral.runs.checkpoint_counters import NOTHING_LEARNT, CheckpointCounters, read_checkpoint_counters
 from spiral.runs.directory import Run, name_run
-from spiral.runs.learnt import NOTHING, Learnt, read_learnt
+from spiral.runs.divergence_record import DivergenceRecord
 from spiral.values import strict_json
-from spiral.values.whole_file import replacing
+from spiral.values.atomic_file import atomic_write
 
 SMALLEST_FREE_BYTES = 64 << 20
 """Checkpoints of the small networks take megabytes and several are kept; below this the next one may not fit."""
@@ -46,7 +46,7 @@ class OpenRun:
     """What was found, for the user: one sentence each."""
     lock: int
     """Descriptor of the locked file; who inherits it holds the lock too."""
-    learnt: Learnt = field(default_factory=Learnt)
+    learnt: CheckpointCounters = field(default_factory=CheckpointCounters)
     """What the run goes on from."""
     reached: bool = False
     """Whether its limit was reached before: there is nothing to start."""
@@ -58,9 +58,9 @@ class OpenRun:
         self.machine = dict(facts)
         write(self.run.machine_file, strict_json.report(self.machine, indent=2) + "\n")
 
-    def dead_end(self, service: str, precision: str) -> str:
+    def divergence(self, service: str, precision: str) -> str:
         """The sentence with which a service would give up again, asked for such a precision; empty: none is known."""
-        return DeadEnd(self.run.checkpoints(service), self.config, precision).standing()
+        return DivergenceRecord(self.run.checkpoints(service), self.config, precision).standing()
 
     def close(self) -> None:
         """Let the next one in."""
@@ -79,7 +79,7 @@ def open_run(request: Request, clock: Callable[[], float] = time.monotonic) -> O
         _refuse_other_folder(run)
         config = new_config(request, run)
         new = config, _check(config, request)
-    elif request.model is not None and not read_learnt(run).nothing:
+    elif request.model is not None and not read_checkpoint_counters(run).nothing:
         raise ValueError(
             f'--from: the run "{run.name}" has begun already; leave it out to go on, choose another name with --run, '
             "or begin anew with --fresh"
@@ -119,8 +119,8 @@ def _open_locked(run: Run, request: Request, new: tuple[RunConfig, list[str]] | 
         report += [_made(run, config), *said]
         check_space(run.path)
         _begin_with(run, request.model)
-        return _opened(run, config, report, lock, NOTHING)
-    learnt = read_learnt(run)
+        return _opened(run, config, report, lock, NOTHING_LEARNT)
+    learnt = read_checkpoint_counters(run)
     settled = settle(run, request, free=learnt.nothing)
     report = [_found(run, learnt)]
     if request.frames is not None and learnt.frames >= request.frames:
@@ -142,7 +142,7 @@ def _open_locked(run: Run, request: Request, new: tuple[RunConfig, list[str]] | 
     return opened
 
 
-def _opened(run: Run, config: RunConfig, report: list[str], lock: int, learnt: Learnt) -> OpenRun:
+def _opened(run: Run, config: RunConfig, report: list[str], lock: int, learnt: CheckpointCounters) -> OpenRun:
     write(run.config_file, config.to_yaml())
     _forget_moments(run)
     return OpenRun(run, config, _machine(run), report, lock, learnt)
@@ -210,7 +210,7 @@ def check_space(path: Path) -> None:
 
 def write(path: Path, text: str) -> None:
     """Replace a file as a whole; a reader never meets half of it."""
-    with replacing(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_text(text)
 
 
@@ -237,7 +237,7 @@ def _made(run: Run, config: RunConfig) -> str:
     return f"new run {run.name} in {run.path}" + (f", preset {config.preset}" if config.preset else "")
 
 
-def _found(run: Run, learnt: Learnt) -> str:
+def _found(run: Run, learnt: CheckpointCounters) -> str:
     """What a resumed run has behind it."""
     if learnt.nothing:
         return f"run {run.name} in {run.path} goes on; nothing was learnt yet"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from spiral.configuration.schema import LearnerConfig
-from spiral.runs.learnt import Learnt
+from spiral.runs.checkpoint_counters import CheckpointCounters
 
 
-def about_schedule(config: LearnerConfig, learnt: Learnt, restart: bool) -> list[str]:
+def about_schedule(config: LearnerConfig, learnt: CheckpointCounters, restart: bool) -> list[str]:
     """Where what falls over the run stands; nothing where all falls by frames, or has not begun to fall.
 
     ValueError where a restart is asked for and nothing falls over the run.

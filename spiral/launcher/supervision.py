@@ -72,7 +72,7 @@ class Service:
     """Time to stop after SIGTERM before SIGKILL."""
     ends_run: bool = False
     """Its exit with code 0 means that the run has reached its limit."""
-    dead_end: Callable[[], str] = str
+    divergence: Callable[[], str] = str
     """The sentence with which it would end again, were it started again; empty: none."""
 
     @property
@@ -230,7 +230,7 @@ class Supervisor:
             watched.process.kill()
         if code == 0 and watched.service.ends_run:
             self._enter(watched, State.DONE)
-        elif sentence := watched.service.dead_end():
+        elif sentence := watched.service.divergence():
             raise ServiceFailedError(f"{watched.name}: {sentence}")
         elif code == EXIT_USAGE:
             why = f"{describe_exit(code)}: another start would end the same way"

@@ -14,12 +14,12 @@ from typing import TextIO
 from spiral.computing.machine import usable_cores
 from spiral.launcher import threads as thread_counts
 from spiral.launcher.brush_report import report_brush
-from spiral.launcher.composition import Computing
 from spiral.launcher.configuration import Request
+from spiral.launcher.demo_pictures import paint_in_process
 from spiral.launcher.display import Display, open_display
 from spiral.launcher.run_directory import OpenRun, open_run
-from spiral.launcher.session import run_services
-from spiral.launcher.shipped import paint_in_process
+from spiral.launcher.run_services import run_services
+from spiral.launcher.service_commands import Computing
 from spiral.launcher.signals import StopSignals
 from spiral.runs.limits import Limits
 
@@ -108,7 +108,7 @@ def _train_and_show(wishes: Wishes, wanted: Mapping[str, int], stream: TextIO, s
 def _refuse_to_repeat(opened: OpenRun, precision: str) -> None:
     """ValueError where this start would only give up as an earlier one did."""
     for service in ("learner", "discriminator"):
-        if sentence := opened.dead_end(service, precision):
+        if sentence := opened.divergence(service, precision):
             raise ValueError(f"{service}: {sentence}")
 
 

@@ -60,7 +60,7 @@ class Card(BaseModel):
     """What not to expect of it."""
 
 
-def shipped_models() -> dict[str, Path]:
+def bundled_models() -> dict[str, Path]:
     """Folders of the models that ship with the package, by name."""
     here = Path(str(resources.files("spiral.models")))
     return {path.name: path for path in sorted(here.iterdir()) if (path / CARD).is_file()}
@@ -71,7 +71,7 @@ def find_model(name: str) -> Path:
 
     Raises ValueError that lists those there are.
     """
-    shipped = shipped_models()
+    shipped = bundled_models()
     if name in shipped:
         return shipped[name]
     folder = Path(name)

@@ -21,7 +21,7 @@ from spiral.configuration.schema import RunConfig
 from spiral.models import CARD, CONFIG, DISCRIMINATOR, POLICY, SAMPLES, Card, DataSet, read_card_file
 from spiral.models.trained import Trained, load_trained, targets_for
 from spiral.policy.weights import dump_weights, parse_weights
-from spiral.runs import learnt_from
+from spiral.runs import dataset_record
 from spiral.runs.checkpoints import CheckpointError, read_latest
 from spiral.runs.directory import Run
 
@@ -89,8 +89,8 @@ def export(
 
 def _data_sets(before: Card | None, run: Run) -> tuple[DataSet, ...]:
     """What the model that the run began with had learnt from, then what the run has; nothing where nothing is known."""
-    known = learnt_from.read(run)
-    own: tuple[learnt_from.PictureSet, ...] = () if known is None else (*known.before, known)
+    known = dataset_record.read(run)
+    own: tuple[dataset_record.PictureSet, ...] = () if known is None else (*known.before, known)
     sets = list(before.data_sets if before else ())
     for one in own:
         name = unlocated({"data": one.data})["data"]

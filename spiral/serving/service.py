@@ -32,9 +32,9 @@ from spiral.serving.options import ServiceOptions, StartError
 from spiral.v1 import info_pb2_grpc
 from spiral.wire.addresses import split_tcp
 from spiral.wire.edges import Service
-from spiral.wire.guard import Guard
 from spiral.wire.health import Health
 from spiral.wire.info import Info
+from spiral.wire.interceptor import StatusInterceptor
 from spiral.wire.server import Server
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class Serving:
         """What GetInfo answers; version, digest and waits are set there."""
         self._grace_s = options.grace_s
         self._health = Health()
-        self._guard = Guard()
+        self._guard = StatusInterceptor()
         self._callbacks: list[Callable[[], None]] = []
         self._last: list[Callable[[], object]] = []
         self._ended = threading.Event()

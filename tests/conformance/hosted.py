@@ -16,13 +16,13 @@ from spiral.conformance.actor.subject import ActorTarget
 from spiral.conformance.discriminator.subject import DiscriminatorTarget
 from spiral.conformance.renderer.subject import RendererTarget
 from spiral.conformance.scenes import set_up
+from spiral.conformance.suite_options import SuiteOptions
 from spiral.conformance.target import Target
-from spiral.conformance.wanted import Wanted
 from spiral.datasets import Dataset
 from spiral.runs.checkpoints import raise_generation
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
-from spiral.services.actor import acting
+from spiral.services.actor import service as actor_service
 from spiral.services.actor.options import ActorOptions
 from spiral.services.discriminator import servicer as discriminating
 from spiral.services.discriminator.learned_judge import build_judge
@@ -147,7 +147,7 @@ def hosted_learner(folder: Path, settings: tuple[str, ...] = (), certificates: P
     """A learner between the suite's renderer, discriminator and actors; with CURVE where there are certificates."""
     chosen, data = (*RUN, *settings), f"unix:{folder}/data"
     curve = curve_of(certificates, "actor")
-    wanted = Wanted("learner", f"unix:{folder}/l", learner_data=data, set=chosen, **curve)
+    wanted = SuiteOptions("learner", f"unix:{folder}/l", learner_data=data, set=chosen, **curve)
     with set_up(wanted, wanted.target, folder) as scene:
         told = scene.environment
         options = LearnerOptions(
@@ -187,7 +187,7 @@ def hosted_learner(folder: Path, settings: tuple[str, ...] = (), certificates: P
 def hosted_actor(folder: Path, settings: tuple[str, ...] = (), certificates: Path | None = None) -> Iterator[Target]:
     """An actor between the suite's renderer, discriminator and learner; with CURVE where there are certificates."""
     chosen = (*RUN, *settings)
-    wanted = Wanted("actor", f"unix:{folder}/a", set=chosen, **curve_of(certificates, "learner"))
+    wanted = SuiteOptions("actor", f"unix:{folder}/a", set=chosen, **curve_of(certificates, "learner"))
     with set_up(wanted, wanted.target, folder) as scene:
         assert isinstance(scene.target, ActorTarget)
         told = scene.environment
@@ -208,7 +208,7 @@ def hosted_actor(folder: Path, settings: tuple[str, ...] = (), certificates: Pat
         with Serving("actor", options, metrics) as serving:
             serving.start()
             arguments = (options, options.run_config(), 7, metrics, serving)
-            with running(scene.target, serving, acting.run_until_stopped, arguments):
+            with running(scene.target, serving, actor_service.run_until_stopped, arguments):
                 yield scene.target
 
 

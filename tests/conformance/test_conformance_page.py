@@ -9,7 +9,7 @@ import pytest
 from spiral.conformance.case import case
 from spiral.conformance.catalogue import cases_of
 from spiral.conformance.document import document
-from spiral.conformance.every.exposition import NAMES
+from spiral.conformance.every.metrics_page import NAMES
 from spiral.wire.edges import SERVICES
 
 PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"

@@ -38,8 +38,8 @@ from spiral.v1 import info_pb2, info_pb2_grpc, learner_pb2_grpc
 from spiral.values.trajectories import TrajectoryContract
 from spiral.values.versions import Version
 from spiral.wire import rpc, sockets
-from spiral.wire.guard import Guard
-from spiral.wire.renewing import RenewedAsyncChannel
+from spiral.wire.interceptor import StatusInterceptor
+from spiral.wire.reconnecting import ReconnectingAsyncChannel
 from spiral.wire.server import Server
 from tests.support.judging_data import SHAPE, discriminator
 from tests.support.processes import PATIENCE_S, start, until
@@ -158,7 +158,7 @@ def loop(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Loop]:
         router = sockets.router(context, f"unix:{tmp_path}/d")
         ingest = stack.enter_context(Ingest(router, admission, metrics))
         publisher = WeightsPublisher(contract.digest)
-        server = Server(f"unix:{tmp_path}/l", 4, [Guard()])
+        server = Server(f"unix:{tmp_path}/l", 4, [StatusInterceptor()])
         stack.callback(server.close)
         learner_pb2_grpc.add_LearnerServiceServicer_to_server(LearnerServicer(publisher), server)
         server.start()
@@ -291,7 +291,7 @@ def test_canvases_that_the_renderer_refuses_are_an_error_and_not_tried_again(loo
     loop.renderer()
 
     async def open_too_many() -> None:
-        async with RenewedAsyncChannel(lambda: rpc.connect_async(f"unix:{loop.folder}/r")) as peer:
+        async with ReconnectingAsyncChannel(lambda: rpc.connect_async(f"unix:{loop.folder}/r")) as peer:
             renderers = Renderers(
                 peer, loop.config.engine, WAITS, random.Random(0), stream_life_s=60.0, watchdog_s=PATIENCE_S
             )
@@ -303,7 +303,7 @@ def test_canvases_that_the_renderer_refuses_are_an_error_and_not_tried_again(loo
 
 def test_targets_that_the_discriminator_refuses_are_an_error_and_not_tried_again(tmp_path: Path) -> None:
     async def draw_too_many() -> None:
-        async with RenewedAsyncChannel(lambda: rpc.connect_async(f"unix:{tmp_path}/j")) as peer:
+        async with ReconnectingAsyncChannel(lambda: rpc.connect_async(f"unix:{tmp_path}/j")) as peer:
             await Targets(peer, SHAPE, WAITS, random.Random(0), PATIENCE_S).draw(5000)
 
     with (

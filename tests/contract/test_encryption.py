@@ -19,7 +19,7 @@ from spiral.services.renderer.options import RendererOptions
 from spiral.wire import rpc, sockets
 from spiral.wire.certificates import issue, make_authority, write_set
 from spiral.wire.curve import Keys, gatekeeper
-from spiral.wire.reasons import reason
+from spiral.wire.error_reasons import reason
 from spiral.wire.server import Server
 from spiral.wire.tls import Identity
 from tests.support.processes import PATIENCE_S

@@ -28,7 +28,7 @@ from spiral.v1 import info_pb2, info_pb2_grpc, program_pb2, renderer_pb2, render
 from spiral.v1.renderer_pb2 import OpenCanvases, RenderRequest, ResetCanvases, RolloutRequest, StepCanvases
 from spiral.wire import rpc
 from spiral.wire.contract import settings_to_proto, spec_from_proto
-from spiral.wire.guard import Guard
+from spiral.wire.interceptor import StatusInterceptor
 from spiral.wire.server import Server
 from spiral.wire.tensors import decode, encode
 from tests.support.processes import free_port, start, until
@@ -313,7 +313,7 @@ SLOW = {"brush": "tanda/water-05", "view": 8, "brush_sizes": [30.0], "pressure":
 def test_a_step_ends_with_the_call_and_after_its_time(tmp_path: Path) -> None:
     metrics, streams, stuck = new_metrics("renderer"), Streams(1), SimpleQueue[str]()
     overruns = Overruns(0.5, stuck.put)
-    server = Server(f"unix:{tmp_path}/r", 4, [Guard()])
+    server = Server(f"unix:{tmp_path}/r", 4, [StatusInterceptor()])
     renderer_pb2_grpc.add_RendererServiceServicer_to_server(
         Renderer(streams, 1, metrics, 60.0, overruns, draining=lambda: False), server
     )
@@ -373,7 +373,7 @@ def test_a_stream_whose_caller_is_silent_is_ended_and_its_place_is_free(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     metrics, streams = new_metrics("renderer"), Streams(1)
-    server = Server(f"unix:{tmp_path}/r", 4, [Guard()])
+    server = Server(f"unix:{tmp_path}/r", 4, [StatusInterceptor()])
     renderer_pb2_grpc.add_RendererServiceServicer_to_server(
         Renderer(streams, 1, metrics, 0.2, Overruns(60.0, print), draining=lambda: False), server
     )

@@ -18,9 +18,9 @@ from spiral.services.renderer.servicer import Renderer
 from spiral.services.renderer.streams import Streams
 from spiral.serving.metrics import new_metrics
 from spiral.v1.renderer_pb2_grpc import add_RendererServiceServicer_to_server
-from spiral.wire.guard import Guard
 from spiral.wire.health import Health
-from spiral.wire.renewing import RenewedAsyncChannel
+from spiral.wire.interceptor import StatusInterceptor
+from spiral.wire.reconnecting import ReconnectingAsyncChannel
 from spiral.wire.server import Server
 from tests.support.name_server import Name
 from tests.support.processes import PATIENCE_S
@@ -43,7 +43,11 @@ class Town:
 
     def add(self, address: str) -> None:
         """Start a renderer."""
-        server, streams, health = Server(f"{address}:{self.name.port}", 20, [Guard()]), Streams(16), Health()
+        server, streams, health = (
+            Server(f"{address}:{self.name.port}", 20, [StatusInterceptor()]),
+            Streams(16),
+            Health(),
+        )
         servicer = Renderer(
             streams, 1, new_metrics("renderer"), PATIENCE_S, Overruns(PATIENCE_S, print), draining=lambda: False
         )
@@ -66,7 +70,7 @@ class Town:
             self.end(address)
 
 
-def renderers_at(peer: RenewedAsyncChannel) -> Renderers:
+def renderers_at(peer: ReconnectingAsyncChannel) -> Renderers:
     """The actor's end."""
     engine = load_config("demo").engine
     return Renderers(peer, engine, WAITS, random.Random(0), stream_life_s=60.0, watchdog_s=PATIENCE_S)
@@ -92,7 +96,7 @@ def test_streams_spread_over_all_that_are_there_and_pass_on_to_those_that_are_le
         town.add(address)
 
     async def open_many() -> None:
-        async with RenewedAsyncChannel(town.name.connect_async) as peer:
+        async with ReconnectingAsyncChannel(town.name.connect_async) as peer:
             renderers = renderers_at(peer)
             # The first connection to stand gets the first streams; they spread when all are connected.
             spread = False
@@ -118,7 +122,7 @@ def test_a_renderer_that_is_added_gets_streams_in_time(town: Town) -> None:
     town.add("127.0.1.1")
 
     async def open_again_and_again() -> None:
-        async with RenewedAsyncChannel(town.name.connect_async) as peer:
+        async with ReconnectingAsyncChannel(town.name.connect_async) as peer:
             renderers = renderers_at(peer)
             stream = await renderers.open(2, SHAPE)
             town.add("127.0.1.2")
@@ -133,7 +137,7 @@ def test_a_renderer_that_is_added_gets_streams_in_time(town: Town) -> None:
 
 def test_who_finds_nobody_for_long_looks_anew_and_finds_who_comes_then(town: Town) -> None:
     async def open_one() -> None:
-        async with RenewedAsyncChannel(town.name.connect_async, renew_s=0.5) as peer:
+        async with ReconnectingAsyncChannel(town.name.connect_async, renew_s=0.5) as peer:
             opening = asyncio.create_task(renderers_at(peer).open(2, SHAPE))
             await until(lambda: town.name.connected >= 3)
             town.add("127.0.1.1")

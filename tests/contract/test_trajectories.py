@@ -30,7 +30,7 @@ from spiral.v1.trajectory_pb2 import (
 )
 from spiral.values.versions import Version
 from spiral.wire import rpc, sockets
-from spiral.wire.renewing import RENEW_S, RenewedChannel
+from spiral.wire.reconnecting import RENEW_S, ReconnectingChannel
 from tests.support.ingests import Client, Learner, learning
 from tests.support.judging_data import discriminator
 from tests.support.name_server import Name
@@ -161,7 +161,7 @@ def scoring_one(learner: Learner, connect: Callable[[], grpc.Channel], renew_s: 
     client.ask(hello())
     assert client.answer(GOOD).verdict == VERDICT_ACCEPTED
     with (
-        RenewedChannel(connect, renew_s) as peer,
+        ReconnectingChannel(connect, renew_s) as peer,
         Scorer(
             learner.ingest, peer, learner.metrics, episodes=BATCH, num_actions=3, max_lag=100, version=VERSION
         ) as scorer,

@@ -16,7 +16,7 @@ import torch
 from spiral.configuration.schema import PolicyConfig
 from spiral.policy import Policy, build_policy
 from spiral.policy.weights import dump_weights
-from spiral.services.actor.shipping import ContractError
+from spiral.services.actor.learner_session import ContractError
 from spiral.services.actor.waiting import Waits
 from spiral.services.actor.weights import CurrentPolicy, WeightsClient, WeightsError
 from spiral.services.learner.publisher import LearnerServicer, WeightsPublisher
@@ -25,9 +25,9 @@ from spiral.v1.learner_pb2 import GetWeightsRequest, GetWeightsResponse, Weights
 from spiral.values.versions import Version
 from spiral.wire import rpc
 from spiral.wire.contract import version_to_proto
-from spiral.wire.guard import Guard
 from spiral.wire.info import Info
-from spiral.wire.renewing import RenewedAsyncChannel
+from spiral.wire.interceptor import StatusInterceptor
+from spiral.wire.reconnecting import ReconnectingAsyncChannel
 from spiral.wire.server import Server
 from tests.support.trajectory_messages import SPEC
 
@@ -39,7 +39,7 @@ DATA = random.Random(0).randbytes(5 * MIB // 2)
 
 @contextmanager
 def serving(servicer: learner_pb2_grpc.LearnerServiceServicer, address: str) -> Iterator[str]:
-    server = Server(address, 4, [Guard()])
+    server = Server(address, 4, [StatusInterceptor()])
     learner_pb2_grpc.add_LearnerServiceServicer_to_server(servicer, server)
     server.start()
     try:
@@ -61,7 +61,7 @@ def address(publisher: WeightsPublisher, tmp_path: Path) -> Iterator[str]:
 
 def ask(address: str, question: Callable[[WeightsClient], Awaitable[T]], digest: str = "digest") -> T:
     async def main() -> T:
-        async with RenewedAsyncChannel(lambda: rpc.connect_async(address)) as learner:
+        async with ReconnectingAsyncChannel(lambda: rpc.connect_async(address)) as learner:
             return await question(WeightsClient(learner, digest, deadline_s=30.0))
 
     return asyncio.run(main())

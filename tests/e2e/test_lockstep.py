@@ -18,9 +18,9 @@ from PIL import Image
 from spiral.configuration.files import load_config
 from spiral.configuration.schema import RunConfig
 from spiral.launcher.lockstep import Lockstep, deterministic, run_lockstep
+from spiral.runs.checkpoint_counters import read_checkpoint_counters
 from spiral.runs.checkpoints import CheckpointError, CheckpointStore
 from spiral.runs.directory import Run
-from spiral.runs.learnt import read_learnt
 from spiral.runs.limits import Limits
 
 SMALL = ["actor.batch=16", "learner.batch=16", "policy.width=32", "discriminator.channels=[4, 8]", "num_actions=3"]
@@ -51,7 +51,7 @@ def train(
     run.path.mkdir(parents=True, exist_ok=True)
     records: list[Mapping[str, Any]] = []
     limits = Limits(frames=(limit or batches) * BATCH_FRAMES)
-    stopping = AfterBatches(batches - read_learnt(run).frames // BATCH_FRAMES)
+    stopping = AfterBatches(batches - read_checkpoint_counters(run).frames // BATCH_FRAMES)
     found = run_lockstep(
         config, run, limits, threads=1, stopping=stopping, on_record=records.append, schedule_from=schedule_from
     )

@@ -37,9 +37,9 @@ print(services.OWNER)
 
 MODELS = f"""
 import json, runpy, sys
-from spiral.models import shipped_models
-assert all(str(folder).startswith(sys.argv[1]) for folder in shipped_models().values())
-print(json.dumps(runpy.run_path({str(ROOT / "tests" / "support" / "shipped_models.py")!r})["darkest"]()))
+from spiral.models import bundled_models
+assert all(str(folder).startswith(sys.argv[1]) for folder in bundled_models().values())
+print(json.dumps(runpy.run_path({str(ROOT / "tests" / "support" / "bundled_models.py")!r})["darkest"]()))
 """
 
 

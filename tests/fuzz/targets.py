@@ -26,7 +26,7 @@ from spiral.datasets.idx import read_idx
 from spiral.engines.programs import Program
 from spiral.policy.weights import parse_weights
 from spiral.runs.checkpoints import CheckpointError, read_latest
-from spiral.services.actor.shipping import ContractError, Shipping
+from spiral.services.actor.learner_session import ContractError, LearnerSession
 from spiral.services.actor.weights import WeightsError, assemble
 from spiral.v1.learner_pb2 import GetWeightsResponse
 from spiral.v1.renderer_pb2 import DescribeEngineResponse
@@ -97,7 +97,7 @@ def unroll(data: bytes) -> None:
 
 def learner_message(data: bytes) -> None:
     """The actor takes messages of the learner, with a trajectory at hand."""
-    machine = Shipping("a", 7, CONTRACT.digest)
+    machine = LearnerSession("a", 7, CONTRACT.digest)
     machine.connected(0.0)
     machine.offer(make_trajectory(), VERSION, VERSION, 0.5, 0.0)
     for now, part in enumerate(split(data)):

@@ -20,7 +20,7 @@ from spiral.services.discriminator.servicer import Discriminator
 from spiral.services.discriminator.worker import Worker
 from spiral.serving.metrics import new_metrics
 from spiral.v1.discriminator_pb2_grpc import add_DiscriminatorServiceServicer_to_server
-from spiral.wire.guard import Guard
+from spiral.wire.interceptor import StatusInterceptor
 from spiral.wire.server import Server
 
 SHAPE = (16, 16, 1)
@@ -77,7 +77,7 @@ def discriminator(
         idle_s=idle_s,
         draining=draining,
     )
-    server = Server(address, workers=4, interceptors=[Guard()])
+    server = Server(address, workers=4, interceptors=[StatusInterceptor()])
     add_DiscriminatorServiceServicer_to_server(servicer, server)
     server.start()
     if working:

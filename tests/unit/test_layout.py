@@ -74,7 +74,7 @@ def test_files_are_short_and_named_for_what_they_hold(path: Path) -> None:
     "module",
     [
         "spiral.services.renderer.__main__",
-        "spiral.launcher.session",
+        "spiral.launcher.run_services",
         "spiral.cli.main",
         "spiral.configuration.files",
         "spiral.engines.mypaint",

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.results import DOCS, PAGE, ROWS, TABLES, page, read
 from spiral.configuration.files import preset_names
-from spiral.models import find_model, read_card, shipped_models
+from spiral.models import bundled_models, find_model, read_card
 
 LONGEST = 150
 FIGURES = ("models", "presets", "claims", "performance")
@@ -73,12 +73,12 @@ def test_a_figure_lives_once() -> None:
 
 
 def test_each_preset_and_each_model_has_a_row() -> None:
-    assert {row.what for row in read("models")} == {*shipped_models()}
+    assert {row.what for row in read("models")} == {*bundled_models()}
     assert {row.what.partition(",")[0] for row in read("presets")} == {*preset_names()}
 
 
 def test_models_have_the_scores_of_their_cards() -> None:
-    for model in shipped_models():
+    for model in bundled_models():
         scores = read_card(find_model(model)).scores
         for figure, key in CARD.items():
             row = next((row for row in read("models") if (row.what, row.figure) == (model, figure)), None)

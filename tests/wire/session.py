@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from spiral.services.actor.shipping import SILENCE_S, Decision, Shipping
+from spiral.services.actor.learner_session import SILENCE_S, Decision, LearnerSession
 from spiral.services.learner.admission import Admission, Reply
 from spiral.values.versions import Version
 from tests.support.trajectory_messages import CONTRACT, VERSION, make_admission, make_trajectory
@@ -27,9 +27,9 @@ def frames_of(line: Said) -> list[bytes]:
     return [base64.b64decode(frame) for frame in line["frames"]]
 
 
-def make_actor() -> Shipping:
+def make_actor() -> LearnerSession:
     """The actor of the record."""
-    return Shipping("a", 7, CONTRACT.digest)
+    return LearnerSession("a", 7, CONTRACT.digest)
 
 
 def make_learner() -> Admission:
@@ -73,7 +73,7 @@ def recorded() -> Iterator[Said]:
             pending += _of(decision)
 
 
-def offer(actor: Shipping, number: int, now: float) -> tuple[int, Decision]:
+def offer(actor: LearnerSession, number: int, now: float) -> tuple[int, Decision]:
     """The actor has painted its ``number``-th trajectory."""
     return actor.offer(make_trajectory(seed=number), VERSION, VERSION, random.Random(number).random(), now)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from spiral.services.actor.shipping import SILENCE_S, Decision
+from spiral.services.actor.learner_session import SILENCE_S, Decision
 from spiral.v1.trajectory_pb2 import VERDICT_ACCEPTED, VERDICT_DUPLICATE, ActorMessage, LearnerMessage
 from tests.wire.release import SESSION
 from tests.wire.session import PEER, TRAJECTORIES, Said, frames_of, learns, make_actor, make_learner, offer

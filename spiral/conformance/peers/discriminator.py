@@ -16,7 +16,7 @@ from spiral.v1 import discriminator_pb2 as pb
 from spiral.v1 import discriminator_pb2_grpc
 from spiral.v1.tensor_pb2 import DataType
 from spiral.v1.version_pb2 import Version
-from spiral.wire.guard import StatusError
+from spiral.wire.interceptor import StatusError
 from spiral.wire.rpc import MAX_CHUNK_BYTES
 from spiral.wire.tensors import encode
 

@@ -10,9 +10,9 @@ from grpc_health.v1 import health_pb2_grpc
 from spiral.v1 import info_pb2_grpc
 from spiral.wire.addresses import socket_path
 from spiral.wire.edges import Service
-from spiral.wire.guard import Guard
 from spiral.wire.health import Health
 from spiral.wire.info import Info
+from spiral.wire.interceptor import StatusInterceptor
 from spiral.wire.server import Server
 from spiral.wire.tls import Identity
 
@@ -30,7 +30,7 @@ def hosted(
     max_streams: int = 0,
 ) -> Iterator[tuple[str, Info]]:
     """Serve for this block what ``add`` registers; its address, with the real port, and its GetInfo."""
-    server = Server(address, WORKERS, [Guard()], identity)
+    server = Server(address, WORKERS, [StatusInterceptor()], identity)
     info, health = Info(service, capabilities, max_streams), Health()
     add(server)
     info_pb2_grpc.add_InfoServiceServicer_to_server(info, server)

@@ -32,7 +32,7 @@ from spiral.values.versions import Version
 from spiral.wire import sockets
 from spiral.wire.contract import version_from_proto, version_to_proto
 from spiral.wire.curve import Keys
-from spiral.wire.guard import StatusError
+from spiral.wire.interceptor import StatusError
 from spiral.wire.rpc import MAX_CHUNK_BYTES
 
 MAX_MESSAGE_BYTES = 1 << 28

@@ -14,7 +14,7 @@ from spiral.v1 import renderer_pb2 as pb
 from spiral.v1 import renderer_pb2_grpc
 from spiral.v1.program_pb2 import EngineSettings
 from spiral.wire.contract import spec_to_proto
-from spiral.wire.guard import StatusError
+from spiral.wire.interceptor import StatusError
 from spiral.wire.tensors import decode, encode
 
 MAX_STREAMS = 16

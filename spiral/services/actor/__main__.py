@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from spiral.computing.threads import compute_with
-from spiral.services.actor.acting import run_until_stopped
 from spiral.services.actor.options import ActorOptions
+from spiral.services.actor.service import run_until_stopped
 from spiral.serving.metrics import new_metrics
 from spiral.serving.options import StartError, run
 from spiral.serving.service import Serving

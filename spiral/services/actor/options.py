@@ -9,7 +9,7 @@ from spiral.wire.edges import PORTS
 
 
 class ActorOptions(DataOptions):
-    """The actor: paints with the newest weights and ships what it painted to the learner."""
+    """The actor: paints with the newest weights and sends what it painted to the learner."""
 
     listen: Address = f"127.0.0.1:{PORTS['actor']}"
     """Address of its gRPC server, which answers GetInfo and health: host:port (port 0: a free one) or unix:/path."""

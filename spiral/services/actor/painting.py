@@ -1,4 +1,4 @@
-"""One group of canvases: paints episode after episode and ships each as one trajectory, or as several unrolls."""
+"""One group of canvases: paints episode after episode and sends each as one trajectory, or as several unrolls."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 
 from spiral.policy.rollouts import Painter
 from spiral.services.actor.retrying import BackOff
-from spiral.services.actor.shipper import Shipper
 from spiral.services.actor.streams import Renderers, Stream, StreamLostError
 from spiral.services.actor.targets import Targets
+from spiral.services.actor.trajectory_sender import TrajectorySender
 from spiral.services.actor.waiting import Waits
 from spiral.services.actor.weights import CurrentPolicy
 from spiral.serving.metrics import Metrics
@@ -40,7 +40,7 @@ class Peers:
     """What the groups of an actor share."""
 
     renderers: Renderers
-    shipper: Shipper
+    sender: TrajectorySender
     current: CurrentPolicy
     targets: Targets | None
     """None in an unconditional run."""
@@ -68,7 +68,7 @@ class PaintGroup:
         self._metrics = metrics
         self._clock = clock
         self._under_way = 0
-        """Episodes begun and not yet shipped to their ends."""
+        """Episodes begun and not yet sent to their ends."""
 
     async def run(self) -> None:
         """Paint for ever. A lost stream costs the episodes on it and nothing else."""
@@ -77,9 +77,9 @@ class PaintGroup:
             while True:
                 retirement = self._retire_when_old(stream)
                 # With the place in the queue first, no finished painting waits and grows old.
-                async with self._peers.shipper.credit():
+                async with self._peers.sender.credit():
                     retirement.cancel()
-                    stream = await self._paint_and_ship(stream)
+                    stream = await self._paint_and_send(stream)
         except asyncio.CancelledError:
             self._lose("stopping")
             raise
@@ -99,7 +99,7 @@ class PaintGroup:
             _log.debug("retired a stream")
             stream.close()
 
-    async def _paint_and_ship(self, stream: Stream | None) -> Stream | None:
+    async def _paint_and_send(self, stream: Stream | None) -> Stream | None:
         """One trajectory, on ``stream`` if it may be used any longer; the stream for the next, None if it was lost."""
         if stream is not None and self._clock() >= stream.ends_at:
             self._retire(stream)
@@ -114,7 +114,7 @@ class PaintGroup:
             await asyncio.sleep(self._back_off.next_s())
             return None
         self._back_off.reset()
-        await self._peers.shipper.ship(
+        await self._peers.sender.send(
             finished.trajectory, finished.oldest_version, finished.newest_version, finished.duration_s
         )
         if self._painter.done:

@@ -30,8 +30,8 @@ from spiral.v1.renderer_pb2 import (
 from spiral.values.actions import ActionSpec
 from spiral.wire import tensors
 from spiral.wire.contract import settings_to_proto, spec_from_proto
-from spiral.wire.reasons import reason
-from spiral.wire.renewing import RenewedAsyncChannel
+from spiral.wire.error_reasons import reason
+from spiral.wire.reconnecting import ReconnectingAsyncChannel
 
 LIFE_JITTER = 0.25
 """Share by which streams' lives differ, so that the groups of many actors don't all move at once."""
@@ -125,7 +125,7 @@ class Renderers:
 
     def __init__(
         self,
-        peer: RenewedAsyncChannel,
+        peer: ReconnectingAsyncChannel,
         engine: EngineConfig,
         waits: Waits,
         rng: random.Random,

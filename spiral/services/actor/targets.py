@@ -16,8 +16,8 @@ from spiral.services.actor.waiting import Waits
 from spiral.v1 import discriminator_pb2_grpc
 from spiral.v1.discriminator_pb2 import SampleTargetsRequest
 from spiral.wire import tensors
-from spiral.wire.reasons import reason
-from spiral.wire.renewing import RenewedAsyncChannel
+from spiral.wire.error_reasons import reason
+from spiral.wire.reconnecting import ReconnectingAsyncChannel
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class Targets:
 
     def __init__(
         self,
-        peer: RenewedAsyncChannel,
+        peer: ReconnectingAsyncChannel,
         observation_shape: tuple[int, int, int],
         waits: Waits,
         rng: random.Random,

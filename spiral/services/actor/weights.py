@@ -18,15 +18,15 @@ import grpc.aio
 from spiral.computing.finite import NotFiniteValuesError
 from spiral.policy import Policy
 from spiral.policy.weights import load_weights, parse_weights
+from spiral.services.actor.learner_session import ContractError
 from spiral.services.actor.retrying import BackOff, end_if_cancelled
-from spiral.services.actor.shipping import ContractError
 from spiral.services.actor.waiting import Waits
 from spiral.v1 import learner_pb2_grpc
 from spiral.v1.learner_pb2 import GetWeightsRequest, GetWeightsResponse, WeightsHeader
 from spiral.values.versions import Version
 from spiral.wire.contract import version_from_proto, version_to_proto
-from spiral.wire.reasons import reason
-from spiral.wire.renewing import RenewedAsyncChannel
+from spiral.wire.error_reasons import reason
+from spiral.wire.reconnecting import ReconnectingAsyncChannel
 
 MAX_WEIGHTS_BYTES = 1 << 30
 """Far above any policy of ours; a header that says more is an error, not a reason to fill the memory."""
@@ -41,7 +41,7 @@ class WeightsError(Exception):
 class WeightsClient:
     """Asks the learner for weights."""
 
-    def __init__(self, peer: RenewedAsyncChannel, contract_digest: str, deadline_s: float) -> None:
+    def __init__(self, peer: ReconnectingAsyncChannel, contract_digest: str, deadline_s: float) -> None:
         self._peer = peer
         self._contract_digest = contract_digest
         self._deadline_s = deadline_s

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from spiral.configuration.fitting import check_convolutions
+from spiral.configuration.cross_checks import check_convolutions
 
 LEAK = 0.2
 """Slope of LeakyReLU below 0, as in DCGAN."""

@@ -22,8 +22,8 @@ from spiral.services.discriminator.worker import BusyError, ClosedError, Worker
 from spiral.v1 import discriminator_pb2, discriminator_pb2_grpc
 from spiral.v1.tensor_pb2 import DataType, TensorSpec
 from spiral.wire.contract import version_to_proto
-from spiral.wire.guard import StatusError
-from spiral.wire.idle import within
+from spiral.wire.idle_timeout import within
+from spiral.wire.interceptor import StatusError
 from spiral.wire.rpc import MAX_CHUNK_BYTES
 from spiral.wire.tensors import encode
 

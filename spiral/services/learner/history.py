@@ -16,7 +16,7 @@ from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.record_writer import masked_crc32c
 
 from spiral.values import strict_json
-from spiral.values.whole_file import replacing
+from spiral.values.atomic_file import atomic_write
 
 BUFFER_BYTES = 1 << 20
 """What can't be written yet waits in so much memory: the records of hours."""
@@ -103,7 +103,7 @@ def cut_back(file: Path, frames: int) -> None:
         return
     with file.with_name(LOST).open("ab") as lost:
         lost.writelines(line + b"\n" for place, line in enumerate(lines) if place not in stays)
-    with replacing(file) as aside:
+    with atomic_write(file) as aside:
         aside.write_bytes(b"".join(lines[place] + b"\n" for place, _ in kept))
     _log.info("%d records of learning that was lost are kept in %s", len(lines) - len(stays), LOST)
 

@@ -7,7 +7,7 @@ import copy
 import numpy as np
 
 from spiral.computing.precision import Precision, Step
-from spiral.services.learner.learning import PolicyLearner
+from spiral.services.learner.policy_learner import PolicyLearner
 from spiral.services.learner.trainer import Trainer
 from spiral.values.trajectories import Trajectory
 

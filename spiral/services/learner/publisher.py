@@ -13,7 +13,7 @@ from spiral.v1 import learner_pb2_grpc
 from spiral.v1.learner_pb2 import GetWeightsRequest, GetWeightsResponse, WeightsHeader
 from spiral.values.versions import Version
 from spiral.wire.contract import version_from_proto, version_to_proto
-from spiral.wire.guard import StatusError
+from spiral.wire.interceptor import StatusError
 from spiral.wire.rpc import MAX_CHUNK_BYTES
 
 

@@ -9,8 +9,8 @@ from spiral.configuration.schema import EngineConfig
 from spiral.engines.programs import Program
 from spiral.policy import Policy
 from spiral.policy.weights import dump_weights
+from spiral.values.atomic_file import atomic_write
 from spiral.values.trajectories import Trajectory
-from spiral.values.whole_file import replacing
 
 SHEET = 64
 """Paintings on a contact sheet."""
@@ -52,5 +52,5 @@ def write_samples(folder: Path, frames: int, trajectory: Trajectory, engine: Eng
 
 def write_snapshot(folder: Path, name: str, average: Policy) -> None:
     """The averaged weights under one of :data:`SNAPSHOTS`, apart from the checkpoints that rotate."""
-    with replacing(folder / f"{name}.safetensors") as aside:
+    with atomic_write(folder / f"{name}.safetensors") as aside:
         aside.write_bytes(dump_weights(average.state_dict()))

@@ -19,8 +19,8 @@ from spiral.v1.discriminator_pb2_grpc import DiscriminatorServiceStub
 from spiral.values.trajectories import Trajectory, concatenate
 from spiral.values.versions import Version
 from spiral.wire.edges import Service
-from spiral.wire.reasons import reason
-from spiral.wire.renewing import RenewedChannel
+from spiral.wire.error_reasons import reason
+from spiral.wire.reconnecting import ReconnectingChannel
 from spiral.wire.scores import read_terms, score_requests
 
 DEADLINE_S = 60.0
@@ -56,7 +56,7 @@ class Scorer:
     def __init__(
         self,
         ingest: Ingest,
-        peer: RenewedChannel,
+        peer: ReconnectingChannel,
         metrics: Metrics,
         *,
         episodes: int,

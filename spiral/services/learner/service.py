@@ -16,8 +16,8 @@ from spiral.configuration.schema import RunConfig
 from spiral.engines.description import EngineDescription
 from spiral.policy.weights import dump_weights
 from spiral.runs.checkpoints import CheckpointError, raise_generation
-from spiral.runs.dead_end import DeadEnd
 from spiral.runs.directory import Run
+from spiral.runs.divergence_record import DivergenceRecord
 from spiral.runs.limits import Limits
 from spiral.services.learner.admission import Admission
 from spiral.services.learner.ingest import Ingest
@@ -27,6 +27,7 @@ from spiral.services.learner.precision_trial import policy_trial
 from spiral.services.learner.publisher import LearnerServicer, WeightsPublisher
 from spiral.services.learner.scoring import DiscriminatorError, Scorer
 from spiral.services.learner.trainer import ScoredBatch, Trainer
+from spiral.serving.diverged import end_diverged
 from spiral.serving.metrics import new_metrics
 from spiral.serving.options import StartError, refuse
 from spiral.serving.service import Serving
@@ -37,8 +38,8 @@ from spiral.v1.renderer_pb2_grpc import RendererServiceStub
 from spiral.wire import sockets
 from spiral.wire.contract import settings_to_proto, spec_from_proto
 from spiral.wire.curve import gatekeeper
-from spiral.wire.reasons import reason
-from spiral.wire.renewing import RenewedChannel
+from spiral.wire.error_reasons import reason
+from spiral.wire.reconnecting import ReconnectingChannel
 from spiral.wire.rpc import connect
 from spiral.wire.tls import Identity
 
@@ -65,8 +66,8 @@ def serve(options: LearnerOptions) -> int:
         device = choose_device(options.device)
         run = Run(options.run_dir)
         run.path.mkdir(parents=True, exist_ok=True)
-        dead_end = DeadEnd(run.checkpoints("learner"), config, options.precision)
-        if sentence := dead_end.standing():
+        divergence = DivergenceRecord(run.checkpoints("learner"), config, options.precision)
+        if sentence := divergence.standing():
             raise StartError(sentence)
         generation = raise_generation(run.checkpoints("learner"))
     except (ValueError, OSError, CheckpointError) as error:
@@ -99,7 +100,7 @@ def serve(options: LearnerOptions) -> int:
         except (ValueError, OSError, CheckpointError) as error:
             return refuse("learner", error)
         _log.info("generation %d, %s; %s", generation, trainer.resumed, choice)
-        return _run(trainer, options, serving, publisher, LearnerMetrics(exposed, trainer), dead_end)
+        return _run(trainer, options, serving, publisher, LearnerMetrics(exposed, trainer), divergence)
 
 
 def _run(
@@ -108,29 +109,19 @@ def _run(
     serving: Serving,
     publisher: WeightsPublisher,
     metrics: LearnerMetrics,
-    dead_end: DeadEnd,
+    divergence: DivergenceRecord,
 ) -> int:
     """Train to the end; the exit code."""
     try:
         return _train(trainer, options, serving, publisher, metrics)
     except DivergedError as error:
-        return _diverged(trainer, dead_end, error)
+        return end_diverged(error, divergence, trainer.finish)
     except ValueError as error:
         return refuse("learner", error)
     except (OSError, CheckpointError, DiscriminatorError) as error:
         # From here on the settings are right, so starting again may help.
         _log.error("giving up: %s", error)
         return 1
-
-
-def _diverged(trainer: Trainer, dead_end: DeadEnd, error: DivergedError) -> int:
-    """Keep what was learnt before, and why it ends; the exit code."""
-    try:
-        trainer.finish()
-        dead_end.record(str(error))
-    except (OSError, CheckpointError) as failure:
-        _log.error("not written down: %s", failure)
-    return refuse("learner", error, code=1)
 
 
 def _train(
@@ -153,7 +144,7 @@ def _train(
     serving.info.contract_digest = contract.digest
     with (
         zmq.Context() as context,
-        RenewedChannel(lambda: connect(options.discriminator, options.identity)) as discriminator,
+        ReconnectingChannel(lambda: connect(options.discriminator, options.identity)) as discriminator,
         gatekeeper(context, options.curve),
         Ingest(sockets.router(context, options.learner_data, options.curve), admission, metrics.exposed) as ingest,
         Scorer(
@@ -222,7 +213,7 @@ def describe_engine(config: RunConfig, address: str, identity: Identity | None, 
     """Ask a renderer what it can do; waits for one. ValueError where it refuses the settings."""
     request = DescribeEngineRequest(engine=settings_to_proto(config.engine.name, config.engine.settings))
     waiting_since = time.monotonic()
-    with RenewedChannel(lambda: connect(address, identity)) as renderer:
+    with ReconnectingChannel(lambda: connect(address, identity)) as renderer:
         while not serving.stopping.is_set():
             serving.tick()
             try:

@@ -27,15 +27,15 @@ from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
 from spiral.services.learner.episode_statistics import episode_statistics, mean_reward
 from spiral.services.learner.history import History
-from spiral.services.learner.learning import PolicyLearner
+from spiral.services.learner.policy_learner import PolicyLearner
 from spiral.services.learner.rewards import RunningDeviation, combine_terms, rewards_of
 from spiral.services.learner.samples import SNAPSHOTS, write_samples, write_snapshot
 from spiral.services.learner.schedule import Schedule
 from spiral.services.learner.unrolls import Places, finished
 from spiral.values import strict_json
+from spiral.values.atomic_file import atomic_write
 from spiral.values.trajectories import Trajectory, TrajectoryContract, even_unroll
 from spiral.values.versions import Version
-from spiral.values.whole_file import replacing
 
 RECORD_S = 5.0
 """Time between two points of the learning curve: a few hundred points an hour draw a smooth line."""
@@ -114,7 +114,7 @@ class Trainer:
         for folder in (run.samples, run.snapshots):
             folder.mkdir(parents=True, exist_ok=True)
         # With it the directory is a run that `spiral paint` can read, whoever started the learner.
-        with replacing(run.config_file) as aside:
+        with atomic_write(run.config_file) as aside:
             aside.write_text(config.to_yaml())
         if not self.learner.frames:
             write_snapshot(run.snapshots, SNAPSHOTS[0], self.learner.average)
@@ -341,7 +341,7 @@ def _stored_description(run: Run, describe: Callable[[], EngineDescription]) -> 
         return EngineDescription.from_json(json.loads(run.engine_file.read_text()))
     except FileNotFoundError:
         description = describe()
-        with replacing(run.engine_file) as aside:
+        with atomic_write(run.engine_file) as aside:
             aside.write_text(strict_json.exact(description.to_json(), indent=1))
         return description
     except json.JSONDecodeError as error:

@@ -10,7 +10,7 @@ import grpc
 
 from spiral.engines import Canvases
 from spiral.engines.interface import StoppedError
-from spiral.wire.guard import StatusError
+from spiral.wire.interceptor import StatusError
 
 STUCK_S = 30.0
 """An engine ends a step that is stopped within ten seconds of one core; one that takes longer never ends it."""

@@ -17,8 +17,8 @@ from spiral.services.renderer.streams import Streams
 from spiral.serving.metrics import Metrics
 from spiral.v1 import program_pb2, renderer_pb2, renderer_pb2_grpc
 from spiral.wire.contract import settings_from_proto, spec_to_proto
-from spiral.wire.guard import StatusError
-from spiral.wire.idle import within
+from spiral.wire.idle_timeout import within
+from spiral.wire.interceptor import StatusError
 from spiral.wire.rpc import MAX_MESSAGE_BYTES
 from spiral.wire.tensors import decode, encode
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import grpc
 
-from spiral.wire.guard import StatusError
+from spiral.wire.interceptor import StatusError
 
 # A stream ends with its actor's episode, seconds at most, so asking again soon is worth it.
 RETRY_AFTER_MS = 1_000

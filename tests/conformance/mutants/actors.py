@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from spiral.policy.rollouts import Painter
-from spiral.services.actor import shipping, weights
-from spiral.services.actor.shipping import Shipping
+from spiral.services.actor import learner_session, weights
+from spiral.services.actor.learner_session import LearnerSession
 from spiral.v1.trajectory_pb2 import LearnerMessage, TrajectoryHeader
 from spiral.values.trajectories import Trajectory
 from tests.conformance.hosted import CUT
@@ -31,17 +31,17 @@ def changed_trajectories(patch: Patch, change: Callable[[Trajectory], dict[str, 
 
 
 def changed_headers(patch: Patch, **changes: Any) -> None:
-    patch.setattr(shipping, "TrajectoryHeader", lambda **fields: TrajectoryHeader(**(fields | changes)))
+    patch.setattr(learner_session, "TrajectoryHeader", lambda **fields: TrajectoryHeader(**(fields | changes)))
 
 
 def skips_sequences(patch: Patch) -> None:
-    real = Shipping.offer
+    real = LearnerSession.offer
 
     def offer(self: Any, *arguments: Any) -> Any:
         self._sequence += 1
         return real(self, *arguments)
 
-    patch.setattr(Shipping, "offer", offer)
+    patch.setattr(LearnerSession, "offer", offer)
 
 
 def improbable(patch: Patch) -> None:
@@ -82,28 +82,28 @@ def believes_bytes(patch: Patch) -> None:
     patch.setattr(weights, "hashlib", AnyHash)
 
 
-def ships_twice(patch: Patch) -> None:
-    real = Shipping._answer
+def sends_twice(patch: Patch) -> None:
+    real = LearnerSession._answer
     again: set[int] = set()
 
     def answer(self: Any, message: Any, decision: Any) -> None:
-        parcel = self._unanswered.get(message.sequence)
+        outgoing = self._unanswered.get(message.sequence)
         real(self, message, decision)
-        if parcel is not None and message.sequence not in again:
+        if outgoing is not None and message.sequence not in again:
             again.add(message.sequence)
-            self._waiting.append(parcel)
+            self._waiting.append(outgoing)
 
-    patch.setattr(Shipping, "_answer", answer)
+    patch.setattr(LearnerSession, "_answer", answer)
 
 
 def forgets_the_unanswered(patch: Patch) -> None:
-    real = Shipping._welcome
+    real = LearnerSession._welcome
 
     def welcome(self: Any, message: Any, now: float) -> None:
         self._unanswered.clear()
         real(self, message, now)
 
-    patch.setattr(Shipping, "_welcome", welcome)
+    patch.setattr(LearnerSession, "_welcome", welcome)
 
 
 def paints_the_same(patch: Patch) -> None:
@@ -117,18 +117,18 @@ def paints_the_same(patch: Patch) -> None:
 
 
 def keeps_old_generations(patch: Patch) -> None:
-    patch.setattr(Shipping, "_drop_old_generations", lambda self, decision: None)
+    patch.setattr(LearnerSession, "_drop_old_generations", lambda self, decision: None)
 
 
 def counts_twice(patch: Patch) -> None:
-    real = Shipping.receive
+    real = LearnerSession.receive
 
     def receive(self: Any, message: LearnerMessage, now: float) -> Any:
         if message.HasField("heartbeat"):
             message.heartbeat.credits *= 2
         return real(self, message, now)
 
-    patch.setattr(Shipping, "receive", receive)
+    patch.setattr(LearnerSession, "receive", receive)
 
 
 def repeats_the_last(patch: Patch) -> None:
@@ -158,15 +158,15 @@ MUTANTS = (
     Mutant("actor", "paints with damaged weights", ("damaged_weights_are_not_used",), believes_bytes),
     Mutant(
         "actor",
-        "ships again what was answered",
+        "sends again what was answered",
         ("what_was_answered_is_not_sent_again", "sequences_count_from_1"),
-        ships_twice,
+        sends_twice,
     ),
     Mutant("actor", "forgets what was not answered", ("what_is_unanswered_is_sent_again",), forgets_the_unanswered),
     Mutant("actor", "paints every episode the same", ("episodes_differ",), paints_the_same),
     Mutant(
         "actor",
-        "ships what an older generation painted",
+        "sends what an older generation painted",
         ("what_an_older_generation_painted_is_dropped",),
         keeps_old_generations,
     ),

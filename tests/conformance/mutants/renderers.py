@@ -18,7 +18,7 @@ from spiral.services.renderer import servicer, streams
 from spiral.v1 import renderer_pb2
 from spiral.v1.program_pb2 import EngineSettings
 from spiral.v1.tensor_pb2 import DataType
-from spiral.wire import guard
+from spiral.wire import interceptor
 from tests.conformance.mutants.mutant import Mutant
 
 Patch = pytest.MonkeyPatch
@@ -203,7 +203,7 @@ def fears_tomorrow(patch: Patch) -> None:
 
 
 def tells_all(patch: Patch) -> None:
-    patch.setattr(guard, "fit", str)
+    patch.setattr(interceptor, "fit", str)
 
 
 AVERAGE = "observations_are_area_averages_of_the_canvas"

@@ -26,7 +26,7 @@ from spiral.services.discriminator.learned_judge import build_judge
 from spiral.services.discriminator.network import build_network
 from spiral.services.discriminator.objectives import Pictures, build_objective
 from spiral.services.discriminator.precision_trial import judge_trial
-from spiral.services.learner.learning import PolicyLearner
+from spiral.services.learner.policy_learner import PolicyLearner
 from spiral.services.learner.precision_trial import policy_trial
 from spiral.services.learner.trainer import Trainer
 from spiral.values.trajectories import Trajectory, TrajectoryContract

@@ -19,7 +19,7 @@ from spiral.engines.programs import Program, render
 from spiral.evaluation.digits import DigitsReference
 from spiral.evaluation.encoders import Encoded, Encoder, lenet_encoder, views_of_colour
 from spiral.evaluation.frechet import frechet_distance, gaussian_of, weighted_gaussian
-from spiral.evaluation.judgement import judge
+from spiral.evaluation.quick_evaluation import evaluate_quickly
 from spiral.evaluation.reference import Reference
 from spiral.evaluation.report import rounded
 from spiral.evaluation.reproduction import error_curve, reproduction
@@ -191,7 +191,7 @@ def test_eval_of_digits_prints_a_table_and_writes_json_and_picture(
     figures = found["figures"]
     assert {"lenet_fid", "lenet_kid", "real_lenet_fid", "diversity", "classes_covered"} <= figures.keys()
     assert all(figure["low"] <= figure["value"] <= figure["high"] and figure["n"] for figure in figures.values())
-    assert figures["lenet_fid"]["value"] == judge(load_trained(run), 70, 4).figures["lenet_fid"]
+    assert figures["lenet_fid"]["value"] == evaluate_quickly(load_trained(run), 70, 4).figures["lenet_fid"]
     assert sum(found["class_histogram"]) == 70
     assert Image.open(run.path / "evaluation" / "evaluation.png").size[0] > 900
     assert not list(tmp_path.rglob("*.part"))

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from spiral import pictures
+from spiral.launcher.demo_pictures import paint_in_process
 from spiral.launcher.ending import Ending, make_ending
-from spiral.launcher.shipped import paint_in_process
 from spiral.runs.checkpoints import CheckpointStore, State
 from spiral.runs.directory import Run
 from tests.support.trained_run import make_trained_run

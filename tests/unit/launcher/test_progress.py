@@ -18,7 +18,7 @@ from spiral.configuration.schema import LearnerConfig
 from spiral.launcher.display import LineDisplay, LiveDisplay, clock, sparkline
 from spiral.launcher.progress import Progress, ServiceProgress, Tracker, from_record
 from spiral.launcher.scrape import Reading, Readings, parse_page, read
-from spiral.runs.learnt import Learnt
+from spiral.runs.checkpoint_counters import CheckpointCounters
 from spiral.runs.limits import Limits
 from spiral.serving.metrics import MetricsPage, new_metrics
 from spiral.serving.staleness import Staleness
@@ -69,7 +69,7 @@ def test_a_resumed_or_restarted_counter_is_no_rate() -> None:
 
 
 def test_a_resumed_run_is_as_far_as_its_checkpoint_until_the_learner_says(tmp_path: Path) -> None:
-    tracker = Tracker(Limits(frames=80_000), 2, Learnt(60_000, 900))
+    tracker = Tracker(Limits(frames=80_000), 2, CheckpointCounters(60_000, 900))
     for found in (Readings(99.0, {}), readings(100.0, 0)):
         progress = tracker.progress(0.0, found, ())
         assert (progress.frames, progress.share_done) == (60_000, 0.75)

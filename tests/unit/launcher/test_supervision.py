@@ -158,7 +158,7 @@ def test_wrong_settings_are_not_tried_again(make: Callable[..., Bench]) -> None:
 def test_what_would_only_give_up_again_is_not_tried_again(make: Callable[..., Bench]) -> None:
     bench = make(learner="import sys; sys.exit(1)")
     watched = bench["learner"]
-    watched.service = replace(watched.service, dead_end=lambda: "learning has diverged")
+    watched.service = replace(watched.service, divergence=lambda: "learning has diverged")
     with pytest.raises(ServiceFailedError, match=r"^learner: learning has diverged$"):
         bench.until(lambda: False)
     assert watched.restarts == 0

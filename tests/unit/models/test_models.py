@@ -13,20 +13,20 @@ from safetensors.torch import save
 from spiral.cli.main import main
 from spiral.configuration.files import load_config
 from spiral.datasets import Dataset
-from spiral.models import CARD, POLICY, find_discriminator, find_model, read_card, shipped_models
+from spiral.models import CARD, POLICY, bundled_models, find_discriminator, find_model, read_card
 from spiral.models.trained import load_model, load_trained
 from spiral.runs.checkpoints import read_latest
 from spiral.runs.directory import Run
 from spiral.services.discriminator.initial_weights import load_initial_weights
 from spiral.services.discriminator.learned_judge import build_judge
-from tests.support.shipped_models import darkest
+from tests.support.bundled_models import darkest
 from tests.support.trained_run import make_trained_run
 
 
 @pytest.fixture
 def _nothing_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """A demo begins with what the models that ship paint, in a process of its own; here that would be seconds each."""
-    monkeypatch.setattr("spiral.launcher.shipped.SHOWN", ())
+    monkeypatch.setattr("spiral.launcher.demo_pictures.SHOWN", ())
 
 
 def _export(run: Run, folder: Path) -> list[str]:
@@ -94,7 +94,7 @@ def test_what_is_no_model_is_said_in_a_sentence(tmp_path: Path, capsys: pytest.C
 
 
 def test_every_model_that_ships_is_small_and_paints() -> None:
-    for name, folder in shipped_models().items():
+    for name, folder in bundled_models().items():
         assert (folder / POLICY).stat().st_size <= 8_000_000, name
         card = read_card(folder)
         assert card.scores, name
@@ -185,7 +185,7 @@ def _blank(shape: tuple[int, int, int]) -> Dataset:
 
 
 def test_the_discriminators_in_the_repository_fit_their_models(tmp_path: Path) -> None:
-    for name, folder in shipped_models().items():
+    for name, folder in bundled_models().items():
         run = Run(tmp_path / name)
         discriminator = find_discriminator(folder)
         assert discriminator is not None

@@ -11,7 +11,7 @@ from spiral.policy import Inputs, Policy, build_policy
 from spiral.policy.categorical import log_prob_and_entropy
 from spiral.policy.paper import FEATURES
 from spiral.policy.rollouts import Painter
-from spiral.services.learner.learning import PolicyLearner
+from spiral.services.learner.policy_learner import PolicyLearner
 from spiral.values.actions import ActionSpec, Component
 from spiral.values.trajectories import Trajectory
 from tests.support.learning_batches import batch_of

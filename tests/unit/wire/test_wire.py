@@ -23,10 +23,10 @@ from spiral.values.actions import ActionSpec, Component
 from spiral.values.versions import Version
 from spiral.wire import contract, rpc, sockets
 from spiral.wire.addresses import check_address, socket_path, zmq_endpoint
-from spiral.wire.details import CUT, fit, travelling_bytes
 from spiral.wire.edges import EDGES, PORTS, SERVICES, peers
-from spiral.wire.guard import Guard, StatusError
+from spiral.wire.error_details import CUT, fit, travelling_bytes
 from spiral.wire.health import LIVENESS, TICK_LIMIT_S, Health
+from spiral.wire.interceptor import StatusError, StatusInterceptor
 from spiral.wire.locks import SocketLock
 from spiral.wire.server import Server
 from tests.support.processes import until
@@ -168,7 +168,7 @@ class Failing:
 
 @pytest.fixture(scope="module")
 def failing() -> Iterator[grpc.Channel]:
-    server = Server("127.0.0.1:0", 4, [Guard()])
+    server = Server("127.0.0.1:0", 4, [StatusInterceptor()])
     methods = {
         "Single": grpc.unary_unary_rpc_method_handler(Failing().single),
         "Stream": grpc.unary_stream_rpc_method_handler(Failing().stream),

@@ -22,7 +22,7 @@ from spiral.serving.metrics import new_metrics
 from spiral.v1 import discriminator_pb2 as pb
 from spiral.v1.discriminator_pb2_grpc import DiscriminatorServiceStub, add_DiscriminatorServiceServicer_to_server
 from spiral.wire import rpc
-from spiral.wire.guard import Guard
+from spiral.wire.interceptor import StatusInterceptor
 from spiral.wire.server import Server
 from spiral.wire.tensors import spec_of
 from tests.support.judging_data import SHAPE, config, dataset, discriminator, observations
@@ -182,7 +182,7 @@ class Served:
 def _served(tmp_path: Path) -> Iterator[Served]:
     bench, draining = Bench(), threading.Event()
     meter = DiscriminatorMetrics(new_metrics("discriminator"), bench.judge, 60)
-    server = Server(f"unix:{tmp_path}/s", workers=4, interceptors=[Guard()])
+    server = Server(f"unix:{tmp_path}/s", workers=4, interceptors=[StatusInterceptor()])
     servicer = Discriminator(
         bench.worker, meter, SHAPE, conditional=False, max_batch_bytes=1 << 20, idle_s=60.0, draining=draining.is_set
     )

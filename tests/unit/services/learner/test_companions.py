@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from spiral.configuration.schema import LearnerConfig
 from spiral.policy.rollouts import Painter
 from spiral.services.learner.companions import against_companions, companions_of, shuffled
-from spiral.services.learner.learning import PolicyLearner
+from spiral.services.learner.policy_learner import PolicyLearner
 from spiral.values.trajectories import Trajectory
 from tests.support.policies import policy_of, spec_of
 

@@ -12,7 +12,7 @@ from spiral.configuration.schema import LearnerConfig
 from spiral.policy import Policy
 from spiral.policy.rollouts import Painter
 from spiral.services.learner.hindsight import evaluate_with_hindsight
-from spiral.services.learner.learning import PolicyLearner
+from spiral.services.learner.policy_learner import PolicyLearner
 from spiral.values.trajectories import Trajectory
 from tests.support.learning_batches import batch_of
 from tests.support.policies import NETWORKS, policy_of, spec_of

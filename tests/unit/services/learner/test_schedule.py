@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from spiral.configuration.files import load_config, preset_names
 from spiral.configuration.schema import LearnerConfig
 from spiral.launcher.schedule_report import about_schedule
-from spiral.runs.learnt import Learnt
+from spiral.runs.checkpoint_counters import CheckpointCounters
 from spiral.runs.limits import Limits
 from spiral.services.learner.schedule import Schedule
 
@@ -104,18 +104,18 @@ def test_what_falls_over_the_run(settings: dict[str, float | None], falls: bool)
 
 
 def test_a_run_that_goes_on_says_where_its_schedules_stand() -> None:
-    assert about_schedule(FALLING, Learnt(frames=5), False) == []
-    assert about_schedule(LearnerConfig(), Learnt(frames=5, run_share=1.0), False) == []
-    (on_the_way,) = about_schedule(FALLING, Learnt(frames=5, run_share=0.334), False)
-    (at_the_end,) = about_schedule(FALLING, Learnt(frames=5, run_share=1.0), False)
-    (anew,) = about_schedule(FALLING, Learnt(frames=5, run_share=1.0), True)
+    assert about_schedule(FALLING, CheckpointCounters(frames=5), False) == []
+    assert about_schedule(LearnerConfig(), CheckpointCounters(frames=5, run_share=1.0), False) == []
+    (on_the_way,) = about_schedule(FALLING, CheckpointCounters(frames=5, run_share=0.334), False)
+    (at_the_end,) = about_schedule(FALLING, CheckpointCounters(frames=5, run_share=1.0), False)
+    (anew,) = about_schedule(FALLING, CheckpointCounters(frames=5, run_share=1.0), True)
     assert "come 33% of their way" in on_the_way
     assert "reached their floors and stay there" in at_the_end
     assert "--restart-schedule" in on_the_way
     assert "--restart-schedule" in at_the_end
     assert "begin anew" in anew
     with pytest.raises(ValueError, match="--restart-schedule: nothing falls over this run"):
-        about_schedule(LearnerConfig(), Learnt(frames=5, run_share=1.0), True)
+        about_schedule(LearnerConfig(), CheckpointCounters(frames=5, run_share=1.0), True)
 
 
 def test_presets_that_fall_say_over_how_many_frames_where_there_is_no_limit() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from spiral.engines import Canvases, create
 from spiral.services.renderer.overruns import STUCK_S, Overruns
-from spiral.wire.guard import StatusError
+from spiral.wire.interceptor import StatusError
 
 
 def test_work_is_stopped_after_its_time_and_the_renderer_where_it_goes_on_all_the_same() -> None:

@@ -1,6 +1,6 @@
 """What the models that ship paint: the first picture of a demo, seconds after its start.
 
-    python -m spiral.launcher.shipped FOLDER
+    python -m spiral.launcher.demo_pictures FOLDER
 
 A process of its own, so that the launcher itself need not load PyTorch before the services have.
 """
@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
-from spiral.models import find_model, shipped_models
+from spiral.models import bundled_models, find_model
 from spiral.values import strict_json
 
 SHOWN = ("mnist", "faces")
@@ -30,7 +30,7 @@ def paint_in_process(folder: Path, stop: Event) -> dict[str, Path]:
 
     Raises RuntimeError with the process's last line where it fails, takes longer than a minute, or is to ``stop``.
     """
-    if not any(name in shipped_models() for name in SHOWN):
+    if not any(name in bundled_models() for name in SHOWN):
         return {}
     command = [sys.executable, "-m", __name__, str(folder)]
     out, errors, code = _run(command, stop)
@@ -63,7 +63,7 @@ def main(folder: Path) -> int:
 
     sheets = {}
     for name in SHOWN:
-        if name in shipped_models():
+        if name in bundled_models():
             canvases, _ = load_model(find_model(name)).paint(COUNT, seed=0)
             folder.mkdir(parents=True, exist_ok=True)
             pictures.save_png(pictures.contact_sheet(canvases), folder / f"shipped-{name}.png")

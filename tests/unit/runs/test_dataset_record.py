@@ -23,7 +23,7 @@ from spiral.launcher.data_check import DataNews
 from spiral.launcher.run_directory import OpenRun, open_run
 from spiral.models import read_card
 from spiral.models.trained import load_model, load_trained
-from spiral.runs import learnt_from
+from spiral.runs import dataset_record
 from spiral.runs.checkpoints import CheckpointStore, State
 from spiral.runs.directory import Run
 from spiral.serving.options import RunOptions, parse
@@ -63,7 +63,7 @@ def begin(runs: Path) -> OpenRun:
 
 
 def keep(run: Run, data: str, *, learnt: bool = True) -> str:
-    return learnt_from.store(run, data, load(data, 8), learnt=learnt)
+    return dataset_record.store(run, data, load(data, 8), learnt=learnt)
 
 
 def test_paths_are_absolute_however_they_are_given(here: Path) -> None:
@@ -141,7 +141,7 @@ def test_what_changed_is_said_once_with_counts_and_names(here: Path) -> None:
     run, data, pictures = Run(here / "run"), f"folder:{here}/pics", here / "pics"
     news = DataNews(run)
     assert keep(run, data) == keep(run, data) == ""
-    first = learnt_from.read(run)
+    first = dataset_record.read(run)
     assert first is not None
     assert (first.pictures, first.sha256, len(first.files)) == (20, load(data, 8).checksum, 20)
     shutil.copyfile(here.parent / "elsewhere" / "pics" / "000.png", pictures / "new.png")
@@ -157,7 +157,7 @@ def test_what_changed_is_said_once_with_counts_and_names(here: Path) -> None:
     assert keep(run, data) == ""
     assert news.read() == [change]
     assert news.read() == []
-    now = learnt_from.read(run)
+    now = dataset_record.read(run)
     assert now is not None
     assert [(earlier.pictures, earlier.sha256) for earlier in now.before] == [(20, first.sha256)]
 
@@ -165,14 +165,14 @@ def test_what_changed_is_said_once_with_counts_and_names(here: Path) -> None:
 def test_a_file_whose_size_and_time_are_the_same_is_not_read_again(here: Path) -> None:
     run, data, file = Run(here / "run"), f"folder:{here}/pics", here / "pics" / "000.png"
     keep(run, data)
-    before, state = learnt_from.read(run), file.stat()
+    before, state = dataset_record.read(run), file.stat()
     assert before is not None
     content = file.read_bytes()
     file.write_bytes(content[:-1] + b"?")
     os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
-    assert learnt_from._files(data, before.files) == before.files
+    assert dataset_record._files(data, before.files) == before.files
     os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns + 1))
-    assert learnt_from._files(data, before.files)["000.png"][2] != before.files["000.png"][2]
+    assert dataset_record._files(data, before.files)["000.png"][2] != before.files["000.png"][2]
 
 
 def test_a_zip_a_named_set_and_what_nothing_was_learnt_from(here: Path) -> None:

@@ -17,9 +17,9 @@ from spiral.services.actor.weights import WeightsClient, WeightsError
 from spiral.services.learner.publisher import LearnerServicer, WeightsPublisher
 from spiral.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
 from spiral.values.versions import Version
-from spiral.wire.guard import Guard
 from spiral.wire.health import Health
-from spiral.wire.renewing import RenewedAsyncChannel
+from spiral.wire.interceptor import StatusInterceptor
+from spiral.wire.reconnecting import ReconnectingAsyncChannel
 from spiral.wire.server import Server
 from tests.support.judging_data import SHAPE, discriminator
 from tests.support.name_server import Name
@@ -40,7 +40,7 @@ def name() -> Iterator[Name]:
 @contextmanager
 def learner(address: str) -> Iterator[Health]:
     """Weights at ``address``, and its health."""
-    publisher, health, server = WeightsPublisher("digest"), Health(), Server(address, 4, [Guard()])
+    publisher, health, server = WeightsPublisher("digest"), Health(), Server(address, 4, [StatusInterceptor()])
     publisher.publish(VERSION, WEIGHTS)
     add_LearnerServiceServicer_to_server(LearnerServicer(publisher), server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
@@ -52,7 +52,7 @@ def learner(address: str) -> Iterator[Health]:
 
 def test_weights_are_had_from_a_learner_that_came_late(name: Name) -> None:
     async def fetch() -> tuple[Version, bytes] | None:
-        async with RenewedAsyncChannel(name.connect_async, RENEW_S) as peer:
+        async with ReconnectingAsyncChannel(name.connect_async, RENEW_S) as peer:
             client = WeightsClient(peer, "digest", PATIENCE_S)
             while name.connected <= RENEWALS:
                 with pytest.raises(WeightsError):
@@ -70,7 +70,7 @@ def test_weights_are_had_from_a_learner_that_came_late(name: Name) -> None:
 
 def test_targets_are_had_from_a_discriminator_that_came_late(name: Name) -> None:
     async def draw() -> tuple[int, ...]:
-        async with RenewedAsyncChannel(name.connect_async, RENEW_S) as peer:
+        async with ReconnectingAsyncChannel(name.connect_async, RENEW_S) as peer:
             drawing = asyncio.create_task(Targets(peer, SHAPE, WAITS, random.Random(0), PATIENCE_S).draw(3))
             while name.connected <= RENEWALS:
                 await asyncio.sleep(0.01)
@@ -83,7 +83,7 @@ def test_targets_are_had_from_a_discriminator_that_came_late(name: Name) -> None
 def test_a_stream_lives_on_when_calls_take_a_new_channel(name: Name) -> None:
     async def watch() -> None:
         with learner(name.lead()) as health:
-            async with RenewedAsyncChannel(name.connect_async, renew_s=0.0) as peer:
+            async with ReconnectingAsyncChannel(name.connect_async, renew_s=0.0) as peer:
                 old = peer.channel
                 stream = health_pb2_grpc.HealthStub(old).Watch(HealthCheckRequest())
                 assert (await stream.read()).status == HealthCheckResponse.SERVING
@@ -99,7 +99,7 @@ def test_a_stream_lives_on_when_calls_take_a_new_channel(name: Name) -> None:
 
 def test_failures_apart_from_each_other_renew_nothing(name: Name) -> None:
     async def fail_now_and_then() -> None:
-        async with RenewedAsyncChannel(name.connect_async, RENEW_S) as peer:
+        async with ReconnectingAsyncChannel(name.connect_async, RENEW_S) as peer:
             peer.failed()
             await asyncio.sleep(RENEW_S)
             peer.answered()

@@ -1,4 +1,4 @@
-"""Judges what a run paints, by the measure that suits its data."""
+"""How well a run paints, by the one measure that suits its data: what `spiral train` says at its end."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from spiral.evaluation import evaluate_pictures, mse
 from spiral.evaluation.digits import DIGITS
 from spiral.models.trained import Trained, targets_for
 
-__all__ = ["DIGITS", "Judgement", "judge"]
+__all__ = ["DIGITS", "QuickEvaluation", "evaluate_quickly"]
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class QuickEvaluation:
     """Figures, and the same in sentences."""
 
     figures: dict[str, Any]
     text: str
 
 
-def judge(trained: Trained, num: int, seed: int) -> Judgement:
-    """Paint ``num`` pictures and judge them; ValueError where there is no measure for the run's data."""
+def evaluate_quickly(trained: Trained, num: int, seed: int) -> QuickEvaluation:
+    """Paint ``num`` pictures and measure them; ValueError where there is no measure for the run's data."""
     config = trained.config
     targets = targets_for(trained, num, seed)
     if targets is None and config.data not in DIGITS:
@@ -31,11 +31,11 @@ def judge(trained: Trained, num: int, seed: int) -> Judgement:
     images, _ = trained.paint(num, seed, targets)
     if targets is None:
         report = evaluate_pictures(images)
-        return Judgement({"frames": trained.frames, **report.as_dict()}, report.text)
+        return QuickEvaluation({"frames": trained.frames, **report.as_dict()}, report.text)
     views = trained.view(images)
     error = float(mse(views, targets).mean())
     blank = float(mse((views * 0 + 255).astype(views.dtype), targets).mean())
-    return Judgement(
+    return QuickEvaluation(
         {"frames": trained.frames, "mse": error, "blank_mse": blank, "n": num},
         f"mean squared error {error:.4f} over {num:,} test targets (pixels 0 to 1); blank paper gets {blank:.4f}",
     )

@@ -16,7 +16,7 @@ from spiral.datasets import Dataset
 from spiral.datasets.decoding import SUFFIXES
 from spiral.datasets.trees import open_tree
 from spiral.runs.directory import Run
-from spiral.values.whole_file import replacing
+from spiral.values.atomic_file import atomic_write
 
 NAMED = 5
 """So many files are named of those that differ."""
@@ -45,7 +45,7 @@ class Earlier(PictureSet):
     """What was different afterwards, in a sentence."""
 
 
-class LearntFrom(PictureSet):
+class DatasetRecord(PictureSet):
     """Those that it learns from now."""
 
     files: dict[str, FileState] = {}
@@ -54,10 +54,10 @@ class LearntFrom(PictureSet):
     """Oldest first."""
 
 
-def read(run: Run) -> LearntFrom | None:
+def read(run: Run) -> DatasetRecord | None:
     """What was stored; None where nothing was, or nothing whole."""
     try:
-        return LearntFrom.model_validate_json(run.data_file.read_bytes())
+        return DatasetRecord.model_validate_json(run.data_file.read_bytes())
     except (OSError, ValidationError):
         return None
 
@@ -71,7 +71,7 @@ def store(run: Run, data: str, dataset: Dataset, *, learnt: bool) -> str:
     known = read(run)
     files = _files(data, known.files if known is not None and known.data == data else {})
     pictures = len(dataset.train) + len(dataset.test)
-    now = LearntFrom(data=data, pictures=pictures, sha256=dataset.checksum, files=files)
+    now = DatasetRecord(data=data, pictures=pictures, sha256=dataset.checksum, files=files)
     change = ""
     if known is not None and learnt:
         change = _change(known, now)
@@ -81,7 +81,7 @@ def store(run: Run, data: str, dataset: Dataset, *, learnt: bool) -> str:
         now = now.model_copy(update={"before": (*known.before, earlier) if change else known.before})
     if now != known:
         run.path.mkdir(parents=True, exist_ok=True)
-        with replacing(run.data_file) as aside:
+        with atomic_write(run.data_file) as aside:
             aside.write_text(now.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return change
 
@@ -109,7 +109,7 @@ def _files(data: str, known: Mapping[str, FileState]) -> dict[str, FileState]:
     return found
 
 
-def _change(before: LearntFrom, now: LearntFrom) -> str:
+def _change(before: DatasetRecord, now: DatasetRecord) -> str:
     if (before.sha256, before.pictures) == (now.sha256, now.pictures):
         return ""
     counts = f"{before.pictures:,} pictures then (sha256 {before.sha256[:12]}…), {now.pictures:,} now"

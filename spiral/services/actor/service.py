@@ -13,21 +13,21 @@ import zmq.asyncio
 from spiral.configuration.schema import RunConfig
 from spiral.policy import build_policy
 from spiral.policy.rollouts import Painter
-from spiral.services.actor.link import EVENTS
+from spiral.services.actor.connection import EVENTS
+from spiral.services.actor.learner_session import LearnerSession, Outcome
 from spiral.services.actor.options import ActorOptions
 from spiral.services.actor.painting import PaintGroup, Peers
 from spiral.services.actor.retrying import BackOff
-from spiral.services.actor.shipper import Shipper
-from spiral.services.actor.shipping import Fate, Shipping
 from spiral.services.actor.streams import Renderers
 from spiral.services.actor.targets import Targets
+from spiral.services.actor.trajectory_sender import TrajectorySender
 from spiral.services.actor.waiting import Waits
 from spiral.services.actor.weights import CurrentPolicy, WeightsClient
 from spiral.serving.metrics import Metrics
 from spiral.serving.service import Serving
 from spiral.values.trajectories import TrajectoryContract, even_unroll
 from spiral.wire import rpc, sockets
-from spiral.wire.renewing import RenewedAsyncChannel
+from spiral.wire.reconnecting import ReconnectingAsyncChannel
 
 BEAT_S = 1.0
 """How often the loop says that it lives and accounts for waits that go on."""
@@ -58,8 +58,8 @@ async def act(options: ActorOptions, config: RunConfig, incarnation: int, metric
         raise group.exceptions[0] from group
 
 
-def _channel(options: ActorOptions, address: str) -> RenewedAsyncChannel:
-    return RenewedAsyncChannel(lambda: rpc.connect_async(address, options.identity))
+def _channel(options: ActorOptions, address: str) -> ReconnectingAsyncChannel:
+    return ReconnectingAsyncChannel(lambda: rpc.connect_async(address, options.identity))
 
 
 async def _beat(serving: Serving, waits: Waits) -> None:
@@ -93,9 +93,9 @@ class _Actor:
         self,
         tasks: asyncio.TaskGroup,
         context: zmq.asyncio.Context,
-        to_renderer: RenewedAsyncChannel,
-        to_learner: RenewedAsyncChannel,
-        to_discriminator: RenewedAsyncChannel,
+        to_renderer: ReconnectingAsyncChannel,
+        to_learner: ReconnectingAsyncChannel,
+        to_discriminator: ReconnectingAsyncChannel,
     ) -> None:
         """Agree with the peers, then start everything that runs for ever in ``tasks``."""
         options, config, waits, rng = self._options, self._config, self._waits, self._rng
@@ -122,21 +122,21 @@ class _Actor:
         self._serving.info.contract_digest = contract.digest
         client = WeightsClient(to_learner, contract.digest, options.deadline_s)
         current = CurrentPolicy(policy, client, waits, rng, arrived=self._weights_arrived)
-        shipper = Shipper(
+        sender = TrajectorySender(
             lambda: sockets.dealer(context, options.learner_data, options.curve, EVENTS),
-            Shipping(options.actor_id or socket.gethostname()[:64], self._incarnation, contract.digest),
+            LearnerSession(options.actor_id or socket.gethostname()[:64], self._incarnation, contract.digest),
             waits,
             self._settled,
         )
         self._metrics["spiral_actor_batch"].set(batch)
-        self._metrics["spiral_actor_credits"].set_function(lambda: shipper.credits)
+        self._metrics["spiral_actor_credits"].set_function(lambda: sender.credits)
         self._metrics["spiral_actor_weights_age_seconds"].set_function(lambda: current.age_s)
-        tasks.create_task(shipper.run())
+        tasks.create_task(sender.run())
         await current.first()
-        tasks.create_task(current.keep_fresh(lambda: shipper.version))
+        tasks.create_task(current.keep_fresh(lambda: sender.version))
 
         targets = Targets(to_discriminator, shape, waits, rng, options.deadline_s) if config.conditional else None
-        peers = Peers(renderers, shipper, current, targets, waits)
+        peers = Peers(renderers, sender, current, targets, waits)
         for index in range(config.actor.groups):
             painter = Painter(current.policy, batch, self._generator(index), contract.unroll)
             group = PaintGroup(painter, batch, contract, peers, BackOff(rng), self._metrics)
@@ -147,13 +147,13 @@ class _Actor:
         entropy = np.random.SeedSequence([self._config.seed, self._incarnation, group])
         return torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> np.uint64(1)))
 
-    def _settled(self, fate: Fate) -> None:
+    def _settled(self, outcome: Outcome) -> None:
         lost = self._metrics["spiral_actor_episodes_lost_total"]
-        if fate == "dropped":
+        if outcome == "dropped":
             lost.labels(reason="generation").inc(self._config.actor.batch)
             return
-        self._metrics["spiral_actor_trajectories_total"].labels(verdict=fate).inc()
-        if fate == "refused":
+        self._metrics["spiral_actor_trajectories_total"].labels(verdict=outcome).inc()
+        if outcome == "refused":
             lost.labels(reason="refused").inc(self._config.actor.batch)
 
     def _weights_arrived(self, current: CurrentPolicy) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from spiral.conformance.case import case, require
 from spiral.conformance.renderer.subject import RendererTarget, Stream, random_program
-from spiral.wire.reasons import reason
+from spiral.wire.error_reasons import reason
 
 ROUND_S = 2.0
 """Of each concurrency; long enough for hundreds of steps of a common engine."""

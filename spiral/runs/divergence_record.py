@@ -6,18 +6,17 @@ A service that gives up writes it beside its checkpoints; a start that would onl
 from __future__ import annotations
 
 import hashlib
-import re
 from pathlib import Path
 
 from spiral.configuration.schema import RunConfig
 from spiral.runs.manifests import MANIFEST, checkpoints_in
 from spiral.values import strict_json
-from spiral.values.whole_file import replacing
+from spiral.values.atomic_file import atomic_write
 
 FILE = "diverged.json"
 
 
-class DeadEnd:
+class DivergenceRecord:
     """That of one service, whose checkpoints are in ``directory``."""
 
     def __init__(self, directory: Path, config: RunConfig, precision: str) -> None:
@@ -34,19 +33,13 @@ class DeadEnd:
         except (OSError, ValueError, KeyError, TypeError):
             return ""
 
-    def record(self, sentence: str) -> None:
+    def write(self, sentence: str) -> None:
         """Write down that the run gave up; OSError where that can't be written."""
         known = {"sentence": sentence, "settings": self._settings, "checkpoint": self._checkpoint()}
-        with replacing(self._file) as aside:
+        with atomic_write(self._file) as aside:
             aside.write_text(strict_json.exact(known, indent=1) + "\n", encoding="utf-8")
 
     def _checkpoint(self) -> str:
         """Digest of the newest checkpoint's manifest, which has those of all its files; empty where there is none."""
         there = checkpoints_in(self._directory)
         return hashlib.sha256((there[-1] / MANIFEST).read_bytes()).hexdigest() if there else ""
-
-
-def setting_to_change(sentence: str) -> str:
-    """Key of the setting that the sentence of a run that gave up advises to lower; empty where it is none."""
-    found = re.search(r"diverged: .*; lower ([a-z]+\.[a-z_]+)", " ".join(sentence.split()))
-    return found[1] if found else ""

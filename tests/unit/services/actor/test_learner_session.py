@@ -9,7 +9,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from spiral.services.actor.shipping import IDLE_S, RETRY_S, SILENCE_S, ContractError, Decision, Fate, Shipping
+from spiral.services.actor.learner_session import (
+    IDLE_S,
+    RETRY_S,
+    SILENCE_S,
+    ContractError,
+    Decision,
+    LearnerSession,
+    Outcome,
+)
 from spiral.services.learner.admission import Admission
 from spiral.v1.trajectory_pb2 import (
     REASON_DIGEST,
@@ -34,8 +42,8 @@ from tests.support.trajectory_messages import BATCH, CONTRACT, VERSION, make_tra
 LIMIT = CONTRACT.nbytes(BATCH) + 4096
 
 
-def make_shipping() -> Shipping:
-    return Shipping("a", 7, CONTRACT.digest)
+def make_session() -> LearnerSession:
+    return LearnerSession("a", 7, CONTRACT.digest)
 
 
 def welcome(credits: int = 2, version: Version = VERSION, limit: int = LIMIT) -> LearnerMessage:
@@ -59,8 +67,8 @@ def heartbeat(credits: int = 0, version: Version = VERSION) -> LearnerMessage:
     return LearnerMessage(heartbeat=Heartbeat(version=version_to_proto(version), credits=credits))
 
 
-def offer(shipping: Shipping, now: float = 0.0, version: Version = VERSION) -> Decision:
-    return shipping.offer(make_trajectory(), version, version, 0.5, now)[1]
+def offer(session: LearnerSession, now: float = 0.0, version: Version = VERSION) -> Decision:
+    return session.offer(make_trajectory(), version, version, 0.5, now)[1]
 
 
 def said(decision: Decision) -> list[str]:
@@ -73,130 +81,130 @@ def said(decision: Decision) -> list[str]:
 
 
 @pytest.fixture
-def shipping() -> Shipping:
-    shipping = make_shipping()
-    assert said(shipping.connected(0.0)) == ["hello"]
-    return shipping
+def session() -> LearnerSession:
+    session = make_session()
+    assert said(session.connected(0.0)) == ["hello"]
+    return session
 
 
-def test_nothing_is_sent_before_a_welcome_and_then_no_more_than_there_are_credits(shipping: Shipping) -> None:
-    assert [said(offer(shipping)) for _ in range(3)] == [[], [], []]
-    assert said(shipping.receive(welcome(credits=2), 0.1)) == ["1", "2"]
-    assert shipping.credits == 0
-    assert shipping.waits(3)
-    assert not shipping.waits(2)
+def test_nothing_is_sent_before_a_welcome_and_then_no_more_than_there_are_credits(session: LearnerSession) -> None:
+    assert [said(offer(session)) for _ in range(3)] == [[], [], []]
+    assert said(session.receive(welcome(credits=2), 0.1)) == ["1", "2"]
+    assert session.credits == 0
+    assert session.waits(3)
+    assert not session.waits(2)
 
 
-def test_credits_of_answers_and_heartbeats_add_up(shipping: Shipping) -> None:
-    shipping.receive(welcome(credits=1), 0.1)
-    assert said(offer(shipping)) == ["1"]
-    shipping.receive(answer(1, credits=1), 0.2)
-    shipping.receive(heartbeat(credits=1), 0.3)
-    assert shipping.credits == 2
+def test_credits_of_answers_and_heartbeats_add_up(session: LearnerSession) -> None:
+    session.receive(welcome(credits=1), 0.1)
+    assert said(offer(session)) == ["1"]
+    session.receive(answer(1, credits=1), 0.2)
+    session.receive(heartbeat(credits=1), 0.3)
+    assert session.credits == 2
 
 
 @pytest.mark.parametrize(
-    ("verdict", "fate"),
+    ("verdict", "outcome"),
     [(VERDICT_ACCEPTED, "accepted"), (VERDICT_DUPLICATE, "duplicate"), (VERDICT_REFUSED, "refused")],
 )
-def test_each_verdict_is_told_once(shipping: Shipping, verdict: int, fate: Fate) -> None:
-    shipping.receive(welcome(), 0.1)
-    offer(shipping)
-    assert shipping.receive(answer(1, verdict, reason=REASON_GENERATION), 0.2).fates == [(1, fate)]
-    assert shipping.receive(answer(1, verdict), 0.3).fates == []
+def test_each_verdict_is_told_once(session: LearnerSession, verdict: int, outcome: Outcome) -> None:
+    session.receive(welcome(), 0.1)
+    offer(session)
+    assert session.receive(answer(1, verdict, reason=REASON_GENERATION), 0.2).outcomes == [(1, outcome)]
+    assert session.receive(answer(1, verdict), 0.3).outcomes == []
 
 
-def test_silence_means_a_new_connection_and_what_was_unanswered_goes_first(shipping: Shipping) -> None:
-    shipping.receive(welcome(credits=2), 1.0)
+def test_silence_means_a_new_connection_and_what_was_unanswered_goes_first(session: LearnerSession) -> None:
+    session.receive(welcome(credits=2), 1.0)
     for _ in range(3):
-        offer(shipping)
-    assert not shipping.tick(1.0 + SILENCE_S - 0.1).reconnect
-    decision = shipping.tick(1.0 + SILENCE_S)
+        offer(session)
+    assert not session.tick(1.0 + SILENCE_S - 0.1).reconnect
+    decision = session.tick(1.0 + SILENCE_S)
     assert decision.reconnect
     assert said(decision) == ["hello"]
-    assert said(shipping.receive(welcome(credits=3), 12.0)) == ["1", "2", "3"]
+    assert said(session.receive(welcome(credits=3), 12.0)) == ["1", "2", "3"]
 
 
-def test_the_end_of_the_connection_means_a_new_one_at_once(shipping: Shipping) -> None:
-    shipping.receive(welcome(credits=1), 0.0)
-    offer(shipping)
-    again = shipping.disconnected(0.1)
+def test_the_end_of_the_connection_means_a_new_one_at_once(session: LearnerSession) -> None:
+    session.receive(welcome(credits=1), 0.0)
+    offer(session)
+    again = session.disconnected(0.1)
     assert again.reconnect
     assert said(again) == ["hello"]
-    assert shipping.credits == 0
-    assert said(shipping.receive(welcome(credits=1), 0.2)) == ["1"], "what was not answered is sent again"
+    assert session.credits == 0
+    assert said(session.receive(welcome(credits=1), 0.2)) == ["1"], "what was not answered is sent again"
 
 
-def test_any_message_breaks_the_silence(shipping: Shipping) -> None:
-    shipping.receive(welcome(), 1.0)
-    shipping.receive(heartbeat(), 10.0)
-    assert not shipping.tick(19.0).reconnect
-    assert shipping.tick(20.0).reconnect
+def test_any_message_breaks_the_silence(session: LearnerSession) -> None:
+    session.receive(welcome(), 1.0)
+    session.receive(heartbeat(), 10.0)
+    assert not session.tick(19.0).reconnect
+    assert session.tick(20.0).reconnect
 
 
-def test_a_new_generation_drops_what_an_old_one_painted(shipping: Shipping) -> None:
-    shipping.receive(welcome(credits=1), 0.1)
-    offer(shipping)
-    offer(shipping)
-    shipping.connected(1.0)
-    decision = shipping.receive(welcome(credits=2, version=Version(4, 10)), 1.1)
-    assert decision.fates == [(1, "dropped"), (2, "dropped")]
+def test_a_new_generation_drops_what_an_old_one_painted(session: LearnerSession) -> None:
+    session.receive(welcome(credits=1), 0.1)
+    offer(session)
+    offer(session)
+    session.connected(1.0)
+    decision = session.receive(welcome(credits=2, version=Version(4, 10)), 1.1)
+    assert decision.outcomes == [(1, "dropped"), (2, "dropped")]
     assert said(decision) == []
-    assert offer(shipping).fates == [(3, "dropped")]
-    assert said(offer(shipping, version=Version(4, 10))) == ["4"]
+    assert offer(session).outcomes == [(3, "dropped")]
+    assert said(offer(session, version=Version(4, 10))) == ["4"]
 
 
-def test_who_is_unknown_says_hello_again_on_the_same_connection(shipping: Shipping) -> None:
-    shipping.receive(welcome(credits=2), 0.1)
-    offer(shipping)
-    offer(shipping)
-    first = shipping.receive(answer(1, VERDICT_REFUSED, reason=REASON_NO_HELLO), 0.2)
-    second = shipping.receive(answer(2, VERDICT_REFUSED, reason=REASON_NO_HELLO), 0.3)
+def test_who_is_unknown_says_hello_again_on_the_same_connection(session: LearnerSession) -> None:
+    session.receive(welcome(credits=2), 0.1)
+    offer(session)
+    offer(session)
+    first = session.receive(answer(1, VERDICT_REFUSED, reason=REASON_NO_HELLO), 0.2)
+    second = session.receive(answer(2, VERDICT_REFUSED, reason=REASON_NO_HELLO), 0.3)
     assert (first.reconnect, said(first), said(second)) == (False, ["hello"], [])
-    assert first.fates + second.fates == [(1, "refused"), (2, "refused")]
+    assert first.outcomes + second.outcomes == [(1, "refused"), (2, "refused")]
 
 
-def test_what_got_lost_when_the_connection_changed_unnoticed_is_sent_again(shipping: Shipping) -> None:
-    shipping.receive(welcome(credits=2), 0.1)
-    offer(shipping)
-    offer(shipping)
+def test_what_got_lost_when_the_connection_changed_unnoticed_is_sent_again(session: LearnerSession) -> None:
+    session.receive(welcome(credits=2), 0.1)
+    offer(session)
+    offer(session)
     # ZeroMQ has connected anew by itself between the two: nobody has the first.
-    assert said(shipping.receive(answer(2, VERDICT_REFUSED, reason=REASON_NO_HELLO), 0.2)) == ["hello"]
-    assert said(shipping.receive(welcome(credits=2), 0.3)) == ["1"]
+    assert said(session.receive(answer(2, VERDICT_REFUSED, reason=REASON_NO_HELLO), 0.2)) == ["hello"]
+    assert said(session.receive(welcome(credits=2), 0.3)) == ["1"]
 
 
-def test_credits_of_an_earlier_hello_do_not_count(shipping: Shipping) -> None:
-    offer(shipping)
-    assert said(shipping.receive(heartbeat(credits=1), 0.1)) == []
-    assert shipping.credits == 0
+def test_credits_of_an_earlier_hello_do_not_count(session: LearnerSession) -> None:
+    offer(session)
+    assert said(session.receive(heartbeat(credits=1), 0.1)) == []
+    assert session.credits == 0
 
 
-def test_a_stopping_learner_is_asked_again_after_a_while(shipping: Shipping) -> None:
-    shipping.receive(LearnerMessage(refused=Refused(reason=REASON_STOPPING)), 1.0)
-    assert said(shipping.tick(1.0 + RETRY_S - 0.1)) == []
-    assert said(shipping.tick(1.0 + RETRY_S)) == ["hello"]
+def test_a_stopping_learner_is_asked_again_after_a_while(session: LearnerSession) -> None:
+    session.receive(LearnerMessage(refused=Refused(reason=REASON_STOPPING)), 1.0)
+    assert said(session.tick(1.0 + RETRY_S - 0.1)) == []
+    assert said(session.tick(1.0 + RETRY_S)) == ["hello"]
 
 
-def test_another_contract_is_an_error_with_both_digests(shipping: Shipping) -> None:
+def test_another_contract_is_an_error_with_both_digests(session: LearnerSession) -> None:
     refused = Refused(reason=REASON_DIGEST, detail="differs", contract_digest="theirs")
     with pytest.raises(ContractError, match=f"differs.*{CONTRACT.digest}.*theirs"):
-        shipping.receive(LearnerMessage(refused=refused), 1.0)
+        session.receive(LearnerMessage(refused=refused), 1.0)
 
 
-def test_too_large_a_trajectory_is_an_error_before_it_is_sent(shipping: Shipping) -> None:
-    shipping.receive(welcome(limit=CONTRACT.nbytes(BATCH)), 0.1)
+def test_too_large_a_trajectory_is_an_error_before_it_is_sent(session: LearnerSession) -> None:
+    session.receive(welcome(limit=CONTRACT.nbytes(BATCH)), 0.1)
     with pytest.raises(ContractError, match=f"takes at most {CONTRACT.nbytes(BATCH)}"):
-        offer(shipping)
+        offer(session)
 
 
-def test_credits_that_stay_unused_are_given_back(shipping: Shipping) -> None:
-    shipping.receive(welcome(credits=1), 0.0)
+def test_credits_that_stay_unused_are_given_back(session: LearnerSession) -> None:
+    session.receive(welcome(credits=1), 0.0)
     for now in range(int(IDLE_S)):
-        assert said(shipping.tick(float(now))) == []
-        shipping.receive(heartbeat(), float(now))
-    assert said(shipping.tick(IDLE_S)) == ["hello"]
-    shipping.receive(welcome(credits=0), IDLE_S)
-    assert said(shipping.tick(2 * IDLE_S - 21)) == [], "there is nothing left to give back"
+        assert said(session.tick(float(now))) == []
+        session.receive(heartbeat(), float(now))
+    assert said(session.tick(IDLE_S)) == ["hello"]
+    session.receive(welcome(credits=0), IDLE_S)
+    assert said(session.tick(2 * IDLE_S - 21)) == [], "there is nothing left to give back"
 
 
 class BothEnds(RuleBasedStateMachine):
@@ -207,10 +215,10 @@ class BothEnds(RuleBasedStateMachine):
         self.now = 0.0
         self.version = VERSION
         self.offered: Counter[int] = Counter()
-        self.fates: list[Counter[int]] = [Counter(), Counter()]
+        self.outcomes: list[Counter[int]] = [Counter(), Counter()]
         self.accepted: Counter[tuple[int, int]] = Counter()
         self.names = 0
-        self.actors = [Shipping("a", incarnation, CONTRACT.digest) for incarnation in range(2)]
+        self.actors = [LearnerSession("a", incarnation, CONTRACT.digest) for incarnation in range(2)]
         self.links: list[bytes] = [b"", b""]
         self.up: list[list[list[memoryview]]] = [[], []]
         self.down: list[list[LearnerMessage]] = [[], []]
@@ -230,8 +238,8 @@ class BothEnds(RuleBasedStateMachine):
         if decision.reconnect:
             self.break_the_link(actor)
         self.up[actor] += [[memoryview(frame) for frame in frames] for frames in decision.messages]
-        for sequence, _ in decision.fates:
-            self.fates[actor][sequence] += 1
+        for sequence, _ in decision.outcomes:
+            self.outcomes[actor][sequence] += 1
 
     def _deliver(self, replies: list[tuple[bytes, LearnerMessage]]) -> None:
         for peer, message in replies:
@@ -292,10 +300,10 @@ class BothEnds(RuleBasedStateMachine):
 
     @invariant()
     def each_has_at_most_one_fate(self) -> None:
-        assert all(times == 1 for fates in self.fates for times in fates.values())
+        assert all(times == 1 for outcomes in self.outcomes for times in outcomes.values())
 
     def teardown(self) -> None:
-        """Once all works again, everything that was offered gets its fate: nobody waits for ever."""
+        """Once all works again, everything that was offered gets its outcome: nobody waits for ever."""
         for _ in range(60 + 4 * self.offered.total()):
             for actor in range(2):
                 while self.up[actor]:
@@ -305,7 +313,7 @@ class BothEnds(RuleBasedStateMachine):
             self.learn()
             self.pass_time(2.0)
         for actor in range(2):
-            assert sorted(self.fates[actor]) == list(range(1, self.offered[actor] + 1))
+            assert sorted(self.outcomes[actor]) == list(range(1, self.offered[actor] + 1))
 
 
 TestBothEnds = BothEnds.TestCase

@@ -9,23 +9,23 @@ from pathlib import Path
 import zmq
 import zmq.asyncio
 
-from spiral.services.actor.link import EVENTS, Arrival, Link
+from spiral.services.actor.connection import EVENTS, LearnerConnection, Received
 from spiral.wire import sockets
 from tests.support.processes import PATIENCE_S
 
-END = Arrival("end", [])
+END = Received("end", [])
 
 
 def test_the_end_of_a_connection_that_stood_before_it_was_watched_is_noticed(tmp_path: Path) -> None:
     address = f"unix:{tmp_path}/d"
 
-    async def watch() -> Arrival | None:
+    async def watch() -> Received | None:
         with zmq.Context() as learners, zmq.asyncio.Context() as actors:
             router = sockets.router(learners, address)
             socket = sockets.dealer(actors, address, monitored=EVENTS)
             await socket.send(b"hello")
             assert await asyncio.to_thread(router.socket.poll, int(PATIENCE_S * 1000)), "the connection stands"
-            link = Link(socket, time.monotonic)
+            link = LearnerConnection(socket, time.monotonic)
             router.close()
             try:
                 async with asyncio.timeout(PATIENCE_S):

@@ -12,7 +12,7 @@ from spiral.wire.tls import Identity
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SuiteOptions:
     """What the user asks for; the command line's options, by their names."""
 
     service: Service

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from spiral.computing.divergence import NotFiniteError, SoundWeights
 from spiral.computing.precision import FP32
-from spiral.configuration.fitting import check_components
+from spiral.configuration.cross_checks import check_components
 from spiral.configuration.schema import LearnerConfig
 from spiral.policy import EvaluatedActions, Inputs, Policy
 from spiral.policy import State as PolicyState

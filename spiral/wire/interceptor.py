@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from spiral.wire.details import fit
+from spiral.wire.error_details import fit
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class StatusError(Exception):
         self.retry_after_ms = retry_after_ms
 
 
-class Guard(grpc.ServerInterceptor):
+class StatusInterceptor(grpc.ServerInterceptor):
     """ValueError becomes INVALID_ARGUMENT with its sentence, StatusError its status, anything else INTERNAL.
 
     A long sentence is cut, so that the status arrives.

@@ -37,7 +37,7 @@ KEPT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RunVolume:
     """A container that sees the run directory."""
 
     pod: str
@@ -47,19 +47,19 @@ class Place:
 
 
 @asynccontextmanager
-async def open_place(cluster: Cluster, service: Service) -> AsyncIterator[Place]:
+async def open_run_volume(cluster: Cluster, service: Service) -> AsyncIterator[RunVolume]:
     """The way to a service's run directory, for the length of the block."""
     parts = await read_parts(cluster, [service])
     running = next((part for part in parts if part.running and not part.leaving), None)
     if running is not None:
-        yield Place(running.name, service, _run_dir(one_container_of(running), service))
+        yield RunVolume(running.name, service, _run_dir(one_container_of(running), service))
         return
-    async with open_claim(cluster, service, parts) as place:
-        yield place
+    async with open_claim(cluster, service, parts) as volume:
+        yield volume
 
 
 @asynccontextmanager
-async def open_claim(cluster: Cluster, service: Service, parts: list[Part]) -> AsyncIterator[Place]:
+async def open_claim(cluster: Cluster, service: Service, parts: list[Part]) -> AsyncIterator[RunVolume]:
     """A temporary pod on the service's claim; ``parts`` are its own pods that hold the claim to a node."""
     spec, claims = await _pod_spec(cluster, service)
     container = one_container(spec, service)
@@ -76,7 +76,7 @@ async def open_claim(cluster: Cluster, service: Service, parts: list[Part]) -> A
         ) from error
     try:
         await _until_running(cluster, name)
-        yield Place(name, service, _run_dir(container, service))
+        yield RunVolume(name, service, _run_dir(container, service))
     finally:
         await _delete(cluster, name)
 

@@ -48,10 +48,10 @@ class _Renewed(ABC, Generic[C]):
         """Close a channel that is not used any more."""
 
 
-class RenewedChannel(_Renewed[grpc.Channel]):
+class ReconnectingChannel(_Renewed[grpc.Channel]):
     """A channel for one thread, which makes one call at a time::
 
-    with RenewedChannel(lambda: rpc.connect(address)) as peer:
+    with ReconnectingChannel(lambda: rpc.connect(address)) as peer:
         answer = InfoServiceStub(peer.channel).GetInfo(request)
         peer.answered()
     """
@@ -66,8 +66,8 @@ class RenewedChannel(_Renewed[grpc.Channel]):
         old.close()
 
 
-class RenewedAsyncChannel(_Renewed[grpc.aio.Channel]):
-    """A channel for asyncio, on which streams may live; otherwise as :class:`RenewedChannel`."""
+class ReconnectingAsyncChannel(_Renewed[grpc.aio.Channel]):
+    """A channel for asyncio, on which streams may live; otherwise as :class:`ReconnectingChannel`."""
 
     def __init__(self, connect: Callable[[], grpc.aio.Channel], renew_s: float = RENEW_S) -> None:
         super().__init__(connect, renew_s)

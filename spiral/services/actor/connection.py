@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class Received:
     """What came over a link."""
 
     kind: Literal["message", "end"]
@@ -35,7 +35,7 @@ class Arrival:
     frames: list[bytes]
 
 
-class Link:
+class LearnerConnection:
     """A DEALER that was opened with EVENTS monitored, and its monitor. Nothing is left open after :meth:`close`."""
 
     def __init__(self, socket: zmq.asyncio.Socket, clock: Callable[[], float]) -> None:
@@ -49,13 +49,13 @@ class Link:
         self._poller.register(socket, zmq.POLLIN)
         self._poller.register(self._monitor, zmq.POLLIN)
 
-    async def next(self, timeout_s: float) -> Arrival | None:
+    async def next(self, timeout_s: float) -> Received | None:
         """The next thing to come, or None after ``timeout_s`` or less; what was sent before the end comes before it."""
         ready = dict(await self._poller.poll(int(timeout_s * 1000)))
         if self._socket in ready:
-            return Arrival("message", await self._socket.recv_multipart())
+            return Received("message", await self._socket.recv_multipart())
         if self._monitor in ready and self._has_ended(await self._monitor.recv_multipart()):
-            return Arrival("end", [])
+            return Received("end", [])
         return None
 
     def send(self, frames: list[bytes | memoryview]) -> Awaitable[object]:

@@ -87,7 +87,7 @@ def compose(
         environment |= dict.fromkeys(PLAINTEXT, "")
         command = Command(name, argv, run.logs / f"{name}.log", environment, (parent_pipe, opened.lock), NICENESS[name])
         ends_run = name == "learner" and limits != Limits()
-        return Service(command, GRACE_S[name], ends_run, partial(opened.dead_end, name, computing.precision))
+        return Service(command, GRACE_S[name], ends_run, partial(opened.divergence, name, computing.precision))
 
     return [[service(name) for name in stage] for stage in STAGES]
 

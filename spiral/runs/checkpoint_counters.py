@@ -9,7 +9,7 @@ from spiral.runs.manifests import checkpoints_in, parse_json, read_verified
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class CheckpointCounters:
     """What the learner goes on from."""
 
     frames: int = 0
@@ -27,17 +27,17 @@ class Learnt:
         return self.readable and not (self.frames or self.updates or self.held)
 
 
-NOTHING = Learnt()
+NOTHING_LEARNT = CheckpointCounters()
 
 
-def read_learnt(run: Run) -> Learnt:
+def read_checkpoint_counters(run: Run) -> CheckpointCounters:
     """Counters of the learner's newest whole checkpoint; damaged ones are passed over, as the learner does."""
     folder = run.checkpoints("learner")
     paths = checkpoints_in(folder) if folder.is_dir() else []
     for path in reversed(paths):
         try:
             counters = parse_json(read_verified(path)["counters.json"])
-            return Learnt(
+            return CheckpointCounters(
                 int(counters["frames"]),
                 int(counters.get("updates", 0)),
                 int(counters.get("held", 0)),
@@ -45,4 +45,4 @@ def read_learnt(run: Run) -> Learnt:
             )
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
             continue
-    return Learnt(readable=not paths)
+    return CheckpointCounters(readable=not paths)

@@ -12,8 +12,8 @@ import torch
 from spiral.configuration.schema import LearnerConfig
 from spiral.policy import Policy, build_policy, paper
 from spiral.runs.checkpoints import pack_optimiser
-from spiral.services.learner.learning import PolicyLearner
 from spiral.services.learner.optimising import clip_gradient
+from spiral.services.learner.policy_learner import PolicyLearner
 from spiral.services.learner.update_statistics import UpdateStatistics
 from spiral.values.trajectories import Trajectory, last_start
 from tests.support.policies import as_if_learnt, config_of, spec_of

@@ -1,8 +1,8 @@
 """The actor's side of the trajectory protocol (trajectory.proto) as a state machine.
 
-It owns no socket, no task and no clock: what happened and the time go in, what to do comes out. A parcel *waits* until
-there is a credit for it, is then *unanswered*, and in the end gets its fate. A welcome puts what is still unanswered in
-front of what waits; a new generation of the learner drops both.
+It owns no socket, no task and no clock: what happened and the time go in, what to do comes out. A trajectory *waits*
+until there is a credit for it, is then *unanswered*, and in the end has its outcome. A welcome puts what is still
+unanswered in front of what waits; a new generation of the learner drops both.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ RETRY_S = 2.0
 
 _log = logging.getLogger(__name__)
 
-Fate = Literal["accepted", "duplicate", "refused", "dropped"]
+Outcome = Literal["accepted", "duplicate", "refused", "dropped"]
 Frames = Sequence[bytes | memoryview]
 
 
@@ -50,7 +50,7 @@ class ContractError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class Outgoing:
     """A trajectory as it travels."""
 
     sequence: int
@@ -72,11 +72,11 @@ class Decision:
     """Close the connection and open a new one."""
     messages: list[Frames] = field(default_factory=list)
     """Send these."""
-    fates: list[tuple[int, Fate]] = field(default_factory=list)
-    """What became of parcels, by sequence."""
+    outcomes: list[tuple[int, Outcome]] = field(default_factory=list)
+    """What became of trajectories, by sequence."""
 
 
-class Shipping:
+class LearnerSession:
     """What an actor says to the learner, and when."""
 
     def __init__(self, actor_id: str, incarnation: int, contract_digest: str) -> None:
@@ -88,15 +88,15 @@ class Shipping:
         self._used_at = 0.0
         self._max_message_bytes = 0
         self._sequence = 0
-        self._waiting: deque[Parcel] = deque()
-        self._unanswered: dict[int, Parcel] = {}
+        self._waiting: deque[Outgoing] = deque()
+        self._unanswered: dict[int, Outgoing] = {}
         self.credits = 0
         self.version = Version()
         """Newest weights that the learner has told of; 0.0 before its first message."""
 
     def waits(self, sequence: int) -> bool:
-        """Whether a parcel still waits for a credit."""
-        return any(parcel.sequence == sequence for parcel in self._waiting)
+        """Whether a outgoing still waits for a credit."""
+        return any(outgoing.sequence == sequence for outgoing in self._waiting)
 
     def connected(self, now: float) -> Decision:
         """A new connection is there: say hello on it."""
@@ -121,7 +121,7 @@ class Shipping:
         )
         first = ActorMessage(trajectory=header).SerializeToString()
         frames: Frames = [first, *(tensors.frame_of(array) for array in arrays.values())]
-        self._waiting.append(Parcel(self._sequence, oldest.generation, frames))
+        self._waiting.append(Outgoing(self._sequence, oldest.generation, frames))
         self._used_at = now
         decision = Decision()
         self._drop_old_generations(decision)
@@ -172,7 +172,7 @@ class Shipping:
 
     def _welcome(self, welcome: Welcome, now: float) -> None:
         # Answers come in order, so what was sent before the hello and is not answered by now never will be.
-        self._waiting.extendleft(sorted(self._unanswered.values(), key=lambda parcel: -parcel.sequence))
+        self._waiting.extendleft(sorted(self._unanswered.values(), key=lambda outgoing: -outgoing.sequence))
         self._unanswered.clear()
         self._welcomed = True
         self._hello_at = None
@@ -195,16 +195,18 @@ class Shipping:
             self.credits += answer.credits
         if answer.reason == REASON_NO_HELLO and self._welcomed:
             decision.messages.append(self._say_hello())
-        parcel = self._unanswered.pop(answer.sequence, None) if answer.incarnation == self._hello.incarnation else None
-        if parcel is None:
+        outgoing = (
+            self._unanswered.pop(answer.sequence, None) if answer.incarnation == self._hello.incarnation else None
+        )
+        if outgoing is None:
             _log.warning("an answer to nothing that was sent: %s %r", _name(answer.reason), answer.detail)
         elif answer.verdict == VERDICT_ACCEPTED:
-            decision.fates.append((parcel.sequence, "accepted"))
+            decision.outcomes.append((outgoing.sequence, "accepted"))
         elif answer.verdict == VERDICT_DUPLICATE:
-            decision.fates.append((parcel.sequence, "duplicate"))
+            decision.outcomes.append((outgoing.sequence, "duplicate"))
         else:
-            _log.warning("trajectory %d refused (%s): %s", parcel.sequence, _name(answer.reason), answer.detail)
-            decision.fates.append((parcel.sequence, "refused"))
+            _log.warning("trajectory %d refused (%s): %s", outgoing.sequence, _name(answer.reason), answer.detail)
+            decision.outcomes.append((outgoing.sequence, "refused"))
 
     def _drop_old_generations(self, decision: Decision) -> None:
         """What an earlier generation painted would be refused; an answer to it may never come."""
@@ -214,22 +216,22 @@ class Shipping:
         old = [p for p in (*self._waiting, *self._unanswered.values()) if p.generation != generation]
         if old:
             _log.warning("dropped %d trajectories: painted before generation %d of the learner", len(old), generation)
-        for parcel in old:
-            self._unanswered.pop(parcel.sequence, None)
-            decision.fates.append((parcel.sequence, "dropped"))
-        self._waiting = deque(parcel for parcel in self._waiting if parcel.generation == generation)
+        for outgoing in old:
+            self._unanswered.pop(outgoing.sequence, None)
+            decision.outcomes.append((outgoing.sequence, "dropped"))
+        self._waiting = deque(outgoing for outgoing in self._waiting if outgoing.generation == generation)
 
     def _send(self, decision: Decision) -> Decision:
         while self._welcomed and self.credits and self._waiting:
-            parcel = self._waiting.popleft()
-            if parcel.nbytes > self._max_message_bytes:
+            outgoing = self._waiting.popleft()
+            if outgoing.nbytes > self._max_message_bytes:
                 raise ContractError(
-                    f"actor.batch: a trajectory of this actor has {parcel.nbytes} bytes, the learner takes at most "
+                    f"actor.batch: a trajectory of this actor has {outgoing.nbytes} bytes, the learner takes at most "
                     f"{self._max_message_bytes}; give both the same actor.batch and policy"
                 )
             self.credits -= 1
-            self._unanswered[parcel.sequence] = parcel
-            decision.messages.append(parcel.frames)
+            self._unanswered[outgoing.sequence] = outgoing
+            decision.messages.append(outgoing.frames)
         return decision
 
 

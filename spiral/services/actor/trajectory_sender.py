@@ -1,4 +1,4 @@
-"""The socket around :class:`~spiral.services.actor.shipping.Shipping`: a DEALER under asyncio."""
+"""The socket around :class:`~spiral.services.actor.learner_session.LearnerSession`: a DEALER under asyncio."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 import zmq.asyncio
 from google.protobuf.message import DecodeError
 
-from spiral.services.actor.link import Link
-from spiral.services.actor.shipping import Decision, Fate, Shipping
+from spiral.services.actor.connection import LearnerConnection
+from spiral.services.actor.learner_session import Decision, LearnerSession, Outcome
 from spiral.services.actor.waiting import Waits
 from spiral.v1.trajectory_pb2 import LearnerMessage
 from spiral.values.trajectories import Trajectory
@@ -25,18 +25,18 @@ TICK_S = 0.5
 _log = logging.getLogger(__name__)
 
 
-class Shipper:
-    """Ships trajectories to the learner; :meth:`run` does the work, any coroutine may ship.
+class TrajectorySender:
+    """Sends trajectories to the learner; :meth:`run` does the work, any coroutine may send.
 
-    ``connect`` opens a new DEALER; ``settled(fate)`` is called once for each trajectory.
+    ``connect`` opens a new DEALER; ``settled(outcome)`` is called once for each trajectory.
     """
 
     def __init__(
         self,
         connect: Callable[[], zmq.asyncio.Socket],
-        machine: Shipping,
+        machine: LearnerSession,
         waits: Waits,
-        settled: Callable[[Fate], None],
+        settled: Callable[[Outcome], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connect = connect
@@ -44,7 +44,7 @@ class Shipper:
         self._waits = waits
         self._settled = settled
         self._clock = clock
-        self._link: Link | None = None
+        self._link: LearnerConnection | None = None
         self._departures: dict[int, asyncio.Future[None]] = {}
         self._set_aside = 0
         self._changed = asyncio.Event()
@@ -62,7 +62,7 @@ class Shipper:
 
     @asynccontextmanager
     async def credit(self) -> AsyncIterator[None]:
-        """Wait for a credit, and set it aside for the trajectory that is painted and shipped in this block."""
+        """Wait for a credit, and set it aside for the trajectory that is painted and sent in this block."""
         if self._machine.credits <= self._set_aside:
             with self._waits("learner", "a credit"):
                 while self._machine.credits <= self._set_aside:
@@ -75,7 +75,7 @@ class Shipper:
             self._set_aside -= 1
             self._changed.set()
 
-    async def ship(self, trajectory: Trajectory, oldest: Version, newest: Version, duration_s: float) -> None:
+    async def send(self, trajectory: Trajectory, oldest: Version, newest: Version, duration_s: float) -> None:
         """Hand over a trajectory and wait until it is on its way, or dropped; its arrays must not change any more."""
         sequence, decision = self._machine.offer(trajectory, oldest, newest, duration_s, self._clock())
         departure = self._departures[sequence] = asyncio.get_running_loop().create_future()
@@ -87,7 +87,7 @@ class Shipper:
     async def run(self) -> None:
         """Talk to the learner for ever; ContractError where the two can't work together."""
         try:
-            self._link = Link(self._connect(), self._clock)
+            self._link = LearnerConnection(self._connect(), self._clock)
             self._perform(self._machine.connected(self._clock()))
             while True:
                 arrival = await self._link.next(TICK_S)
@@ -111,15 +111,15 @@ class Shipper:
     def _perform(self, decision: Decision) -> None:
         if decision.reconnect and self._link is not None:
             self._link.close()
-            self._link = Link(self._connect(), self._clock)
+            self._link = LearnerConnection(self._connect(), self._clock)
         self._changed.set()
         for frames in decision.messages:
             self._send(frames)
-        for _, fate in decision.fates:
-            self._settled(fate)
+        for _, outcome in decision.outcomes:
+            self._settled(outcome)
         for sequence in [s for s in self._departures if not self._machine.waits(s)]:
             departure = self._departures.pop(sequence)
-            if not departure.done():  # who shipped it may have been cancelled
+            if not departure.done():  # who sent it may have been cancelled
                 departure.set_result(None)
 
     def _send(self, frames: Any) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from spiral.models import shipped_models
+from spiral.models import bundled_models
 from spiral.models.trained import load_model
 
 
 def darkest() -> dict[str, int]:
     """By name the darkest value of two paintings; 255 where they are blank."""
     found = {}
-    for name, folder in shipped_models().items():
+    for name, folder in bundled_models().items():
         model = load_model(folder)
         targets = None
         if model.config.conditional:

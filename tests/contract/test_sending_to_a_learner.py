@@ -1,4 +1,4 @@
-"""Trajectories over real sockets, both ends ours: the actor's shipper before learners that come and are replaced."""
+"""Trajectories over real sockets, both ends ours: the actor's sender before learners that come and are replaced."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import zmq.asyncio
 
-from spiral.services.actor.link import EVENTS
-from spiral.services.actor.shipper import Shipper
-from spiral.services.actor.shipping import Fate, Shipping
+from spiral.services.actor.connection import EVENTS
+from spiral.services.actor.learner_session import LearnerSession, Outcome
+from spiral.services.actor.trajectory_sender import TrajectorySender
 from spiral.services.actor.waiting import Waits
 from spiral.services.learner.admission import Admission
 from spiral.values.versions import Version
@@ -23,32 +23,32 @@ class Actor:
     """The actor's real end, and what became of its trajectories."""
 
     def __init__(self, context: zmq.asyncio.Context, address: str, incarnation: int = 7) -> None:
-        self.fates: list[Fate] = []
+        self.outcomes: list[Outcome] = []
         info = Info("actor")
-        self.shipper = Shipper(
+        self.sender = TrajectorySender(
             lambda: sockets.dealer(context, address, monitored=EVENTS),
-            Shipping("a", incarnation, CONTRACT.digest),
+            LearnerSession("a", incarnation, CONTRACT.digest),
             Waits(lambda peer, seconds: None, info.waiting),
-            self.fates.append,
+            self.outcomes.append,
         )
 
-    async def ship(self, version: Version = VERSION) -> None:
-        """Ship a trajectory."""
-        await self.shipper.ship(make_trajectory(), version, version, 0.5)
+    async def send(self, version: Version = VERSION) -> None:
+        """Send a trajectory."""
+        await self.sender.send(make_trajectory(), version, version, 0.5)
 
-    async def settled(self, count: int) -> list[Fate]:
-        """The fates, once there are ``count``."""
+    async def settled(self, count: int) -> list[Outcome]:
+        """The outcomes, once there are ``count``."""
         async with asyncio.timeout(30):
-            while len(self.fates) < count:
+            while len(self.outcomes) < count:
                 await asyncio.sleep(0.01)
-        return self.fates
+        return self.outcomes
 
 
 def run_actor(address: str, story: Callable[[Actor], object], incarnation: int = 7) -> None:
     async def main() -> None:
         with zmq.asyncio.Context() as context:
             actor = Actor(context, address, incarnation)
-            running = asyncio.create_task(actor.shipper.run())
+            running = asyncio.create_task(actor.sender.run())
             try:
                 await story(actor)  # type: ignore[misc]
             finally:
@@ -66,7 +66,7 @@ def admission_of(version: Version) -> Admission:
 
 def test_an_actor_ships_to_a_learner_that_comes_later_and_to_its_successor(address: str) -> None:
     async def story(actor: Actor) -> None:
-        early = asyncio.create_task(actor.ship())
+        early = asyncio.create_task(actor.send())
         with learning(address) as learner:
             await early
             assert await actor.settled(1) == ["accepted"]
@@ -75,10 +75,10 @@ def test_an_actor_ships_to_a_learner_that_comes_later_and_to_its_successor(addre
         with learning(address, admission_of(successor)) as learner:
             # The end of the connection was noticed: the actor has said hello to it, and does not even send what the
             # old generation painted.
-            await actor.ship()
+            await actor.send()
             assert await actor.settled(2) == ["accepted", "dropped"]
             assert learner.count("spiral_learner_refused_total", reason="no_hello") == 0
-            await actor.ship(successor)
+            await actor.send(successor)
             assert (await actor.settled(3))[-1] == "accepted"
             arrived = await asyncio.to_thread(learner.ingest.take, 30.0)
             assert arrived is not None
@@ -89,7 +89,7 @@ def test_an_actor_ships_to_a_learner_that_comes_later_and_to_its_successor(addre
 
 def test_a_learner_takes_an_actor_that_was_restarted(address: str) -> None:
     async def story(actor: Actor) -> None:
-        await actor.ship()
+        await actor.send()
         await actor.settled(1)
 
     # Heartbeats find out who is gone: a credit that was on its way to an actor as it ended would be lost without.
