@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from spiral.datasets.dataset import Progress
+from spiral.values.atomic_file import atomic_write
 
 _log = logging.getLogger(__name__)
 
@@ -79,13 +80,11 @@ def fetch(
 def copy(source: Path, target: Path, progress: Progress) -> None:
     """Copy a file into place, written aside and renamed. Raises ValueError if it cannot be read or written."""
     _make_folder(target.parent)
-    part = target.with_name(target.name + ".part")
     try:
-        shutil.copyfile(source, part)
-        keep_aside(target)
-        os.replace(part, target)
+        with atomic_write(target) as aside:
+            shutil.copyfile(source, aside)
+            keep_aside(target)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise ValueError(f"{target}: cannot be copied from {source} ({error.strerror or error})") from error
     size = target.stat().st_size
     progress(target.name, size, size)

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from spiral.datasets.dataset import Progress
 from spiral.datasets.download import keep_aside
 from spiral.datasets.walking import belongs, walk
+from spiral.values.atomic_file import atomic_write
 
 # A picture file beyond this is damage or a trap: a zip may promise anything.
 LARGEST_FILE_BYTES = 256 * 2**20
@@ -102,23 +103,20 @@ def pack(tree: Tree, names: Sequence[str], target: Path, progress: Progress) -> 
 
     They are stored as they are: picture files do not get smaller.
     """
-    part = target.with_name(target.name + ".part")
     done = 0
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
-            for index, name in enumerate(names, 1):
-                content = tree.read(name)
-                archive.writestr(zipfile.ZipInfo(name, _FIXED_DATE), content)
-                done += len(content)
-                if index % _FILES_A_CALL == 0 or index == len(names):
-                    progress(target.name, done, None)
-        keep_aside(target)
-        os.replace(part, target)
+        with atomic_write(target) as aside:
+            with zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
+                for index, name in enumerate(names, 1):
+                    content = tree.read(name)
+                    archive.writestr(zipfile.ZipInfo(name, _FIXED_DATE), content)
+                    done += len(content)
+                    if index % _FILES_A_CALL == 0 or index == len(names):
+                        progress(target.name, done, None)
+            keep_aside(target)
     except OSError as error:
         raise ValueError(f"{target}: cannot be written ({error.strerror or error})") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _folder(path: Path, suffixes: tuple[str, ...]) -> Tree:

@@ -13,7 +13,6 @@ mirrored: colour and handedness are what a painting can get wrong.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
 import numpy as np
@@ -25,6 +24,7 @@ from torch import Tensor, nn
 from spiral.datasets import load
 from spiral.evaluation.colour import CHANNELS, WEIGHTS_FILE, ColourEncoder, colour_features
 from spiral.evaluation.features import FEATURES, SIDE, ink_of
+from spiral.values.atomic_file import atomic_write
 
 SEED = 0
 SETS = ("emoji", "faces")
@@ -45,10 +45,9 @@ def main(argv: list[str]) -> int:
     torch.set_num_threads(1)
     pictures = np.concatenate([load(name, SIDE, colour=True).train for name in SETS])
     network = train(pictures)
-    aside = WEIGHTS_FILE.with_suffix(".part")
-    save_file(network.state_dict(), aside, metadata={"sets": " ".join(SETS), "torch": torch.__version__})
-    aside.chmod(0o644)  # safetensors writes for the owner alone
-    os.replace(aside, WEIGHTS_FILE)
+    with atomic_write(WEIGHTS_FILE) as aside:
+        save_file(network.state_dict(), aside, metadata={"sets": " ".join(SETS), "torch": torch.__version__})
+        aside.chmod(0o644)  # safetensors writes for the owner alone
     print(f"{WEIGHTS_FILE}: {WEIGHTS_FILE.stat().st_size} bytes, from {len(pictures):,} pictures")
     return 0
 

@@ -9,7 +9,6 @@ many threads gives the same weights. The numbers of the shipped file are in READ
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
 import numpy as np
@@ -20,6 +19,7 @@ from torch import nn
 from spiral.datasets import Dataset, load
 from spiral.evaluation.features import SIDE, ink_of
 from spiral.evaluation.lenet import CHANNELS, WEIGHTS_FILE, LeNet, features_and_probabilities
+from spiral.values.atomic_file import atomic_write
 
 SEED = 0
 EPOCHS = 10
@@ -36,10 +36,11 @@ def main(argv: list[str]) -> int:
     parser.parse_args(argv)
     torch.use_deterministic_algorithms(True)
     network, accuracy = train(load("mnist", SIDE, colour=False))
-    aside = WEIGHTS_FILE.with_suffix(".part")
-    save_file(network.state_dict(), aside, metadata={"test_accuracy": f"{accuracy:.4f}", "torch": torch.__version__})
-    aside.chmod(0o644)  # safetensors writes for the owner alone
-    os.replace(aside, WEIGHTS_FILE)
+    with atomic_write(WEIGHTS_FILE) as aside:
+        save_file(
+            network.state_dict(), aside, metadata={"test_accuracy": f"{accuracy:.4f}", "torch": torch.__version__}
+        )
+        aside.chmod(0o644)  # safetensors writes for the owner alone
     print(f"{WEIGHTS_FILE}: {WEIGHTS_FILE.stat().st_size} bytes, test accuracy {accuracy:.4f}")
     return 0
 
