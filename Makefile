@@ -99,9 +99,9 @@ kind-load: ## load the images into the kind cluster KIND_CLUSTER
 	@scripts/images.sh kind-load $(IMAGES)
 
 cluster-up: setup ## the pods of OVERLAY (k8s) as processes of this machine, to look at; needs root; Ctrl-C ends all
-	@$(BIN)/python -m tests.k8s.cluster $(OVERLAY)
+	@$(BIN)/python -m cluster $(OVERLAY)
 
 clean: ## remove what was built here; runs and data stay
 	rm -rf .venv build dist *.egg-info spiral/v1 benchmarks/out $(NODE_RENDERER)/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find spiral tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find spiral cluster tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 	find spiral -name '*.so' -delete

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 
-from tests.k8s.cluster.pod import Pod
+from cluster.pod import Pod
 
 PORT = 9090
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from cluster.cluster import Cluster
+from cluster.pod import Pod
+from cluster.scrape import total
 from spiral.serving.metrics import CATALOGUE
-from tests.k8s.cluster.cluster import Cluster
-from tests.k8s.cluster.pod import Pod
-from tests.k8s.cluster.scrape import total
 from tests.k8s.e2e.manifests_of_the_project import SMALL, single, with_run
 from tests.k8s.static.combinations import UnbuiltError, render
 from tests.monitoring.answers import ask, largest, query

@@ -7,8 +7,8 @@ from typing import Self
 import grpc
 import grpc.aio
 
+from cluster.nameserver import NameServer
 from spiral.wire import rpc
-from tests.k8s.cluster.nameserver import NameServer
 from tests.support.processes import free_port
 
 

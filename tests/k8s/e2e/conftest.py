@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.k8s.cluster import rights
-from tests.k8s.cluster.cluster import Cluster
-from tests.k8s.cluster.lifecycle import BackOff
+from cluster import rights
+from cluster.cluster import Cluster
+from cluster.lifecycle import BackOff
 
 SHORT = BackOff(first_s=1.0, limit_s=5.0, reset_s=60.0)
 """A cluster's own back-off would make tests wait for minutes."""

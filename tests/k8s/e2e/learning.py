@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cluster.cluster import Cluster
+from cluster.pod import Pod
+from cluster.scrape import total
 from spiral.v1 import info_pb2, info_pb2_grpc
 from spiral.wire import rpc
 from spiral.wire.edges import PORTS
-from tests.k8s.cluster.cluster import Cluster
-from tests.k8s.cluster.pod import Pod
-from tests.k8s.cluster.scrape import total
 
 NEW_RENDERER_S = 90.0
 """Time within which a new renderer receives streams, as promised."""

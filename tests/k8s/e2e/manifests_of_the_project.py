@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from tests.k8s.cluster.manifests import GOLDEN, REPOSITORY, Object, render
+from cluster.manifests import GOLDEN, REPOSITORY, Object, render
 
 K8S = REPOSITORY / "k8s"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.k8s.cluster.cluster import Cluster
-from tests.k8s.cluster.manifests import Key
-from tests.k8s.cluster.scrape import total
+from cluster.cluster import Cluster
+from cluster.manifests import Key
+from cluster.scrape import total
 from tests.k8s.e2e.manifests_of_the_project import project, setting, with_run, without_namespace
 
 pytestmark = pytest.mark.timeout(600)

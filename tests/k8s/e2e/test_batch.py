@@ -6,8 +6,8 @@ import copy
 
 import pytest
 
-from tests.k8s.cluster.cluster import Cluster
-from tests.k8s.cluster.manifests import Object
+from cluster.cluster import Cluster
+from cluster.manifests import Object
 from tests.k8s.e2e.manifests_of_the_project import SMALL, project, setting, with_run
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from tests.k8s.cluster.cluster import Cluster
-from tests.k8s.cluster.scrape import total
+from cluster.cluster import Cluster
+from cluster.scrape import total
 from tests.k8s.e2e.learning import WORKLOADS, generation, until_learning
 from tests.k8s.e2e.manifests_of_the_project import SMALL, project, single, with_run
 from tests.k8s.e2e.volumes import checkpoints

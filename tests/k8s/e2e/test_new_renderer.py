@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.k8s.cluster.cluster import Cluster
+from cluster.cluster import Cluster
 from tests.k8s.e2e.learning import NEW_RENDERER_S, all_paint, until_learning
 from tests.k8s.e2e.manifests_of_the_project import SMALL, project, with_run
 

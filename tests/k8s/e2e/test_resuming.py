@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.k8s.cluster.cluster import Cluster
-from tests.k8s.cluster.container import Running
-from tests.k8s.cluster.pod import Pod
-from tests.k8s.cluster.scrape import total
+from cluster.cluster import Cluster
+from cluster.container import Running
+from cluster.pod import Pod
+from cluster.scrape import total
 from tests.k8s.e2e.learning import generation, until_learning
 from tests.k8s.e2e.manifests_of_the_project import SMALL, project, settings, single, with_environment, with_run
 from tests.k8s.e2e.volumes import checkpoints, counters, resumed, store

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.k8s.cluster.cluster import Cluster
-from tests.k8s.cluster.pod import Pod
-from tests.k8s.cluster.scrape import total
+from cluster.cluster import Cluster
+from cluster.pod import Pod
+from cluster.scrape import total
 from tests.k8s.e2e.learning import NEW_RENDERER_S, all_paint, learnt, renderers, until_learning, waiting_for
 from tests.k8s.e2e.manifests_of_the_project import SMALL, project, single, with_environment, with_run
 

@@ -7,11 +7,11 @@ import signal
 
 import pytest
 
+from cluster.cluster import Cluster
+from cluster.container import Ended
+from cluster.manifests import Object
+from cluster.scrape import total
 from spiral.runs.checkpoints import read_latest
-from tests.k8s.cluster.cluster import Cluster
-from tests.k8s.cluster.container import Ended
-from tests.k8s.cluster.manifests import Object
-from tests.k8s.cluster.scrape import total
 from tests.k8s.e2e.learning import generation, learnt, until_learning
 from tests.k8s.e2e.manifests_of_the_project import SMALL, project, single, with_run
 from tests.k8s.e2e.volumes import checkpoints, claim, counters, full, resumed, store

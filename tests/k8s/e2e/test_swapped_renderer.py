@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from cluster.cluster import Cluster
 from spiral.v1 import info_pb2, info_pb2_grpc
 from spiral.wire import rpc
 from spiral.wire.edges import PORTS
-from tests.k8s.cluster.cluster import Cluster
 from tests.k8s.e2e.learning import until_learning
 from tests.k8s.e2e.manifests_of_the_project import SMALL, project, with_run
 from tests.support.node_renderer import skip_without_node

@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tests.k8s.cluster.cluster import Cluster
+from cluster.cluster import Cluster
 
 PIECE_BYTES = 4096
 """The smallest room that a file needs."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.k8s.cluster.manifests import Object, build, parse
+from cluster.manifests import Object, build, parse
 
 ROOT = Path(__file__).parents[3]
 K8S = ROOT / "k8s"

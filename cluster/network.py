@@ -8,7 +8,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from tests.k8s.cluster.rights import run
+from cluster.rights import run
 
 # A bridge for each cluster that lives on this machine at the same time; a name has at most 15 bytes.
 _CLUSTERS = 16

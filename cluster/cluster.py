@@ -22,15 +22,15 @@ from typing import Literal, Self, TypeVar
 
 import psutil
 
-from tests.k8s.cluster.controllers import job_status, ready, reconcile, revision, wanted
-from tests.k8s.cluster.environment import Node
-from tests.k8s.cluster.lifecycle import BackOff
-from tests.k8s.cluster.manifests import Key, Object, Objects, key
-from tests.k8s.cluster.nameserver import NameServer
-from tests.k8s.cluster.network import Network
-from tests.k8s.cluster.pod import Host, Pod, Template
-from tests.k8s.cluster.services import addresses
-from tests.k8s.cluster.volumes import Claims
+from cluster.controllers import job_status, ready, reconcile, revision, wanted
+from cluster.environment import Node
+from cluster.lifecycle import BackOff
+from cluster.manifests import Key, Object, Objects, key
+from cluster.nameserver import NameServer
+from cluster.network import Network
+from cluster.pod import Host, Pod, Template
+from cluster.services import addresses
+from cluster.volumes import Claims
 
 T = TypeVar("T")
 Change = Literal["created", "configured", "unchanged"]

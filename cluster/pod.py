@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tests.k8s.cluster import images
-from tests.k8s.cluster.container import Process, Running
-from tests.k8s.cluster.environment import ConfigError, Identity, Node, environment, expand
-from tests.k8s.cluster.lifecycle import BackOff, Container
-from tests.k8s.cluster.manifests import Key, Object, Objects
-from tests.k8s.cluster.nameserver import DOMAIN
-from tests.k8s.cluster.network import Network, Sandbox
-from tests.k8s.cluster.volumes import Claims, VolumeError, Volumes, prepare
+from cluster import images
+from cluster.container import Process, Running
+from cluster.environment import ConfigError, Identity, Node, environment, expand
+from cluster.lifecycle import BackOff, Container
+from cluster.manifests import Key, Object, Objects
+from cluster.nameserver import DOMAIN
+from cluster.network import Network, Sandbox
+from cluster.volumes import Claims, VolumeError, Volumes, prepare
 
 Phase = Literal["Pending", "Running", "Succeeded", "Failed"]
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.k8s.cluster.environment import ConfigError, Identity, data
-from tests.k8s.cluster.manifests import Key, Object, Objects
+from cluster.environment import ConfigError, Identity, data
+from cluster.manifests import Key, Object, Objects
 
 
 class VolumeError(ValueError):

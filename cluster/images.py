@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from tests.k8s.cluster.manifests import REPOSITORY
+from cluster.manifests import REPOSITORY
 
 # What images are built on has this path.
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

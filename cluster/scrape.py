@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.k8s.cluster.pod import Pod
+from cluster.pod import Pod
 
 PORT_NAME = "metrics"
 

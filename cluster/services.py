@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.k8s.cluster.manifests import Object, Objects, matches
-from tests.k8s.cluster.nameserver import DOMAIN
-from tests.k8s.cluster.pod import Pod
+from cluster.manifests import Object, Objects, matches
+from cluster.nameserver import DOMAIN
+from cluster.pod import Pod
 
 
 class PortError(ValueError):

@@ -9,10 +9,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from cluster import rights
+from cluster.cluster import WORKLOADS, Cluster
+from cluster.manifests import REPOSITORY, render
 from spiral.launcher.signals import StopSignals
-from tests.k8s.cluster import rights
-from tests.k8s.cluster.cluster import WORKLOADS, Cluster
-from tests.k8s.cluster.manifests import REPOSITORY, render
 
 
 def main(argv: Sequence[str] | None = None) -> int:

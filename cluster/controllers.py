@@ -9,8 +9,8 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from tests.k8s.cluster.manifests import Key, Object, Objects, count, key
-from tests.k8s.cluster.pod import Pod, Template
+from cluster.manifests import Key, Object, Objects, count, key
+from cluster.pod import Pod, Template
 
 # Kubernetes' own letters for the random ends of names.
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
@@ -108,7 +108,7 @@ def _deployment(item: Object, store: Store, now_s: float) -> None:
 def _stateful_set(item: Object, store: Store, now_s: float) -> None:
     """Pods with a number; one name is never there twice. OrderedReady waits for each before it goes on, whatever."""
     total, current = wanted(item), revision(item["spec"]["template"])
-    pods = {pod.template.ordinal: pod for pod in store.owned(key(item))}
+    pods = {pod.template.ordinal: pod for pod in store.owned(key(item)) if pod.template.ordinal is not None}
     ordered = item["spec"].get("podManagementPolicy", "OrderedReady") == "OrderedReady"
     for ordinal in range(total):
         pod = pods.get(ordinal)
@@ -121,13 +121,13 @@ def _stateful_set(item: Object, store: Store, now_s: float) -> None:
                 return
         elif ordered and (not pod.ready or pod.deleted):
             return
-    for ordinal in sorted((n for n in pods if n is not None and n >= total), reverse=True):
+    for ordinal in sorted((n for n in pods if n >= total), reverse=True):
         pods[ordinal].delete()
         if ordered:
             return
     if item["spec"].get("updateStrategy", {}).get("type", "RollingUpdate") != "RollingUpdate":
         return
-    for ordinal in sorted(pods, key=lambda n: -(n or 0)):
+    for ordinal in sorted(pods, reverse=True):
         pod = pods[ordinal]
         if pod.template.revision != current and not pod.deleted:
             pod.delete()
@@ -180,7 +180,8 @@ def job_status(item: Object, pods: Sequence[Pod]) -> str:
 
 
 def _rules(item: Object) -> Sequence[Object]:
-    return item["spec"].get("podFailurePolicy", {}).get("rules", [])
+    rules: Sequence[Object] = item["spec"].get("podFailurePolicy", {}).get("rules", [])
+    return rules
 
 
 def _fails_job(rule: Object, pod: Pod) -> bool:

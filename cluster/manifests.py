@@ -16,11 +16,11 @@ import yaml
 Object = dict[str, Any]
 """One object as its YAML says it."""
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[1]
 GOLDEN = REPOSITORY / "k8s" / "golden"
 
-_UNITS = {"": 1, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12} | {
-    f"{prefix}i": 1024**power for power, prefix in enumerate("KMGT", start=1)
+_UNITS = {"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12} | {
+    f"{prefix}i": 1024.0**power for power, prefix in enumerate("KMGT", start=1)
 }
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.k8s.cluster.manifests import Object
+from cluster.manifests import Object
 
 Ask = Callable[[], str]
 """Asks once; empty: passed, otherwise why not."""

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.k8s.cluster.network import Sandbox
-from tests.k8s.cluster.volumes import Mount
+from cluster.network import Sandbox
+from cluster.volumes import Mount
 
 # What Kubernetes keeps of a termination message.
 MESSAGE_BYTES = 4096
@@ -43,7 +43,7 @@ class Process:
     """Whether it keeps those that a container has unless they are dropped; this cluster gives all or none."""
     needs: Sequence[Path]
     links: Mapping[str, Path]
-    """What the image stands for: see :class:`tests.k8s.cluster.images.Image`."""
+    """What the image stands for: see :class:`cluster.images.Image`."""
     message_path: str
     hosts: str
     resolver: str

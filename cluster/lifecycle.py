@@ -7,9 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
-from tests.k8s.cluster.container import Ended, Running
-from tests.k8s.cluster.manifests import Object
-from tests.k8s.cluster.probes import Prober, prober, question
+from cluster.container import Ended, Running
+from cluster.manifests import Object
+from cluster.probes import Prober, prober, question
 
 Tell = Callable[[str, str], None]
 """Takes an event: reason and message."""
