@@ -92,10 +92,13 @@ def train(
             "what is faster here."
         ),
     ] = "auto",
-    judge: Annotated[
+    paintings: Annotated[
         int,
         typer.Option(
-            min=0, max=100_000, help="Paintings to judge at the end, at least 65; 0: none. 4,096 compare with others."
+            "--judge",
+            min=0,
+            max=100_000,
+            help="Paintings to judge at the end, at least 65; 0: none. 4,096 compare with others.",
         ),
     ] = 4096,
     runs: options.Runs = options.RUNS,
@@ -107,19 +110,19 @@ def train(
     """
     if minutes is not None and frames is not None:
         raise ValueError("--minutes and --frames: a run has one limit; leave one of them out")
-    if 0 < judge < FEWEST:
-        raise ValueError(f"--judge: {judge} paintings are too few for a figure; 0 or at least {FEWEST} are right")
+    if 0 < paintings < FEWEST:
+        raise ValueError(f"--judge: {paintings} paintings are too few for a figure; 0 or at least {FEWEST} are right")
     if model is not None and preset is not None:
         raise ValueError("--from and --preset: a model brings its own settings; leave one of them out")
     from spiral.models import find_model  # noqa: PLC0415
 
     # Read once, when gRPC is imported; its remarks on connections that end would run through the display.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    from spiral.launcher.service_commands import Computing  # noqa: PLC0415
-    from spiral.launcher.training import Wishes, train_run  # noqa: PLC0415
+    from spiral.launcher.options import Computing, TrainOptions  # noqa: PLC0415
+    from spiral.launcher.training import train_run  # noqa: PLC0415
 
     return train_run(
-        Wishes(
+        TrainOptions(
             runs=runs,
             preset=preset,
             name=run,
@@ -132,6 +135,6 @@ def train(
             model=None if model is None else find_model(model),
             threads=tuple(threads or ()),
             computing=Computing(device, precision),
-            judged=judge,
+            paintings=paintings,
         )
     )

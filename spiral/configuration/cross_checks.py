@@ -26,9 +26,9 @@ def check_convolutions(channels: Sequence[int], observation_shape: tuple[int, in
         )
 
 
-def check_terms(asked: Iterable[str], judge: DiscriminatorConfig) -> None:
+def check_terms(asked: Iterable[str], discriminator: DiscriminatorConfig) -> None:
     """ValueError where ``learner.terms`` weighs terms that the project's discriminator does not answer."""
-    answered = ("discriminator" if judge.kind == "learned" else judge.kind, *judge.terms)
+    answered = ("discriminator" if discriminator.kind == "learned" else discriminator.kind, *discriminator.terms)
     if unknown := set(asked) - set(answered):
         raise ValueError(
             f"learner.terms: {sorted(unknown)} not answered by the discriminator; it has {sorted(answered)}"

@@ -89,12 +89,12 @@ def summarise(parts: Sequence[Part], first: Sequence[Reading], second: Sequence[
     pages: dict[str, Page] = {
         part.service: reading.page for part, reading in zip(parts, second, strict=True) if reading.page
     }
-    learner, judge = pages.get("learner", Page()), pages.get("discriminator", Page())
+    learner, discriminator = pages.get("learner", Page()), pages.get("discriminator", Page())
     frames, updates = (learner.value(name) for name in ("spiral_learner_run_frames", "spiral_learner_run_updates"))
     lag = [learner.value("spiral_learner_policy_lag", stat=stat) for stat in ("min", "mean", "max")]
     held_up = learner.by_label("spiral_learner_bottleneck", "service")
     actors = learner.value("spiral_learner_actors")
-    scores = [judge.value("spiral_discriminator_score", kind=kind) for kind in ("real", "painted")]
+    scores = [discriminator.value("spiral_discriminator_score", kind=kind) for kind in ("real", "painted")]
     return RunStatus(
         statuses,
         learnt_frames=None if frames is None else int(frames),

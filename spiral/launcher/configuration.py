@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from spiral.configuration.changes import changes
-from spiral.configuration.files import blame, load_config, preset_names
+from spiral.configuration.files import blame, load_config, preset_names, read_tree
+from spiral.configuration.paths import paths_of, relative_paths
 from spiral.configuration.schema import RunConfig
-from spiral.launcher.data_check import say_relative
+from spiral.launcher.options import TrainOptions
 from spiral.models import CONFIG, POLICY, check_weights, find_discriminator, read_card
 from spiral.runs.dataset_record import same_files
 from spiral.runs.directory import Run
@@ -20,54 +20,35 @@ HOLD_BATCHES = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What the user asks for."""
-
-    runs: Path
-    preset: str | None = None
-    """None: the run's own, or ``demo`` for a new one. A file is read at every start, a named preset at the first."""
-    name: str | None = None
-    """None: the preset's name."""
-    settings: Sequence[str] = ()
-    fresh: bool = False
-    model: Path | None = None
-    """Folder of the model whose weights and configuration a new run begins with."""
-    frames: int | None = None
-    """Limit of frames over the whole run."""
-    restart_schedule: bool = False
-    """What falls over the run is to begin anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """The configuration of a start."""
+class NextConfig:
+    """The configuration with which a run goes on."""
 
     config: RunConfig
     report: list[str]
     """What changes against the stored one: one sentence each."""
     remade: bool = False
     """Whether it differs in what the run's checkpoints are made for."""
-    begins: bool = False
+    initial_weights: bool = False
     """Whether the run begins with other weights than it was to: those of a model, or none."""
 
 
-def default_name(request: Request) -> str:
+def default_name(options: TrainOptions) -> str:
     """Name of the run: the model's, the preset's, or the file's without its ending."""
-    if request.model is not None:
-        return request.model.name
-    preset = request.preset or DEFAULT_PRESET
+    if options.model is not None:
+        return options.model.name
+    preset = options.preset or DEFAULT_PRESET
     return Path(preset).stem if _is_file(preset) else preset
 
 
-def new_config(request: Request, run: Run) -> RunConfig:
+def new_config(options: TrainOptions, run: Run) -> RunConfig:
     """What a new run is to train with; where a model comes without its discriminator, one learns alone at first."""
-    if request.model is None:
-        return load_config(request.preset or _own_preset(run), request.settings)
-    as_it_was = str(request.model / CONFIG)
-    judge = load_config(as_it_was, request.settings, request.model).discriminator
-    alone = judge.kind == "learned" and find_discriminator(request.model) is None
+    if options.model is None:
+        return load_config(options.preset or _own_preset(run), options.settings)
+    as_it_was = str(options.model / CONFIG)
+    discriminator = load_config(as_it_was, options.settings, options.model).discriminator
+    alone = discriminator.kind == "learned" and find_discriminator(options.model) is None
     held = f"learner.hold_batches={HOLD_BATCHES if alone else 0}"
-    return load_config(as_it_was, [held, *request.settings], request.model)
+    return load_config(as_it_was, [held, *options.settings], options.model)
 
 
 def begun_with(model: Path, config: RunConfig) -> str:
@@ -88,28 +69,28 @@ def begun_with(model: Path, config: RunConfig) -> str:
     return f"begins with {model.name} after its {frames:,} frames, at a learning rate of {rate}"
 
 
-def settle(run: Run, request: Request, free: bool) -> Settled:
+def next_config(run: Run, options: TrainOptions, free: bool) -> NextConfig:
     """The configuration to go on with; ``free``: nothing was learnt yet, so that everything may change.
 
     Raises ValueError where the checkpoints can't follow, or the preset is not the run's.
     """
-    if free and request.model is not None:
-        return Settled(new_config(request, run), [], remade=True, begins=True)
+    if free and options.model is not None:
+        return NextConfig(new_config(options, run), [], remade=True, initial_weights=True)
     stored = run.config()
-    file = request.preset if request.preset and _is_file(request.preset) else None
-    other = bool(request.preset and not file and request.preset != stored.preset)
+    file = options.preset if options.preset and _is_file(options.preset) else None
+    other = bool(options.preset and not file and options.preset != stored.preset)
     if other and not free:
         raise ValueError(
-            f'run: "{run.name}" was made with preset "{stored.preset}", not "{request.preset}"; '
+            f'run: "{run.name}" was made with preset "{stored.preset}", not "{options.preset}"; '
             "choose another name with --run, or begin anew with --fresh"
         )
-    begins_from = request.preset if file or other else None
-    config = load_config(begins_from or str(run.config_file), request.settings)
-    report, remade = say_relative(run, stored), False
+    begins_from = options.preset if file or other else None
+    config = load_config(begins_from or str(run.config_file), options.settings)
+    report, remade = _made_absolute(run, stored), False
     for change in changes(stored, config):
         fixed = change.fixed and not (change.key == "data" and same_files(run, config.data))
         if fixed and not free:
-            own = [setting for setting in request.settings if _sets(setting, change.key)]
+            own = [setting for setting in options.settings if _sets(setting, change.key)]
             raise ValueError(
                 f"{blame(own, '') + ': ' if own else ''}{change.key}: {change.after!r} does not fit the run "
                 f'"{run.name}", which has learnt with {change.before!r}; choose another name with --run, or begin '
@@ -117,7 +98,7 @@ def settle(run: Run, request: Request, free: bool) -> Settled:
             )
         remade |= fixed
         report.append(f"{change.key} was {change.before!r} and is {change.after!r} from now on")
-    return Settled(config, report, remade, begins=other)
+    return NextConfig(config, report, remade, initial_weights=other)
 
 
 def _own_preset(run: Run) -> str:
@@ -139,3 +120,18 @@ def _sets(setting: str, key: str) -> bool:
 
 def _is_file(preset: str) -> bool:
     return preset.endswith((".yaml", ".yml"))
+
+
+def _made_absolute(run: Run, stored: RunConfig) -> list[str]:
+    """What a path that an earlier release kept as it was typed means from now on; ValueError where nothing is there."""
+    tree = read_tree(run.config_file.read_text(), str(run.config_file))
+    report = []
+    for key, path in relative_paths(tree).items():
+        whole = paths_of(stored.model_dump())[key]
+        if not Path(whole).exists():
+            raise ValueError(
+                f"{key}: {run.config_file} has the relative path {path!r}, from the directory where the run began, and "
+                f"{whole} does not exist; go on once from that directory"
+            )
+        report.append(f"{key} was the relative path {path!r}; that is {whole} here, and stays it from now on")
+    return report

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from spiral import datasets
-from spiral.configuration.files import read_tree
-from spiral.configuration.paths import PREFIX, paths_of, relative_paths
+from spiral.configuration.paths import PREFIX
 from spiral.configuration.schema import RunConfig
 from spiral.datasets import DatasetMissingError
-from spiral.engines import create
 from spiral.runs import dataset_record
 from spiral.runs.directory import Run
 
 
-def check_data(config: RunConfig) -> tuple[str, ...]:
-    """What the user should know of the data set, a sentence each.
+def check_data(config: RunConfig, observation_shape: tuple[int, int, int]) -> tuple[str, ...]:
+    """What the user should know of the data set, which the engine shows in such a shape (H, W, C); a sentence each.
 
     ValueError where it is not on this machine, or where pictures of the user's own can't be used. Those are read whole:
     what can be wrong with them is in the pictures. A set with a name was verified when it came.
@@ -23,7 +19,7 @@ def check_data(config: RunConfig) -> tuple[str, ...]:
     if not config.data.startswith(PREFIX):
         datasets.require(config.data)
         return ()
-    height, width, channels = create(config.engine.name, config.engine.settings).observation_shape
+    height, width, channels = observation_shape
     found = datasets.load(config.data, (height, width), colour=channels == 3)
     return (f"{found.name}: {len(found.train):,} training and {len(found.test):,} test pictures", *found.notes)
 
@@ -35,21 +31,6 @@ def find_data(config: RunConfig) -> None:
     except DatasetMissingError as error:
         moved = f"; if they were moved, say where with --set data={PREFIX}PATH"
         raise ValueError(f"data: {error}{moved if config.data.startswith(PREFIX) else ''}") from error
-
-
-def say_relative(run: Run, stored: RunConfig) -> list[str]:
-    """What a path that an earlier release kept as it was typed means from now on; ValueError where nothing is there."""
-    tree = read_tree(run.config_file.read_text(), str(run.config_file))
-    report = []
-    for key, path in relative_paths(tree).items():
-        whole = paths_of(stored.model_dump())[key]
-        if not Path(whole).exists():
-            raise ValueError(
-                f"{key}: {run.config_file} has the relative path {path!r}, from the directory where the run began, and "
-                f"{whole} does not exist; go on once from that directory"
-            )
-        report.append(f"{key} was the relative path {path!r}; that is {whole} here, and stays it from now on")
-    return report
 
 
 class DataNews:

@@ -25,7 +25,7 @@ COUNT = 48
 DEADLINE_S = 60.0
 
 
-def paint_in_process(folder: Path, stop: Event) -> dict[str, Path]:
+def paint_demo_pictures(folder: Path, stop: Event) -> dict[str, Path]:
     """Contact sheets of the models that ship, by model, painted by a process of its own; none where there are none.
 
     Raises RuntimeError with the process's last line where it fails, takes longer than a minute, or is to ``stop``.

@@ -55,14 +55,14 @@ class Ending:
     """What could not be made, and why: a sentence each."""
 
 
-def make_ending(run: Run, say: Callable[[str], None], judged: int) -> Ending:
-    """Make all pictures and judge so many paintings; what can't be made is named, and the rest is made all the same.
+def make_ending(run: Run, say: Callable[[str], None], paintings: int) -> Ending:
+    """Make all pictures and evaluate so many paintings; what can't be made is named, and the rest is made all the same.
 
     KeyboardInterrupt ends it with what there is so far.
     """
     ending = Ending(run)
     try:
-        _make(ending, say, judged)
+        _make(ending, say, paintings)
     except UNMAKEABLE as error:
         ending.missing.append(_why(error))
     except KeyboardInterrupt:
@@ -70,7 +70,7 @@ def make_ending(run: Run, say: Callable[[str], None], judged: int) -> Ending:
     return ending
 
 
-def _make(ending: Ending, say: Callable[[str], None], judged: int) -> None:
+def _make(ending: Ending, say: Callable[[str], None], paintings: int) -> None:
     run = ending.run
     trained = load_trained(run)
     ending.frames = trained.frames
@@ -85,9 +85,9 @@ def _make(ending: Ending, say: Callable[[str], None], judged: int) -> None:
         steps[f"this run beside the model {BESIDE}"] = lambda: _beside_shipped(trained, folder)
     for what, make in steps.items():
         _attempt(ending, what, make)
-    if judged and (trained.config.conditional or trained.config.data in DIGITS):
-        say(f"painting {judged:,} pictures to judge them (Ctrl-C skips this)")
-        _attempt(ending, "evaluation", lambda: _evaluate(ending, trained, judged))
+    if paintings and (trained.config.conditional or trained.config.data in DIGITS):
+        say(f"painting {paintings:,} pictures to judge them (Ctrl-C skips this)")
+        _attempt(ending, "evaluation", lambda: _evaluate(ending, trained, paintings))
 
 
 def show_ending(ending: Ending, stream: TextIO) -> None:

@@ -10,9 +10,12 @@ from spiral.configuration.schema import RunConfig
 from spiral.engines import EngineMissingError, create
 
 
-def check_engine(config: RunConfig, settings: Sequence[str]) -> None:
-    """ValueError where the renderer would refuse the engine or its settings, or learner or discriminator what it
-    shows; names those of ``settings`` at fault."""
+def check_engine(config: RunConfig, settings: Sequence[str]) -> tuple[int, int, int]:
+    """Shape (H, W, C) of what the engine shows.
+
+    ValueError where the renderer would refuse the engine or its settings, or learner or discriminator what it shows;
+    names those of ``settings`` at fault.
+    """
     try:
         engine = create(config.engine.name, config.engine.settings)
     except EngineMissingError as error:
@@ -27,6 +30,7 @@ def check_engine(config: RunConfig, settings: Sequence[str]) -> None:
     except ValueError as error:
         key, _, _ = str(error).partition(":")
         raise _blamed(settings, ("engine.", key), error) from error
+    return engine.observation_shape
 
 
 def _blamed(settings: Sequence[str], keys: tuple[str, ...], error: ValueError) -> ValueError:

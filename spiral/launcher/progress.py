@@ -94,8 +94,8 @@ class Tracker:
         self._remember(readings)
         by_service = readings.by_service
         learner = by_service.get("learner", Reading())
-        judge = by_service.get("discriminator", Reading()).page
-        scores = [judge.value("spiral_discriminator_score", kind=kind) for kind in ("real", "painted")]
+        discriminator = by_service.get("discriminator", Reading()).page
+        scores = [discriminator.value("spiral_discriminator_score", kind=kind) for kind in ("real", "painted")]
         frames = learner.page.value("spiral_learner_run_frames")
         self._frames = int(frames or self._frames)
         self._updates = int(learner.page.value("spiral_learner_run_updates") or self._updates)

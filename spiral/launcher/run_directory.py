@@ -1,28 +1,24 @@
-"""A run's directory in use: made or found again, locked, its configuration settled."""
+"""A run's directory in use: made or found again, locked, and brought to what a start needs."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from spiral.configuration.paths import PREFIX
 from spiral.configuration.schema import RunConfig
-from spiral.datasets import DatasetMissingError
-from spiral.launcher.configuration import Request, begun_with, default_name, new_config, settle
-from spiral.launcher.data_check import check_data, find_data
-from spiral.launcher.engine_check import check_engine
-from spiral.launcher.schedule_report import about_schedule
+from spiral.launcher.configuration import default_name
+from spiral.launcher.options import TrainOptions
+from spiral.launcher.run_lock import take_lock
+from spiral.launcher.start import Start, plan_start
 from spiral.models import CARD, POLICY, find_discriminator
-from spiral.runs.checkpoint_counters import NOTHING_LEARNT, CheckpointCounters, read_checkpoint_counters
+from spiral.runs.checkpoint_counters import CheckpointCounters
 from spiral.runs.directory import Run, name_run
 from spiral.runs.divergence_record import DivergenceRecord
 from spiral.values import strict_json
@@ -30,8 +26,6 @@ from spiral.values.atomic_file import atomic_write
 
 SMALLEST_FREE_BYTES = 64 << 20
 """Checkpoints of the small networks take megabytes and several are kept; below this the next one may not fit."""
-ORPHANS_S = 30.0
-"""Services of a launcher that was killed write their checkpoints and stop within this time."""
 
 
 @dataclass(slots=True)
@@ -46,11 +40,11 @@ class OpenRun:
     """What was found, for the user: one sentence each."""
     lock: int
     """Descriptor of the locked file; who inherits it holds the lock too."""
-    learnt: CheckpointCounters = field(default_factory=CheckpointCounters)
+    learnt: CheckpointCounters
     """What the run goes on from."""
-    reached: bool = False
+    reached: bool
     """Whether its limit was reached before: there is nothing to start."""
-    schedule_from: int = 0
+    schedule_from: int
     """Learned frames at which what falls over the run is to begin anew; 0: it goes on."""
 
     def remember_machine(self, facts: Mapping[str, Any]) -> None:
@@ -67,135 +61,57 @@ class OpenRun:
         os.close(self.lock)
 
 
-def open_run(request: Request, clock: Callable[[], float] = time.monotonic) -> OpenRun:
-    """Make or find the run, lock it, and settle its configuration.
+def open_run(options: TrainOptions, clock: Callable[[], float] = time.monotonic) -> OpenRun:
+    """Plan the start, lock the run, and change its directory accordingly.
 
-    Raises ValueError with a sentence: wrong name, preset, setting, engine or data, a change that the checkpoints can't
-    follow, a directory that is read-only, full or in use. Where the limit was reached before, nothing is changed.
+    Raises ValueError with a sentence: wrong name, what :func:`plan_start` refuses, a directory that is read-only, full
+    or in use. Where the limit was reached before, nothing is changed.
     """
-    run = name_run(request.runs, request.name or default_name(request))
-    new: tuple[RunConfig, list[str]] | None = None
-    if not run.exists or request.fresh:  # a wrong word and a wrong picture leave no directory behind
-        _refuse_other_folder(run)
-        config = new_config(request, run)
-        new = config, _check(config, request)
-    elif request.model is not None and not read_checkpoint_counters(run).nothing:
-        raise ValueError(
-            f'--from: the run "{run.name}" has begun already; leave it out to go on, choose another name with --run, '
-            "or begin anew with --fresh"
-        )
+    run = name_run(options.runs, options.name or default_name(options))
+    existed = run.exists
+    # What is new is planned first: a wrong word and a wrong picture leave no directory behind. What exists is read by
+    # whoever has the lock.
+    start = None if existed and not options.fresh else plan_start(run, options)
     try:
         run.path.mkdir(parents=True, exist_ok=True)
-        lock = take_lock(run.lock_file, clock)
+        with ExitStack() as held:
+            lock = take_lock(run.lock_file, clock)
+            held.callback(os.close, lock)
+            if start is None or run.exists != existed:
+                start = plan_start(run, options)
+            report = [start.found] if start.kind == "over" else _prepare(run, start, options.model)
+            opened = OpenRun(
+                run,
+                start.config,
+                _machine(run),
+                [*report, *start.report],
+                lock,
+                start.learnt,
+                reached=start.kind == "over",
+                schedule_from=start.schedule_from,
+            )
+            held.pop_all()
+            return opened
     except OSError as error:
-        raise _unwritable(run, error) from error
-    try:
-        return _open_locked(run, request, new, lock)
-    except OSError as error:
-        os.close(lock)
-        raise _unwritable(run, error) from error
-    except BaseException:
-        os.close(lock)
-        raise
-
-
-def _refuse_other_folder(run: Run) -> None:
-    """ValueError where a run would be made among files that are none of a run's, and would overwrite some of them."""
-    if run.exists or not run.path.is_dir():
-        return
-    begun = {run.lock_file, run.initial_file, run.initial_card_file, run.initial_discriminator_file}
-    others = sorted(path.name for path in run.path.iterdir() if path not in begun and not path.name.startswith("."))
-    if others:
         raise ValueError(
-            f"run: {run.path} is no run: it has no {run.config_file.name}, but {', '.join(others[:3])}"
-            f"{', …' if len(others) > 3 else ''}; choose another name with --run, or another folder with --runs"
-        )
-
-
-def _open_locked(run: Run, request: Request, new: tuple[RunConfig, list[str]] | None, lock: int) -> OpenRun:
-    if not run.exists or request.fresh:
-        report = [f"the run that was here is kept as {_set_aside(run)}"] if request.fresh and run.exists else []
-        config, said = new or (new_config(request, run), [])
-        report += [_made(run, config), *said]
-        check_space(run.path)
-        _begin_with(run, request.model)
-        return _opened(run, config, report, lock, NOTHING_LEARNT)
-    learnt = read_checkpoint_counters(run)
-    settled = settle(run, request, free=learnt.nothing)
-    report = [_found(run, learnt)]
-    if request.frames is not None and learnt.frames >= request.frames:
-        report.append(
-            f"--frames {request.frames}: this limit was reached before, at {learnt.frames:,} frames; nothing is "
-            "started or changed, a larger one goes on"
-        )
-        return OpenRun(run, settled.config, _machine(run), report, lock, learnt, reached=True)
-    schedule = about_schedule(settled.config.learner, learnt, request.restart_schedule)
-    said = _check(settled.config, request, data=settled.remade)
-    check_space(run.path)
-    if settled.remade:
-        report += _make_anew(run)
-    if settled.begins:
-        _begin_with(run, request.model)
-    opened = _opened(run, settled.config, [*report, *settled.report, *schedule, *said], lock, learnt)
-    if request.restart_schedule:
-        opened.schedule_from = learnt.frames
-    return opened
-
-
-def _opened(run: Run, config: RunConfig, report: list[str], lock: int, learnt: CheckpointCounters) -> OpenRun:
-    write(run.config_file, config.to_yaml())
-    _forget_moments(run)
-    return OpenRun(run, config, _machine(run), report, lock, learnt)
-
-
-def _check(config: RunConfig, request: Request, data: bool = True) -> list[str]:
-    """What is to be said of data and model; ValueError where these or the engine can't be used."""
-    check_engine(config, request.settings)
-    said: list[str] = []
-    try:
-        if data:
-            said += check_data(config)
-        else:
-            find_data(config)
-    except DatasetMissingError as error:
-        if request.model is None or not config.data.startswith(PREFIX):
-            raise
-        raise ValueError(
-            f"--from: {request.model.name} has learnt from pictures of its maker's own, which do not come with it "
-            f"({error}); name yours with --set data={PREFIX}PATH"
+            f"run: {run.path} can't be written: {error.strerror}; choose another folder with --runs"
         ) from error
-    return said if request.model is None else [*said, begun_with(request.model, config)]
 
 
-def _unwritable(run: Run, error: OSError) -> ValueError:
-    return ValueError(f"run: {run.path} can't be written: {error.strerror}; choose another folder with --runs")
-
-
-def take_lock(path: Path, clock: Callable[[], float]) -> int:
-    """Lock the file and write this process's id into it: the descriptor, or ValueError that names who has it.
-
-    The services inherit the lock, so that a run whose launcher was killed is free only when they have stopped.
-    """
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    deadline = clock() + ORPHANS_S
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except BlockingIOError:
-            holder = os.pread(lock, 32, 0).decode(errors="replace").strip()
-            orphaned = holder.isdigit() and not psutil.pid_exists(int(holder))
-            if not orphaned or clock() > deadline:
-                os.close(lock)
-                state = "whose services still stop" if orphaned else "which trains it"
-                raise ValueError(
-                    f'run: "{path.parent.name}" is in use by process {holder or "unknown"}, {state}; '
-                    "wait for it, stop it, or choose another name with --run"
-                ) from None
-            time.sleep(0.1)
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-    return lock
+def _prepare(run: Run, start: Start, model: Path | None) -> list[str]:
+    """Bring the directory to what the start needs; which run it is, and what was set aside, a sentence each."""
+    if start.kind == "new" and run.exists:
+        report = [f"the run that was here is kept as {_set_aside(run)}", start.found]
+    else:
+        report = [start.found]
+    check_space(run.path)
+    if start.remade:
+        report += _make_anew(run)
+    if start.initial_weights:
+        _begin_with(run, model)
+    write(run.config_file, start.config.to_yaml())
+    _forget_moments(run)
+    return report
 
 
 def check_space(path: Path) -> None:
@@ -231,20 +147,6 @@ def _forget_moments(run: Run) -> None:
     """Remove what shows the quarters and the end of an earlier start, or a strip would mix them with this start's."""
     for snapshot in (*run.snapshots.glob("quarter-*"), *run.snapshots.glob("end.*")):
         snapshot.unlink()
-
-
-def _made(run: Run, config: RunConfig) -> str:
-    return f"new run {run.name} in {run.path}" + (f", preset {config.preset}" if config.preset else "")
-
-
-def _found(run: Run, learnt: CheckpointCounters) -> str:
-    """What a resumed run has behind it."""
-    if learnt.nothing:
-        return f"run {run.name} in {run.path} goes on; nothing was learnt yet"
-    history = run.history()
-    lost = (history[-1].get("frames", 0) if history else 0) - learnt.frames
-    after = f"; the {lost:,} that it learnt after its last checkpoint are lost" if lost > 0 else ""
-    return f"run {run.name} in {run.path} goes on after {learnt.frames:,} learnt frames{after}"
 
 
 def _make_anew(run: Run) -> list[str]:

@@ -13,10 +13,11 @@ from spiral.computing.saturation import SaturationWarnings
 from spiral.launcher.data_check import DataNews
 from spiral.launcher.display import Display
 from spiral.launcher.health import HealthChecks
+from spiral.launcher.options import Computing
 from spiral.launcher.progress import ServiceProgress, Tracker
 from spiral.launcher.run_directory import OpenRun
 from spiral.launcher.scrape import Scraper
-from spiral.launcher.service_commands import Computing, addresses, compose
+from spiral.launcher.service_commands import addresses, compose
 from spiral.launcher.signals import StopSignals
 from spiral.launcher.sockets import socket_directory
 from spiral.launcher.supervision import ServiceFailedError, Supervisor, Watched

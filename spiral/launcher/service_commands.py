@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from spiral.launcher.options import Computing
 from spiral.launcher.processes import Command
 from spiral.launcher.run_directory import OpenRun
 from spiral.launcher.supervision import Service
@@ -23,14 +23,6 @@ NICENESS = {"actor": 5, "renderer": 5, "learner": 0, "discriminator": 5}
 
 PLAINTEXT = tuple(f"SPIRAL_{name}" for name in ("TLS_CA", "TLS_CERT", "TLS_KEY", "CURVE_KEY", "CURVE_PEERS"))
 """Variables of the options that encrypt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Computing:
-    """What learner and discriminator compute on and in, in the words of their options."""
-
-    device: str = "auto"
-    precision: str = "auto"
 
 
 def addresses(folder: Path) -> dict[str, str]:

@@ -7,62 +7,36 @@ import math
 import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
 from spiral.computing.machine import usable_cores
 from spiral.launcher import threads as thread_counts
 from spiral.launcher.brush_report import report_brush
-from spiral.launcher.configuration import Request
-from spiral.launcher.demo_pictures import paint_in_process
+from spiral.launcher.demo_pictures import paint_demo_pictures
 from spiral.launcher.display import Display, open_display
+from spiral.launcher.options import TrainOptions
 from spiral.launcher.run_directory import OpenRun, open_run
 from spiral.launcher.run_services import run_services
-from spiral.launcher.service_commands import Computing
 from spiral.launcher.signals import StopSignals
-from spiral.runs.limits import Limits
 
 ENDING_S = 60.0
 """For the pictures at the end, where SIGTERM has ended the run: whoever sends it waits not much longer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the user asks for; None: not said."""
-
-    runs: Path
-    preset: str | None = None
-    name: str | None = None
-    settings: tuple[str, ...] = ()
-    minutes: float | None = None
-    frames: int | None = None
-    in_process: bool = False
-    fresh: bool = False
-    restart_schedule: bool = False
-    model: Path | None = None
-    """Folder of the model to begin with."""
-    threads: tuple[str, ...] = ()
-    """``service=count``."""
-    computing: Computing = field(default_factory=Computing)
-    """What learner and discriminator compute on and in."""
-    judged: int = 4096
-    """Paintings judged at the end; 0: none."""
-
-
-def train_run(wishes: Wishes, stream: TextIO | None = None) -> int:
+def train_run(options: TrainOptions, stream: TextIO | None = None) -> int:
     """Train, show it, and end with pictures: 0, or 1 where a service could not be kept alive or the disk not written.
 
     Where the limit was reached before, nothing is trained. A closed terminal (SIGHUP) stops the run in order too, but
     nobody is shown anything: 129. So it is with 130 and 143 where a second signal leaves no time for an order. Raises
-    ValueError with a sentence where the wishes can't be met.
+    ValueError with a sentence where what is asked for can't be met.
     """
     stream = stream or sys.stdout
-    wanted = thread_counts.parse(wishes.threads)
-    _check_computing(wishes)
+    wanted = thread_counts.parse(options.threads)
+    _check_computing(options)
     with StopSignals() as stop:
         try:
-            failure = _train_and_show(wishes, wanted, stream, stop)
+            failure = _train_and_show(options, wanted, stream, stop)
         except KeyboardInterrupt:
             failure = "stopped"
         except OSError:
@@ -77,29 +51,17 @@ def train_run(wishes: Wishes, stream: TextIO | None = None) -> int:
     return 1 if failure else 0
 
 
-def _train_and_show(wishes: Wishes, wanted: Mapping[str, int], stream: TextIO, stop: StopSignals) -> str:
+def _train_and_show(options: TrainOptions, wanted: Mapping[str, int], stream: TextIO, stop: StopSignals) -> str:
     """The run from its beginning to its pictures; the text of what went wrong, empty where nothing did."""
-    limits = Limits(wishes.frames, wishes.minutes)
-    opened = open_run(
-        Request(
-            wishes.runs,
-            wishes.preset,
-            wishes.name,
-            wishes.settings,
-            wishes.fresh,
-            wishes.model,
-            wishes.frames,
-            wishes.restart_schedule,
-        )
-    )
+    opened = open_run(options)
     try:
-        _refuse_to_repeat(opened, "fp32" if wishes.in_process else wishes.computing.precision)
+        _refuse_to_repeat(opened, "fp32" if options.in_process else options.computing.precision)
         with open_display(stream, _title(opened), lambda: greatest_entropies(opened.run.engine_file)) as display:
             for sentence in (*opened.report, *report_brush(opened.run, opened.config)):
                 display.say(sentence)
-            failure = "" if opened.reached else _train(wishes, opened, wanted, limits, display, stop)
+            failure = "" if opened.reached else _train(options, opened, wanted, display, stop)
         if not stop.hung_up:
-            _end(opened, wishes.judged, stream, stop)
+            _end(opened, options.paintings, stream, stop)
         return failure
     finally:
         opened.close()
@@ -112,12 +74,12 @@ def _refuse_to_repeat(opened: OpenRun, precision: str) -> None:
             raise ValueError(f"{service}: {sentence}")
 
 
-def _check_computing(wishes: Wishes) -> None:
+def _check_computing(options: TrainOptions) -> None:
     """Refuse what can't be, before a directory is made; what is measured is settled by the services."""
-    device, precision = wishes.computing.device, wishes.computing.precision
-    if wishes.in_process and device == "cuda":
+    device, precision = options.computing.device, options.computing.precision
+    if options.in_process and device == "cuda":
         raise ValueError("--device cuda and --in-process: lockstep computes on the CPU; leave one of them out")
-    if wishes.in_process and precision == "bf16":
+    if options.in_process and precision == "bf16":
         raise ValueError("--precision bf16 and --in-process: lockstep computes in fp32; leave one of them out")
     if device == "cuda":
         from spiral.computing.devices import choose_device  # noqa: PLC0415  (imports torch)
@@ -142,12 +104,12 @@ def _measure(opened: OpenRun, wanted: Mapping[str, int]) -> dict[str, int]:
     return threads
 
 
-def _show_shipped(opened: OpenRun, display: Display, stop: StopSignals) -> None:
+def _show_demo_pictures(opened: OpenRun, display: Display, stop: StopSignals) -> None:
     """A demo begins with pictures: what longer training has led to."""
     if opened.config.preset != "demo":
         return
     try:
-        for name, sheet in paint_in_process(opened.run.path / "pictures", stop.event).items():
+        for name, sheet in paint_demo_pictures(opened.run.path / "pictures", stop.event).items():
             display.say(f"painted just now by the model {name}, which ships with the package: {sheet}")
     except RuntimeError as error:
         display.say(f"{error}; the run goes on without")
@@ -158,19 +120,19 @@ def _title(opened: OpenRun) -> str:
 
 
 def _train(
-    wishes: Wishes, opened: OpenRun, wanted: Mapping[str, int], limits: Limits, display: Display, stop: StopSignals
+    options: TrainOptions, opened: OpenRun, wanted: Mapping[str, int], display: Display, stop: StopSignals
 ) -> str:
     threads = _measure(opened, wanted)
-    _show_shipped(opened, display, stop)
-    if not wishes.in_process:
-        return run_services(opened, threads, limits, display, stop, wishes.computing)
+    _show_demo_pictures(opened, display, stop)
+    if not options.in_process:
+        return run_services(opened, threads, options.limits, display, stop, options.computing)
     from spiral.launcher.in_process import run_in_process  # noqa: PLC0415  (imports torch and every service)
 
     with stop.interruptible(1):  # the first ends it after the batch, which may be long
-        return run_in_process(opened, threads, limits, display, stop)
+        return run_in_process(opened, threads, options.limits, display, stop)
 
 
-def _end(opened: OpenRun, judged: int, stream: TextIO, stop: StopSignals) -> None:
+def _end(opened: OpenRun, paintings: int, stream: TextIO, stop: StopSignals) -> None:
     """Make and show the ending; one more signal cuts it short, and after SIGTERM a minute does."""
     from spiral.launcher.ending import make_ending, show_ending  # noqa: PLC0415  (imports torch)
 
@@ -179,5 +141,5 @@ def _end(opened: OpenRun, judged: int, stream: TextIO, stop: StopSignals) -> Non
             print(f"· {text}", file=stream, flush=True)
 
     with stop.interruptible(0, ENDING_S if signal.SIGTERM in stop.numbers else 0.0):
-        ending = make_ending(opened.run, say, judged)
+        ending = make_ending(opened.run, say, paintings)
     show_ending(ending, stream)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from spiral import pictures
-from spiral.launcher.demo_pictures import paint_in_process
+from spiral.launcher.demo_pictures import paint_demo_pictures
 from spiral.launcher.ending import Ending, make_ending
 from spiral.runs.checkpoints import CheckpointStore, State
 from spiral.runs.directory import Run
@@ -22,7 +22,7 @@ def run(tmp_path: Path) -> Run:
 
 
 def ending_of(run: Run) -> Ending:
-    return make_ending(run, lambda text: None, judged=0)
+    return make_ending(run, lambda text: None, paintings=0)
 
 
 def test_what_is_there_is_shown_and_what_is_missing_is_named(run: Run) -> None:
@@ -69,7 +69,7 @@ def test_the_models_that_ship_are_not_painted_for_a_run_that_is_to_stop(tmp_path
     stop = Event()
     stop.set()
     with pytest.raises(RuntimeError, match="were not painted: the run is to stop"):
-        paint_in_process(tmp_path, stop)
+        paint_demo_pictures(tmp_path, stop)
 
 
 def test_a_checkpoint_of_something_else_is_named(run: Run) -> None:

@@ -9,7 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,8 @@ from safetensors.numpy import save_file
 
 from spiral.computing.machine import usable_cores, usable_memory_bytes
 from spiral.launcher import configuration, run_directory, threads
-from spiral.launcher.configuration import Request
 from spiral.launcher.ending import MOMENTS
+from spiral.launcher.options import TrainOptions
 from spiral.launcher.run_directory import open_run
 from spiral.launcher.sockets import LONGEST_NAME, socket_directory
 from spiral.models import DISCRIMINATOR, POLICY, find_model
@@ -31,8 +31,8 @@ SAMPLE = ("data=mnist-sample",)
 """What is there without a download."""
 
 
-def ask(runs: Path, **wishes: object) -> Request:
-    return Request(runs, **wishes)  # type: ignore[arg-type]
+def ask(runs: Path, **options: object) -> TrainOptions:
+    return TrainOptions(runs, **options)  # type: ignore[arg-type]
 
 
 def test_a_new_run_stores_its_configuration_and_a_resumed_one_keeps_it(tmp_path: Path) -> None:
@@ -45,6 +45,22 @@ def test_a_new_run_stores_its_configuration_and_a_resumed_one_keeps_it(tmp_path:
     assert second.machine == {"cores": 2, "threads": {"learner": 2}}
     assert "goes on" in second.report[0]
     second.close()
+
+
+def test_a_run_that_somebody_else_made_meanwhile_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_lock = run_directory.take_lock
+
+    def take_it_late(path: Path, clock: Callable[[], float]) -> int:
+        monkeypatch.setattr(run_directory, "take_lock", take_lock)
+        open_run(ask(tmp_path, name="a", settings=("learner.reuse=3",))).close()
+        return take_lock(path, clock)
+
+    monkeypatch.setattr(run_directory, "take_lock", take_it_late)
+    opened = open_run(ask(tmp_path, name="a"))
+    opened.close()
+    assert opened.config.learner.reuse == 3
 
 
 def test_a_setting_that_the_checkpoints_can_follow_is_changed_and_said(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from spiral.configuration.files import load_config
 from spiral.configuration.schema import RunConfig
 from spiral.datasets import load
 from spiral.engines.mypaint.brushes import find_brush
-from spiral.launcher.configuration import Request
 from spiral.launcher.data_check import DataNews
+from spiral.launcher.options import TrainOptions
 from spiral.launcher.run_directory import OpenRun, open_run
 from spiral.models import read_card
 from spiral.models.trained import load_model, load_trained
@@ -49,8 +49,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "here"
 
 
-def ask(runs: Path, *settings: str) -> Request:
-    return Request(runs, preset="demo", name="a", settings=settings)
+def ask(runs: Path, *settings: str) -> TrainOptions:
+    return TrainOptions(runs, preset="demo", name="a", settings=settings)
 
 
 def begin(runs: Path) -> OpenRun:
@@ -87,7 +87,7 @@ def test_a_run_goes_on_with_its_own_pictures_from_another_directory(
     runs = here.parent / "runs"
     begin(runs)
     monkeypatch.chdir(here.parent / "elsewhere")
-    opened = open_run(Request(runs, name="a"))
+    opened = open_run(TrainOptions(runs, name="a"))
     assert opened.config.data == f"folder:{here}/pics"
     opened.close()
     with pytest.raises(ValueError, match=r"data: 'folder:.*/elsewhere/pics' does not fit the run \"a\""):
@@ -100,10 +100,10 @@ def test_pictures_that_were_moved_are_known_again_by_what_they_are(here: Path) -
     keep(Run(runs / "a"), data)
     (here / "pics").rename(here / "moved")
     with pytest.raises(ValueError, match=r"pics does not exist; if they were moved, say where with --set data=folder:"):
-        open_run(Request(runs, name="a"))
+        open_run(TrainOptions(runs, name="a"))
     moved = load_config("demo", ["data=folder:moved"])
     check_goes_on(load_config("demo", [f"data={data}"]).to_yaml(), moved)
-    opened = open_run(Request(runs, name="a", settings=("data=folder:moved",)))
+    opened = open_run(TrainOptions(runs, name="a", settings=("data=folder:moved",)))
     assert opened.report[1] == f"data was '{data}' and is '{moved.data}' from now on"
     opened.close()
     assert keep(opened.run, moved.data) == ""
@@ -122,9 +122,9 @@ def test_a_relative_path_of_an_earlier_release_is_settled_once_and_said(
     first.run.config_file.write_text(as_typed)
     monkeypatch.chdir(here.parent)
     with pytest.raises(ValueError, match=r"data: .*config.yaml has the relative path 'pics'.*go on once from that"):
-        open_run(Request(runs, name="a"))
+        open_run(TrainOptions(runs, name="a"))
     monkeypatch.chdir(here)
-    second = open_run(Request(runs, name="a"))
+    second = open_run(TrainOptions(runs, name="a"))
     second.close()
     assert second.config == first.config
     assert second.report[1:] == [
@@ -218,4 +218,4 @@ def test_a_model_keeps_names_and_checksums_and_no_path_of_its_owner(
     for one, other in zip(load_trained(run).paint(2, seed=1), model.paint(2, seed=1), strict=True):
         np.testing.assert_array_equal(one, other)
     with pytest.raises(ValueError, match=r"pictures of its maker's own, .*; name yours with --set data=folder:PATH"):
-        open_run(Request(here / "runs", name="b", model=here / "model"))
+        open_run(TrainOptions(here / "runs", name="b", model=here / "model"))
