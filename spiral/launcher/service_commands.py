@@ -11,6 +11,7 @@ from spiral.launcher.options import Computing
 from spiral.launcher.processes import Command
 from spiral.launcher.run_directory import OpenRun
 from spiral.launcher.supervision import Service
+from spiral.runs.learnt import Learnt
 from spiral.runs.limits import Limits
 from spiral.wire.edges import SERVICES
 
@@ -56,7 +57,7 @@ def compose(
             *run_options,
             *trains,
             "--at-limit=exit",
-            *_limits(limits),
+            *_limits(limits, opened.learnt),
             f"--schedule-from={opened.schedule_from}",
         ],
         "discriminator": [*run_options, *trains],
@@ -84,10 +85,11 @@ def compose(
     return [[service(name) for name in stage] for stage in STAGES]
 
 
-def _limits(limits: Limits) -> list[str]:
+def _limits(limits: Limits, learnt: Learnt) -> list[str]:
     options = []
     if limits.minutes is not None:
-        options.append(f"--limit-minutes={limits.minutes}")
+        # A learner that dies and is started again goes on in the same minutes.
+        options += [f"--limit-minutes={limits.minutes}", f"--limit-from-s={learnt.elapsed_s}"]
     if limits.frames is not None:
         options.append(f"--limit-frames={limits.frames}")
     return options

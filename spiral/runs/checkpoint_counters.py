@@ -18,6 +18,8 @@ class CheckpointCounters:
     """Batches from which the discriminator alone has learnt."""
     run_share: float = 0.0
     """Share of the run over which schedules have fallen, 0 to 1."""
+    elapsed_s: float = 0.0
+    """Time spent, over all starts."""
     readable: bool = True
     """False where there are checkpoints and none is whole: then nothing is known."""
 
@@ -42,6 +44,7 @@ def read_checkpoint_counters(run: Run) -> CheckpointCounters:
                 int(counters.get("updates", 0)),
                 int(counters.get("held", 0)),
                 float(counters.get("schedule", {}).get("share", 0)),
+                float(counters.get("elapsed_s", 0)),
             )
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
             continue

@@ -13,6 +13,9 @@ class Limits:
     """CheckpointCounters over the whole run."""
     minutes: float | None = None
     """Of training, since this start."""
+    from_s: float | None = None
+    """Seconds of training, over all starts, from which ``minutes`` count instead: those before a start that a learner
+    which died in between belongs to."""
 
     @property
     def seconds(self) -> float | None:

@@ -181,6 +181,31 @@ def test_a_restart_in_the_middle_leaves_the_quarters_that_are_there_in_order(tmp
     assert kept().keys() - before.keys() == {"quarter-3"}
 
 
+@pytest.mark.parametrize("from_s", [None, 15.0])
+def test_a_learner_that_died_goes_on_in_the_same_minutes(tmp_path: Path, from_s: float | None) -> None:
+    """A start of a quarter of a minute, and then one of a whole minute in whose middle the learner dies."""
+    run, now = Run(tmp_path / "run"), 0.0
+    run.path.mkdir()
+
+    def learn(limits: Limits, quarters: int) -> float:
+        nonlocal now
+        began = now
+        lockstep = Lockstep(small_config(), run, limits, clock=lambda: now - began)
+        for _ in range(quarters):
+            now += 15
+            lockstep.step()
+        lockstep.save()
+        return lockstep.trainer.done
+
+    assert learn(Limits(minutes=1), 1) == 0.25
+    assert learn(Limits(minutes=1, from_s=from_s), 2) == 0.5
+    assert read_learnt(run).run_share == pytest.approx(0.25 + 0.75 / 2)
+    assert read_learnt(run).elapsed_s == 45
+    assert learn(Limits(minutes=1, from_s=from_s), 2) == (0.5 if from_s is None else 1)
+    assert read_learnt(run).run_share == pytest.approx(0.8125 if from_s is None else 1)
+    assert read_learnt(run).elapsed_s == 75
+
+
 @contextmanager
 def full_disk(largest_bytes: int) -> Iterator[None]:
     """No file can grow beyond so many bytes, as long as the block lasts."""

@@ -22,6 +22,8 @@ class LearnerOptions(DataOptions):
     """Frames learnt over the whole run after which it is over. Empty: no limit."""
     limit_minutes: float | None = Field(None, gt=0)
     """Minutes since this start after which it is over. Empty: no limit."""
+    limit_from_s: float | None = Field(None, ge=0)
+    """Seconds of training, over all starts, from which limit_minutes count. Empty: from this start."""
     schedule_from: int = Field(0, ge=0)
     """Learned frames at which what falls over the run is to begin anew: a restart that was asked for. 0: none was."""
     at_limit: Literal["serve", "exit"] = "serve"

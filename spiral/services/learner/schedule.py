@@ -20,11 +20,8 @@ class Schedule:
     run has the same shares, bit for bit.
     """
 
-    def __init__(
-        self, limits: Limits, run_frames: int, frames: int, kept: Mapping[str, Any] = NEW, restart: int = 0
-    ) -> None:
-        """``run_frames`` count where there is no limit. ``frames`` and ``kept``, the :meth:`state`, are those of the
-        checkpoint.
+    def __init__(self, limits: Limits, run_frames: int, kept: Mapping[str, Any] = NEW, restart: int = 0) -> None:
+        """``run_frames`` count where there is no limit. ``kept`` is the :meth:`state` of the checkpoint.
 
         ``restart`` is where a restart was asked for, in learned frames: a share that began before becomes 0.
         """
@@ -32,20 +29,22 @@ class Schedule:
         self.share, self._began = float(kept.get("share", 0)), int(kept.get("began", 0))
         if restart > self._began:
             self.share, self._began = 0.0, restart
-        self._done = self._of_run(0.0, frames)
+        self._done: float | None = None
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint needs: the share, and the learned frames at which it was 0."""
         return {"share": self.share, "began": self._began}
 
     def advance(self, seconds: float, frames: int) -> float:
-        """The share after so many seconds of this start, and learned frames over the whole run."""
-        done = self._of_run(seconds, frames)
-        if done >= 1:
+        """The share after so many seconds of this start, and learned frames over the whole run.
+
+        The first time it is what was kept: from there it goes on.
+        """
+        before, self._done = self._done, self._of_run(seconds, frames)
+        if before is not None and self._done >= 1:
             self.share = 1.0
-        else:
-            self.share += (1 - self.share) * (done - self._done) / (1 - self._done)
-        self._done = done
+        elif before is not None:
+            self.share += (1 - self.share) * (self._done - before) / (1 - before)
         return self.share
 
     def _of_run(self, seconds: float, frames: int) -> float:

@@ -83,7 +83,7 @@ def serve(options: LearnerOptions) -> int:
                 run,
                 generation,
                 lambda: describe_engine(config, options.renderer, options.identity, serving),
-                Limits(options.limit_frames, options.limit_minutes),
+                Limits(options.limit_frames, options.limit_minutes, options.limit_from_s),
                 time.monotonic,
                 device,
                 options.schedule_from,

@@ -108,9 +108,8 @@ class Trainer:
             self.learner.frames_before = read_card_file(run.initial_card_file).frames
         self._kept_schedule: dict[str, Any] = {}
         self.resumed = self._resume()
-        frames = self.learner.frames
-        self.schedule = Schedule(limits, config.learner.run_frames, frames, self._kept_schedule, schedule_from)
-        self.learner.run_share = self.schedule.share
+        self.schedule = Schedule(limits, config.learner.run_frames, self._kept_schedule, schedule_from)
+        self._advance()
         for folder in (run.samples, run.snapshots):
             folder.mkdir(parents=True, exist_ok=True)
         # With it the directory is a run that `spiral paint` can read, whoever started the learner.
@@ -119,8 +118,8 @@ class Trainer:
         if not self.learner.frames:
             write_snapshot(run.snapshots, SNAPSHOTS[0], self.learner.average)
         self._history = History(run.history_file, run.events, self.learner.frames)
-        self._recorded_at, self._recorded_frames = self._started, self.learner.frames
-        self._saved_at = self._sampled_at = self._started
+        self._recorded_at, self._recorded_frames = clock(), self.learner.frames
+        self._saved_at = self._sampled_at = clock()
         self._on_disk: tuple[int, int] | None = None if self.extra is None else self._learnt
         """What had been learnt at the last checkpoint; None: there is none."""
         self._unsaved_since: float | None = None
@@ -316,7 +315,8 @@ class Trainer:
         check_goes_on(found.config, self.config)
         counters = found.state.counters
         self.learner.restore(found.state)
-        self._elapsed_before = counters["elapsed_s"]
+        self._elapsed_before = counters["elapsed_s"] if self.limits.from_s is None else self.limits.from_s
+        self._started -= counters["elapsed_s"] - self._elapsed_before
         self._kept_schedule = counters.get("schedule", {})
         self._deviation.mean, self._deviation.square, self._deviation.weight = counters["deviation"]
         self.extra = State(counters.get("extra", {}), found.state.tensors)

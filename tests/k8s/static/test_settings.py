@@ -34,6 +34,7 @@ SAMPLES = {
     "run_dir": "/var/lib/spiral/run",
     "limit_frames": "8",
     "limit_minutes": "9.5",
+    "limit_from_s": "300.5",
     "schedule_from": "5000",
     "at_limit": "exit",
     "device": "cpu",

@@ -37,6 +37,8 @@ spiral_learner_policy_lag{{stat="mean"}} 2
 spiral_learner_policy_lag{{stat="max"}} 3
 spiral_learner_entropy{{component="end"}} 4.5
 spiral_learner_wait_seconds_total{{peer="actor"}} {waited}
+spiral_learner_run_share 0.25
+spiral_learner_learning_rate 0.0006
 spiral_learner_bottleneck{{service="actor"}} 1
 spiral_learner_bottleneck{{service="learner"}} 0
 """
@@ -57,6 +59,7 @@ def test_rates_and_waits_are_differences_over_time() -> None:
     assert progress.lag == (1, 2, 3)
     assert progress.entropy == {"end": 4.5}
     assert progress.bottleneck == "actor"
+    assert (progress.run_share, progress.learning_rate) == (0.25, 0.0006)
     assert tracker.waits("learner") == {"actor": 0.25}
 
 
@@ -120,6 +123,8 @@ def test_lines_are_json_and_not_too_many() -> None:
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [line["progress"]["frames"] for line in lines[:-1]] == [0, 10, 20]
     assert lines[0]["progress"]["entropy"] == {"end": 3.142, "flag": None}
+    assert "learning_rate" not in lines[0]["progress"]
+    assert Progress(0.0, learning_rate=1.2345e-5).to_json()["learning_rate"] == 1.23e-5
     assert lines[-1] == {"event": "renderer was ended by SIGKILL"}
 
 
@@ -142,6 +147,8 @@ def test_the_live_panel_shows_all_there_is_to_know() -> None:
                 lag=(0.0, 4.2, 9.0),
                 trajectories=2210,
                 dropped=1330,
+                run_share=0.615,
+                learning_rate=0.000123,
                 bottleneck="learner",
                 services=(ServiceProgress("learner", "serving", 2, 0.75, 400 << 20, {"actor": 0.25}),),
             )
@@ -157,6 +164,8 @@ def test_the_live_panel_shows_all_there_is_to_know() -> None:
         "+1.250",
         "-0.500",
         "updates, 0 to 9",
+        "0.00012",
+        "62% of the run",
         "of 2,210 trajectories",
         "4.50 of 5.55 nats",
         "all wait for it",
@@ -171,8 +180,10 @@ def test_the_live_panel_shows_all_there_is_to_know() -> None:
 
 def test_a_record_of_the_learning_curve_is_progress_too() -> None:
     record = {"seconds": 630.0, "frames": 600, "fps": 20.0, "updates": 8, "entropy": {"end": 1.0}, "score_real": 0.5}
+    record |= {"run_share": 0.4, "learning_rate": 0.001}
     progress = from_record(record, 30.0, Limits(frames=1200))
     assert (progress.frames, progress.share_done, progress.seconds_left) == (600, 0.5, 30.0)
+    assert (progress.run_share, progress.learning_rate) == (0.4, 0.001)
     progress = from_record(record, 30.0, Limits(minutes=10))
     assert (progress.share_done, progress.seconds_left) == (0.05, 570.0), "minutes are those of this start"
 

@@ -113,6 +113,26 @@ def test_a_limit_that_was_reached_before_is_said_and_nothing_is_changed(tmp_path
     third.close()
 
 
+def test_schedules_go_on_or_begin_anew_and_it_is_said(tmp_path: Path) -> None:
+    """Those of a run whose learning rate falls by frames are not spoken of, and can't be restarted."""
+    open_run(ask(tmp_path, name="a")).close()
+    write_counters(Run(tmp_path / "a"), 600, schedule={"share": 1.0, "began": 0}, elapsed_s=300.0)
+    second = open_run(ask(tmp_path, name="a"))
+    assert (second.schedule_from, second.learnt.run_share, second.learnt.elapsed_s) == (0, 1.0, 300.0)
+    assert any("stay there; --restart-schedule begins them anew" in sentence for sentence in second.report)
+    second.close()
+    third = open_run(ask(tmp_path, name="a", restart_schedule=True))
+    assert third.schedule_from == 600
+    assert any("its schedules begin anew" in sentence for sentence in third.report)
+    third.close()
+    by_frames = ("learner.learning_rate_frames=800000",)
+    with pytest.raises(ValueError, match="--restart-schedule: nothing falls over this run"):
+        open_run(ask(tmp_path, name="a", restart_schedule=True, settings=by_frames))
+    fourth = open_run(ask(tmp_path, name="a", settings=by_frames))
+    assert not any("its schedules" in sentence for sentence in fourth.report)
+    fourth.close()
+
+
 def test_what_was_learnt_after_the_last_checkpoint_is_said_to_be_lost(tmp_path: Path) -> None:
     first = open_run(ask(tmp_path, name="a"))
     first.close()

@@ -34,33 +34,33 @@ def shares(schedule: Schedule, moments: Iterable[tuple[float, int]]) -> list[flo
 )
 def test_a_new_run_falls_over_its_limit_or_its_own_frames(limits: Limits, expected: list[float]) -> None:
     moments = [(0.0, 0), (30.0, 100), (90.0, 200), (90.0, 400), (120.0, 410)]
-    assert shares(Schedule(limits, 1000, 0), moments) == pytest.approx(expected, abs=1e-12)
+    assert shares(Schedule(limits, 1000), moments) == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_end_of_the_run_is_exactly_one() -> None:
-    assert shares(Schedule(Limits(frames=300), 1, 0), [(0, n) for n in range(7, 301, 7)] + [(0, 300)])[-1] == 1.0
+    assert shares(Schedule(Limits(frames=300), 1), [(0, n) for n in (*range(0, 300, 7), 300)])[-1] == 1.0
 
 
 @given(share=st.floats(0, 1), frames=st.integers(0, 999), steps=st.lists(st.integers(0, 1100), max_size=8))
 def test_it_goes_on_in_a_line_from_where_it_was_to_the_new_end(share: float, frames: int, steps: list[int]) -> None:
-    moments = sorted(frames + step for step in steps)
-    found = shares(
-        Schedule(Limits(frames=1000), 1, frames, {"share": share, "began": 0}), [(0, moment) for moment in moments]
-    )
+    moments = [frames, *sorted(frames + step for step in steps)]
+    schedule = Schedule(Limits(frames=1000), 1, {"share": share, "began": 0})
+    found = shares(schedule, [(0, moment) for moment in moments])
+    assert found[0] == share
     assert found == pytest.approx(np.interp(moments, [frames, 1000], [share, 1]).tolist(), abs=1e-9)
-    assert [share, *found] == sorted([share, *found]), "it never falls"
+    assert found == sorted(found), "it never falls"
     assert all(value <= 1 for value in found)
 
 
 def test_a_restart_counts_from_where_it_was_asked_for_and_only_once() -> None:
-    restarted = Schedule(Limits(), 1000, 600, {"share": 1.0, "began": 0}, restart=600)
+    restarted = Schedule(Limits(), 1000, {"share": 1.0, "began": 0}, restart=600)
     assert shares(restarted, [(0, 600), (0, 850), (0, 1600)]) == [0, 0.25, 1]
-    again = Schedule(Limits(), 1000, 850, {**restarted.state(), "share": 0.25}, restart=600)
+    again = Schedule(Limits(), 1000, {**restarted.state(), "share": 0.25}, restart=600)
     assert shares(again, [(0, 850), (0, 1100)]) == [0.25, 0.5]
 
 
 def test_a_run_that_is_longer_than_its_own_frames_is_at_its_end() -> None:
-    assert shares(Schedule(Limits(), 1000, 2000, {"share": 0.5, "began": 0}), [(0, 2001)]) == [1.0]
+    assert shares(Schedule(Limits(), 1000, {"share": 0.5, "began": 0}), [(0, 2000), (0, 2001)]) == [0.5, 1]
 
 
 @pytest.mark.parametrize(("share", "left"), [(0, 1), (0.5, 0.55), (1, 0.1)])
