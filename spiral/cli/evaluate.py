@@ -146,9 +146,9 @@ def table_of(report: Report) -> Table:
     for heading in ("value", "95 % interval", "n"):
         table.add_column(heading, justify="right", no_wrap=True)
     for figure in report.figures:
-        value, interval = rounded(figure.measured)
+        value, interval = rounded(figure.estimate)
         arrow = ARROWS[figure.better]
-        table.add_row(f"{figure.label} {arrow}".strip(), value, interval, f"{figure.measured.n:,}")
+        table.add_row(f"{figure.label} {arrow}".strip(), value, interval, f"{figure.estimate.n:,}")
     if report.curve:
         strokes = sorted({0, 1, 2, 4, 8, 16, 32, 64, len(report.curve) - 1} & set(range(len(report.curve))))
         for k in strokes:

@@ -19,7 +19,7 @@ from spiral.datasets.dataset import Dataset, Pictures, Progress, View
 from spiral.datasets.decoded import decoded
 from spiral.datasets.decoding import SUFFIXES, decode
 from spiral.datasets.prepared import Cache, collect
-from spiral.datasets.reading import Chunk, Reading, state_of
+from spiral.datasets.reading import Chunk, PictureReader, state_of
 from spiral.datasets.trees import Tree, is_tree, open_tree, pack
 
 IMAGES = "img_align_celeba"
@@ -75,14 +75,14 @@ class CelebA:
             download.copy(found, folder / f"{IMAGES}.zip", progress)
         download.copy(split, folder / split.name, progress)
 
-    def _reading(self, tree: Tree, split: Path, view: View) -> Reading:
+    def _reading(self, tree: Tree, split: Path, view: View) -> PictureReader:
         names, partitions = _chosen(tree, split)
 
         def chunks() -> Iterator[Chunk]:
             for pictures, digests, some in decoded(tree, names, view, lambda face: _face(face, tree.path.name, view)):
                 yield Chunk(pictures, np.array([partitions[name] == TEST for name in some]), None, digests)
 
-        return Reading(
+        return PictureReader(
             self.name,
             self.origin,
             self.licence,

@@ -22,7 +22,7 @@ from spiral.datasets.dataset import Dataset, Pictures, Progress, View
 from spiral.datasets.decoded import decoded
 from spiral.datasets.decoding import on_white
 from spiral.datasets.prepared import Cache, collect
-from spiral.datasets.reading import Chunk, Reading, digest, in_share, rows_of_a_chunk, state_of
+from spiral.datasets.reading import Chunk, PictureReader, digest, in_share, rows_of_a_chunk, state_of
 from spiral.datasets.trees import Tree, is_tree, open_tree, pack
 
 PACKED = "emoji_64.npz"
@@ -52,10 +52,10 @@ class Emoji:
     def read(self, folder: Path, view: View, cache: Cache | None = None) -> Dataset:
         """Read the packed file if it is there, else the zip."""
         packed = folder / PACKED
-        reading = self._packed(packed, view) if packed.is_file() else self._zip(_tree(folder / ZIP), view)
-        if reading.count < FEWEST_PICTURES:
-            raise ValueError(f"{folder}: {reading.count} emoji; at least {FEWEST_PICTURES} are needed")
-        return collect(reading, view, cache)
+        reader = self._packed(packed, view) if packed.is_file() else self._zip(_tree(folder / ZIP), view)
+        if reader.count < FEWEST_PICTURES:
+            raise ValueError(f"{folder}: {reader.count} emoji; at least {FEWEST_PICTURES} are needed")
+        return collect(reader, view, cache)
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
         """Bring the packed file or the PNG files (also in a zip) that `from_dir` has; every picture is read first."""
@@ -78,7 +78,7 @@ class Emoji:
         collect(self._zip(tree, view), view, None)
         pack(tree, tree.names, folder / ZIP, progress)
 
-    def _packed(self, file: Path, view: View) -> Reading:
+    def _packed(self, file: Path, view: View) -> PictureReader:
         arrays = read_arrays(file, {"images": (np.uint8, 4), "files": (np.str_, 1), "category": (np.uint8, 1)})
         images, files = arrays["images"], [str(name) for name in arrays["files"]]
         if images.shape[3] != 4 or len(files) != len(images):
@@ -97,9 +97,9 @@ class Emoji:
                 yield Chunk(_bring(blended[rows], view), test[rows], labels[rows], digests[rows])
 
         size, mark = file.stat().st_size, state_of(file)
-        return Reading(self.name, self.origin, self.licence, len(images), size, mark, chunks)
+        return PictureReader(self.name, self.origin, self.licence, len(images), size, mark, chunks)
 
-    def _zip(self, tree: Tree, view: View) -> Reading:
+    def _zip(self, tree: Tree, view: View) -> PictureReader:
         def chunks() -> Iterator[Chunk]:
             # Which glyphs look the same is known when all have been read: a few thousand small pictures.
             read = [
@@ -113,7 +113,7 @@ class Emoji:
                 yield Chunk(pictures, test[start : start + len(pictures)], None, digests)
                 start += len(pictures)
 
-        return Reading(
+        return PictureReader(
             self.name, self.origin, self.licence, len(tree.names), tree.total_bytes, tree.fingerprint, chunks
         )
 

@@ -19,7 +19,7 @@ from spiral.datasets.arrays import read_arrays
 from spiral.datasets.dataset import Dataset, Pictures, Progress, View
 from spiral.datasets.decoding import decode
 from spiral.datasets.prepared import Cache, collect
-from spiral.datasets.reading import Chunk, Reading, digest, in_share, rows_of_a_chunk, state_of
+from spiral.datasets.reading import Chunk, PictureReader, digest, in_share, rows_of_a_chunk, state_of
 from spiral.extras import to_install
 from spiral.values.atomic_file import atomic_write
 
@@ -61,7 +61,9 @@ class Faces:
                 yield Chunk(fitted, in_share(digests, TEST_SHARE), None, digests)
 
         size, mark = file.stat().st_size, state_of(file)
-        return collect(Reading(self.name, self.origin, self.licence, len(images), size, mark, chunks), view, cache)
+        return collect(
+            PictureReader(self.name, self.origin, self.licence, len(images), size, mark, chunks), view, cache
+        )
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
         """Generate the faces, or bring the packed file that `from_dir` has."""

@@ -15,7 +15,7 @@ from spiral.datasets.decoded import Bring, decoded
 from spiral.datasets.decoding import SUFFIXES, decode
 from spiral.datasets.polarity import light_on_dark
 from spiral.datasets.prepared import Cache, collect
-from spiral.datasets.reading import Chunk, Reading, in_share
+from spiral.datasets.reading import Chunk, PictureReader, in_share
 from spiral.datasets.trees import LARGEST_FILE_BYTES, Tree, is_tree, open_tree, why_not_a_tree
 
 # A tenth of the pictures is held out for testing.
@@ -61,7 +61,7 @@ class Folder:
         if len(tree.names) < FEWEST_PICTURES:
             few = f"{self.path}: {len(tree.names)} PNG or JPEG pictures; at least {FEWEST_PICTURES} are needed"
             raise ValueError("; ".join((few, *tree.left_out)))
-        reading = Reading(
+        reader = PictureReader(
             self.name,
             f"{self.origin} in {self.path}",
             self.licence,
@@ -70,7 +70,7 @@ class Folder:
             tree.fingerprint,
             lambda: self._chunks(tree, view),
         )
-        data = collect(reading, view, cache)
+        data = collect(reader, view, cache)
         hint = light_on_dark(data.train)
         return replace(data, notes=(*data.notes, *tree.left_out, *([hint] if hint else [])))
 

@@ -22,7 +22,7 @@ from spiral.datasets.arrays import read_arrays
 from spiral.datasets.dataset import Dataset, Pictures, Progress, View
 from spiral.datasets.decoding import decode
 from spiral.datasets.prepared import Cache, collect
-from spiral.datasets.reading import Chunk, Reading, rows_of_a_chunk, state_of
+from spiral.datasets.reading import Chunk, PictureReader, rows_of_a_chunk, state_of
 from spiral.datasets.trees import Tree, is_tree, open_tree, pack
 
 SIDE = 105
@@ -68,11 +68,11 @@ class Omniglot:
     def read(self, folder: Path, view: View, cache: Cache | None = None) -> Dataset:
         """Read the packed file if it is there, else the zips or folders; their counts are checked."""
         packed = folder / PACKED
-        reading = self._packed(packed, view) if packed.is_file() else self._halves(folder, view)
+        reader = self._packed(packed, view) if packed.is_file() else self._halves(folder, view)
         expected = self.background.count + self.evaluation.count
-        if reading.count != expected:
-            raise ValueError(f"{folder}: {reading.count} pictures of Omniglot; {expected} are right. Get it again")
-        return collect(reading, view, cache)
+        if reader.count != expected:
+            raise ValueError(f"{folder}: {reader.count} pictures of Omniglot; {expected} are right. Get it again")
+        return collect(reader, view, cache)
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
         """Bring the zips from the official address, or what `from_dir` has: zips, folders or the packed file."""
@@ -97,10 +97,10 @@ class Omniglot:
 
     def _reading(
         self, count: int, source_bytes: int, fingerprint: str, chunks: Callable[[], Iterator[Chunk]]
-    ) -> Reading:
-        return Reading(self.name, self.origin, self.licence, count, source_bytes, fingerprint, chunks)
+    ) -> PictureReader:
+        return PictureReader(self.name, self.origin, self.licence, count, source_bytes, fingerprint, chunks)
 
-    def _packed(self, file: Path, view: View) -> Reading:
+    def _packed(self, file: Path, view: View) -> PictureReader:
         arrays = read_arrays(file, {"bits": (np.uint8, 2), "character": (np.uint16, 1), "evaluation": (np.bool_, 1)})
         bits, evaluation = arrays["bits"], arrays["evaluation"].astype(np.bool_)
         if bits.shape[1] != (SIDE * SIDE + 7) // 8:
@@ -115,7 +115,7 @@ class Omniglot:
 
         return self._reading(len(bits), file.stat().st_size, state_of(file), chunks)
 
-    def _halves(self, folder: Path, view: View) -> Reading:
+    def _halves(self, folder: Path, view: View) -> PictureReader:
         trees: list[tuple[Tree, bool]] = []
         for part, held_out in ((self.background, False), (self.evaluation, True)):
             path = _find(folder, part)

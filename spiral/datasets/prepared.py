@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiral.datasets.dataset import Dataset, View
-from spiral.datasets.reading import Checksum, Chunk, Reading
+from spiral.datasets.reading import Checksum, Chunk, PictureReader
 from spiral.values import strict_json
 
 # Below this a set is read anew by each process in seconds; above, several processes would each hold a copy of it.
@@ -46,36 +46,36 @@ class Cache:
     in_memory_bytes: int = IN_MEMORY_BYTES
 
 
-def collect(reading: Reading, view: View, cache: Cache | None) -> Dataset:
+def collect(reader: PictureReader, view: View, cache: Cache | None) -> Dataset:
     """Read a set into memory, or map its prepared view, which is made first where there is none.
 
     Without a cache it is always memory. Raises ValueError for damage, an empty split or where nothing can be written.
     """
-    view_bytes = reading.count * view.height * view.width * view.channels
-    if cache is None or max(view_bytes, reading.source_bytes) <= cache.in_memory_bytes:
-        return _in_memory(reading, view)
-    key = f"{reading.name}\0{reading.fingerprint}\0{view.height}×{view.width}×{view.channels}\0{_LAYOUT}"
+    view_bytes = reader.count * view.height * view.width * view.channels
+    if cache is None or max(view_bytes, reader.source_bytes) <= cache.in_memory_bytes:
+        return _in_memory(reader, view)
+    key = f"{reader.name}\0{reader.fingerprint}\0{view.height}×{view.width}×{view.channels}\0{_LAYOUT}"
     name = f"{view.height}x{view.width}x{view.channels}-{hashlib.sha256(key.encode()).hexdigest()[:24]}"
     for folder in cache.folders:
-        if (found := _mapped(reading, folder / name)) is not None:
+        if (found := _mapped(reader, folder / name)) is not None:
             return found
-    home = _writable(cache.folders, reading.name, view_bytes)
+    home = _writable(cache.folders, reader.name, view_bytes)
     with _alone(home / f"{name}.lock"):  # two services load the same set at the same moment
-        if (found := _mapped(reading, home / name)) is None:
-            _prepare(reading, view, home / name)
-            found = _mapped(reading, home / name)
+        if (found := _mapped(reader, home / name)) is None:
+            _prepare(reader, view, home / name)
+            found = _mapped(reader, home / name)
     if found is None:
         raise ValueError(f"{home / name}: was prepared and cannot be read back; the disk is at fault")
     return found
 
 
-def _in_memory(reading: Reading, view: View) -> Dataset:
-    pictures = np.empty((reading.count, view.height, view.width, view.channels), np.uint8)
-    test = np.empty(reading.count, np.bool_)
+def _in_memory(reader: PictureReader, view: View) -> Dataset:
+    pictures = np.empty((reader.count, view.height, view.width, view.channels), np.uint8)
+    test = np.empty(reader.count, np.bool_)
     labels: list[NDArray[np.int64]] = []
     checksum, sides = Checksum(), _Sides()
     done = 0
-    for chunk in reading.chunks():
+    for chunk in reader.chunks():
         rows = slice(done, done + len(chunk.pictures))
         pictures[rows], test[rows] = chunk.pictures, chunk.test
         labels += [] if chunk.labels is None else [chunk.labels]
@@ -85,13 +85,13 @@ def _in_memory(reading: Reading, view: View) -> Dataset:
     pictures, test = pictures[:done], test[:done]
     all_labels = np.concatenate(labels) if labels else None
     return Dataset(
-        reading.name,
+        reader.name,
         pictures[~test],
         pictures[test],
         None if all_labels is None else all_labels[~test],
         None if all_labels is None else all_labels[test],
-        reading.source,
-        reading.licence,
+        reader.source,
+        reader.licence,
         checksum.hex,
         _notes(sides.shared),
     )
@@ -119,7 +119,7 @@ def _notes(shared: int) -> tuple[str, ...]:
     return (f"test pictures that the training split has, too: {shared}; figures that are measured on them flatter",)
 
 
-def _mapped(reading: Reading, folder: Path) -> Dataset | None:
+def _mapped(reader: PictureReader, folder: Path) -> Dataset | None:
     """The prepared view in `folder`, or None where it is not there or not whole."""
     try:
         manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
@@ -132,13 +132,13 @@ def _mapped(reading: Reading, folder: Path) -> Dataset | None:
     except (OSError, ValueError, KeyError, EOFError):
         return None
     return Dataset(
-        reading.name,
+        reader.name,
         train,
         test,
         train_labels,
         test_labels,
-        reading.source,
-        reading.licence,
+        reader.source,
+        reader.licence,
         str(checksum),
         _notes(shared),
     )
@@ -181,7 +181,7 @@ def _alone(lock: Path) -> Iterator[None]:
         yield
 
 
-def _prepare(reading: Reading, view: View, folder: Path) -> None:
+def _prepare(reader: PictureReader, view: View, folder: Path) -> None:
     aside = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(aside, ignore_errors=True)  # of one that was killed; the lock says that nobody is at it
     checksum, sides = Checksum(), _Sides()
@@ -192,7 +192,7 @@ def _prepare(reading: Reading, view: View, folder: Path) -> None:
             growing = {
                 split: _Growing(opened.enter_context((aside / f"{split}.npy").open("w+b")), view) for split in _SPLITS
             }
-            for chunk in reading.chunks():
+            for chunk in reader.chunks():
                 for split, chosen in (("train", ~chunk.test), ("test", chunk.test)):
                     growing[split].append(chunk.pictures[chosen])
                     if chunk.labels is not None:
@@ -201,12 +201,12 @@ def _prepare(reading: Reading, view: View, folder: Path) -> None:
                 sides.add(chunk)
             for split, file in growing.items():
                 if not file.finish():
-                    raise ValueError(f"{reading.name}: {split} has no pictures; at least one is needed")
+                    raise ValueError(f"{reader.name}: {split} has no pictures; at least one is needed")
         for split, parts in labels.items():
             if parts:
                 np.save(aside / f"{split}_labels.npy", np.concatenate(parts))
         manifest = {
-            "name": reading.name,
+            "name": reader.name,
             "checksum": checksum.hex,
             "labels": bool(labels["train"]),
             "shared": sides.shared,

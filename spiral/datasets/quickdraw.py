@@ -19,7 +19,7 @@ from spiral.datasets import download, views
 from spiral.datasets.arrays import map_array, read_arrays
 from spiral.datasets.dataset import Dataset, Progress, View
 from spiral.datasets.prepared import Cache, collect
-from spiral.datasets.reading import Chunk, Reading, digest, in_share, rows_of_a_chunk, state_of
+from spiral.datasets.reading import Chunk, PictureReader, digest, in_share, rows_of_a_chunk, state_of
 
 SIDE = 28
 PACKED = "quickdraw10.npz"
@@ -69,7 +69,7 @@ class QuickDraw:
                     labels = np.full(len(some), label, np.int64)
                     yield Chunk(views.digits(some, view), in_share(digests, TEST_SHARE), labels, digests)
 
-        reading = Reading(
+        reader = PictureReader(
             self.name,
             self.origin,
             self.licence,
@@ -78,7 +78,7 @@ class QuickDraw:
             " ".join(f"{file.name} {state_of(file)}" for file in files),
             chunks,
         )
-        return collect(reading, view, cache)
+        return collect(reader, view, cache)
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
         """Bring the classes from the official address (about 100 MB each), or every file that `from_dir` has."""

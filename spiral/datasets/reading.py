@@ -32,7 +32,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reading:
+class PictureReader:
     """A set whose files are there and that has not been read yet.
 
     `count` is the number of its pictures, `source_bytes` what its files take, `fingerprint` a text that changes when
@@ -68,7 +68,7 @@ class Checksum:
 
 
 def state_of(file: Path) -> str:
-    """A text that changes when the file is written: its size and time, for a reading's fingerprint."""
+    """A text that changes when the file is written: its size and time, for a reader's fingerprint."""
     found = file.stat()
     return f"{found.st_size} {found.st_mtime_ns}"
 

@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from spiral.datasets.views import with_channels
+from spiral.evaluation.bootstrap import estimate_by, weights_of
 from spiral.evaluation.frechet import Gaussian, frechet_distance, gaussian_of, weighted_gaussian
 from spiral.evaluation.report import Figure
-from spiral.evaluation.resampling import measured_by, weights_of
 from spiral.extras import to_install
 
 FEATURES = 2048
@@ -91,7 +91,7 @@ class Inception:
         self.check(len(painted), len(real))
         reference = gaussian_of(self.features(real[:_MOST_REAL]))
         features = self.features(painted)
-        found = measured_by(
+        found = estimate_by(
             partial(_distance, reference, features), len(painted), weights_of(len(painted), seed, _RESAMPLES), least=0.0
         )
         return Figure("inception_fid", f"Inception FID to {reference.count:,} test pictures", found, "lower")

@@ -81,7 +81,7 @@ def _histogram(axes: Axes, report: Report) -> None:
 
 def _table(axes: Axes, report: Report) -> None:
     axes.axis("off")
-    rows = [[figure.label, *rounded(figure.measured), f"{figure.measured.n:,}"] for figure in report.figures]
+    rows = [[figure.label, *rounded(figure.estimate), f"{figure.estimate.n:,}"] for figure in report.figures]
     table = axes.table(
         cellText=rows,
         colLabels=["measure", "value", "95 % interval", "n"],

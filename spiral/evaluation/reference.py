@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiral.datasets import Dataset
+from spiral.evaluation.bootstrap import Estimate, estimate, estimate_by, weights_of
 from spiral.evaluation.encoders import Encoder
 from spiral.evaluation.frechet import Gaussian, frechet_distance, gaussian_of, weighted_gaussian
 from spiral.evaluation.kernel import RealKernel, kernel_distances
-from spiral.evaluation.resampling import Measured, measured, measured_by, weights_of
 
 # So many real training pictures stand for perfect paintings at most; more would only cost time.
 MOST_REAL = 10_000
@@ -26,8 +26,8 @@ _SEED = 0
 class Distances:
     """Fréchet and kernel distance of some pictures to the real ones of a reference."""
 
-    fid: Measured
-    kid: Measured
+    fid: Estimate
+    kid: Estimate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,11 +65,11 @@ class Reference:
         N ≤ F.
         """
         gaussian_of(features)  # refuses too few before the long part
-        fid = measured_by(partial(_fid, self.test, features), len(features), weights_of(len(features), seed), least=0.0)
+        fid = estimate_by(partial(_fid, self.test, features), len(features), weights_of(len(features), seed), least=0.0)
         few = features[:MOST_PAIRED]
         weights = weights_of(len(few), seed)
         kid, *resampled = kernel_distances(few, self.kernel, np.concatenate([np.ones((1, len(few))), weights]))
-        return Distances(fid, measured(kid, np.array(resampled), len(few)))
+        return Distances(fid, estimate(kid, np.array(resampled), len(few)))
 
     def real_distances(self, n: int, seed: int) -> Distances | None:
         """The same for n real training pictures, or as many as there are: what perfect paintings would get.

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral.evaluation.resampling import LEVEL, RESAMPLES, Measured
+from spiral.evaluation.bootstrap import LEVEL, RESAMPLES, Estimate
 
 Better = Literal["lower", "higher", ""]
 
@@ -19,7 +19,7 @@ class Figure:
 
     key: str
     label: str
-    measured: Measured
+    estimate: Estimate
     better: Better
 
 
@@ -42,7 +42,7 @@ class Report:
     painted: NDArray[np.uint8]
     real: NDArray[np.uint8]
     conditional: bool
-    curve: tuple[Measured, ...] = ()
+    curve: tuple[Estimate, ...] = ()
     histogram: tuple[int, ...] = ()
     left_out: tuple[str, ...] = field(default=())
     temperature: float = 1.0
@@ -53,9 +53,9 @@ class Report:
         drawn = f", temperature {self.temperature:g}" if self.temperature != 1 else ""
         return f"{self.run}: {self.num:,} paintings after {self.frames:,} learnt frames, seed {self.seed}{drawn}"
 
-    def __getitem__(self, key: str) -> Measured:
+    def __getitem__(self, key: str) -> Estimate:
         """The figure of that key; KeyError where it was not measured."""
-        return {figure.key: figure.measured for figure in self.figures}[key]
+        return {figure.key: figure.estimate for figure in self.figures}[key]
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain values for JSON."""
@@ -70,7 +70,7 @@ class Report:
             "level": LEVEL,
             "resamples": RESAMPLES,
             "figures": {
-                figure.key: {"what": figure.label, "better": figure.better, **_plain(figure.measured)}
+                figure.key: {"what": figure.label, "better": figure.better, **_plain(figure.estimate)}
                 for figure in self.figures
             },
             "mse_after_strokes": [{"strokes": k, **_plain(error)} for k, error in enumerate(self.curve)],
@@ -79,11 +79,11 @@ class Report:
         }
 
 
-def _plain(found: Measured) -> dict[str, float | int]:
+def _plain(found: Estimate) -> dict[str, float | int]:
     return {"value": found.value, "low": found.low, "high": found.high, "n": found.n}
 
 
-def rounded(found: Measured) -> tuple[str, str]:
+def rounded(found: Estimate) -> tuple[str, str]:
     """The value and its interval as text, with as many digits as the interval's width gives sense to."""
     width = found.high - found.low
     size = width if width > 0 else abs(found.value)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiral.engines import Engine
+from spiral.evaluation.bootstrap import Estimate, estimate_mean, weights_of
 from spiral.evaluation.report import Figure
-from spiral.evaluation.resampling import Measured, measured_mean, weights_of
 from spiral.evaluation.stroke_curve import errors_by_stroke
 from spiral.evaluation.targets import SSIM_WINDOW, mse, ssim
 
@@ -24,7 +24,7 @@ def reproduction(
     figures = _errors("", "mean squared error to the targets (pixels 0 to 1)", views, targets, weights)
     if min(views.shape[1:3]) < SSIM_WINDOW:
         return figures, (f"SSIM: its window needs {SSIM_WINDOW}×{SSIM_WINDOW} pixels; the view is smaller",)
-    likeness = measured_mean(ssim(views, targets), weights)
+    likeness = estimate_mean(ssim(views, targets), weights)
     return [*figures, Figure("ssim", "structural similarity to the targets", likeness, "higher")], ()
 
 
@@ -41,8 +41,8 @@ def _errors(
     targets: NDArray[np.uint8],
     weights: NDArray[np.float64],
 ) -> list[Figure]:
-    errors = measured_mean(mse(paintings, targets), weights)
-    blank = measured_mean(mse(np.full_like(targets, WHITE), targets), weights)
+    errors = estimate_mean(mse(paintings, targets), weights)
+    blank = estimate_mean(mse(np.full_like(targets, WHITE), targets), weights)
     return [
         Figure(f"{prefix}mse", label, errors, "lower"),
         Figure(f"{prefix}blank_mse", "the same of blank paper", blank, ""),
@@ -51,8 +51,8 @@ def _errors(
 
 def error_curve(
     engine: Engine, actions: NDArray[np.int32], targets: NDArray[np.uint8], seed: int, threads: int = 1
-) -> tuple[Measured, ...]:
+) -> tuple[Estimate, ...]:
     """The mean squared error after 0, 1, 2, … strokes of programs [N, T, K] to targets uint8 [N, H, W, C]."""
     errors = errors_by_stroke(engine, actions, targets, threads)
     weights = weights_of(len(errors), seed)
-    return tuple(measured_mean(column, weights) for column in errors.T)
+    return tuple(estimate_mean(column, weights) for column in errors.T)

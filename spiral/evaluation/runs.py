@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from spiral.computing.machine import usable_threads
 from spiral.datasets import Dataset, load
+from spiral.evaluation.bootstrap import Estimate, estimate, estimate_count, estimate_mean, weights_of
 from spiral.evaluation.digits import DIGITS, real_digits
 from spiral.evaluation.diversity import classes_covered, mean_pairwise, pairwise_distances
 from spiral.evaluation.encoders import Encoded, encoder_for
@@ -18,7 +19,6 @@ from spiral.evaluation.lenet import CLASSES
 from spiral.evaluation.reference import Distances, Reference
 from spiral.evaluation.report import Figure, Report
 from spiral.evaluation.reproduction import MOST_FOLLOWED, canvas_errors, error_curve, reproduction
-from spiral.evaluation.resampling import Measured, measured, measured_count, measured_mean, weights_of
 from spiral.models.trained import Trained, target_rows
 
 FEWEST = 65
@@ -71,7 +71,7 @@ def evaluate_run(name: str, trained: Trained, num: int, seed: int, inception: In
 
     encoded = encoder.encode(canvases)
     figures: list[Figure] = []
-    curve: tuple[Measured, ...] = ()
+    curve: tuple[Estimate, ...] = ()
     if targets is not None:
         found, unmeasured = reproduction(views, targets.pictures, seed)
         figures += found
@@ -153,7 +153,7 @@ def _top_1(
         if probabilities is not None:
             right = (probabilities.argmax(1) == labels).astype(np.float64)
             label = f"share of {whose} that the classifier reads as the target's label"
-            figures.append(Figure(key, label, measured_mean(right, weights), "higher"))
+            figures.append(Figure(key, label, estimate_mean(right, weights), "higher"))
     return figures
 
 
@@ -165,7 +165,7 @@ def _diversity(painted: NDArray[np.uint8], beside: NDArray[np.uint8], what: str,
             continue
         weights = np.concatenate([np.ones((1, len(some))), weights_of(len(some), seed)])
         mean, *resampled = mean_pairwise(pairwise_distances(some), weights)
-        found = measured(mean, np.array(resampled), len(some), least=0.0)
+        found = estimate(mean, np.array(resampled), len(some), least=0.0)
         figures.append(Figure(key, f"mean distance of two {whose} (root mean squared, pixels 0 to 1)", found, ""))
     return figures
 
@@ -174,8 +174,8 @@ def _classes(probabilities: NDArray[np.float64], seed: int) -> list[Figure]:
     classes, n = probabilities.argmax(1), len(probabilities)
     weights = weights_of(n, seed)
     (covered,) = classes_covered(classes, CLASSES, np.ones((1, n)))
-    counted = measured_count(int(covered), classes_covered(classes, CLASSES, weights), n)
-    sure = measured_mean(probabilities.max(1), weights)
+    counted = estimate_count(int(covered), classes_covered(classes, CLASSES, weights), n)
+    sure = estimate_mean(probabilities.max(1), weights)
     return [
         Figure("classes_covered", f"digits of {CLASSES} that at least 1 % of the paintings show", counted, "higher"),
         Figure("top_probability", "probability of the digit that the classifier sees", sure, "higher"),

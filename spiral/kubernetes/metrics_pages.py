@@ -30,7 +30,7 @@ UNREACHABLE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ScrapedPage:
     """A page and when it was read, or why there is none."""
 
     at_s: float
@@ -39,29 +39,29 @@ class Reading:
     why_not: str = ""
 
 
-async def read_pages(cluster: Cluster, parts: Iterable[Part]) -> list[Reading]:
+async def read_pages(cluster: Cluster, parts: Iterable[Part]) -> list[ScrapedPage]:
     """The pages of all parts, in their order. ApiException where reading pages is not allowed."""
     turn = asyncio.Semaphore(AT_ONCE)
 
-    async def read(part: Part) -> Reading:
+    async def read(part: Part) -> ScrapedPage:
         async with turn:
             return await read_page(cluster, part)
 
     return list(await asyncio.gather(*(read(part) for part in parts)))
 
 
-async def read_page(cluster: Cluster, part: Part) -> Reading:
+async def read_page(cluster: Cluster, part: Part) -> ScrapedPage:
     """One page: through the API server's proxy, or, where that can't reach pods, through the pod's kubelet."""
     loop = asyncio.get_running_loop()
     if not part.running:
-        return Reading(loop.time(), None, part.state)
+        return ScrapedPage(loop.time(), None, part.state)
     try:
         text = await _by_proxy(cluster, part)
         if text is None:
             text = await _by_kubelet(cluster, part)
-        return Reading(loop.time(), parse_page(text))
+        return ScrapedPage(loop.time(), parse_page(text))
     except (TimeoutError, ClusterError, ValueError, OSError, aiohttp.ClientError) as error:
-        return Reading(loop.time(), None, str(error) or "no answer in time")
+        return ScrapedPage(loop.time(), None, str(error) or "no answer in time")
 
 
 async def _by_proxy(cluster: Cluster, part: Part) -> str | None:

@@ -20,7 +20,7 @@ class Sample:
 
     name: str
     frames: int
-    """CheckpointCounters when it was made."""
+    """Learnt when it was made."""
     content: bytes
 
 

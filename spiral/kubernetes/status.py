@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spiral.kubernetes.cluster import Cluster
-from spiral.kubernetes.metrics_pages import Reading, read_pages
+from spiral.kubernetes.metrics_pages import ScrapedPage, read_pages
 from spiral.kubernetes.workloads import Part, read_parts
 from spiral.serving.metrics_page import Page
 from spiral.wire.edges import Service
@@ -75,7 +75,7 @@ async def read_status(cluster: Cluster, seconds: float) -> RunStatus:
     """Look twice, ``seconds`` apart, for the rates; a pod that can't be read is no error."""
     parts = await read_parts(cluster)
     first = await read_pages(cluster, parts)
-    if any(reading.page for reading in first):
+    if any(scraped.page for scraped in first):
         await asyncio.sleep(seconds)
         second = await read_pages(cluster, parts)
     else:
@@ -83,11 +83,11 @@ async def read_status(cluster: Cluster, seconds: float) -> RunStatus:
     return summarise(parts, first, second)
 
 
-def summarise(parts: Sequence[Part], first: Sequence[Reading], second: Sequence[Reading]) -> RunStatus:
+def summarise(parts: Sequence[Part], first: Sequence[ScrapedPage], second: Sequence[ScrapedPage]) -> RunStatus:
     """What two looks at the same parts say together."""
     statuses = tuple(_part(*of_one) for of_one in zip(parts, first, second, strict=True))
     pages: dict[str, Page] = {
-        part.service: reading.page for part, reading in zip(parts, second, strict=True) if reading.page
+        part.service: scraped.page for part, scraped in zip(parts, second, strict=True) if scraped.page
     }
     learner, discriminator = pages.get("learner", Page()), pages.get("discriminator", Page())
     frames, updates = (learner.value(name) for name in ("spiral_learner_run_frames", "spiral_learner_run_updates"))
@@ -120,7 +120,7 @@ def to_json(status: RunStatus) -> dict[str, Any]:
     return known
 
 
-def _part(part: Part, first: Reading, second: Reading) -> PartStatus:
+def _part(part: Part, first: ScrapedPage, second: ScrapedPage) -> PartStatus:
     page = second.page
     memory = page.value("spiral_resident_bytes") if page else None
     return PartStatus(
@@ -145,7 +145,7 @@ def _weights(service: Service, page: Page) -> str:
     return "" if generation is None or number is None else f"{generation:.0f}.{number:.0f}"
 
 
-def _rate(metric: str, first: Reading, second: Reading) -> float | None:
+def _rate(metric: str, first: ScrapedPage, second: ScrapedPage) -> float | None:
     """Increase of a counter a second; None where it is not known, or started anew in between."""
     before = first.page.value(metric) if first.page else None
     after = second.page.value(metric) if second.page else None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from spiral.launcher.scrape import Reading, Readings
+from spiral.launcher.scrape import Scrape, ScrapedService
 from spiral.runs.checkpoint_counters import NOTHING_LEARNT, CheckpointCounters
 from spiral.runs.limits import Limits
 from spiral.serving.metrics_page import Page
@@ -40,7 +40,7 @@ class Progress:
     share_done: float | None = None
     """0 to 1; None for a run without a limit."""
     frames: int = 0
-    """CheckpointCounters over the whole run."""
+    """Learnt over the whole run."""
     frames_per_s: float | None = None
     """Learnt."""
     painted_per_s: float | None = None
@@ -75,26 +75,26 @@ class Progress:
 
 
 class Tracker:
-    """Makes progress out of readings of the services, remembering as much as rates need."""
+    """Makes progress out of what the services say of themselves, remembering as much as rates need."""
 
     def __init__(self, limits: Limits, groups: int, counters: CheckpointCounters = NOTHING_LEARNT) -> None:
         """``groups`` of canvases sum up the actor's waits; ``counters`` are shown until the learner says."""
         self._limits = limits
         self._groups = groups
-        self._past: deque[Readings] = deque()
+        self._past: deque[Scrape] = deque()
         self._frames, self._updates = counters.frames, counters.updates
 
     @property
     def frames(self) -> int:
-        """CheckpointCounters frames when last heard."""
+        """Learnt frames when last heard."""
         return self._frames
 
-    def progress(self, seconds: float, readings: Readings, services: tuple[ServiceProgress, ...]) -> Progress:
+    def progress(self, seconds: float, scrape: Scrape, services: tuple[ServiceProgress, ...]) -> Progress:
         """How far the run is at ``seconds`` since its start."""
-        self._remember(readings)
-        by_service = readings.by_service
-        learner = by_service.get("learner", Reading())
-        discriminator = by_service.get("discriminator", Reading()).page
+        self._remember(scrape)
+        by_service = scrape.by_service
+        learner = by_service.get("learner", ScrapedService())
+        discriminator = by_service.get("discriminator", ScrapedService()).page
         scores = [discriminator.value("spiral_discriminator_score", kind=kind) for kind in ("real", "painted")]
         frames = learner.page.value("spiral_learner_run_frames")
         self._frames = int(frames or self._frames)
@@ -134,19 +134,19 @@ class Tracker:
             peer: share / waiting for peer in newest if (share := self._rate(service, metric, peer=peer)) is not None
         }
 
-    def _remember(self, readings: Readings) -> None:
-        if not self._past or readings.at_s > self._past[-1].at_s:
-            self._past.append(readings)
+    def _remember(self, scrape: Scrape) -> None:
+        if not self._past or scrape.at_s > self._past[-1].at_s:
+            self._past.append(scrape)
         while self._past[-1].at_s - self._past[0].at_s > RATE_WINDOW_S:
             self._past.popleft()
 
     def _rate(self, service: str, metric: str, **labels: str) -> float | None:
         """Increase of a counter a second; None until it is known, or when its service started anew in between."""
         points = [
-            (readings.at_s, value)
-            for readings in self._past
+            (scrape.at_s, value)
+            for scrape in self._past
             # A counter at 0 may be one that is not yet set to the total of the run that is resumed.
-            if (value := _page(readings, service).value(metric, **labels))
+            if (value := _page(scrape, service).value(metric, **labels))
         ]
         if len(points) < 2 or points[-1][1] < points[0][1]:
             return None
@@ -183,8 +183,8 @@ def _share(limits: Limits, seconds: float, frames: int) -> float | None:
     return None if done is None else min(1.0, done)
 
 
-def _page(readings: Readings, service: str) -> Page:
-    return readings.by_service.get(service, Reading()).page
+def _page(scrape: Scrape, service: str) -> Page:
+    return scrape.by_service.get(service, ScrapedService()).page
 
 
 def _whole(value: float | None) -> int | None:

@@ -20,7 +20,7 @@ ANSWER_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ScrapedService:
     """What one service said of itself."""
 
     page: Page = field(default_factory=Page)
@@ -31,15 +31,15 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Readings:
+class Scrape:
     """What all services said last; those that never answered are left out."""
 
     at_s: float = 0.0
     """By the scraper's clock."""
-    by_service: Mapping[str, Reading] = field(default_factory=dict)
+    by_service: Mapping[str, ScrapedService] = field(default_factory=dict)
 
 
-def read(channel: grpc.Channel) -> Reading | None:
+def read(channel: grpc.Channel) -> ScrapedService | None:
     """Ask one service; None where it does not answer in time."""
     try:
         info = info_pb2_grpc.InfoServiceStub(channel).GetInfo(info_pb2.GetInfoRequest(), timeout=ANSWER_S)
@@ -51,7 +51,7 @@ def read(channel: grpc.Channel) -> Reading | None:
     except (grpc.RpcError, OSError, ValueError, HTTPException):
         return None
     version = f"{info.version.generation}.{info.version.number}" if info.HasField("version") else ""
-    return Reading(page, version, tuple(info.waiting_for))
+    return ScrapedService(page, version, tuple(info.waiting_for))
 
 
 class Scraper:
@@ -60,7 +60,7 @@ class Scraper:
     def __init__(self, channels: Mapping[str, grpc.Channel], clock: Callable[[], float]) -> None:
         self._channels = channels
         self._clock = clock
-        self.newest = Readings()
+        self.newest = Scrape()
         """The last ones; replaced as a whole."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scraper", daemon=True)
@@ -78,11 +78,11 @@ class Scraper:
     def _run(self) -> None:
         while not self._stop.wait(EVERY_S):
             # What a service said last stays in the picture while it is away.
-            began_s, readings = self._clock(), dict(self.newest.by_service)
+            began_s, answers = self._clock(), dict(self.newest.by_service)
             for name, channel in self._channels.items():
                 if self._stop.is_set():
                     return
-                reading = read(channel)
-                if reading is not None:
-                    readings[name] = reading
-            self.newest = Readings(began_s, readings)
+                answer = read(channel)
+                if answer is not None:
+                    answers[name] = answer
+            self.newest = Scrape(began_s, answers)

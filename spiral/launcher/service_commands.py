@@ -11,7 +11,7 @@ from spiral.launcher.options import Computing
 from spiral.launcher.processes import Command
 from spiral.launcher.run_directory import OpenRun
 from spiral.launcher.supervision import Service
-from spiral.runs.learnt import Learnt
+from spiral.runs.checkpoint_counters import CheckpointCounters
 from spiral.runs.limits import Limits
 from spiral.wire.edges import SERVICES
 
@@ -85,7 +85,7 @@ def compose(
     return [[service(name) for name in stage] for stage in STAGES]
 
 
-def _limits(limits: Limits, learnt: Learnt) -> list[str]:
+def _limits(limits: Limits, learnt: CheckpointCounters) -> list[str]:
     options = []
     if limits.minutes is not None:
         # A learner that dies and is started again goes on in the same minutes.

@@ -34,7 +34,7 @@ class Trained:
     engine: Engine
     policy: Policy
     frames: int
-    """CheckpointCounters so far."""
+    """Learnt so far."""
     frames_before: int = 0
     """Those of the model with which the run began."""
     temperature: float = 1.0

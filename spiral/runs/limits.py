@@ -10,7 +10,7 @@ class Limits:
     """When a run is over; both None: when it is stopped."""
 
     frames: int | None = None
-    """CheckpointCounters over the whole run."""
+    """Learnt over the whole run."""
     minutes: float | None = None
     """Of training, since this start."""
     from_s: float | None = None

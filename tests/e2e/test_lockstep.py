@@ -199,11 +199,11 @@ def test_a_learner_that_died_goes_on_in_the_same_minutes(tmp_path: Path, from_s:
 
     assert learn(Limits(minutes=1), 1) == 0.25
     assert learn(Limits(minutes=1, from_s=from_s), 2) == 0.5
-    assert read_learnt(run).run_share == pytest.approx(0.25 + 0.75 / 2)
-    assert read_learnt(run).elapsed_s == 45
+    assert read_checkpoint_counters(run).run_share == pytest.approx(0.25 + 0.75 / 2)
+    assert read_checkpoint_counters(run).elapsed_s == 45
     assert learn(Limits(minutes=1, from_s=from_s), 2) == (0.5 if from_s is None else 1)
-    assert read_learnt(run).run_share == pytest.approx(0.8125 if from_s is None else 1)
-    assert read_learnt(run).elapsed_s == 75
+    assert read_checkpoint_counters(run).run_share == pytest.approx(0.8125 if from_s is None else 1)
+    assert read_checkpoint_counters(run).elapsed_s == 75
 
 
 @contextmanager

@@ -98,7 +98,7 @@ class Launched:
         self.until(lambda: self.frames() >= frames, f"{frames} frames")
 
     def frames(self) -> int:
-        """CheckpointCounters frames by the history's last record."""
+        """Learnt frames by the history's last record."""
         history = self.run.history()
         return int(history[-1]["frames"]) if history else 0
 

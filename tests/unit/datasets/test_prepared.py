@@ -15,7 +15,7 @@ from spiral.datasets.dataset import Dataset
 from spiral.datasets.folder import Folder
 from spiral.datasets.prepared import Cache, collect
 from spiral.datasets.quickdraw import QuickDraw
-from spiral.datasets.reading import Chunk, Reading, digest
+from spiral.datasets.reading import Chunk, PictureReader, digest
 from tests.unit.datasets.test_folder import fill
 
 VIEW = View(16, 16, False)
@@ -137,6 +137,6 @@ def test_chunks_are_not_held_while_preparing(cache: Cache) -> None:
             assert len(alive) <= 2  # this one, and the one that the reader is about to let go
             yield Chunk(pictures, np.arange(10) == 0, None, [digest(picture) for picture in pictures])
 
-    data = collect(Reading("many", "", "", 200, 0, "once", chunks), VIEW, cache)
+    data = collect(PictureReader("many", "", "", 200, 0, "once", chunks), VIEW, cache)
     assert len(data.train) == 180
     assert data.train[:, 0, 0, 0].tolist() == [number for number in range(20) for _ in range(9)]

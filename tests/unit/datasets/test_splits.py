@@ -16,7 +16,7 @@ from spiral.datasets.folder import Folder
 from spiral.datasets.mnist_sample import MnistSample
 from spiral.datasets.prepared import Cache, collect
 from spiral.datasets.quickdraw import QuickDraw
-from spiral.datasets.reading import Chunk, Reading, digest
+from spiral.datasets.reading import Chunk, PictureReader, digest
 from spiral.datasets.registry import sources
 from spiral.datasets.source import Source
 from spiral.evaluation.reference import Reference
@@ -108,9 +108,9 @@ def test_a_split_that_names_a_picture_twice_is_said(tmp_path: Path) -> None:
         twice = np.repeat(np.arange(30, dtype=np.uint8), 2)[:, None, None, None].repeat(16, 1).repeat(16, 2)
         yield Chunk(twice, np.arange(60) >= 57, None, [digest(picture) for picture in twice])
 
-    reading = Reading("twice", "", "", 60, 0, "once", chunks)
+    reader = PictureReader("twice", "", "", 60, 0, "once", chunks)
     for cache in (None, Cache((tmp_path,), in_memory_bytes=0), Cache((tmp_path,), in_memory_bytes=0)):
-        (note,) = collect(reading, VIEW, cache).notes
+        (note,) = collect(reader, VIEW, cache).notes
         assert note.startswith("test pictures that the training split has, too: 1;")
 
 

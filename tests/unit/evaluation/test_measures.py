@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from spiral.evaluation.bootstrap import estimate_mean, weights_of
 from spiral.evaluation.diversity import classes_covered, mean_pairwise, pairwise_distances
 from spiral.evaluation.kernel import RealKernel, kernel_distances
-from spiral.evaluation.resampling import measured_mean, weights_of
 from spiral.evaluation.targets import ssim
 
 
@@ -112,9 +112,9 @@ def test_classes_covered_need_one_in_a_hundred():
 
 def test_the_interval_of_a_mean_is_the_one_of_theory():
     values = np.random.default_rng(5).normal(3.0, 2.0, 400)
-    found = measured_mean(values, weights_of(400, seed=0, resamples=4000))
+    found = estimate_mean(values, weights_of(400, seed=0, resamples=4000))
     error = 1.96 * values.std() / np.sqrt(400)
     assert found.value == pytest.approx(values.mean())
     assert found.low == pytest.approx(values.mean() - error, abs=0.1 * error)
     assert found.high == pytest.approx(values.mean() + error, abs=0.1 * error)
-    assert measured_mean(values, weights_of(400, seed=0, resamples=4000)) == found
+    assert estimate_mean(values, weights_of(400, seed=0, resamples=4000)) == found

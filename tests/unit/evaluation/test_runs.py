@@ -16,6 +16,7 @@ from spiral.cli.main import main
 from spiral.datasets import Dataset, load
 from spiral.engines import create
 from spiral.engines.programs import Program, render
+from spiral.evaluation.bootstrap import Estimate, weights_of
 from spiral.evaluation.digits import DigitsReference
 from spiral.evaluation.encoders import Encoded, Encoder, lenet_encoder, views_of_colour
 from spiral.evaluation.frechet import frechet_distance, gaussian_of, weighted_gaussian
@@ -23,7 +24,6 @@ from spiral.evaluation.quick_evaluation import evaluate_quickly
 from spiral.evaluation.reference import Reference
 from spiral.evaluation.report import rounded
 from spiral.evaluation.reproduction import error_curve, reproduction
-from spiral.evaluation.resampling import Measured, weights_of
 from spiral.evaluation.runs import drawn, evaluate_run
 from spiral.evaluation.stroke_curve import errors_by_stroke
 from spiral.evaluation.targets import mse
@@ -154,10 +154,10 @@ def test_reproduction_is_the_mean_of_each_pictures_figure_and_small_views_have_n
 
 
 def test_numbers_have_as_many_digits_as_their_interval_gives_sense_to():
-    assert rounded(Measured(134.3, 118.2, 149.4, 9)) == ("134", "118 … 149")
-    assert rounded(Measured(0.03128, 0.0304, 0.0322, 9)) == ("0.0313", "0.0304 … 0.0322")
-    assert rounded(Measured(10, 10, 10, 9)) == ("10", "10 … 10")
-    assert rounded(Measured(0.0, 0.0, 0.0, 9)) == ("0", "0 … 0")
+    assert rounded(Estimate(134.3, 118.2, 149.4, 9)) == ("134", "118 … 149")
+    assert rounded(Estimate(0.03128, 0.0304, 0.0322, 9)) == ("0.0313", "0.0304 … 0.0322")
+    assert rounded(Estimate(10, 10, 10, 9)) == ("10", "10 … 10")
+    assert rounded(Estimate(0.0, 0.0, 0.0, 9)) == ("0", "0 … 0")
 
 
 def test_pictures_that_the_colour_encoder_cannot_take_are_refused():

@@ -17,7 +17,7 @@ from rich.console import Console
 from spiral.configuration.schema import LearnerConfig
 from spiral.launcher.display import LineDisplay, LiveDisplay, clock, sparkline
 from spiral.launcher.progress import Progress, ServiceProgress, Tracker, from_record
-from spiral.launcher.scrape import Reading, Readings, parse_page, read
+from spiral.launcher.scrape import Scrape, ScrapedService, parse_page, read
 from spiral.runs.checkpoint_counters import CheckpointCounters
 from spiral.runs.limits import Limits
 from spiral.serving.metrics import MetricsPage, new_metrics
@@ -44,15 +44,15 @@ spiral_learner_bottleneck{{service="learner"}} 0
 """
 
 
-def readings(at_s: float, frames: float, waited: float = 0.0) -> Readings:
+def scrape(at_s: float, frames: float, waited: float = 0.0) -> Scrape:
     page = parse_page(LEARNER.format(frames=frames, waited=waited))
-    return Readings(at_s, {"learner": Reading(page, "1.12")})
+    return Scrape(at_s, {"learner": ScrapedService(page, "1.12")})
 
 
 def test_rates_and_waits_are_differences_over_time() -> None:
     tracker = Tracker(Limits(frames=4000), groups=2)
-    tracker.progress(0.0, readings(100.0, 1000, 1.0), ())
-    progress = tracker.progress(4.0, readings(104.0, 2000, 2.0), ())
+    tracker.progress(0.0, scrape(100.0, 1000, 1.0), ())
+    progress = tracker.progress(4.0, scrape(104.0, 2000, 2.0), ())
     assert progress.frames_per_s == 250
     assert progress.seconds_left == 8
     assert progress.share_done == 0.5
@@ -65,18 +65,18 @@ def test_rates_and_waits_are_differences_over_time() -> None:
 
 def test_a_resumed_or_restarted_counter_is_no_rate() -> None:
     tracker = Tracker(Limits(), groups=2)
-    tracker.progress(0.0, readings(100.0, 0), ())
-    assert tracker.progress(1.0, readings(101.0, 60_000), ()).frames_per_s is None
-    assert tracker.progress(2.0, readings(102.0, 60_500), ()).frames_per_s == 500
-    assert tracker.progress(3.0, readings(103.0, 50), ()).frames_per_s is None
+    tracker.progress(0.0, scrape(100.0, 0), ())
+    assert tracker.progress(1.0, scrape(101.0, 60_000), ()).frames_per_s is None
+    assert tracker.progress(2.0, scrape(102.0, 60_500), ()).frames_per_s == 500
+    assert tracker.progress(3.0, scrape(103.0, 50), ()).frames_per_s is None
 
 
 def test_a_resumed_run_is_as_far_as_its_checkpoint_until_the_learner_says(tmp_path: Path) -> None:
     tracker = Tracker(Limits(frames=80_000), 2, CheckpointCounters(60_000, 900))
-    for found in (Readings(99.0, {}), readings(100.0, 0)):
+    for found in (Scrape(99.0, {}), scrape(100.0, 0)):
         progress = tracker.progress(0.0, found, ())
         assert (progress.frames, progress.share_done) == (60_000, 0.75)
-    assert tracker.progress(0.0, Readings(99.0, {}), ()).updates == 12, "as the learner said"
+    assert tracker.progress(0.0, Scrape(99.0, {}), ()).updates == 12, "as the learner said"
 
 
 def test_trajectories_that_are_too_old_are_counted_and_told_of_now_and_then() -> None:
@@ -102,7 +102,7 @@ def test_trajectories_that_are_too_old_are_counted_and_told_of_now_and_then() ->
     counted = (
         'spiral_learner_trajectories_total{verdict="accepted"} 221\nspiral_learner_dropped_total{reason="lag"} 133\n'
     )
-    page = Readings(1.0, {"learner": Reading(parse_page(counted))})
+    page = Scrape(1.0, {"learner": ScrapedService(parse_page(counted))})
     progress = Tracker(Limits(), 2).progress(0.0, page, ())
     assert (progress.dropped, progress.trajectories) == (133, 221)
 
@@ -110,7 +110,7 @@ def test_trajectories_that_are_too_old_are_counted_and_told_of_now_and_then() ->
 def test_rates_forget_what_is_long_ago() -> None:
     tracker = Tracker(Limits(), groups=2)
     for second in range(100):
-        progress = tracker.progress(second, readings(second, 1 + second**2), ())
+        progress = tracker.progress(second, scrape(second, 1 + second**2), ())
     assert progress.frames_per_s == pytest.approx((99**2 - 84**2) / 15)
 
 
@@ -214,10 +214,10 @@ def test_a_metrics_page_is_read_past_any_proxy(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
     with service(f"unix:{tmp_path}/s", f"http://{page.address}/metrics"), rpc.connect(f"unix:{tmp_path}/s") as channel:
-        reading = read(channel)
+        answer = read(channel)
     page.close()
-    assert reading is not None
-    assert reading.page.value("spiral_renderer_frames_total") == 7
+    assert answer is not None
+    assert answer.page.value("spiral_renderer_frames_total") == 7
 
 
 def test_what_answers_no_http_is_no_reading(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Estimate:
     """A figure and its 95 % interval from resampling `n` pictures."""
 
     value: float
@@ -28,7 +28,7 @@ def weights_of(n: int, seed: int, resamples: int = RESAMPLES) -> NDArray[np.floa
     return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)
 
 
-def measured(value: float, resampled: NDArray[np.float64], n: int, least: float = -np.inf) -> Measured:
+def estimate(value: float, resampled: NDArray[np.float64], n: int, least: float = -np.inf) -> Estimate:
     """Lay the spread of the resampled figures about their mean around the figure itself.
 
     Distances between distributions grow when pictures repeat, so the resampled ones lie above the figure, all by about
@@ -36,23 +36,23 @@ def measured(value: float, resampled: NDArray[np.float64], n: int, least: float 
     """
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(resampled, [tail, 1 - tail]) - resampled.mean() + value
-    return Measured(float(value), max(least, float(low)), float(high), n)
+    return Estimate(float(value), max(least, float(low)), float(high), n)
 
 
-def measured_mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> Measured:
+def estimate_mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> Estimate:
     """The mean of one number a picture, float64 [n], with its interval from weights [R, n]."""
-    return measured(float(values.mean()), weights @ values / len(values), len(values))
+    return estimate(float(values.mean()), weights @ values / len(values), len(values))
 
 
-def measured_by(
+def estimate_by(
     figure: Callable[[NDArray[np.float64]], float], n: int, weights: NDArray[np.float64], least: float = -np.inf
-) -> Measured:
+) -> Estimate:
     """A figure that takes one weight a picture, float64 [n], with its interval from weights [R, n]."""
-    return measured(figure(np.ones(n)), np.array([figure(drawn) for drawn in weights]), n, least)
+    return estimate(figure(np.ones(n)), np.array([figure(drawn) for drawn in weights]), n, least)
 
 
-def measured_count(value: int, resampled: NDArray[np.int64], n: int) -> Measured:
+def estimate_count(value: int, resampled: NDArray[np.int64], n: int) -> Estimate:
     """A whole number with the quantiles of the resampled ones, which are whole too."""
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(resampled, [tail, 1 - tail], method="nearest")
-    return Measured(float(value), float(low), float(high), n)
+    return Estimate(float(value), float(low), float(high), n)
