@@ -1,12 +1,13 @@
-"""Action specs, versions and engine settings as messages and back."""
+"""Action specs, engine descriptions, versions and engine settings as messages and back."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from spiral.v1 import action_pb2, program_pb2, version_pb2
+from spiral.engines.description import EngineDescription
+from spiral.v1 import action_pb2, program_pb2, renderer_pb2, version_pb2
 from spiral.values import actions, strict_json
 from spiral.values.versions import Version
 
@@ -39,6 +40,33 @@ def _kind(component: action_pb2.Component) -> Literal["grid", "choice"]:
         if number == component.kind:
             return kind
     raise ValueError(f"component {component.name!r}: kind {component.kind} is unknown; 1 (grid) or 2 (choice) is right")
+
+
+def description_to_proto(description: EngineDescription) -> renderer_pb2.DescribeEngineResponse:
+    """What an engine understands and shows as a message."""
+    return renderer_pb2.DescribeEngineResponse(
+        action_spec=spec_to_proto(description.spec),
+        observation_shape=description.observation_shape,
+        canvas_shape=description.canvas_shape,
+        engine_version=description.version,
+    )
+
+
+def description_from_proto(message: renderer_pb2.DescribeEngineResponse) -> EngineDescription:
+    """What an engine understands and shows; ValueError says what makes no sense."""
+    return EngineDescription(
+        spec_from_proto(message.action_spec),
+        _shape("observation_shape", message.observation_shape),
+        _shape("canvas_shape", message.canvas_shape),
+        message.engine_version,
+    )
+
+
+def _shape(name: str, sides: Sequence[int]) -> tuple[int, int, int]:
+    if len(sides) != 3 or min(sides) < 1:
+        raise ValueError(f"{name}: {list(sides)} is no picture's shape; expected [H, W, C], each at least 1")
+    height, width, channels = sides
+    return height, width, channels
 
 
 def version_to_proto(version: Version) -> version_pb2.Version:

@@ -173,7 +173,7 @@ def hosted_learner(folder: Path, settings: tuple[str, ...] = (), certificates: P
                 config,
                 run,
                 generation,
-                lambda: learning_service.describe_engine(config, options.renderer, None, serving),
+                lambda: learning_service.describe_engine(config.engine, options.renderer, None, serving),
                 Limits(),
                 time.monotonic,
             )

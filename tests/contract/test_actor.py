@@ -7,6 +7,7 @@ import logging
 import random
 import re
 import signal
+import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -249,6 +250,18 @@ def test_who_has_no_renderer_yet_waits_says_so_and_can_be_ended(loop: Loop) -> N
             lambda: list(stub.GetInfo(info_pb2.GetInfoRequest(), timeout=10).waiting_for) == ["renderer"],
             "it to say for whom it waits",
         )
+
+
+def test_who_waits_for_a_renderer_that_hangs_counts_it_and_ends_at_once(loop: Loop) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(f"{loop.folder}/r")
+        silent.listen()
+        process = start("actor", f"unix:{loop.folder}/a", loop.folder / "actor.log", *loop.flags())
+        loop.stack.callback(process.kill)
+        waited = ("spiral_actor_wait_seconds_total", "renderer")
+        until(lambda: loop.actor_metrics().get(waited, 0.0) > 0, "the wait to be counted")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0
 
 
 @pytest.mark.parametrize("loop", [(LONG,)], indirect=True)

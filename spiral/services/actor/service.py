@@ -11,6 +11,7 @@ import torch
 import zmq.asyncio
 
 from spiral.configuration.schema import RunConfig
+from spiral.engines.description import EngineDescription
 from spiral.policy import build_policy
 from spiral.policy.rollouts import Painter
 from spiral.services.actor.connection import EVENTS
@@ -23,6 +24,7 @@ from spiral.services.actor.targets import Targets
 from spiral.services.actor.trajectory_sender import TrajectorySender
 from spiral.services.actor.waiting import Waits
 from spiral.services.actor.weights import CurrentPolicy, WeightsClient
+from spiral.serving.describe_engine import StoppedError, describe_engine
 from spiral.serving.metrics import Metrics
 from spiral.serving.service import Serving
 from spiral.values.trajectories import TrajectoryContract, even_unroll
@@ -33,8 +35,15 @@ BEAT_S = 1.0
 """How often the loop says that it lives and accounts for waits that go on."""
 
 
-async def act(options: ActorOptions, config: RunConfig, incarnation: int, metrics: Metrics, serving: Serving) -> None:
-    """Paint until cancelled.
+async def act(
+    options: ActorOptions,
+    config: RunConfig,
+    engine: EngineDescription,
+    incarnation: int,
+    metrics: Metrics,
+    serving: Serving,
+) -> None:
+    """Paint until cancelled, with the renderer's ``engine``.
 
     Raises ValueError, with a sentence, where renderer, learner and configuration don't fit together.
     """
@@ -51,7 +60,7 @@ async def act(options: ActorOptions, config: RunConfig, incarnation: int, metric
                 asyncio.TaskGroup() as tasks,
             ):
                 tasks.create_task(_beat(serving, waits))
-                actor = _Actor(options, config, incarnation, metrics, serving, waits)
+                actor = _Actor(options, config, engine, incarnation, metrics, serving, waits)
                 await actor.start(tasks, context, to_renderer, to_learner, to_discriminator)
     except BaseExceptionGroup as group:
         # What one of them could not go on with ends all; it is the one to be told.
@@ -76,6 +85,7 @@ class _Actor:
         self,
         options: ActorOptions,
         config: RunConfig,
+        engine: EngineDescription,
         incarnation: int,
         metrics: Metrics,
         serving: Serving,
@@ -83,6 +93,7 @@ class _Actor:
     ) -> None:
         self._options = options
         self._config = config
+        self._engine = engine
         self._incarnation = incarnation
         self._metrics = metrics
         self._serving = serving
@@ -107,7 +118,7 @@ class _Actor:
             stream_life_s=options.stream_life_s,
             watchdog_s=options.watchdog_s,
         )
-        engine = await renderers.describe()
+        engine = self._engine
         shape, batch = engine.observation_shape, config.actor.batch
         policy = build_policy(config.policy, engine.spec, shape, config.num_actions, config.conditional).eval()
         contract = TrajectoryContract(
@@ -166,6 +177,11 @@ def run_until_stopped(
     options: ActorOptions, config: RunConfig, incarnation: int, metrics: Metrics, serving: Serving
 ) -> None:
     """Paint until the service is to end; errors as for :func:`act`."""
+    waited = metrics["spiral_actor_wait_seconds_total"].labels(peer="renderer").inc
+    try:
+        engine = describe_engine(config.engine, options.renderer, options.identity, serving, waited)
+    except StoppedError:
+        return
 
     async def main() -> None:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -179,7 +195,7 @@ def run_until_stopped(
         if serving.stopping.is_set():
             return
         try:
-            await act(options, config, incarnation, metrics, serving)
+            await act(options, config, engine, incarnation, metrics, serving)
         except asyncio.CancelledError:
             if not serving.stopping.is_set():
                 raise

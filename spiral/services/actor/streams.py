@@ -7,7 +7,6 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -20,16 +19,14 @@ from spiral.services.actor.retrying import REFUSED, BackOff, end_if_cancelled
 from spiral.services.actor.waiting import Waits
 from spiral.v1 import renderer_pb2_grpc
 from spiral.v1.renderer_pb2 import (
-    DescribeEngineRequest,
     OpenCanvases,
     ResetCanvases,
     RolloutRequest,
     RolloutResponse,
     StepCanvases,
 )
-from spiral.values.actions import ActionSpec
 from spiral.wire import tensors
-from spiral.wire.contract import settings_to_proto, spec_from_proto
+from spiral.wire.contract import settings_to_proto
 from spiral.wire.error_reasons import reason
 from spiral.wire.reconnecting import ReconnectingAsyncChannel
 
@@ -48,14 +45,6 @@ class StreamLostError(Exception):
         super().__init__(message)
         self.code = code
         """The renderer's status, where there is one."""
-
-
-@dataclass(frozen=True, slots=True)
-class EngineDescription:
-    """What the renderer's engine understands and shows."""
-
-    spec: ActionSpec
-    observation_shape: tuple[int, int, int]
 
 
 class Stream:
@@ -145,23 +134,6 @@ class Renderers:
     @property
     def _stub(self) -> Any:  # it serves both kinds of channel; its annotations know only of the other one
         return renderer_pb2_grpc.RendererServiceStub(self._peer.channel)
-
-    async def describe(self) -> EngineDescription:
-        """Ask what the engine understands, until there is an answer; ValueError where the settings are wrong."""
-        back_off = BackOff(self._rng)
-        with self._waits("renderer", "the engine's description"):
-            while True:
-                try:
-                    request = DescribeEngineRequest(engine=self._engine)
-                    answer = await self._stub.DescribeEngine(request, timeout=self._watchdog_s)
-                    self._peer.answered()
-                    height, width, channels = answer.observation_shape
-                    return EngineDescription(spec_from_proto(answer.action_spec), (height, width, channels))
-                except grpc.aio.AioRpcError as error:
-                    end_if_cancelled()
-                    if error.code() in REFUSED:
-                        raise ValueError(f"engine: the renderer refuses: {error.details()}") from error
-                    await self._pause(back_off, reason(error))
 
     async def open(self, batch: int, observation_shape: tuple[int, int, int]) -> Stream:
         """Open a stream of ``batch`` canvases, trying until a renderer has room; ValueError where it refuses them."""

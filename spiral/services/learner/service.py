@@ -5,15 +5,12 @@ from __future__ import annotations
 import logging
 import time
 
-import grpc
 import zmq
 
 from spiral.computing.devices import choose_device
 from spiral.computing.divergence import DivergedError
 from spiral.computing.precision import choose_precision
 from spiral.computing.threads import compute_with
-from spiral.configuration.schema import RunConfig
-from spiral.engines.description import EngineDescription
 from spiral.policy.weights import dump_weights
 from spiral.runs.checkpoints import CheckpointError, raise_generation
 from spiral.runs.directory import Run
@@ -27,35 +24,21 @@ from spiral.services.learner.precision_trial import policy_trial
 from spiral.services.learner.publisher import LearnerServicer, WeightsPublisher
 from spiral.services.learner.scoring import DiscriminatorError, Scorer
 from spiral.services.learner.trainer import ScoredBatch, Trainer
+from spiral.serving.describe_engine import StoppedError, describe_engine
 from spiral.serving.diverged import end_diverged
 from spiral.serving.metrics import new_metrics
 from spiral.serving.options import StartError, refuse
 from spiral.serving.service import Serving
 from spiral.serving.staleness import Staleness
 from spiral.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
-from spiral.v1.renderer_pb2 import DescribeEngineRequest
-from spiral.v1.renderer_pb2_grpc import RendererServiceStub
 from spiral.wire import sockets
-from spiral.wire.contract import settings_to_proto, spec_from_proto
 from spiral.wire.curve import gatekeeper
-from spiral.wire.error_reasons import reason
 from spiral.wire.reconnecting import ReconnectingChannel
 from spiral.wire.rpc import connect
-from spiral.wire.tls import Identity
 
 TAKE_S = 0.5
 """Longest wait for a batch before the loop looks at the clock and at signals."""
-DESCRIBE_DEADLINE_S = 5.0
-"""Of one try to reach a renderer; it is tried until the learner is stopped."""
-DESCRIBE_PAUSE_S = 0.5
-"""Between two tries."""
-SLOW_WAIT_S = 10.0
-"""A wait of this length is worth a line in the log."""
 _log = logging.getLogger(__name__)
-
-
-class StoppedError(Exception):
-    """The service was asked to stop while it waited."""
 
 
 def serve(options: LearnerOptions) -> int:
@@ -82,7 +65,7 @@ def serve(options: LearnerOptions) -> int:
                 config,
                 run,
                 generation,
-                lambda: describe_engine(config, options.renderer, options.identity, serving),
+                lambda: describe_engine(config.engine, options.renderer, options.identity, serving),
                 Limits(options.limit_frames, options.limit_minutes, options.limit_from_s),
                 time.monotonic,
                 device,
@@ -207,33 +190,3 @@ def _next_batch(scorer: Scorer, serving: Serving, metrics: LearnerMetrics, finis
         batch = scorer.take(TAKE_S)
     metrics.waited(peer, time.perf_counter() - start, batch is not None)
     return batch
-
-
-def describe_engine(config: RunConfig, address: str, identity: Identity | None, serving: Serving) -> EngineDescription:
-    """Ask a renderer what it can do; waits for one. ValueError where it refuses the settings."""
-    request = DescribeEngineRequest(engine=settings_to_proto(config.engine.name, config.engine.settings))
-    waiting_since = time.monotonic()
-    with ReconnectingChannel(lambda: connect(address, identity)) as renderer:
-        while not serving.stopping.is_set():
-            serving.tick()
-            try:
-                with serving.info.waiting("renderer"):
-                    answer = RendererServiceStub(renderer.channel).DescribeEngine(request, timeout=DESCRIBE_DEADLINE_S)
-            except grpc.RpcError as error:
-                if error.code() == grpc.StatusCode.INVALID_ARGUMENT:
-                    raise ValueError(f"engine.settings: {error.details()}") from error
-                if time.monotonic() - waiting_since >= SLOW_WAIT_S:
-                    waiting_since = time.monotonic()
-                    _log.warning("waiting for the renderer at %s: %s", address, reason(error))
-                renderer.failed()
-                serving.stopping.wait(DESCRIBE_PAUSE_S)
-                continue
-            height, width, channels = answer.observation_shape
-            canvas_height, canvas_width, canvas_channels = answer.canvas_shape
-            return EngineDescription(
-                spec_from_proto(answer.action_spec),
-                (height, width, channels),
-                (canvas_height, canvas_width, canvas_channels),
-                answer.engine_version,
-            )
-    raise StoppedError

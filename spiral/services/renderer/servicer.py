@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiral.engines import Canvases, Engine, EngineMissingError, create
+from spiral.engines.description import EngineDescription
 from spiral.services.renderer.overruns import Overruns
 from spiral.services.renderer.streams import Streams
 from spiral.serving.metrics import Metrics
 from spiral.v1 import program_pb2, renderer_pb2, renderer_pb2_grpc
-from spiral.wire.contract import settings_from_proto, spec_to_proto
+from spiral.wire.contract import description_to_proto, settings_from_proto
 from spiral.wire.idle_timeout import within
 from spiral.wire.interceptor import StatusError
 from spiral.wire.rpc import MAX_MESSAGE_BYTES
@@ -57,13 +58,7 @@ class Renderer(renderer_pb2_grpc.RendererServiceServicer):
         self, request: renderer_pb2.DescribeEngineRequest, context: grpc.ServicerContext
     ) -> renderer_pb2.DescribeEngineResponse:
         """Tell what an engine with these settings understands and shows."""
-        engine = _engine(request.engine)
-        return renderer_pb2.DescribeEngineResponse(
-            action_spec=spec_to_proto(engine.spec),
-            observation_shape=engine.observation_shape,
-            canvas_shape=engine.canvas_shape,
-            engine_version=engine.version,
-        )
+        return description_to_proto(EngineDescription.of(_engine(request.engine)))
 
     def Rollout(  # noqa: N802  (gRPC's name)
         self, request_iterator: Iterator[renderer_pb2.RolloutRequest], context: grpc.ServicerContext

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from grpc_health.v1 import health_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spiral.engines.description import EngineDescription
 from spiral.v1 import discriminator_pb2, info_pb2, learner_pb2, renderer_pb2, trajectory_pb2
 from spiral.values.actions import ActionSpec, Component
 from spiral.values.versions import Version
@@ -269,6 +271,18 @@ def test_an_action_spec_survives_the_wire(made: list[Component], random: object)
         spec = ActionSpec(tuple(made), counts)
         message = renderer_pb2.DescribeEngineResponse(action_spec=contract.spec_to_proto(spec)).SerializeToString()
         assert contract.spec_from_proto(renderer_pb2.DescribeEngineResponse.FromString(message).action_spec) == spec
+
+
+def test_an_engines_description_survives_the_wire_and_one_without_a_picture_is_refused() -> None:
+    spec = ActionSpec((Component("flag", 2, "choice"),))
+    described = EngineDescription(spec, (32, 16, 3), (64, 32, 3), "crayons 2")
+    message = contract.description_to_proto(described)
+    assert contract.description_from_proto(message) == described
+    for shape in ([], [32, 16], [0, 32, 1]):
+        message.ClearField("observation_shape")
+        message.observation_shape.extend(shape)
+        with pytest.raises(ValueError, match=re.escape(f"observation_shape: {shape} is no picture's shape")):
+            contract.description_from_proto(message)
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
