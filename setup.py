@@ -56,5 +56,5 @@ STUBS.mkdir(exist_ok=True)
 
 setup(
     cmdclass={"build_py": BuildWithStubs},
-    cffi_modules=["spiral/engines/mypaint/native/build.py:make_builder"],
+    cffi_modules=[f"{path}:make_builder" for path in sorted(Path("spiral/engines").glob("*/native/build.py"))],
 )

@@ -11,12 +11,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from spiral.computing.machine import cpu_flags, usable_cores, usable_memory_bytes
 from spiral.extras import to_install
+from spiral.values.finding import Finding
 from spiral.wire.addresses import MAX_SOCKET_PATH_BYTES
 from spiral.wire.edges import DATA_PORT, PORTS
 
@@ -27,23 +27,12 @@ MATRIX = 512
 """Side of the matrices that are multiplied: large enough to be bound by arithmetic, done in milliseconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    subject: str
-    state: Literal["good", "poor", "bad"]
-    text: str
-    fix: str = ""
-    """What to do about it; empty where it is good."""
-
-
 def examine(runs: Path) -> Iterator[Finding]:
     """Look at everything, one finding after the other; what is slow comes last."""
     examinations: list[Callable[[], Iterator[Finding]]] = [
         _python,
         _packages,
-        _engine,
+        _engines,
         _sockets,
         _ports,
         lambda: _folder(runs),
@@ -77,21 +66,17 @@ def _packages() -> Iterator[Finding]:
         yield Finding("packages", "good", f"grpcio {importlib.metadata.version('grpcio')} and the others are installed")
 
 
-def _engine() -> Iterator[Finding]:
-    from spiral.engines import create  # noqa: PLC0415
-    from spiral.engines.interface import EngineMissingError  # noqa: PLC0415
+def _engines() -> Iterator[Finding]:
+    from spiral.engines import EngineMissingError  # noqa: PLC0415
+    from spiral.engines.registry import names, plugin  # noqa: PLC0415
 
-    try:
-        engine = create("mypaint", {})
-        yield Finding("libmypaint", "good", engine.version)
-    except EngineMissingError as error:
-        subject = "brushes" if "brush" in str(error) else "libmypaint"
-        yield Finding(subject, "bad", str(error), "make setup installs what is missing")
-        return
-    from spiral.engines.mypaint.brushes import find_pack  # noqa: PLC0415
-
-    folder = find_pack(os.environ)
-    yield Finding("brushes", "good", f"{sum(1 for _ in folder.rglob('*.myb'))} in {folder}")
+    for name in names():
+        try:
+            yield from plugin(name).examine()
+        except EngineMissingError as error:
+            yield Finding(name, "bad", str(error), "mend or uninstall that package")
+        except Exception as error:  # whatever the check of somebody else's engine raises
+            yield Finding(name, "bad", f"its check failed: {type(error).__name__}: {error}")
 
 
 def _sockets() -> Iterator[Finding]:
@@ -140,9 +125,10 @@ def _folder(runs: Path) -> Iterator[Finding]:
 
 
 def _ink(runs: Path) -> Iterator[Finding]:
-    """Runs whose brush leaves nothing on the canvas; nothing is said where all do."""
+    """Runs whose engine leaves nothing on the canvas; nothing is said where all do."""
     from spiral.engines import EngineMissingError, create  # noqa: PLC0415
-    from spiral.engines.ink import REMEDY, blank_page, leaves_ink  # noqa: PLC0415
+    from spiral.engines.ink import leaves_ink  # noqa: PLC0415
+    from spiral.engines.registry import plugin  # noqa: PLC0415
     from spiral.runs.directory import list_runs  # noqa: PLC0415
 
     leave: dict[str, bool] = {}
@@ -159,8 +145,8 @@ def _ink(runs: Path) -> Iterator[Finding]:
         ):  # other findings, and its start, say what is wrong
             continue
         if not leave[key]:
-            text = f"run {run.name}: {blank_page(engine.settings.get('brush', 'classic/pen'))}"
-            yield Finding("ink", "poor", text, REMEDY)
+            said, remedy = plugin(engine.name).blank(engine.settings)
+            yield Finding("ink", "poor", f"run {run.name}: {said}", remedy)
 
 
 def _cores() -> Iterator[Finding]:

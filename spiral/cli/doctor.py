@@ -10,7 +10,7 @@ SIGNS = {"good": ("✓", typer.colors.GREEN), "poor": ("!", typer.colors.YELLOW)
 
 
 def doctor(runs: options.Runs = options.RUNS) -> int:
-    """Check Python, libmypaint, brushes, ports and sockets, cores, memory, torch and GPU; exit code 1 if one is bad.
+    """Check Python, engines, ports and sockets, cores, memory, torch and GPU; exit code 1 if one is bad.
 
     ✓ fine, ! works but could be better, ✗ has to be mended.
     """

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from spiral.configuration.files import parse_config, read_tree
-from spiral.configuration.paths import PREFIX, same_brush
+from spiral.configuration.paths import PREFIX, files_of, same_file
 from spiral.configuration.schema import RunConfig
 
 FIXED = (
@@ -48,14 +48,18 @@ def changes(before: RunConfig, after: RunConfig) -> Iterator[Change]:
 def fixed_change(before: RunConfig, after: RunConfig) -> Change | None:
     """The first setting that differs and may not; None where checkpoints of the one go on with the other.
 
-    Where a folder of pictures lies may change; the discriminator compares what is in it.
+    Where a folder of pictures lies may change; the discriminator compares what is in it. So may how an engine's file
+    is named.
     """
-    return next((change for change in changes(before, after) if change.fixed and not _only_elsewhere(change)), None)
+    old, new = (files_of(config.model_dump()) for config in (before, after))
+    files = {key for key in old.keys() & new.keys() if same_file(old[key], new[key])}
+    fixed = (change for change in changes(before, after) if change.fixed)
+    return next((change for change in fixed if not _only_elsewhere(change, files)), None)
 
 
-def _only_elsewhere(change: Change) -> bool:
+def _only_elsewhere(change: Change, files: Collection[str]) -> bool:
     folders = change.key == "data" and all(str(data).startswith(PREFIX) for data in (change.before, change.after))
-    return folders or same_brush(change.before, change.after)
+    return folders or change.key in files
 
 
 def check_goes_on(checkpoint: str, config: RunConfig) -> None:

@@ -1,4 +1,5 @@
-"""Paths in a run's configuration: its folder of pictures, ``data: folder:PATH``, and its brush, ``brush: FILE.myb``.
+"""Paths in a run's configuration: its folder of pictures, ``data: folder:PATH``, and files that its engine's settings
+name, such as a brush.
 
 They are absolute from the start. As typed they would mean something else to a start from another directory.
 """
@@ -10,12 +11,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-BRUSH = "engine.settings.brush"
-"""Key of the brush."""
+from spiral.configuration.schema import EngineConfig
+from spiral.engines import EngineMissingError
+from spiral.engines.registry import plugin
+
 PREFIX = "folder:"
 """Of a data set that is a folder or a zip of the user's own."""
-BRUSH_SUFFIX = ".myb"
-"""Of a brush that is given by its file; others are names of the brush pack."""
+SETTINGS = "engine.settings."
+"""How the keys of an engine's settings begin."""
 
 Tree = Mapping[str, Any]
 
@@ -35,24 +38,29 @@ def relative_paths(tree: Tree) -> dict[str, str]:
     return {key: path for key, path in paths_of(tree).items() if not Path(_at_home(path)).is_absolute()}
 
 
-def same_brush(one: object, other: object) -> bool:
-    """Whether one brush file may be the other as it was typed: a relative path, and an absolute one that ends in it."""
-    if not all(isinstance(brush, str) and brush.endswith(BRUSH_SUFFIX) for brush in (one, other)):
-        return False
-    typed, whole = sorted((Path(str(one)), Path(str(other))), key=Path.is_absolute)
+def same_file(one: str, other: str) -> bool:
+    """Whether one path may be the other as it was typed: a relative path, and an absolute one that ends in it."""
+    typed, whole = sorted((Path(one), Path(other)), key=Path.is_absolute)
     parts = [part for part in typed.parts if part not in ("..", "~")]
     return not typed.is_absolute() and list(whole.parts[-len(parts) :]) == parts
 
 
 def paths_of(tree: Tree) -> dict[str, str]:
     """The paths in settings, by key, without ``folder:``."""
-    found: dict[str, str] = {}
-    data, brush = tree.get("data"), _engine_settings(tree).get("brush")
+    data = tree.get("data")
     if isinstance(data, str) and data.removeprefix(PREFIX) not in ("", data):
-        found["data"] = data.removeprefix(PREFIX)
-    if isinstance(brush, str) and brush.endswith(BRUSH_SUFFIX):
-        found[BRUSH] = brush
-    return found
+        return {"data": data.removeprefix(PREFIX), **files_of(tree)}
+    return files_of(tree)
+
+
+def files_of(tree: Tree) -> dict[str, str]:
+    """The files that the engine's settings name, by key."""
+    settings = _engine_settings(tree)
+    return {
+        SETTINGS + key: settings[key]
+        for key, suffix in _file_settings(tree).items()
+        if isinstance(settings.get(key), str) and settings[key].endswith(suffix)
+    }
 
 
 def _with_paths(tree: Tree, change: Callable[[str], str]) -> dict[str, Any]:
@@ -61,15 +69,27 @@ def _with_paths(tree: Tree, change: Callable[[str], str]) -> dict[str, Any]:
         if key == "data":
             changed["data"] = PREFIX + change(path)
         else:
-            settings = {**_engine_settings(tree), "brush": change(path)}
+            settings = {**_engine_settings(changed), key.removeprefix(SETTINGS): change(path)}
             changed["engine"] = {**changed["engine"], "settings": settings}
     return changed
 
 
-def _engine_settings(tree: Tree) -> Tree:
+def _engine(tree: Tree) -> Tree:
     engine = tree.get("engine")
-    settings = engine.get("settings") if isinstance(engine, Mapping) else None
+    return engine if isinstance(engine, Mapping) else {}
+
+
+def _engine_settings(tree: Tree) -> Tree:
+    settings = _engine(tree).get("settings")
     return settings if isinstance(settings, Mapping) else {}
+
+
+def _file_settings(tree: Tree) -> Mapping[str, str]:
+    """Endings of the engine's settings that are files; none of an engine that is not installed here."""
+    try:
+        return plugin(str(_engine(tree).get("name", EngineConfig().name))).file_settings
+    except (ValueError, EngineMissingError):
+        return {}
 
 
 def _absolute(path: str, base: Path) -> str:

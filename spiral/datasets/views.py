@@ -6,23 +6,9 @@ import numpy as np
 from PIL import Image
 
 from spiral.datasets.dataset import Pictures, View
+from spiral.values.area_average import area_average
 
 WHITE = 255
-
-
-def area_average(images: Pictures, factor: int) -> Pictures:
-    """Shrink uint8 [N, H, W, C] by an integer factor: each pixel is the exact mean of factor², rounded half up.
-
-    Raises ValueError if the factor does not divide height and width.
-    """
-    count, height, width, channels = images.shape
-    if factor < 1 or height % factor or width % factor:
-        raise ValueError(f"area average: the factor {factor} does not divide {height}×{width}")
-    blocks = images.reshape(count, height // factor, factor, width // factor, factor, channels)
-    total = blocks.sum(axis=(2, 4), dtype=np.uint32)
-    area = factor * factor
-    mean: Pictures = ((2 * total + area) // (2 * area)).astype(np.uint8)
-    return mean
 
 
 def resize(images: Pictures, height: int, width: int) -> Pictures:

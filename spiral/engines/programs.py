@@ -17,6 +17,7 @@ from pydantic_core import from_json
 from spiral.computing.machine import require_memory
 from spiral.engines import Engine, create
 from spiral.values import strict_json
+from spiral.values.area_average import area_average
 from spiral.values.validation import sentence
 
 FORMAT = "spiral-program/1"
@@ -198,7 +199,7 @@ def render(program: Program, scale: int = 1, every: int | None = None) -> NDArra
     if scale > 1 and (alike := _alike(program, images[-1], scale)) < ALIKE:
         warnings.warn(
             f"scale: {scale} times as large, the picture looks different: its correlation with the original is "
-            f"{alike:.2f}, expected {ALIKE} or more; this brush does not keep its look",
+            f"{alike:.2f}, expected {ALIKE} or more; these settings do not keep their look",
             stacklevel=2,
         )
     return images
@@ -215,8 +216,6 @@ def _shape(engine: Engine, program: Program, every: int | None) -> tuple[int, in
 
 def _alike(program: Program, large: NDArray[np.uint8], scale: int) -> float:
     """Correlation of the final picture with the average of one ``scale`` times as large; 0 where one alone is plain."""
-    from spiral.datasets.views import area_average  # noqa: PLC0415  (half a second, for one of many callers)
-
     small = next(frame for _, frame in _paint(create(program.engine, program.settings), program, None))
     pair = np.stack([small.ravel(), area_average(large[None], scale)[0].ravel()]).astype(np.float64)
     plain = [row.min() == row.max() for row in pair]

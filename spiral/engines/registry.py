@@ -1,17 +1,91 @@
-"""Engines by name: the one place that knows which there are."""
+"""Engines by name: the one place that knows which there are.
+
+The project's own are the folders beside this file, so a checkout that was never installed has them, too. Those of other
+packages are entry points of the group ``spiral.engines``; README.md says how to bring one.
+"""
 
 from __future__ import annotations
 
+import importlib
+import importlib.metadata
+import pkgutil
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from spiral.engines.interface import Engine
+from spiral.engines.interface import Engine, EngineMissingError
+from spiral.engines.plugin import EnginePlugin
+
+GROUP = "spiral.engines"
+OWN = "spiral-painter"
+"""The package that the folders beside this file come with."""
+
+
+def names() -> list[str]:
+    """Names of all engines, the project's own first; nothing of them is imported."""
+    own = _own()
+    return [*own, *sorted(set(_entry_points()) - set(own))]
+
+
+@cache
+def plugin(name: str) -> EnginePlugin:
+    """The plugin of an engine.
+
+    ValueError that names the known ones where there is none; EngineMissingError where the package that brings it can't
+    be imported, or several bring one of this name.
+    """
+    if name not in names():
+        raise ValueError(f'engine: "{name}" is unknown; known engines: {", ".join(names())}')
+    brought = _entry_points().get(name, [])
+    owners = [OWN] * (name in _own()) + sorted(_package(entry) for entry in brought)
+    if len(owners) > 1:
+        raise EngineMissingError(
+            f'engine "{name}": {len(owners)} packages bring an engine of this name, {" and ".join(owners)}; '
+            "uninstall all but one"
+        )
+    if not brought:
+        return _checked(name, OWN, importlib.import_module(f"spiral.engines.{name}.plugin").PLUGIN)
+    try:
+        loaded = brought[0].load()
+    except Exception as error:  # whatever the package of somebody else raises
+        raise EngineMissingError(
+            f'engine "{name}": the package {owners[0]} can\'t be imported: {type(error).__name__}: {error}'
+        ) from error
+    return _checked(name, owners[0], loaded)
 
 
 def create(name: str, settings: Mapping[str, Any]) -> Engine:
-    """Make an engine by name; ValueError that names the known ones or the wrong setting."""
-    if name == "mypaint":
-        from spiral.engines.mypaint import MyPaint  # noqa: PLC0415  (other engines need no libmypaint)
+    """Make an engine by name; ValueError that names the known ones or the wrong setting.
 
-        return MyPaint.from_settings(settings)
-    raise ValueError(f'engine: "{name}" is unknown; known engines: mypaint')
+    EngineMissingError where this machine lacks something that it needs.
+    """
+    return plugin(name).create(settings)
+
+
+def _own() -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.ispkg)
+
+
+@cache
+def _entry_points() -> dict[str, list[importlib.metadata.EntryPoint]]:
+    found: dict[str, list[importlib.metadata.EntryPoint]] = {}
+    for entry in importlib.metadata.entry_points(group=GROUP):
+        found.setdefault(entry.name, []).append(entry)
+    return found
+
+
+def _package(entry: importlib.metadata.EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
+
+
+def _checked(name: str, owner: str, loaded: object) -> EnginePlugin:
+    if not isinstance(loaded, EnginePlugin):
+        raise EngineMissingError(
+            f'engine "{name}": the package {owner} brings {type(loaded).__name__}; expected an instance of EnginePlugin'
+        )
+    if loaded.name != name:
+        raise EngineMissingError(
+            f'engine "{name}": the package {owner} brings the plugin of an engine "{loaded.name}" for it'
+        )
+    return loaded

@@ -7,23 +7,41 @@ envs = gymnasium.make_vec("spiral/MyPaint-v0", num_envs=64)
 
 from __future__ import annotations
 
+import warnings
+
 from spiral.extras import to_install
 
 try:
     from gymnasium.envs.registration import register
+    from gymnasium.error import Error
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f"spiral.gym: gymnasium is not installed; get it with: {to_install('gym')}", name=error.name
     ) from error
 
-from spiral.gym.single import MyPaintEnv
-from spiral.gym.vector import MyPaintVectorEnv
+from spiral.engines import EngineMissingError
+from spiral.engines.registry import names, plugin
+from spiral.gym.single import EngineEnv, MyPaintEnv
+from spiral.gym.vector import EngineVectorEnv, MyPaintVectorEnv
 
-__all__ = ["MyPaintEnv", "MyPaintVectorEnv"]
+__all__ = ["EngineEnv", "EngineVectorEnv", "MyPaintEnv", "MyPaintVectorEnv"]
+
+
+def _register() -> None:
+    """Tell Gymnasium of each engine's environment; a warning where a package that brings an engine is broken."""
+    for name in names():
+        try:
+            environment = plugin(name).environment
+            if environment is not None:
+                register(
+                    environment.id,
+                    entry_point=environment.single,
+                    vector_entry_point=environment.vector,
+                    kwargs={"engine": name},
+                )
+        except (EngineMissingError, Error) as error:
+            warnings.warn(str(error), stacklevel=3)
+
 
 # Work at import, as Gymnasium wants it: its registry learns of an environment when the module is imported.
-register(
-    "spiral/MyPaint-v0",
-    entry_point="spiral.gym.single:MyPaintEnv",
-    vector_entry_point="spiral.gym.vector:MyPaintVectorEnv",
-)
+_register()

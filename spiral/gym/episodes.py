@@ -11,9 +11,9 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
+from spiral.configuration.schema import EngineConfig
 from spiral.datasets import load
-from spiral.engines.mypaint import MyPaint
-from spiral.engines.mypaint.canvases import MyPaintCanvases
+from spiral.engines import Canvases, create
 from spiral.engines.programs import MAX_ACTIONS, Program
 from spiral.gym.rewards import Distance, Reward, Scored
 from spiral.values.strokes import pen_of
@@ -22,6 +22,8 @@ from spiral.wire.tls import Identity
 Observation = dict[str, NDArray[Any]]
 Info = dict[str, Any]
 
+ENGINE = EngineConfig().name
+"""Of an environment that names none: that of a run's configuration."""
 NUM_ACTIONS = 20
 """Actions of an episode: those of the paper, and of a run's configuration."""
 DATA = "mnist-sample"
@@ -38,6 +40,7 @@ class Episodes:
         self,
         batch: int,
         *,
+        engine: str = ENGINE,
         settings: Mapping[str, Any] | None = None,
         num_actions: int = NUM_ACTIONS,
         data: str | None = DATA,
@@ -45,7 +48,7 @@ class Episodes:
         identity: Identity | None = None,
         threads: int = 1,
     ) -> None:
-        """``settings`` are the engine's; ``data`` names the set that targets are drawn from, None: no targets.
+        """``settings`` are the ``engine``'s; ``data`` names the set that targets are drawn from, None: no targets.
 
         Rewards are what brings a picture closer to its target, or, where ``discriminator`` is a service's address, what
         raises its score (``identity``: over TLS). ValueError says which of them is wrong.
@@ -54,7 +57,7 @@ class Episodes:
             raise ValueError(f"num_actions: {num_actions} is outside 1…{MAX_ACTIONS}")
         self.num_actions = num_actions
         self._settings = dict(settings or {})
-        self._engine = MyPaint.from_settings(self._settings)
+        self._engine = create(engine, self._settings)
         self.spec = self._engine.spec
         self._canvases = self._engine.open(batch, threads)
         self._reward = _reward(discriminator, identity, data, self._canvases, (batch, *self._engine.observation_shape))
@@ -63,11 +66,11 @@ class Episodes:
         self._step: int | None = None
         self._actions = np.zeros((num_actions, batch, len(self.spec)), np.int32)
         self._targets: NDArray[np.uint8] | None = None
-        self._mask = self.spec.mask_table()
-        pen = pen_of(self.spec)
-        assert pen is not None  # every action of this engine leaves it somewhere
-        self._place, grid = pen, self.spec.components[pen].side
+        self._mask = np.broadcast_to(self.spec.mask_table(), (self.spec.sizes[0], len(self.spec)))
+        self._place = pen_of(self.spec)
+        grid = 1 if self._place is None else self.spec.components[self._place].side
         self._pens = np.stack(np.divmod(np.arange(grid**2), grid), axis=1).astype(np.float32) / np.float32(grid)
+        self._closed = False
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """The same episodes once more, amid the same step: what was painted is painted again, pixel for pixel.
@@ -77,21 +80,23 @@ class Episodes:
         twin = copy.copy(self)
         memo[id(self)] = twin
         twin._actions = self._actions.copy()
-        if self._canvases.closed:
+        if self._closed:
             return twin
         twin._canvases = self._engine.open(self._batch, self._threads)
+        twin._canvases.reset(np.zeros(self._batch, np.int64))
         for actions in self._actions[: self._step or 0]:
             twin._canvases.step(actions)
         twin._reward = self._reward.twin(twin._canvases)
         return twin
 
     def observation_space(self) -> spaces.Dict:
-        """Of one episode; ``target`` only where there are targets."""
+        """Of one episode; ``target`` only where there are targets, ``pen`` where every action leaves it somewhere."""
         picture = spaces.Box(0, 255, self._engine.observation_shape, np.uint8)
         parts: dict[str, spaces.Space[Any]] = {"canvas": picture}
         if self._pictures is not None:
             parts["target"] = picture
-        parts["pen"] = spaces.Box(0, 1, (2,), np.float32)
+        if self._place is not None:
+            parts["pen"] = spaces.Box(0, 1, (2,), np.float32)
         parts["time"] = spaces.Box(0, 1, (1,), np.float32)
         return spaces.Dict(parts)
 
@@ -110,7 +115,7 @@ class Episodes:
         blank = self._canvases.reset(np.zeros(self._batch, np.int64))
         self._reward.begin(blank, self._targets)
         self._step = 0
-        pen = np.zeros((self._batch, 2), np.float32)
+        pen = None if self._place is None else np.zeros((self._batch, 2), np.float32)
         return self._observe(blank, pen), {"mask": np.zeros((self._batch, len(self.spec)), np.bool_)}
 
     def step(self, actions: NDArray[Any]) -> tuple[Observation, NDArray[np.float64], Info]:
@@ -128,7 +133,8 @@ class Episodes:
         taken[:] = actions
         self._step += 1
         rewards = self._reward.gain(frames, self.ended)
-        return self._observe(frames, self._pens[taken[:, self._place]]), rewards, {"mask": self._mask[taken[:, 0]]}
+        pen = None if self._place is None else self._pens[taken[:, self._place]]
+        return self._observe(frames, pen), rewards, {"mask": self._mask[taken[:, 0]]}
 
     def programs(self) -> list[Program]:
         """What has been painted since the beginning; ValueError where that is nothing."""
@@ -136,9 +142,8 @@ class Episodes:
             raise ValueError("program: nothing has been painted since reset(); at least one step is needed")
         version = self._engine.version
         taken = self._actions[: self._step]
-        return [
-            Program(MyPaint.name, self._settings, taken[:, at], engine_version=version) for at in range(self._batch)
-        ]
+        name = self._engine.name
+        return [Program(name, self._settings, taken[:, at], engine_version=version) for at in range(self._batch)]
 
     def pictures(self) -> NDArray[np.uint8]:
         """The canvases, which may be larger than what is observed, as RGB: ``[B, H, W, 3]``."""
@@ -151,6 +156,7 @@ class Episodes:
 
     def close(self) -> None:
         """Free canvases and connection; again does nothing."""
+        self._closed = True
         self._canvases.close()
         self._reward.close()
 
@@ -169,12 +175,13 @@ class Episodes:
             raise ValueError(f"options: target is {targets.dtype} {list(targets.shape)}; uint8 {list(right)} is right")
         return targets
 
-    def _observe(self, frames: NDArray[np.uint8], pen: NDArray[np.float32]) -> Observation:
+    def _observe(self, frames: NDArray[np.uint8], pen: NDArray[np.float32] | None) -> Observation:
         seen: Observation = {"canvas": frames}
         if self._targets is not None:
             seen["target"] = self._targets.copy()  # the caller may write into it
         assert self._step is not None
-        seen["pen"] = pen
+        if pen is not None:
+            seen["pen"] = pen
         seen["time"] = np.full((self._batch, 1), self._step / self.num_actions, np.float32)
         return seen
 
@@ -192,7 +199,7 @@ def _reward(
     discriminator: str | None,
     identity: Identity | None,
     data: str | None,
-    canvases: MyPaintCanvases,
+    canvases: Canvases,
     shape: tuple[int, int, int, int],
 ) -> Reward:
     if discriminator is not None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import math
 import uuid
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import grpc
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral.engines.mypaint.canvases import MyPaintCanvases
+from spiral.engines import Canvases
 from spiral.v1.discriminator_pb2_grpc import DiscriminatorServiceStub
 from spiral.wire.addresses import check_address
 from spiral.wire.error_reasons import reason
@@ -36,7 +36,7 @@ class Reward(Protocol):
         """What the step that led to ``frames`` ``[B, H, W, C]`` is worth, ``[B]``; ``last``: it ends the episodes."""
         ...
 
-    def twin(self, canvases: MyPaintCanvases) -> Self:
+    def twin(self, canvases: Canvases) -> Self:
         """The same for ``canvases``, which show what its own do."""
         ...
 
@@ -45,10 +45,19 @@ class Reward(Protocol):
         ...
 
 
+@runtime_checkable
+class Measuring(Protocol):
+    """Canvases that measure distances by themselves, without a copy of what they show."""
+
+    def squared_distances(self, targets: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Sum of (observation − target)² over all pixels of each canvas: ``[B, H, W, C]`` → ``[B]``."""
+        ...
+
+
 class Distance:
     """The decrease of ‖x − target‖₂ / √(HWC), pixels from 0 to 1: at most 1 in all (docs/method.md, 2)."""
 
-    def __init__(self, canvases: MyPaintCanvases, shape: tuple[int, int, int, int]) -> None:
+    def __init__(self, canvases: Canvases, shape: tuple[int, int, int, int]) -> None:
         """Of what ``canvases`` show, ``shape`` ``[B, H, W, C]``."""
         self._canvases = canvases
         self._white = 255 * math.sqrt(math.prod(shape[1:]))
@@ -64,10 +73,14 @@ class Distance:
     def gain(self, frames: NDArray[np.uint8], last: bool) -> NDArray[np.float64]:
         """See :class:`Reward`."""
         before = self._distance
-        self._distance = np.sqrt(self._canvases.squared_distances(self._targets)) / self._white
+        if isinstance(self._canvases, Measuring):
+            squares = self._canvases.squared_distances(self._targets)
+        else:
+            squares = np.square(frames.astype(np.int32) - self._targets).sum((1, 2, 3), dtype=np.int64)
+        self._distance = np.sqrt(squares) / self._white
         return before - self._distance
 
-    def twin(self, canvases: MyPaintCanvases) -> Self:
+    def twin(self, canvases: Canvases) -> Self:
         """See :class:`Reward`."""
         twin = copy.copy(self)  # targets and distances are replaced, never written into
         twin._canvases = canvases
@@ -109,7 +122,7 @@ class Scored:
         gained: NDArray[np.float64] = after - before
         return gained
 
-    def twin(self, canvases: MyPaintCanvases) -> Self:
+    def twin(self, canvases: Canvases) -> Self:
         """See :class:`Reward`; over a connection of its own."""
         twin = copy.copy(self)
         twin._pair = self._pair.copy()

@@ -10,18 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiral.engines.programs import Program
-from spiral.gym.episodes import DATA, NUM_ACTIONS, Episodes, Info, Observation
+from spiral.gym.episodes import DATA, ENGINE, NUM_ACTIONS, Episodes, Info, Observation
 from spiral.values.actions import ActionSpec
 from spiral.wire.tls import Identity
 
 METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 8}
 
 
-class MyPaintEnv(gymnasium.Env[Observation, NDArray[np.int32]]):
+class EngineEnv(gymnasium.Env[Observation, NDArray[np.int32]]):
     """An episode is a picture: ``num_actions`` commands of the action spec, then it is terminated.
 
     Observations: ``canvas`` and ``target`` uint8 ``[H, W, C]``, ``pen`` float32 ``[2]`` (row and column where the last
-    command ended, 0…1), ``time`` float32 ``[1]`` (share of the commands that are done). Rewards: see docs/gym.md.
+    command ended, 0…1; absent where an engine's commands may end nowhere), ``time`` float32 ``[1]`` (share of the
+    commands that are done). Rewards: see docs/gym.md.
     """
 
     metadata: dict[str, Any] = METADATA
@@ -29,6 +30,7 @@ class MyPaintEnv(gymnasium.Env[Observation, NDArray[np.int32]]):
     def __init__(
         self,
         *,
+        engine: str = ENGINE,
         render_mode: str | None = None,
         settings: Mapping[str, Any] | None = None,
         num_actions: int = NUM_ACTIONS,
@@ -36,10 +38,11 @@ class MyPaintEnv(gymnasium.Env[Observation, NDArray[np.int32]]):
         discriminator: str | None = None,
         identity: Identity | None = None,
     ) -> None:
-        """``settings`` are the engine's; for the rest see :class:`Episodes`. ValueError says what is wrong."""
+        """``settings`` are the ``engine``'s; for the rest see :class:`Episodes`. ValueError says what is wrong."""
         self.render_mode = check_render_mode(render_mode)
         self._episodes = Episodes(
             1,
+            engine=engine,
             settings=settings,
             num_actions=num_actions,
             data=data,
@@ -79,6 +82,10 @@ class MyPaintEnv(gymnasium.Env[Observation, NDArray[np.int32]]):
     def close(self) -> None:
         """Free the canvas; again does nothing."""
         self._episodes.close()
+
+
+class MyPaintEnv(EngineEnv):
+    """An :class:`EngineEnv` of the engine ``mypaint``."""
 
 
 def check_render_mode(render_mode: str | None) -> str | None:

@@ -12,14 +12,14 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from spiral.engines.programs import Program
-from spiral.gym.episodes import DATA, NUM_ACTIONS, Episodes, Info, Observation
+from spiral.gym.episodes import DATA, ENGINE, NUM_ACTIONS, Episodes, Info, Observation
 from spiral.gym.single import METADATA, check_render_mode
 from spiral.values.actions import ActionSpec
 from spiral.wire.tls import Identity
 
 
-class MyPaintVectorEnv(VectorEnv[Observation, NDArray[np.int32], NDArray[Any]]):
-    """:class:`MyPaintEnv` with ``num_envs`` canvases, whose episodes begin and end together.
+class EngineVectorEnv(VectorEnv[Observation, NDArray[np.int32], NDArray[Any]]):
+    """:class:`EngineEnv` with ``num_envs`` canvases, whose episodes begin and end together.
 
     The step after the last one starts new episodes and paints nothing (``AutoresetMode.NEXT_STEP``). Every step gives
     new arrays, into which the engine has painted: only targets are copied, and what a caller keeps stays as it is.
@@ -34,6 +34,7 @@ class MyPaintVectorEnv(VectorEnv[Observation, NDArray[np.int32], NDArray[Any]]):
         self,
         num_envs: int = 1,
         *,
+        engine: str = ENGINE,
         render_mode: str | None = None,
         settings: Mapping[str, Any] | None = None,
         num_actions: int = NUM_ACTIONS,
@@ -46,6 +47,7 @@ class MyPaintVectorEnv(VectorEnv[Observation, NDArray[np.int32], NDArray[Any]]):
         self.render_mode = check_render_mode(render_mode)
         self._episodes = Episodes(
             num_envs,
+            engine=engine,
             settings=settings,
             num_actions=num_actions,
             data=data,
@@ -97,3 +99,7 @@ class MyPaintVectorEnv(VectorEnv[Observation, NDArray[np.int32], NDArray[Any]]):
     def _begin(self, options: dict[str, Any] | None) -> tuple[Observation, Info]:
         seen, info = self._episodes.begin(self.np_random, options)
         return seen, {**info, "_mask": np.ones(self.num_envs, np.bool_)}
+
+
+class MyPaintVectorEnv(EngineVectorEnv):
+    """An :class:`EngineVectorEnv` of the engine ``mypaint``."""

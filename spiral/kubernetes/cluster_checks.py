@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from kubernetes.aio.client import ApiException, ApisApi, AutoscalingV2Api, CoreV1Event
 
-from spiral.doctor import Finding
 from spiral.kubernetes.cluster import Cluster
 from spiral.kubernetes.listing import list_all
+from spiral.values.finding import Finding
 
 RECENT = timedelta(minutes=15)
 """Older warnings are mostly of starts and roll-outs that are over."""

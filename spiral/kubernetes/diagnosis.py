@@ -14,11 +14,11 @@ from kubernetes.aio.client import (
     V1SelfSubjectAccessReview,
 )
 
-from spiral.doctor import Finding
 from spiral.kubernetes.cluster import Cluster
 from spiral.kubernetes.cluster_checks import autoscaling, claims, warnings
 from spiral.kubernetes.listing import list_all
 from spiral.kubernetes.workloads import Part, read_parts, require_namespace
+from spiral.values.finding import Finding
 
 RIGHTS = (
     ("list", "", "pods", ""),

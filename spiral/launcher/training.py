@@ -12,9 +12,9 @@ from typing import TextIO
 
 from spiral.computing.machine import usable_cores
 from spiral.launcher import threads as thread_counts
-from spiral.launcher.brush_report import report_brush
 from spiral.launcher.demo_pictures import paint_demo_pictures
 from spiral.launcher.display import Display, open_display
+from spiral.launcher.engine_report import report_engine
 from spiral.launcher.options import TrainOptions
 from spiral.launcher.run_directory import OpenRun, open_run
 from spiral.launcher.run_services import run_services
@@ -57,7 +57,7 @@ def _train_and_show(options: TrainOptions, wanted: Mapping[str, int], stream: Te
     try:
         _refuse_to_repeat(opened, "fp32" if options.in_process else options.computing.precision)
         with open_display(stream, _title(opened), lambda: greatest_entropies(opened.run.engine_file)) as display:
-            for sentence in (*opened.report, *report_brush(opened.run, opened.config)):
+            for sentence in (*opened.report, *report_engine(opened.run, opened.config)):
                 display.say(sentence)
             failure = "" if opened.reached else _train(options, opened, wanted, display, stop)
         if not stop.hung_up:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from spiral import pictures
 from spiral.computing.finite import require_finite
-from spiral.configuration.paths import BRUSH, paths_of, unlocated
+from spiral.configuration.paths import files_of, unlocated
 from spiral.configuration.schema import RunConfig
 from spiral.models import CARD, CONFIG, DISCRIMINATOR, POLICY, SAMPLES, Card, DataSet, read_card_file
 from spiral.models.trained import Trained, load_trained, targets_for
@@ -37,8 +37,8 @@ def export(
     """Write the model of a run's newest checkpoint to the folder ``out``, which appears as a whole.
 
     Scores are those that ``spiral eval`` found of this checkpoint; frames, hours and machines count those of the model
-    that the run began with, too. Of the data and of a brush file of its owner's own the model has the names alone, and
-    the brush itself. The run's discriminator goes to the folder ``discriminator``, where one is named.
+    that the run began with, too. Of the data and of files of its owner's own, such as a brush, the model has the names
+    alone, and the files themselves. The run's discriminator goes to the folder ``discriminator``, where one is named.
     Raises ValueError where the run has no checkpoint, or nothing of what is asked for, or ``out`` exists, or another
     discriminator would be overwritten.
     """
@@ -76,8 +76,8 @@ def export(
         (aside / POLICY).write_bytes(_weights(trained))
         settings = trained.config.model_dump(mode="json", by_alias=True)
         (aside / CONFIG).write_text(RunConfig.model_validate(unlocated(settings)).to_yaml())
-        if brush := paths_of(settings).get(BRUSH):
-            shutil.copyfile(brush, aside / Path(brush).name)
+        for file in files_of(settings).values():
+            shutil.copyfile(file, aside / Path(file).name)
         (aside / CARD).write_text(yaml.safe_dump(card.model_dump(), sort_keys=False, allow_unicode=True, width=110))
         pictures.save_png(sheet, aside / SAMPLES)
         os.replace(aside, out)

@@ -15,7 +15,6 @@ from spiral.computing.machine import usable_cores, usable_threads
 from spiral.configuration.files import load_config
 from spiral.configuration.schema import RunConfig
 from spiral.datasets import Dataset, load
-from spiral.datasets.views import area_average
 from spiral.engines import Engine, create
 from spiral.engines.programs import Program
 from spiral.models import CONFIG, POLICY, read_card
@@ -24,6 +23,7 @@ from spiral.policy.rollouts import paint
 from spiral.policy.weights import load_weights, parse_weights
 from spiral.runs.checkpoints import read_latest
 from spiral.runs.directory import Run
+from spiral.values.area_average import area_average
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from spiral.services.discriminator.worker import Worker
 from spiral.services.learner import service as learning_service
 from spiral.services.learner.options import LearnerOptions
 from spiral.services.renderer import servicer as rendering
-from spiral.services.renderer.__main__ import ENGINES
+from spiral.services.renderer.__main__ import find_engines
 from spiral.services.renderer.options import RendererOptions
 from spiral.services.renderer.overruns import Overruns
 from spiral.services.renderer.streams import Streams
@@ -82,7 +82,7 @@ def hosted_renderer(folder: Path, settings: tuple[str, ...] = ()) -> Iterator[Ta
     metrics = new_metrics("renderer")
     rest: dict[str, Any] = {"capabilities": ("render",), "max_streams": MAX_STREAMS, "workers": MAX_STREAMS + 8}
     with Serving("renderer", options, metrics, **rest) as serving:
-        serving.info.engines = ENGINES
+        serving.info.engines, _ = find_engines()
         made = rendering.Renderer(
             Streams(MAX_STREAMS), 1, metrics, 60.0, Overruns(60.0, print), draining=serving.stopping.is_set
         )

@@ -57,6 +57,16 @@ def test_the_library_imports_no_service_and_a_service_no_other_and_the_launcher_
     assert not foreign or mine == "spiral.launcher"
 
 
+ENGINES = ROOT / "spiral" / "engines"
+
+
+@pytest.mark.parametrize("engine", [folder.name for folder in ENGINES.iterdir() if (folder / "plugin.py").exists()])
+def test_an_engine_is_known_by_its_folder_alone(engine: str) -> None:
+    module = f"spiral.engines.{engine}"
+    outside = [path for path in SOURCES if not path.is_relative_to(ENGINES / engine)]
+    assert not [relative(path) for path in outside for name in imported(path) if f"{name}.".startswith(f"{module}.")]
+
+
 def test_json_is_written_in_one_place() -> None:
     """Python's writer puts NaN where no other reader takes it; pydantic's puts null."""
     sources = [*SOURCES, *(ROOT / "benchmarks").glob("*.py")]

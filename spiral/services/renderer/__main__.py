@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 
-from spiral.engines import create
-from spiral.engines.interface import EngineMissingError
+from spiral.engines import EngineMissingError, create
+from spiral.engines.registry import names
 from spiral.services.renderer.options import RendererOptions
 from spiral.services.renderer.overruns import Overruns
 from spiral.services.renderer.servicer import Renderer
@@ -18,17 +19,28 @@ from spiral.v1.renderer_pb2_grpc import add_RendererServiceServicer_to_server
 
 # Every stream holds a thread of the server; these are left for everything else, health above all.
 SPARE_THREADS = 8
-ENGINES = ("mypaint",)
-"""What it runs, by the name that callers ask for."""
+_log = logging.getLogger(__name__)
+
+
+def find_engines() -> tuple[list[str], list[str]]:
+    """Names of the engines that run here, and a sentence on each that does not."""
+    engines, missing = [], []
+    for name in names():
+        try:
+            create(name, {})
+            engines.append(name)
+        except EngineMissingError as error:
+            missing.append(str(error))
+        except Exception as error:  # whatever the engine of somebody else raises
+            missing.append(f'engine "{name}": {type(error).__name__}: {error}')
+    return engines, missing
 
 
 def serve(options: RendererOptions) -> int:
-    """Serve until told to stop; StartError where the engine can't run here."""
-    try:
-        for engine in ENGINES:
-            create(engine, {})
-    except EngineMissingError as error:
-        raise StartError(str(error)) from error
+    """Serve until told to stop; StartError where no engine can run here."""
+    engines, missing = find_engines()
+    if not engines:
+        raise StartError("; ".join(missing))
     metrics = new_metrics("renderer")
     with Serving(
         "renderer",
@@ -38,8 +50,10 @@ def serve(options: RendererOptions) -> int:
         max_streams=options.max_streams,
         workers=options.max_streams + SPARE_THREADS,
     ) as serving:
+        for sentence in missing:
+            _log.warning("an engine is left out: %s", sentence)
         streams = Streams(options.max_streams)
-        serving.info.engines = ENGINES
+        serving.info.engines = engines
         overruns = Overruns(options.work_s, serving.stop)
         servicer = Renderer(
             streams, options.threads, metrics, options.idle_s, overruns, draining=serving.stopping.is_set

@@ -13,7 +13,7 @@ from PIL import Image
 from spiral.cli.main import main
 from spiral.datasets import View, catalogue, load
 from spiral.datasets.celeba import HEIGHT, IMAGES, SPLITS, WIDTH, CelebA
-from spiral.datasets.views import area_average
+from spiral.values.area_average import area_average
 
 DATA = Path(os.environ.get("SPIRAL_DATA", "/nonexistent"))
 COUNT = 70

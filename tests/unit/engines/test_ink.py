@@ -12,7 +12,7 @@ from spiral.configuration.files import load_config
 from spiral.engines import create
 from spiral.engines.description import EngineDescription
 from spiral.engines.ink import leaves_ink
-from spiral.launcher.brush_report import report_brush
+from spiral.launcher.engine_report import report_engine
 from spiral.runs.directory import Run
 from spiral.services.learner.episode_statistics import episode_statistics
 from spiral.services.learner.unrolls import places
@@ -56,12 +56,12 @@ def test_the_share_of_strokes_that_change_the_picture_is_told_beside_that_of_act
 def test_the_start_of_a_run_tells_of_a_blank_brush_and_of_another_engine(tmp_path: Path) -> None:
     run = Run(tmp_path)
     config = load_config("demo", [f"engine.settings.brush={BLANK}"])
-    (told,) = report_brush(run, config)
+    (told,) = report_engine(run, config)
     assert f'"{BLANK}" leaves nothing on a blank canvas with these settings' in told
-    assert report_brush(run, load_config("demo")) == []
+    assert report_engine(run, load_config("demo")) == []
     engine = create("mypaint", config.engine.settings)
     described = EngineDescription.of(engine).to_json()
     run.engine_file.write_text(json.dumps(described))
-    assert report_brush(run, config) == [told]
+    assert report_engine(run, config) == [told]
     run.engine_file.write_text(json.dumps({**described, "version": "libmypaint-1.5.so.1.0.9" + engine.version[23:]}))
-    assert "began with another engine: painted with libmypaint-1.5.so.1.0.9" in report_brush(run, config)[1]
+    assert "began with another engine: painted with libmypaint-1.5.so.1.0.9" in report_engine(run, config)[1]

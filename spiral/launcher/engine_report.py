@@ -1,4 +1,4 @@
-"""What is to be said of a run's engine at its start: that its strokes are invisible, or not those it learnt with."""
+"""What is to be said of a run's engine at its start: that what it paints is invisible, or not what it learnt with."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import json
 from spiral.configuration.schema import RunConfig
 from spiral.engines import EngineMissingError, create
 from spiral.engines.description import EngineDescription
-from spiral.engines.ink import REMEDY, blank_page, leaves_ink
+from spiral.engines.ink import leaves_ink
+from spiral.engines.registry import plugin
 from spiral.runs.directory import Run
 
 
-def report_brush(run: Run, config: RunConfig) -> list[str]:
+def report_engine(run: Run, config: RunConfig) -> list[str]:
     """Sentences for the user; none where the engine can't paint, which whoever needs it refuses."""
     try:
         engine = create(config.engine.name, config.engine.settings)
         leaves = leaves_ink(engine)
     except (ValueError, MemoryError, EngineMissingError):
         return []
-    brush = config.engine.settings.get("brush", "classic/pen")
-    said = [] if leaves else [f"{blank_page(brush)}; {REMEDY}"]
+    said = [] if leaves else ["; ".join(plugin(config.engine.name).blank(config.engine.settings))]
     try:
         version = EngineDescription.from_json(json.loads(run.engine_file.read_text())).version
     except (OSError, ValueError):  # a new run; a damaged file is the learner's to refuse

@@ -1,0 +1,1 @@
+"""An engine of another package: dots and lines of one pixel."""
