@@ -1,4 +1,4 @@
-"""An actor that knows nothing: it paints at random, whatever the learner learns, and ships what it painted.
+"""An actor that knows nothing: it paints at random, whatever the learner learns, and sends what it painted.
 
 Written from ``trajectory.proto`` and ``renderer.proto``. Ends with 0 once the learner has accepted as many
 trajectories as were asked for, with 1 where the two can't work together.

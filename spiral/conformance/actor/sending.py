@@ -1,4 +1,4 @@
-"""How an actor ships what it painted."""
+"""How an actor sends what it painted."""
 
 from __future__ import annotations
 

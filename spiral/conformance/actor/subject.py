@@ -31,7 +31,7 @@ class ActorTarget(Target):
     _published: list[Version] = field(default_factory=list)
 
     def start(self) -> None:
-        """Start it, with weights to be had, and wait until it has shipped a trajectory."""
+        """Start it, with weights to be had, and wait until it has sent a trajectory."""
         before = len(self.learner.delivered)
         super(ActorTarget, self).start()
         self.more(1, before, self.start_s)

@@ -26,7 +26,7 @@ def each_trajectory_has_one_answer_of_its_own(learner: LearnerTarget) -> None:
     """
     with learner.welcomed() as actor:
         for sequence in (1, 2, 3):
-            answer = actor.ship(actor.frames(learner.task.trajectory(20 + sequence)))
+            answer = actor.deliver(actor.frames(learner.task.trajectory(20 + sequence)))
             accepted(answer, f"trajectory {sequence}")
             require(
                 (answer.incarnation, answer.sequence) == (actor.incarnation, sequence),
@@ -45,12 +45,12 @@ def a_trajectory_sent_again_is_a_duplicate(learner: LearnerTarget) -> None:
     trajectory = learner.task.trajectory(24)
     with learner.welcomed() as actor:
         frames = actor.frames(trajectory)
-        accepted(actor.ship(frames), "a trajectory")
-        _duplicate(actor.ship(frames), "the trajectory, sent again")
+        accepted(actor.deliver(frames), "a trajectory")
+        _duplicate(actor.deliver(frames), "the trajectory, sent again")
     with learner.welcomed(actor.actor_id, actor.incarnation) as again:
-        _duplicate(again.ship(frames), "the trajectory, sent again after another hello")
+        _duplicate(again.deliver(frames), "the trajectory, sent again after another hello")
     with learner.welcomed(actor.actor_id, actor.incarnation + 2) as other:
-        accepted(other.ship(other.frames(trajectory)), "sequence 1 of another incarnation")
+        accepted(other.deliver(other.frames(trajectory)), "sequence 1 of another incarnation")
 
 
 @case("learner", "idempotency")
@@ -63,8 +63,8 @@ def a_duplicate_is_not_learnt_from(learner: LearnerTarget) -> None:
     trajectory = learner.task.trajectory(25)
     with learner.welcomed() as actor:
         frames = actor.frames(trajectory)
-        accepted(actor.ship(frames), "a trajectory")
-        _duplicate(actor.ship(frames), "the trajectory, sent again")
+        accepted(actor.deliver(frames), "a trajectory")
+        _duplicate(actor.deliver(frames), "the trajectory, sent again")
         until_scored(learner, actor, 26)
     found = _times_scored(learner, trajectory.observations)
     require(found == 1, f"a trajectory that was sent twice was scored {found} times, but once is right")
@@ -78,10 +78,10 @@ def sequences_far_behind_are_duplicates(learner: LearnerTarget) -> None:
     """
     trajectory = learner.task.trajectory(27)
     with learner.welcomed() as actor:
-        accepted(actor.ship(actor.frames(trajectory, sequence=2000)), "sequence 2,000")
-        _duplicate(actor.ship(actor.frames(trajectory, sequence=2000 - WINDOW)), "sequence 976 after 2,000")
-        accepted(actor.ship(actor.frames(trajectory, sequence=2001 - WINDOW)), "sequence 977 after 2,000")
-        accepted(actor.ship(actor.frames(trajectory, sequence=2001)), "sequence 2,001")
+        accepted(actor.deliver(actor.frames(trajectory, sequence=2000)), "sequence 2,000")
+        _duplicate(actor.deliver(actor.frames(trajectory, sequence=2000 - WINDOW)), "sequence 976 after 2,000")
+        accepted(actor.deliver(actor.frames(trajectory, sequence=2001 - WINDOW)), "sequence 977 after 2,000")
+        accepted(actor.deliver(actor.frames(trajectory, sequence=2001)), "sequence 2,001")
 
 
 @case("learner", "back-pressure")
@@ -96,26 +96,26 @@ def credits_end_while_nothing_is_learnt(learner: LearnerTarget) -> None:
         _exhaust(learner, actor)
         refused(actor.ask(actor.frames(learner.task.trajectory(29))), REASON_NO_CREDIT, "a trajectory without a credit")
         learner.discriminator.release()
-        accepted(actor.ship(actor.frames(learner.task.trajectory(30))), "a trajectory against a new credit")
+        accepted(actor.deliver(actor.frames(learner.task.trajectory(30))), "a trajectory against a new credit")
 
 
 @case("learner", "back-pressure")
 def every_trajectory_costs_a_credit(learner: LearnerTarget) -> None:
     """Every trajectory costs a credit, also a duplicate and a refused one, and a credit comes for the slot it left.
 
-    Ships a trajectory, and then 16 times its duplicate and one of another contract, each against a credit that the
+    Sends a trajectory, and then 16 times its duplicate and one of another contract, each against a credit that the
     actor's account has: it must never run dry for good, and never rise above what one actor had at the start and
     what the answers since gave for the trajectory that was learnt from.
     """
     with learner.welcomed() as actor:
         actor.await_credit()
         first = actor.frames(learner.task.trajectory(31))
-        accepted(actor.ship(first), "a trajectory")
+        accepted(actor.deliver(first), "a trajectory")
         most = 0
         for round_ in range(SPENT):
-            _duplicate(actor.ship(first), "the trajectory, sent again")
+            _duplicate(actor.deliver(first), "the trajectory, sent again")
             wrong = actor.frames(learner.task.trajectory(32), contract_digest="other")
-            refused(actor.ship(wrong), REASON_DIGEST, "another contract")
+            refused(actor.deliver(wrong), REASON_DIGEST, "another contract")
             if round_ == SPENT // 2:
                 most = actor.credits
         require(
@@ -150,7 +150,7 @@ def credits_of_one_who_leaves_go_to_others(learner: LearnerTarget) -> None:
         with learner.welcomed() as other, learner.held():
             _exhaust(learner, other)
             keeper.close()
-            accepted(other.ship(other.frames(learner.task.trajectory(36))), "a trajectory against another's credit")
+            accepted(other.deliver(other.frames(learner.task.trajectory(36))), "a trajectory against another's credit")
 
 
 def _exhaust(learner: LearnerTarget, actor: PlayedActor) -> None:
@@ -173,14 +173,14 @@ def _duplicate(answer: Answer, what: str) -> None:
 
 
 def until_scored(learner: LearnerTarget, actor: PlayedActor, seed: int) -> None:
-    """Ship a trajectory and others until it has been scored: so has what came before it."""
+    """Send a trajectory and others until it has been scored: so has what came before it."""
     last = learner.task.trajectory(seed)
-    accepted(actor.ship(actor.frames(last)), "a trajectory")
+    accepted(actor.deliver(actor.frames(last)), "a trajectory")
 
     def scored() -> bool:
         if _times_scored(learner, last.observations):
             return True
-        accepted(actor.ship(actor.frames(learner.task.trajectory(seed + 1))), "a trajectory")
+        accepted(actor.deliver(actor.frames(learner.task.trajectory(seed + 1))), "a trajectory")
         return False
 
     until(scored, "the trajectories to be scored")

@@ -107,7 +107,7 @@ def a_trajectory_needs_a_hello(learner: LearnerTarget) -> None:
         frames = actor.frames(trajectory, oldest_version=_own(learner), newest_version=_own(learner))
         refused(actor.ask(frames), REASON_NO_HELLO, "a trajectory without hello")
         actor.welcomed()
-        accepted(actor.ship(frames), "the trajectory after hello")
+        accepted(actor.deliver(frames), "the trajectory after hello")
         for change in ({"actor_id": "somebody else"}, {"incarnation": actor.incarnation + 2}):
             refused(actor.ask(actor.frames(trajectory, **change)), REASON_NO_HELLO, f"another {next(iter(change))}")
 

@@ -21,7 +21,7 @@ DROPPED = "spiral_learner_dropped_total"
 def trajectories_become_weights(learner: LearnerTarget) -> None:
     """Trajectories become new weights, of which every answer tells.
 
-    Ships trajectories until ``GetWeights`` has newer ones. The generation must be the same and the number higher, and
+    Sends trajectories until ``GetWeights`` has newer ones. The generation must be the same and the number higher, and
     the actor must be told of that version.
     """
     with learner.welcomed() as actor:
@@ -35,7 +35,7 @@ def trajectories_become_weights(learner: LearnerTarget) -> None:
 def what_is_scored_is_what_was_sent(learner: LearnerTarget) -> None:
     """What is scored is what was sent, in batches that the protocol allows.
 
-    Ships trajectories until the pictures of the first have been scored. Each call must have had an id of 1 to 128
+    Sends trajectories until the pictures of the first have been scored. Each call must have had an id of 1 to 128
     bytes, uint8 observations [F, B, H, W, C] with F = T + 1, exactly their bytes in chunks of at most 1 MiB,
     ``remember`` true, targets in a conditional run alone, and no episode that goes on unless the run's are cut.
     """
@@ -58,7 +58,7 @@ def what_is_scored_is_what_was_sent(learner: LearnerTarget) -> None:
 def batches_have_ids_of_their_own(learner: LearnerTarget) -> None:
     """Every batch has an id of its own, and one that is asked again has its own again.
 
-    Ships different trajectories, with the next calls of ``Score`` ending with UNAVAILABLE and RESOURCE_EXHAUSTED, until
+    Sends different trajectories, with the next calls of ``Score`` ending with UNAVAILABLE and RESOURCE_EXHAUSTED, until
     two more batches have been scored. The learner must ask again with the same ``batch_id`` and the same bytes; no two
     batches of different bytes may share an id.
     """
@@ -91,7 +91,7 @@ def batches_have_ids_of_their_own(learner: LearnerTarget) -> None:
 def trajectories_that_are_too_old_are_dropped(learner: LearnerTarget) -> None:
     """Trajectories that are too old are accepted and dropped.
 
-    Learns until the number is beyond the run's ``learner.max_lag``, and ships a trajectory painted with number 0. It
+    Learns until the number is beyond the run's ``learner.max_lag``, and sends a trajectory painted with number 0. It
     must be accepted, counted in ``spiral_learner_dropped_total``, and never be scored. Skipped where the run's
     ``max_lag`` is above 64 updates.
     """
@@ -105,7 +105,7 @@ def trajectories_that_are_too_old_are_dropped(learner: LearnerTarget) -> None:
         old = learner.task.trajectory(45)
         painted = version_to_proto(Version(version.generation, 0))
         frames = actor.frames(old, oldest_version=painted, newest_version=painted)
-        accepted(actor.ship(frames), "a trajectory that is too old")
+        accepted(actor.deliver(frames), "a trajectory that is too old")
         learner.await_learning(learner.version, actor, 46)
         until(lambda: learner.gauge(DROPPED) > before, f"{DROPPED} to rise")
     scored = [asked for asked in learner.discriminator.asked if old.observations[:, 0].tobytes() in asked.data]
@@ -130,7 +130,7 @@ def the_engine_is_asked_once_for_a_run(learner: LearnerTarget) -> None:
 def a_restart_raises_the_generation_and_keeps_the_run(learner: LearnerTarget) -> None:
     """A restart raises the generation, and trajectories of the old one are refused.
 
-    Ships a trajectory, ends the learner with SIGTERM, starts it again, and says Hello with the same ``actor_id`` and
+    Sends a trajectory, ends the learner with SIGTERM, starts it again, and says Hello with the same ``actor_id`` and
     ``incarnation``. The generation must be higher and the number not lower; a trajectory of the old generation must be
     refused with REASON_GENERATION. Skipped without ``--command``.
     """
@@ -144,7 +144,7 @@ def a_restart_raises_the_generation_and_keeps_the_run(learner: LearnerTarget) ->
         after = learner.version
         require(after.generation > before.generation, f"generation {before.generation}, then {after.generation}")
         require(after.number >= before.number, f"{before.number} updates before a restart, {after.number} after it")
-        refused(again.ship(frames), REASON_GENERATION, "a trajectory of the old generation")
+        refused(again.deliver(frames), REASON_GENERATION, "a trajectory of the old generation")
         learner.await_learning(after, again, 49)
 
 
@@ -152,11 +152,11 @@ def a_restart_raises_the_generation_and_keeps_the_run(learner: LearnerTarget) ->
 def it_ends_with_0_when_asked_to(learner: LearnerTarget) -> None:
     """Asked to end, it ends with 0, and what it accepted is not asked for again.
 
-    Ships a trajectory and sends SIGTERM (or runs ``--drain-command``). Messages that still come must be answers,
+    Sends a trajectory and sends SIGTERM (or runs ``--drain-command``). Messages that still come must be answers,
     heartbeats or refusals; the process must end with 0. Skipped with neither ``--command`` nor ``--drain-command``.
     """
     with learner.welcomed() as actor:
-        accepted(actor.ship(actor.frames(learner.task.trajectory(50))), "a trajectory")
+        accepted(actor.deliver(actor.frames(learner.task.trajectory(50))), "a trajectory")
         learner.ask_to_end()
         while actor.next(1.0) is not None:
             pass

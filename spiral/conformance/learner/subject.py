@@ -91,10 +91,10 @@ class LearnerTarget(Target):
             self.discriminator.release()
 
     def await_learning(self, beyond: Version, actor: PlayedActor, seed: int) -> Version:
-        """Ship trajectories until the version is beyond ``beyond``; the new one."""
+        """Send trajectories until the version is beyond ``beyond``; the new one."""
 
         def learnt() -> Version | None:
-            accepted(actor.ship(actor.frames(self.task.trajectory(seed))), "a trajectory that is right")
+            accepted(actor.deliver(actor.frames(self.task.trajectory(seed))), "a trajectory that is right")
             return self.version if self.version > beyond else None
 
         found = until(learnt, f"weights newer than {beyond}")

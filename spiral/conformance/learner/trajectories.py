@@ -50,7 +50,7 @@ def garbage_is_refused(learner: LearnerTarget) -> None:
             data = frame if isinstance(frame, bytes) else frame.SerializeToString()
             actor.send([data])
             refused(actor.until("answer").answer, REASON_MALFORMED, what)
-        accepted(actor.ship(actor.frames(learner.task.trajectory(2))), "a trajectory after garbage")
+        accepted(actor.deliver(actor.frames(learner.task.trajectory(2))), "a trajectory after garbage")
 
 
 @case("learner", "validation")
@@ -144,7 +144,7 @@ def tensors_are_those_of_the_contract(learner: LearnerTarget) -> None:
                 header.tensors[1].CopyFrom(one)
                 rest[0], rest[1] = rest[1], rest[0]
             first = ActorMessage(trajectory=header).SerializeToString()
-            refused(actor.ship([first, *rest]), REASON_TENSORS, f"tensors: {what}")
+            refused(actor.deliver([first, *rest]), REASON_TENSORS, f"tensors: {what}")
 
 
 @case("learner", "validation")
@@ -163,7 +163,7 @@ def another_type_is_refused(learner: LearnerTarget) -> None:
                     continue
                 header.tensors[index].dtype = dtype
                 what = f"{name} of {DataType.Name(dtype)}"
-                refused(actor.ship(message_of(header, trajectory)), REASON_DTYPE, what)
+                refused(actor.deliver(message_of(header, trajectory)), REASON_DTYPE, what)
 
 
 @case("learner", "validation")
@@ -188,7 +188,7 @@ def another_shape_is_refused(learner: LearnerTarget) -> None:
                 frames = message_of(header, trajectory)
                 size = max(0, int(np.prod(shape))) * array.itemsize
                 frames[index + 1] = bytes(frames[index + 1])[:size]
-                refused(actor.ship(frames), REASON_SHAPE, f"{name} of shape {list(shape)}")
+                refused(actor.deliver(frames), REASON_SHAPE, f"{name} of shape {list(shape)}")
 
 
 @case("learner", "validation")
@@ -206,10 +206,10 @@ def another_size_is_refused(learner: LearnerTarget) -> None:
                 frames = actor.frames(trajectory)
                 frame = bytes(frames[index])
                 frames[index] = {"a byte less": frame[:-1], "a byte more": frame + b"x", "nothing": b""}[what]
-                refused(actor.ship(frames), REASON_SIZE, f"{name} with {what}")
+                refused(actor.deliver(frames), REASON_SIZE, f"{name} with {what}")
         frames = actor.frames(trajectory)
         frames[-1] = bytes(limit)
-        refused(actor.ship(frames), REASON_SIZE, "a message above max_message_bytes")
+        refused(actor.deliver(frames), REASON_SIZE, "a message above max_message_bytes")
 
 
 @case("learner", "validation")
@@ -231,7 +231,7 @@ def values_out_of_range_are_refused(learner: LearnerTarget) -> None:
         wrong["noise NaN"] = _with(trajectory, "noise", (-1, -1), np.nan)
     with learner.welcomed() as actor:
         for what, changed in wrong.items():
-            refused(actor.ship(actor.frames(changed)), REASON_VALUE, what)
+            refused(actor.deliver(actor.frames(changed)), REASON_VALUE, what)
 
 
 @case("learner", "compatibility")
@@ -248,7 +248,7 @@ def unknown_fields_of_a_header_are_ignored(learner: LearnerTarget) -> None:
         header.MergeFromString(UNKNOWN_FIELD)
         frames = message_of(header, trajectory)
         frames[0] = bytes(frames[0]) + UNKNOWN_FIELD
-        accepted(actor.ship(frames), "a header with unknown fields")
+        accepted(actor.deliver(frames), "a header with unknown fields")
 
 
 def _refuse(learner: LearnerTarget, wrong: dict[str, Any], reason: Reason.ValueType) -> None:
@@ -257,13 +257,13 @@ def _refuse(learner: LearnerTarget, wrong: dict[str, Any], reason: Reason.ValueT
         for what, change in wrong.items():
             header = actor.header(trajectory)
             change(header)
-            refused(actor.ship(message_of(header, trajectory)), reason, what)
+            refused(actor.deliver(message_of(header, trajectory)), reason, what)
         still_accepts(learner, actor)
 
 
 def still_accepts(learner: LearnerTarget, actor: PlayedActor) -> None:
     """What is right is accepted after what was wrong."""
-    accepted(actor.ship(actor.frames(learner.task.trajectory(10))), "a right trajectory after wrong ones")
+    accepted(actor.deliver(actor.frames(learner.task.trajectory(10))), "a right trajectory after wrong ones")
     require(actor.version.generation, "an answer without a version")
 
 

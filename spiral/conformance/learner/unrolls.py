@@ -35,7 +35,7 @@ def unrolls_that_are_cut_wrongly_are_refused(learner: LearnerTarget) -> None:
         wrong["state of NaN"] = dataclasses.replace(right, state=np.full_like(right.state, np.nan))
     with learner.welcomed() as actor:
         for what, unroll in wrong.items():
-            refused(actor.ship(actor.frames(unroll)), REASON_VALUE, what)
+            refused(actor.deliver(actor.frames(unroll)), REASON_VALUE, what)
         still_accepts(learner, actor)
 
 
@@ -43,7 +43,7 @@ def unrolls_that_are_cut_wrongly_are_refused(learner: LearnerTarget) -> None:
 def episodes_that_end_are_told_from_those_that_go_on(learner: LearnerTarget) -> None:
     """Of an unroll it is said whether its episode ends with it, wherever in the batch it is.
 
-    Ships unrolls of every part of an episode, mixed within a trajectory, until all have been scored. ``endings`` of
+    Sends unrolls of every part of an episode, mixed within a trajectory, until all have been scored. ``endings`` of
     each batch must name the places of those that end their episodes and of no other, and newer weights must come.
     Skipped in a run whose episodes are not cut.
     """
@@ -57,7 +57,7 @@ def episodes_that_end_are_told_from_those_that_go_on(learner: LearnerTarget) -> 
         for turn in range(len(starts)):
             first_step = [starts[(turn + episode) % len(starts)] for episode in range(task.batch)]
             unrolls = task.trajectory(60 + turn, first_step)
-            accepted(actor.ship(actor.frames(unrolls)), f"unrolls after {first_step} actions")
+            accepted(actor.deliver(actor.frames(unrolls)), f"unrolls after {first_step} actions")
             sent += zip(first_step, unrolls.observations.swapaxes(0, 1), strict=True)
         until_scored(learner, actor, 56)
         learner.await_learning(before, actor, 57)

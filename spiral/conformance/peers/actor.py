@@ -126,7 +126,7 @@ class PlayedActor:
         self.send(frames)
         return self.until("answer").answer
 
-    def ship(self, frames: Frames) -> Answer:
+    def deliver(self, frames: Frames) -> Answer:
         """Wait for a credit, send a trajectory, and wait for its answer."""
         self.await_credit()
         return self.ask(frames)
