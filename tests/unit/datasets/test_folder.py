@@ -171,7 +171,7 @@ def test_light_writing_on_dark_gets_a_hint_from_check_and_at_the_start(
         Image.fromarray(pixels).save(file)
     assert main(["data", "check", f"folder:{tmp_path}"]) == 0
     assert "the edges of the pictures are dark (mean brightness 0 of 255)" in capsys.readouterr().out
-    said = check_data(load_config("demo", [f"data=folder:{tmp_path}"]))
+    said = check_data(load_config("demo", [f"data=folder:{tmp_path}"]), (32, 32, 1))
     assert said[0].endswith(" test pictures")
     assert "invert them first" in said[1]
 

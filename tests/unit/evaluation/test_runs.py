@@ -141,7 +141,7 @@ def test_reproduction_is_the_mean_of_each_pictures_figure_and_small_views_have_n
     rng = np.random.default_rng(3)
     views, targets = rng.integers(0, 256, (2, 20, 16, 16, 1), dtype=np.uint8)
     figures, left_out = reproduction(views, targets, seed=0)
-    found = {figure.key: figure.measured for figure in figures}
+    found = {figure.key: figure.estimate for figure in figures}
     squares = [((a.astype(float) - b) ** 2).mean() / 255**2 for a, b in zip(views, targets, strict=True)]
     assert found["mse"].value == pytest.approx(np.mean(squares))
     assert found["mse"].low < found["mse"].value < found["mse"].high
