@@ -22,7 +22,6 @@ from spiral.models.trained import load_trained
 from spiral.runs.checkpoints import read_latest
 from spiral.runs.directory import Run
 from spiral.services.discriminator.network import build_network, to_input
-from spiral.services.discriminator.objectives import build_objective
 from spiral.values import strict_json
 
 PAINTINGS = 256
@@ -43,7 +42,7 @@ def scores_by_stroke(run: Run) -> NDArray[np.float32]:
         config.discriminator.channels,
         False,
         config.seed,
-        build_objective(config.discriminator).prepare,
+        config.discriminator.objective.prepare,
     )
     judge.load_state_dict(checkpoint.state.tensors["network"])
     judge.eval()

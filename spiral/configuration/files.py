@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from spiral.configuration.choosing import ChoosingSection
 from spiral.configuration.paths import located
 from spiral.configuration.schema import RunConfig
+from spiral.objectives.objective import Objective
+from spiral.values.section import Section
 from spiral.values.validation import sentence
 
 
@@ -47,6 +50,7 @@ def load_config(
     _refuse_unknown(tree, RunConfig, f"{where}: ")
     tree = tree if as_typed else located(tree, base or Path.cwd())
     alone = copy.deepcopy(tree)
+    _drop_idle(tree, settings)
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
@@ -124,14 +128,41 @@ def _set(tree: dict[str, Any], path: list[str], value: Any) -> None:
     tree[path[-1]] = value
 
 
-def _refuse_unknown(tree: Mapping[str, Any], section: type[BaseModel], prefix: str) -> None:
-    known = {field.alias or name: field.annotation for name, field in section.model_fields.items()}
+def _drop_idle(tree: dict[str, Any], settings: Sequence[str]) -> None:
+    """Leave out what a preset or file says of an objective that it did not choose, or that ``settings`` replace."""
+    typed = dict(setting.partition("=")[::2] for setting in settings)
+    for name, section in _sections(RunConfig).items():
+        given = tree.get(name)
+        if not issubclass(section, ChoosingSection) or not isinstance(given, Mapping):
+            continue
+        choice = section.choice()
+        other = typed.get(f"{name}.{choice}")
+        try:
+            idle = section.ignored(given) if other is None else section.idle({**given, choice: other})
+        except ValueError:
+            continue  # nobody has that name, which is said where the section is read
+        tree[name] = {key: value for key, value in given.items() if key not in idle}
+
+
+def _refuse_unknown(tree: Mapping[str, Any], section: type[Section], prefix: str) -> None:
+    own = [field.alias or name for name, field in section.model_fields.items()]
+    known = section.keys(tree) if issubclass(section, ChoosingSection) else own
+    inner = _sections(section)
     for key, value in tree.items():
         if key not in known:
-            raise ValueError(f"{prefix}{_unknown(str(key), list(known))}")
-        inner = known[key]
-        if isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, BaseModel):
-            _refuse_unknown(value, inner, f"{prefix}{key}.")
+            raise ValueError(f"{prefix}{_unknown(str(key), known)}")
+        if isinstance(value, Mapping) and key in inner:
+            _refuse_unknown(value, inner[key], f"{prefix}{key}.")
+
+
+def _sections(section: type[Section]) -> dict[str, type[Section]]:
+    """The sections in a section, by key."""
+    kinds = {field.alias or name: field.annotation for name, field in section.model_fields.items()}
+    return {
+        key: kind
+        for key, kind in kinds.items()
+        if isinstance(kind, type) and issubclass(kind, Section) and not issubclass(kind, Objective)
+    }
 
 
 def _unknown(name: str, known: list[str]) -> str:

@@ -6,21 +6,21 @@ and whom it talks to is in :mod:`spiral.serving.options`.
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from spiral.configuration.choosing import ChoosingSection
+from spiral.objectives.discriminator import DiscriminatorObjective
+from spiral.objectives.discriminator.wgan_gp import WganGp
+from spiral.objectives.policy import PolicyObjective
+from spiral.objectives.policy.vtrace import VTrace
 from spiral.values import strict_json
+from spiral.values.section import Section
 
 Distance = Literal["l2", "colour-emd"]
 """Distances to the target that our discriminator can answer as score terms."""
-
-
-class Section(BaseModel):
-    """Base of all sections: immutable, numbers are finite, and a key that does not exist is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class EngineConfig(Section):
@@ -74,9 +74,10 @@ class ActorConfig(Section):
     """Groups of an actor: while one renders, another infers."""
 
 
-class LearnerConfig(Section):
+class LearnerConfig(ChoosingSection):
     """How the policy is trained."""
 
+    once_in_every_file: ClassVar[frozenset[str]] = frozenset({"rho_bar", "c_bar", "clip"})
     batch: int = Field(64, ge=1)
     """Episodes of a batch."""
     queue: int = Field(2, ge=1)
@@ -87,15 +88,9 @@ class LearnerConfig(Section):
     max_lag: int = Field(200, ge=1)
     """Oldest weights that a trajectory may have been painted with, updates before the present; older ones are
     dropped."""
-    off_policy: Literal["vtrace", "clip", "decoupled", "none"] = "vtrace"
+    objective: PolicyObjective = Field(VTrace(), alias="off_policy")
     """Correction for the difference between the weights that painted and those that learn: importance weights, or a
     surrogate clipped about the weights that painted (``clip``) or about those before the batch (``decoupled``)."""
-    rho_bar: float = Field(1.0, gt=0, allow_inf_nan=True)
-    """Truncation of the importance weights: in V-trace's temporal differences, and of ``decoupled``; .inf: none."""
-    c_bar: float = Field(1.0, gt=0, allow_inf_nan=True)
-    """V-trace: truncation of the importance weights in the trace; .inf: none."""
-    clip: float = Field(0.2, gt=0, lt=1)
-    """Clipped surrogate: allowed change of an action's probability, as a share."""
     reuse: int = Field(1, ge=1, le=16)
     """How often each trajectory is learnt from."""
     minibatches: int = Field(1, ge=1)
@@ -186,12 +181,13 @@ def _falling(floor: float, over: int | None, frames: int, run_share: float) -> f
     return 1 - (1 - floor) * (run_share if over is None else min(1.0, frames / over))
 
 
-class DiscriminatorConfig(Section):
+class DiscriminatorConfig(ChoosingSection):
     """How pictures are judged."""
 
+    once_in_every_file: ClassVar[frozenset[str]] = frozenset({"gradient_penalty", "centring", "r1", "r1_every"})
     kind: Literal["learned", "l2"] = "learned"
     """``learned``: a network trained against the painter; ``l2``: the distance to the target."""
-    objective: Literal["wgan-gp", "r1", "spectral-norm"] = "wgan-gp"
+    objective: DiscriminatorObjective = WganGp()
     """What the network is trained for (docs/method.md, 1, 3 and 6): Wasserstein, or the logistic loss with R1 or with
     normalised layers."""
     complement: Literal["none", "halves", "random"] = "none"
@@ -206,14 +202,6 @@ class DiscriminatorConfig(Section):
     """Step size of Adam."""
     betas: tuple[float, float] = (0.5, 0.999)
     """Decays of Adam's averages."""
-    gradient_penalty: float = Field(10.0, ge=0)
-    """``wgan-gp``: weight λ of the penalty."""
-    centring: float = Field(1e-3, ge=0)
-    """``wgan-gp``: weight κ of the term that holds the mean score at 0."""
-    r1: float = Field(1.0, ge=0)
-    """``r1``: weight γ of γ/2 · E‖∇D(x)‖² on real pictures."""
-    r1_every: int = Field(1, ge=1)
-    """``r1``: updates for each penalty, which is then as many times as heavy."""
     batch: int = Field(64, ge=1)
     """Pictures of each kind in an update."""
     replay: int = Field(20, ge=1)

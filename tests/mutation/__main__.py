@@ -35,24 +35,20 @@ LEARNER = [
     "batch",
     "companions",
     "hindsight",
-    "learning",
     "losses",
     "optimising",
-    "returns",
+    "policy_learner",
     "rewards",
     "unrolls",
     "update_statistics",
 ]
 MODULES = [
     *(f"spiral/services/learner/{name}.py" for name in LEARNER),
-    *(f"spiral/services/learner/objectives/{name}.py" for name in ("clip", "decoupled", "uncorrected", "vtrace")),
-    *(
-        f"spiral/services/discriminator/objectives/{name}.py"
-        for name in ("objective", "r1", "spectral_norm", "wgan_gp")
-    ),
+    *(f"spiral/objectives/{name}.py" for name in ("pictures", "returns")),
+    *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("spiral/objectives/*/[!_]*.py"))),
     *(f"spiral/policy/{name}.py" for name in ("categorical", "glimpse", "interface", "sight")),
 ]
-PACKAGES = ("spiral.services.learner.", "spiral.services.discriminator.objectives.", "spiral.policy.", "tests.")
+PACKAGES = ("spiral.services.learner.", "spiral.objectives.", "spiral.policy.", "tests.")
 """An import is followed through these."""
 UNTRIED = "not tried"
 CPU_S, WALL_S = 240, 1200

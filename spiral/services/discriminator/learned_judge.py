@@ -17,6 +17,7 @@ from spiral.computing.finite import require_finite
 from spiral.computing.precision import FP32, Precision
 from spiral.configuration.schema import DiscriminatorConfig, RunConfig
 from spiral.datasets import Dataset
+from spiral.objectives.pictures import Loss, Pictures, pair
 from spiral.runs.checkpoints import State, pack_optimiser, unpack_optimiser
 from spiral.services.discriminator.distances import distance_terms
 from spiral.services.discriminator.judge import (
@@ -31,9 +32,8 @@ from spiral.services.discriminator.judge import (
     fill_forward,
 )
 from spiral.services.discriminator.l2_judge import L2Judge
-from spiral.services.discriminator.masks import draw_masks, pair
+from spiral.services.discriminator.masks import draw_masks
 from spiral.services.discriminator.network import Critic, build_network, to_input
-from spiral.services.discriminator.objectives import Loss, Objective, Pictures, build_objective
 from spiral.services.discriminator.replay import Remembered, ReplayBuffer
 from spiral.services.discriminator.statistics import RunningStatistics
 from spiral.values.versions import Version
@@ -50,7 +50,6 @@ class LearnedJudge:
         self,
         config: DiscriminatorConfig,
         network: Critic,
-        objective: Objective,
         dataset: Dataset,
         targets: Targets,
         *,
@@ -67,7 +66,6 @@ class LearnedJudge:
         """
         self._config = config
         self._network = network.to(device).eval()
-        self._objective = objective
         self._dataset = dataset
         self._conditional = conditional
         self._device = device
@@ -213,7 +211,7 @@ class LearnedJudge:
         """The loss, and its gradient in the parameters, for an update or (``learn`` false) to see what the weights are
         worth, which changes nothing. NotFiniteError where there is none."""
         self._network.train(learn)
-        loss = self._objective.loss(self._network, pictures, generator, self._updates)
+        loss = self._config.objective.loss(self._network, pictures, generator, self._updates)
         self._network.eval()
         self._optimiser.zero_grad(set_to_none=True)
         loss.total.backward()  # type: ignore[no-untyped-call]
@@ -328,12 +326,10 @@ def build_judge(
     targets = Targets(dataset, seed, config.learner.paintings_per_target)
     if settings.kind == "l2":
         return L2Judge(dataset, targets, generation, settings.terms)
-    objective = build_objective(settings)
-    network = build_network(observation_shape, settings.channels, config.conditional, seed, objective.prepare)
+    network = build_network(observation_shape, settings.channels, config.conditional, seed, settings.objective.prepare)
     return LearnedJudge(
         settings,
         network,
-        objective,
         dataset,
         targets,
         conditional=config.conditional,

@@ -35,10 +35,3 @@ def draw_masks(kind: Kind, count: int, height: int, width: int, generator: torch
     cells = (numbers >> torch.arange(CELLS * CELLS) & 1).view(count, 1, CELLS, CELLS)
     rows, columns = torch.arange(height) * CELLS // height, torch.arange(width) * CELLS // width
     return cells[:, :, rows][..., columns].float()
-
-
-def pair(painting: Tensor, target: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """What the network sees of paintings and their targets ``[N, C, H, W]``; hidden pixels are mid grey (0)."""
-    if mask is None or target is None:
-        return painting, target
-    return painting * mask, target * (1 - mask)

@@ -21,6 +21,7 @@ from spiral.computing.divergence import NotFiniteError, SoundWeights
 from spiral.computing.precision import FP32
 from spiral.configuration.cross_checks import check_components
 from spiral.configuration.schema import LearnerConfig
+from spiral.objectives.policy import Steps
 from spiral.policy import EvaluatedActions, Inputs, Policy
 from spiral.policy import State as PolicyState
 from spiral.policy.weights import load_weights
@@ -29,7 +30,6 @@ from spiral.services.learner.batch import Batch
 from spiral.services.learner.companions import against_companions, shuffled
 from spiral.services.learner.hindsight import evaluate_with_hindsight, hindsight_loss
 from spiral.services.learner.losses import entropy_bonus, value_loss
-from spiral.services.learner.objectives import build_objective
 from spiral.services.learner.optimising import clip_gradient, make_optimiser
 from spiral.services.learner.unrolls import Places, places
 from spiral.services.learner.update_statistics import UpdateStatistics
@@ -53,7 +53,6 @@ class PolicyLearner:
         self.device = policy.counts.device
         self.average = copy.deepcopy(policy).requires_grad_(False)
         self.config = config
-        self.objective = build_objective(config)
         self.precision = FP32
         self.updates = 0
         self.frames = 0
@@ -108,7 +107,7 @@ class PolicyLearner:
         return SoundWeights("learner", [self.policy, self.average], self.optimiser, advice)
 
     def _learn(self, batch: Batch) -> None:
-        if self.objective.needs_proximal:
+        if self.config.objective.needs_proximal:
             batch = replace(batch, proximal_log_prob=self._log_prob(batch))
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate
@@ -171,18 +170,26 @@ class PolicyLearner:
 
     def _gradient(self, batch: Batch, keep: bool = False) -> Update:
         """The loss of a minibatch, and its gradient in the parameters; NotFiniteError where there is none."""
-        config, objective = self.config, self.objective
+        config, objective = self.config, self.config.objective
         if batch.finals is None:
             evaluated, imagined = self._evaluate(batch.inputs, batch.actions, batch.state), None
         else:
             evaluated, imagined = evaluate_with_hindsight(self._evaluate, batch)
         evaluated, bootstrap_value = batch.executed(evaluated)
-        returns = objective.returns(evaluated, bootstrap_value, batch, config.discount, config.trace_decay)
-        advantages = returns.advantages
+        steps = Steps(
+            evaluated.log_prob,
+            batch.behaviour_log_prob,
+            batch.proximal_log_prob,
+            batch.rewards,
+            evaluated.value.detach(),
+            bootstrap_value,
+        )
+        returns = objective.returns(steps, config.discount, config.trace_decay)
+        advantages = returns.advantages.detach()
         if batch.companions is not None:
             advantages = against_companions(advantages, batch.companions)
         losses = {
-            "policy": objective.loss(evaluated.log_prob, advantages, batch),
+            "policy": objective.loss(steps, advantages),
             "value": value_loss(evaluated.value, returns.targets),
         }
         entropy_left = config.entropy_left(self.frames_before + self.frames, self.run_share)

@@ -18,6 +18,8 @@ from spiral.computing.saturation import WARN_S, Saturation, SaturationWarnings
 from spiral.configuration.files import load_config
 from spiral.configuration.schema import LearnerConfig
 from spiral.launcher.lockstep import run_lockstep
+from spiral.objectives.policy.decoupled import Decoupled
+from spiral.objectives.policy.vtrace import VTrace
 from spiral.policy.weights import load_weights
 from spiral.runs.checkpoints import CheckpointError, CheckpointStore, State, read_latest
 from spiral.runs.directory import Run
@@ -203,11 +205,12 @@ def test_settings_are_finite(setting: str) -> None:
 
 
 def test_settings_without_a_limit_work(tmp_path: Path) -> None:
-    unlimited = load_config("demo", [f"learner.{key}=.inf" for key in ("rho_bar", "c_bar", "gradient_clip")])
+    limits = [f"learner.{key}=.inf" for key in ("rho_bar", "c_bar", "gradient_clip")]
+    unlimited = load_config("demo", ["learner.off_policy=vtrace", *limits])
     (tmp_path / "run.yaml").write_text(unlimited.to_yaml())
     assert load_config(str(tmp_path / "run.yaml")) == unlimited
-    for off_policy in ("vtrace", "decoupled"):
-        learner = learner_of(off_policy=off_policy, rho_bar=math.inf, c_bar=math.inf, gradient_clip=math.inf)
+    for objective in (VTrace(rho_bar=math.inf, c_bar=math.inf), Decoupled(rho_bar=math.inf)):
+        learner = learner_of(off_policy=objective, gradient_clip=math.inf)
         before = next(iter(learner.policy.parameters())).clone()
         learner.learn(batch(), REWARDS)
         learner.check()

@@ -17,6 +17,7 @@ from spiral.configuration.files import load_config
 from spiral.configuration.schema import RunConfig
 from spiral.engines import create
 from spiral.engines.description import EngineDescription
+from spiral.objectives.pictures import Pictures
 from spiral.policy import build_policy
 from spiral.policy.categorical import log_prob_and_entropy
 from spiral.runs.directory import Run
@@ -24,7 +25,6 @@ from spiral.runs.limits import Limits
 from spiral.services.discriminator.judge import Judge
 from spiral.services.discriminator.learned_judge import build_judge
 from spiral.services.discriminator.network import build_network
-from spiral.services.discriminator.objectives import Pictures, build_objective
 from spiral.services.discriminator.precision_trial import judge_trial
 from spiral.services.learner.policy_learner import PolicyLearner
 from spiral.services.learner.precision_trial import policy_trial
@@ -169,7 +169,7 @@ def test_a_discriminator_learns_nearly_the_same_in_bf16_and_its_penalty_is_float
     real, painted = (torch.rand(8, 1, 16, 16, generator=rng) * 2 - 1 for _ in range(2))
     losses = {}
     for precision in (FP32, BF16):
-        judged = build_objective(config)
+        judged = config.objective
         network = build_network(SHAPE, config.channels, False, 0, judged.prepare)
         pictures = Pictures(real, painted, precision=precision)
         loss = judged.loss(network, pictures, torch.Generator().manual_seed(1), 0)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from pydantic import PrivateAttr
 from torch import nn
 
 from spiral.configuration.schema import RunConfig
+from spiral.objectives.discriminator import DiscriminatorObjective
+from spiral.objectives.pictures import Loss, Pictures
 from spiral.services.discriminator.distances import DISTANCES
 from spiral.services.discriminator.judge import Judge, Scores, Targets
 from spiral.services.discriminator.learned_judge import LearnedJudge, build_judge
 from spiral.services.discriminator.network import Critic, build_network, to_input
-from spiral.services.discriminator.objectives import Loss, Pictures
 from spiral.services.discriminator.statistics import RunningStatistics
 from spiral.values.versions import Version
 from tests.support.judging_data import SHAPE, config, dataset, observations, targets
@@ -55,9 +57,8 @@ def hinge_judge(config: RunConfig) -> tuple[LearnedJudge, Critic, Hinge]:
     network, objective = build_network(SHAPE, config.discriminator.channels, config.conditional, seed=7), Hinge()
     data = dataset()
     judge = LearnedJudge(
-        config.discriminator,
+        config.discriminator.model_copy(update={"objective": objective}),
         network,
-        objective,
         data,
         Targets(data, seed=7),
         conditional=config.conditional,
@@ -69,14 +70,17 @@ def hinge_judge(config: RunConfig) -> tuple[LearnedJudge, Critic, Hinge]:
     return judge, network, objective
 
 
-class Hinge:
-    """A third objective, to see that one fits in: hinge loss. It keeps what it was shown."""
+class Hinge(DiscriminatorObjective):
+    """One more objective, to see that it fits in: hinge loss. It keeps what it was shown."""
 
-    def __init__(self) -> None:
-        self.shown: list[Pictures] = []
+    _shown: list[Pictures] = PrivateAttr(default_factory=list)
+
+    @property
+    def shown(self) -> list[Pictures]:
+        return self._shown
 
     def loss(self, network: nn.Module, pictures: Pictures, generator: torch.Generator, update: int) -> Loss:
-        self.shown.append(pictures)
+        self._shown.append(pictures)
         real, painted = network(pictures.real, pictures.target), network(pictures.painted, pictures.target)
         total = torch.relu(1 - real).mean() + torch.relu(1 + painted).mean()
         return Loss(total, real.detach(), painted.detach())

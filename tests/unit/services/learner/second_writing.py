@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spiral.configuration.schema import LearnerConfig
+from spiral.objectives.policy.clip import Clip
+from spiral.objectives.policy.decoupled import Decoupled
+from spiral.objectives.policy.vtrace import VTrace
 from spiral.policy import Inputs, Policy
 from spiral.values.trajectories import Trajectory
 
@@ -172,9 +175,10 @@ def v_trace(
     ratios: Sequence[float], rewards: Sequence[float], values: Sequence[float], after: float, config: LearnerConfig
 ) -> tuple[list[float], list[float]]:
     """The sum of [I], section 4.1; and advantages, which with λ < 1 look ahead by the trace's own mixture."""
-    T, values = len(rewards), [*values, after]
-    rho = [min(config.rho_bar, ratio) for ratio in ratios]
-    c = [config.trace_decay * min(config.c_bar, ratio) for ratio in ratios]
+    T, values, objective = len(rewards), [*values, after], config.objective
+    assert isinstance(objective, VTrace)
+    rho = [min(objective.rho_bar, ratio) for ratio in ratios]
+    c = [config.trace_decay * min(objective.c_bar, ratio) for ratio in ratios]
     delta = [rho[t] * (rewards[t] + config.discount * values[t + 1] - values[t]) for t in range(T)]
     targets = [
         values[s] + sum(config.discount ** (t - s) * math.prod(c[s:t]) * delta[t] for t in range(s, T))
@@ -187,7 +191,7 @@ def v_trace(
 def worth(steps: list[Step], after: float, episode: Episode, config: LearnerConfig) -> tuple[list[float], list[float]]:
     """What the value should have been before each action, and each action's advantage."""
     values = [step.value.item() for step in steps]
-    if config.off_policy == "vtrace":
+    if isinstance(config.objective, VTrace):
         ratios = [
             math.exp(step.log_prob.item() - behaviour) for step, behaviour in zip(steps, episode.behaviour, strict=True)
         ]
@@ -216,14 +220,14 @@ def companions(one: Episode, other: Episode) -> bool:
 
 def policy_loss(log_prob: Tensor, behaviour: float, proximal: float, advantage: float, config: LearnerConfig) -> Tensor:
     """Of one action; only ``log_prob`` is differentiated."""
-    if config.off_policy == "clip":  # [P], equation 7
-        return -surrogate((log_prob - behaviour).exp(), advantage, config.clip)
-    if config.off_policy == "decoupled":  # [H], equation 4, its weight truncated
-        weight = min(math.exp(proximal - behaviour), config.rho_bar)
-        return -weight * surrogate((log_prob - proximal).exp(), advantage, config.clip)
-    if config.off_policy == "vtrace":  # [I], section 4.2
-        rho = min(config.rho_bar, math.exp(log_prob.item() - behaviour))
-        return -rho * advantage * log_prob
+    match config.objective:
+        case Clip(clip=clip):  # [P], equation 7
+            return -surrogate((log_prob - behaviour).exp(), advantage, clip)
+        case Decoupled(clip=clip, rho_bar=rho_bar):  # [H], equation 4, its weight truncated
+            weight = min(math.exp(proximal - behaviour), rho_bar)
+            return -weight * surrogate((log_prob - proximal).exp(), advantage, clip)
+        case VTrace(rho_bar=rho_bar):  # [I], section 4.2
+            return -min(rho_bar, math.exp(log_prob.item() - behaviour)) * advantage * log_prob
     return -advantage * log_prob
 
 
@@ -271,7 +275,7 @@ class SecondWriting:
         config = self.config
         episodes = episodes_of(batch, rewards, self.policy.num_actions)
         with torch.no_grad():
-            judged = [judge(self.policy, e, e.target)[0] for e in episodes if config.off_policy == "decoupled"]
+            judged = [judge(self.policy, e, e.target)[0] for e in episodes if isinstance(config.objective, Decoupled)]
         proximal = [[step.log_prob.item() for step in steps] for steps in judged] or [e.behaviour for e in episodes]
         self.rate = config.learning_rate * self.left(config.learning_rate_floor, config.learning_rate_frames)
         updates = 0

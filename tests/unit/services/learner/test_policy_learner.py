@@ -32,9 +32,6 @@ CROSSED = [MODES[i] for i in (0, 7, 10, 13, 17, 22, 27, 28)]
 LEARNER: dict[str, Any] = {
     "discount": 0.9,
     "lambda": 0.8,
-    "rho_bar": 1.1,
-    "c_bar": 0.95,
-    "clip": 0.1,
     "learning_rate": 0.003,
     "learning_rate_floor": 0.25,
     "learning_rate_frames": 45,
@@ -45,6 +42,12 @@ LEARNER: dict[str, Any] = {
     "entropy_frames": 40,
     "gradient_clip": 1e9,
     "average": 0.6,
+}
+SETTINGS: dict[str, dict[str, float]] = {
+    "vtrace": {"rho_bar": 1.1, "c_bar": 0.95},
+    "clip": {"clip": 0.1},
+    "decoupled": {"rho_bar": 1.1, "clip": 0.1},
+    "none": {},
 }
 
 
@@ -112,7 +115,7 @@ def make_batch(policy: Policy, cut: bool, seed: int) -> tuple[Trajectory, np.nda
 
 def make_both(policy: Policy, mode: dict[str, Any], **settings: Any) -> tuple[PolicyLearner, SecondWriting]:
     kept = {name: value for name, value in mode.items() if name != "cut"} | (OVER_THE_RUN if mode["hindsight"] else {})
-    config = LearnerConfig(**{**LEARNER, **kept, **settings})
+    config = LearnerConfig(**{**LEARNER, **SETTINGS[mode["off_policy"]], **kept, **settings})
     learner = PolicyLearner(policy, config, seed=7)
     learner.frames_before, learner.run_share = 10, 0.3
     return learner, SecondWriting(policy, config, seed=7, frames_before=10, run_share=0.3)

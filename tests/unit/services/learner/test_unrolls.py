@@ -10,10 +10,10 @@ import torch
 
 from spiral.configuration.schema import LearnerConfig, RunConfig
 from spiral.engines.mypaint import MyPaint
+from spiral.objectives.returns import vtrace
 from spiral.policy import Policy, build_policy
 from spiral.policy.rollouts import Painter, paint
 from spiral.services.learner.policy_learner import PolicyLearner
-from spiral.services.learner.returns import vtrace
 from spiral.services.learner.rewards import RunningDeviation, rewards_of
 from spiral.services.learner.unrolls import finished, last_actions, places
 from spiral.services.learner.validation import RefusedError, check_values

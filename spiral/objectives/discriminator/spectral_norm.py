@@ -6,16 +6,18 @@ singular value, which bounds how fast the score can change.
 
 from __future__ import annotations
 
-import torch
-from torch import nn
-from torch.nn.functional import softplus
-from torch.nn.utils.parametrizations import spectral_norm
+from typing import TYPE_CHECKING
 
-from spiral.configuration.schema import DiscriminatorConfig
-from spiral.services.discriminator.objectives.objective import Loss, Pictures
+from spiral.objectives.discriminator import DiscriminatorObjective
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from spiral.objectives.pictures import Loss, Pictures
 
 
-class SpectralNorm:
+class SpectralNorm(DiscriminatorObjective):
     """E softplus(−D(real)) + E softplus(D(painted)), with a normalised D."""
 
     def prepare(self, network: nn.Module) -> None:
@@ -23,17 +25,19 @@ class SpectralNorm:
 
         The iteration belongs to a pass in training mode; in evaluation mode a layer is what it last was.
         """
+        from torch import nn
+        from torch.nn.utils.parametrizations import spectral_norm
+
         for module in list(network.modules()):
             if isinstance(module, nn.Conv2d | nn.Linear):
                 spectral_norm(module, n_power_iterations=1)
 
     def loss(self, network: nn.Module, pictures: Pictures, generator: torch.Generator, update: int) -> Loss:
         """Real pictures and paintings go through in one pass, or an update would make two iterations."""
+        from torch.nn.functional import softplus
+
+        from spiral.objectives.pictures import Loss
+
         real, painted = pictures.score(network, pictures.real, pictures.painted)
         logistic = softplus(-real).mean() + softplus(painted).mean()
         return Loss(logistic, real.detach(), painted.detach(), {"logistic": logistic.detach()})
-
-
-def build(config: DiscriminatorConfig) -> SpectralNorm:
-    """The objective; it has no settings."""
-    return SpectralNorm()

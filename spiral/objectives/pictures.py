@@ -1,15 +1,13 @@
-"""What an objective is: a loss that teaches the network to tell real pictures from paintings."""
+"""What a discriminator objective is given: pictures, which the network sees in pairs; and what it returns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from spiral.computing.precision import FP32, Precision
-from spiral.services.discriminator.masks import pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +54,14 @@ class Loss:
     """Named scalars that the total is made of, without graph; for display."""
 
 
-class Objective(Protocol):
-    """A loss over one batch of real pictures and as many paintings."""
-
-    def prepare(self, network: nn.Module) -> None:
-        """Change a new network into one for this objective, where it needs another kind of layers."""
-        ...
-
-    def loss(self, network: nn.Module, pictures: Pictures, generator: torch.Generator, update: int) -> Loss:
-        """The loss of ``update`` (0 for a run's first); ``generator`` is on the CPU and the only source of chance."""
-        ...
-
-
 def input_gradient(scores: Tensor, painting: Tensor) -> Tensor:
     """Gradient of each picture's own score by its pixels, [N, C, H, W], itself differentiable by the weights."""
     (gradient,) = torch.autograd.grad(scores.sum(), painting, create_graph=True)
     return gradient
+
+
+def pair(painting: Tensor, target: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """What the network sees of paintings and their targets ``[N, C, H, W]``; hidden pixels are mid grey (0)."""
+    if mask is None or target is None:
+        return painting, target
+    return painting * mask, target * (1 - mask)

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
-from torch.nn.functional import softplus
+from pydantic import Field
 
-from spiral.configuration.schema import DiscriminatorConfig
-from spiral.services.discriminator.objectives.objective import Loss, Pictures, input_gradient
+from spiral.objectives.discriminator import DiscriminatorObjective
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from spiral.objectives.pictures import Loss, Pictures
 
 
-@dataclass(frozen=True, slots=True)
-class R1:
+class R1(DiscriminatorObjective):
     """E softplus(−D(real)) + E softplus(D(painted)) + γ/2·E‖∇D(real)‖²."""
 
-    gamma: float
+    r1: float = Field(1.0, ge=0)
     """γ."""
-    every: int
+    r1_every: int = Field(1, ge=1)
     """Updates for each penalty, which is then as many times as heavy (lazy regularisation, Karras et al. 2020)."""
-
-    def prepare(self, network: nn.Module) -> None:
-        """Any network will do."""
 
     def loss(self, network: nn.Module, pictures: Pictures, generator: torch.Generator, update: int) -> Loss:
         """The penalty is made of the gradient by the real picture; in a pair its target is held fixed."""
-        penalised = self.gamma > 0 and update % self.every == 0
+        from torch.nn.functional import softplus
+
+        from spiral.objectives.pictures import Loss, input_gradient
+
+        penalised = self.r1 > 0 and update % self.r1_every == 0
         picture = pictures.real.detach().requires_grad_(penalised)
         (real,) = pictures.score(network, picture)
         (painted,) = pictures.score(network, pictures.painted)
@@ -35,11 +38,6 @@ class R1:
         total = logistic
         if penalised:
             penalty = input_gradient(real, picture).square().sum(dim=(1, 2, 3)).mean()
-            total = logistic + self.every * self.gamma / 2 * penalty
+            total = logistic + self.r1_every * self.r1 / 2 * penalty
             terms["gradient_penalty"] = penalty.detach()
         return Loss(total, real.detach(), painted.detach(), terms)
-
-
-def build(config: DiscriminatorConfig) -> R1:
-    """The objective as configured."""
-    return R1(config.r1, config.r1_every)

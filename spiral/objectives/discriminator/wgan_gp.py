@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
+from pydantic import Field
 
-from spiral.configuration.schema import DiscriminatorConfig
-from spiral.services.discriminator.objectives.objective import Loss, Pictures, input_gradient
+from spiral.objectives.discriminator import DiscriminatorObjective
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from spiral.objectives.pictures import Loss, Pictures
 
 
-@dataclass(frozen=True, slots=True)
-class WganGp:
-    """−E D(real) + E D(painted) + λ·E(‖∇D(x̂)‖₂ − 1)² + κ·(½·E D(real) + ½·E D(painted))²."""
+class WganGp(DiscriminatorObjective):
+    """−E D(real) + E D(painted) + λ·E(‖∇D(x̂)‖₂ − 1)² + κ·(½·E D(real) + ½·E D(painted))².
 
-    penalty: float
+    For a network that does not couple the pictures of a batch.
+    """
+
+    gradient_penalty: float = Field(10.0, ge=0)
     """λ."""
-    centring: float
+    centring: float = Field(1e-3, ge=0)
     """κ: a critic is defined up to a constant only, but its scores are rewards, so their middle is held at 0."""
-
-    def prepare(self, network: nn.Module) -> None:
-        """Any network will do that does not couple the pictures of a batch."""
 
     def loss(self, network: nn.Module, pictures: Pictures, generator: torch.Generator, update: int) -> Loss:
         """x̂ lies between each real picture and its painting, at a place of its own; the target is held fixed."""
+        import torch
+
+        from spiral.objectives.pictures import Loss, input_gradient
+
         place = torch.rand(len(pictures.real), 1, 1, 1, generator=generator).to(pictures.real)
         between = torch.lerp(pictures.painted, pictures.real, place).requires_grad_()
         (score,) = pictures.score(network, between)
@@ -33,15 +40,10 @@ class WganGp:
         real, painted = pictures.score(network, pictures.real, pictures.painted)
         distance = painted.mean() - real.mean()
         middle = (real.mean() + painted.mean()) / 2
-        total = distance + self.penalty * penalty + self.centring * middle.square()
+        total = distance + self.gradient_penalty * penalty + self.centring * middle.square()
         return Loss(
             total,
             real.detach(),
             painted.detach(),
             {"distance": distance.detach(), "gradient_penalty": penalty.detach()},
         )
-
-
-def build(config: DiscriminatorConfig) -> WganGp:
-    """The objective as configured."""
-    return WganGp(config.gradient_penalty, config.centring)

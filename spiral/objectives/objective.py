@@ -1,0 +1,58 @@
+"""What all objectives have in common: settings, a name, and where they are found."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from typing import Any, Self
+
+from spiral.values.section import Section
+
+
+class Objective(Section):
+    """A loss whose fields are its settings.
+
+    A kind of objectives is a subclass in the ``__init__.py`` of a folder; its members are the files beside it, each
+    with one subclass.
+    """
+
+    @classmethod
+    def name(cls) -> str:
+        """What a configuration calls it: its file, or ``module:class`` where it is not in the folder of its kind."""
+        package, _, file = cls.__module__.rpartition(".")
+        at_home = any(base.__module__ == package for base in cls.__mro__)
+        return file.replace("_", "-") if at_home else f"{cls.__module__}:{cls.__qualname__}"
+
+    @classmethod
+    def members(cls) -> dict[str, type[Self]]:
+        """All of this kind that lie in its folder, by name."""
+        package = sys.modules[cls.__module__]
+        files = [file.name for file in pkgutil.iter_modules(package.__path__)]
+        return {file.replace("_", "-"): cls._member(f"{package.__name__}.{file}") for file in files}
+
+    @classmethod
+    def named(cls, name: str) -> type[Self]:
+        """The member of this kind with that name, or the class at ``module:class``; ValueError where there is none."""
+        module, colon, attribute = name.partition(":")
+        if not colon:
+            if name not in (members := cls.members()):
+                raise ValueError(
+                    f'"{name}" is unknown; expected one of {", ".join(members)}, or one of your own as '
+                    "my_package.my_module:MyClass"
+                )
+            return members[name]
+        try:
+            found: Any = getattr(importlib.import_module(module), attribute)
+        except Exception as error:  # whatever a module of somebody else's raises
+            raise ValueError(f'"{name}" can\'t be imported: {type(error).__name__}: {error}') from error
+        if not (isinstance(found, type) and issubclass(found, cls)):
+            raise ValueError(f'"{name}" is no subclass of {cls.__module__}.{cls.__qualname__}')
+        return found
+
+    @classmethod
+    def _member(cls, module: str) -> type[Self]:
+        """The one class of this kind that a file defines."""
+        here = vars(importlib.import_module(module)).values()
+        (member,) = (x for x in here if isinstance(x, type) and issubclass(x, cls) and x.__module__ == module)
+        return member

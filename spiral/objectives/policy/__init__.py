@@ -1,0 +1,50 @@
+"""What the policy's gradient is taken of: ``learner.off_policy``."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from spiral.objectives.objective import Objective
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from spiral.objectives.returns import Returns
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The actions of a minibatch, as an objective sees them: float32 ``[T, B]``, time-major."""
+
+    log_prob: Tensor
+    """log π(a) under the policy that learns; the only one with a gradient."""
+    behaviour_log_prob: Tensor
+    """log μ(a) under the policy that painted."""
+    proximal_log_prob: Tensor | None
+    """log π(a) under the policy before the batch's first update, where the objective needs it."""
+    rewards: Tensor
+    values: Tensor
+    """V(x_t)."""
+    bootstrap_value: Tensor
+    """``[B]``: V(x_T), 0 where the episode ends with the last action."""
+
+
+class PolicyObjective(Objective):
+    """Which returns the value function learns, and the loss that the policy's gradient is taken of."""
+
+    needs_proximal: ClassVar[bool] = False
+    """Whether ``Steps.proximal_log_prob`` has to be there, which costs a forward pass."""
+
+    def returns(self, steps: Steps, discount: float, trace_decay: float) -> Returns:
+        """Targets and advantages, without gradient; here λ-returns."""
+        from spiral.objectives.returns import lambda_returns
+
+        return lambda_returns(
+            steps.rewards, steps.values, steps.bootstrap_value, discount=discount, trace_decay=trace_decay
+        )
+
+    @abstractmethod
+    def loss(self, steps: Steps, advantages: Tensor) -> Tensor:
+        """Scalar to minimise, a mean over ``[T, B]``; ``advantages`` ``[T, B]`` carry no gradient."""
