@@ -25,12 +25,12 @@ from spiral import datasets, engines, outputs
 from spiral.computing.threads import compute_with
 from spiral.configuration.schema import PolicyConfig
 from spiral.evaluation.digits import DigitsReference
+from spiral.objectives.returns import vtrace
 from spiral.pictures import save_png, side_by_side
 from spiral.policy import Inputs, Policy, build_policy
 from spiral.policy.rollouts import Painter
 from spiral.services.discriminator.network import build_network, to_input
 from spiral.services.discriminator.replay import ReplayBuffer
-from spiral.services.learner.returns import vtrace
 
 VIEW = 32  # what agent and discriminator see: 32×32 pixels, gray
 NUM_ACTIONS = 6  # commands in a program

@@ -1,4 +1,4 @@
-"""Losses against loops."""
+"""Losses beside the policy objective, against loops."""
 
 from __future__ import annotations
 
@@ -7,16 +7,11 @@ import math
 import numpy as np
 import torch
 
-from spiral.objectives.policy import Steps
-from spiral.objectives.policy.clip import Clip
-from spiral.objectives.policy.decoupled import Decoupled
-from spiral.objectives.policy.none import Uncorrected
-from spiral.objectives.policy.vtrace import VTrace
 from spiral.services.learner.losses import entropy_bonus, value_loss
 
 rng = np.random.default_rng(1)
 T, B, K = 4, 3, 2
-log_prob, behaviour, advantages, values, targets, proximal = (rng.normal(-1, 0.5, (T, B)) for _ in range(6))
+values, targets = (rng.normal(-1, 0.5, (T, B)) for _ in range(2))
 entropy = rng.uniform(0, 2, (T, B, K))
 
 
@@ -24,75 +19,10 @@ def tensor(array: np.ndarray, grad: bool = False) -> torch.Tensor:
     return torch.from_numpy(array.copy()).requires_grad_(grad)
 
 
-def steps(
-    learning: torch.Tensor | None = None, painting: np.ndarray = behaviour, before: np.ndarray = proximal
-) -> Steps:
-    """What the losses don't look at is left empty."""
-    nothing = torch.empty(0)
-    learning = tensor(log_prob) if learning is None else learning
-    return Steps(learning, tensor(painting), tensor(before), nothing, nothing, nothing)
-
-
-def test_policy_gradient_is_the_weighted_log_probability():
-    total, plain = 0.0, 0.0
-    for t in range(T):
-        for b in range(B):
-            rho = min(math.exp(log_prob[t, b] - behaviour[t, b]), 1.1)
-            total -= rho * advantages[t, b] * log_prob[t, b]
-            plain -= advantages[t, b] * log_prob[t, b]
-    found = VTrace(rho_bar=1.1).loss(steps(), tensor(advantages))
-    assert math.isclose(found.item(), total / (T * B), rel_tol=1e-6)
-    assert math.isclose(Uncorrected().loss(steps(), tensor(advantages)).item(), plain / (T * B), rel_tol=1e-6)
-
-
-def test_policy_gradient_takes_the_importance_weight_as_a_constant():
-    learning = tensor(log_prob, grad=True)
-    VTrace(rho_bar=1.1).loss(steps(learning), tensor(advantages)).backward()
-    assert learning.grad is not None
-    rho = np.exp(log_prob - behaviour).clip(max=1.1)
-    np.testing.assert_allclose(learning.grad.numpy(), -rho * advantages / (T * B), rtol=1e-6)
-
-
 def test_values_take_what_they_are_held_to_as_a_constant():
     fixed = tensor(targets, grad=True)
     value_loss(tensor(values, grad=True), fixed).backward()
     assert fixed.grad is None
-
-
-def test_clipped_surrogate_is_the_smaller_of_two():
-    total = 0.0
-    for t in range(T):
-        for b in range(B):
-            ratio = math.exp(log_prob[t, b] - behaviour[t, b])
-            clipped = min(max(ratio, 0.8), 1.2)
-            total -= min(ratio * advantages[t, b], clipped * advantages[t, b])
-    found = Clip(clip=0.2).loss(steps(), tensor(advantages))
-    assert math.isclose(found.item(), total / (T * B), rel_tol=1e-6)
-
-
-def test_clipped_surrogate_has_no_gradient_beyond_the_clip():
-    beyond = tensor(np.array([[math.log(1.5)]]), grad=True)
-    Clip(clip=0.2).loss(steps(beyond, np.zeros((1, 1))), torch.ones(1, 1)).backward()
-    assert beyond.grad is not None
-    assert beyond.grad.item() == 0
-
-
-def test_decoupled_surrogate_clips_about_the_proximal_policy_and_weighs_by_its_ratio():
-    total = 0.0
-    for t in range(T):
-        for b in range(B):
-            weight = min(math.exp(proximal[t, b] - behaviour[t, b]), 1.1)
-            ratio = math.exp(log_prob[t, b] - proximal[t, b])
-            clipped = min(max(ratio, 0.8), 1.2)
-            total -= weight * min(ratio * advantages[t, b], clipped * advantages[t, b])
-    found = Decoupled(clip=0.2, rho_bar=1.1).loss(steps(), tensor(advantages))
-    assert math.isclose(found.item(), total / (T * B), rel_tol=1e-6)
-
-
-def test_decoupled_surrogate_of_a_fresh_batch_is_the_clipped_one():
-    fresh = Decoupled(clip=0.2).loss(steps(before=behaviour), tensor(advantages))
-    clipped = Clip(clip=0.2).loss(steps(), tensor(advantages))
-    assert math.isclose(fresh.item(), clipped.item(), rel_tol=1e-6)
 
 
 def test_value_loss_is_half_the_square():

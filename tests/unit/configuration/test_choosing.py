@@ -18,7 +18,7 @@ from spiral.objectives.policy import PolicyObjective
 from spiral.objectives.policy.clip import Clip
 from spiral.objectives.policy.vtrace import VTrace
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 IDLE = "discriminator: {objective: wgan-gp, r1: 2.0}"
 WRITTEN_OUT = "discriminator: {objective: wgan-gp, gradient_penalty: 10.0, centring: 0.001, r1: 2.0, r1_every: 1}"
 """As a release wrote it that had settings for every objective in every file."""
@@ -85,7 +85,7 @@ def test_a_wrong_setting_is_named_as_it_is_typed() -> None:
         ("nowhere.at_all:Mine", "can't be imported: ModuleNotFoundError: No module named 'nowhere'"),
         ("spiral.values.section:Nothing", "can't be imported: AttributeError"),
         ("spiral.values.section:Section", "is no subclass of spiral.objectives.policy.PolicyObjective"),
-        ("tests.unit.test_choosing:Clashing", 'has a setting "reuse", which is a key of the section already'),
+        (f"{__name__}:Clashing", 'has a setting "reuse", which is a key of the section already'),
     ],
 )
 def test_an_objective_that_is_not_there_is_a_sentence(name: str, expected: str) -> None:
