@@ -26,11 +26,11 @@ from spiral.v1 import info_pb2, info_pb2_grpc, program_pb2, renderer_pb2, render
 from spiral.wire import rpc
 from spiral.wire.contract import description_from_proto, settings_to_proto
 from spiral.wire.tensors import decode, encode
-from tests.support.processes import start
+from tests.support.processes import PATIENCE_S, start
 from tests.support.rollouts import Stream
 
 PACKAGE = Path(__file__).parent / "crayons"
-ACTIONS = np.array([[0, 9, 0], [2, 63, 2], [1, 20, 1]], np.int32)
+ACTIONS = np.array([[0, 9, 0], [1, 63, 2], [2, 20, 1]], np.int32)
 
 
 def distribution(folder: Path, name: str, engine: str, target: str) -> None:
@@ -99,6 +99,14 @@ def test_the_renderer_serves_it_and_leaves_out_one_that_is_broken(tmp_path: Path
             stub.DescribeEngine(renderer_pb2.DescribeEngineRequest(engine=settings_to_proto("smudges", {})), timeout=30)
         assert refused.value.code() == grpc.StatusCode.FAILED_PRECONDITION
         assert refused.value.details() == BROKEN
+    learner = [sys.executable, "-m", "spiral.services.learner", "--config=demo", "--set=engine.name=smudges"]
+    places = {"listen": "l", "learner-data": "d", "discriminator": "j", "renderer": "r"}
+    flags = [f"--{flag}=unix:{tmp_path}/{name}" for flag, name in places.items()]
+    ended = subprocess.run(
+        [*learner, *flags, f"--run-dir={tmp_path}/run"], capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
+    assert ended.returncode == 2
+    assert f"learner: engine: the renderer refuses: {BROKEN}" in ended.stderr.splitlines()
     process.kill()
     process.wait()
     assert f"an engine is left out: {BROKEN}" in (tmp_path / "log").read_text()
@@ -142,9 +150,9 @@ gains = [env.step(env.action_space.sample())[1] for _ in range(4)]
 seen, _ = env.reset(seed=1)
 assert set(seen) == {"canvas", "target", "time"}, "no place of the pen, for an action may leave it nowhere"
 apart = np.sqrt(np.square((seen["canvas"].astype(float) - seen["target"]) / 255).mean())
-after, gain, _, _, info = env.step(np.array([1, 9, 0], np.int32))
+after, gain, _, _, info = env.step(np.array([2, 9, 0], np.int32))
 assert abs(gain - (apart - np.sqrt(np.square((after["canvas"].astype(float) - after["target"]) / 255).mean()))) < 1e-12
-assert env.step(np.array([2, 0, 0], np.int32))[4]["mask"].tolist() == [True, False, False]
+assert env.step(np.array([1, 0, 0], np.int32))[4]["mask"].tolist() == [True, False, False]
 program = env.unwrapped.program()
 assert program.engine == "crayons" and (spiral.render(program)[0] == after["canvas"]).all()
 many = gymnasium.make_vec("crayons/Crayons-v0", num_envs=3)
@@ -167,7 +175,7 @@ def test_a_program_replays_and_a_run_knows_its_files(tmp_path: Path) -> None:
     engine = ["engine.name=crayons", f"engine.settings={{greys: {os.path.relpath(greys)}}}"]
     config = load_config("demo", engine)
     assert files_of(config.model_dump()) == {"engine.settings.greys": str(greys)}
-    program = spiral.Program("crayons", config.engine.settings, np.array([[1, 0, 1]]))
+    program = spiral.Program("crayons", config.engine.settings, np.array([[2, 0, 1]]))
     assert spiral.render(spiral.Program.from_json(program.to_json()))[0][0, :, 0].tolist() == [210] * 16
     assert leaves_ink(create("crayons", {}))
     assert "fonts-dejavu-core" in registry.plugin("crayons").debian_packages

@@ -9,7 +9,7 @@ from spiral.engines.interface import Canvases, Engine, StoppedError
 from spiral.values.actions import ActionSpec, Component
 
 GRID, GREYS = 8, (0, 85, 170)
-DOT, ROW, NOTHING = range(3)
+DOT, NOTHING, ROW = range(3)
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Crayons(Engine):
         always, nothing = (True, True, True), (True, False, False)
         components = (Component("kind", 3, "choice"), Component("place", GRID**2, "grid"))
         grey = Component("grey", len(settings.greys), "choice")
-        self.spec = ActionSpec((*components, grey), (always, always, nothing))
+        self.spec = ActionSpec((*components, grey), (always, nothing, always))
         self.observation_shape = (settings.side, settings.side, 1)
         self.canvas_shape = (settings.side * settings.zoom, settings.side * settings.zoom, 1)
 
