@@ -118,3 +118,10 @@ def test_rooms_import_one_another_in_one_direction() -> None:
         there = {room(name) for name in imported(path) if name.startswith("spiral.")}
         arrows.setdefault(here, set()).update(there - {here, "spiral.v1"})
     list(TopologicalSorter(arrows).static_order())  # CycleError names the circle
+
+
+def test_unit_tests_mirror_the_source_tree_and_shared_helpers_have_a_folder() -> None:
+    units = ROOT / "tests" / "unit"
+    folders = {path.parent.relative_to(units) for path in units.rglob("*.py")}
+    assert {str(folder) for folder in folders if not (ROOT / "spiral" / folder).is_dir()} == set()
+    assert [path.name for path in (ROOT / "tests").glob("*.py")] == ["conftest.py"]
