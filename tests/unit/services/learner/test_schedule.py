@@ -100,7 +100,7 @@ def test_the_shortest_average_is_none() -> None:
     ],
 )
 def test_what_falls_over_the_run(settings: dict[str, float | None], falls: bool) -> None:
-    assert LearnerConfig(**settings).falls_over_run is falls  # type: ignore[arg-type]
+    assert LearnerConfig(**settings).falls_over_run is falls
 
 
 def test_a_run_that_goes_on_says_where_its_schedules_stand() -> None:
