@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from spiral.configuration.schema import DiscriminatorConfig
+from spiral.values.imported import imported, is_path
 
 
 def check_components(asked: Iterable[str], names: Sequence[str]) -> None:
@@ -27,9 +28,12 @@ def check_convolutions(channels: Sequence[int], observation_shape: tuple[int, in
 
 
 def check_terms(asked: Iterable[str], discriminator: DiscriminatorConfig) -> None:
-    """ValueError where ``learner.terms`` weighs terms that the project's discriminator does not answer."""
+    """ValueError where ``learner.terms`` weighs terms that the project's discriminator does not answer, or where one
+    of the user's own can't be imported."""
     answered = ("discriminator" if discriminator.kind == "learned" else discriminator.kind, *discriminator.terms)
     if unknown := set(asked) - set(answered):
         raise ValueError(
             f"learner.terms: {sorted(unknown)} not answered by the discriminator; it has {sorted(answered)}"
         )
+    for name in filter(is_path, discriminator.terms):
+        imported(name, "discriminator.terms")

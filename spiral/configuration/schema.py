@@ -6,7 +6,7 @@ and whom it talks to is in :mod:`spiral.serving.options`.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import yaml
 from pydantic import Field, field_validator, model_validator
@@ -17,10 +17,19 @@ from spiral.objectives.discriminator.wgan_gp import WganGp
 from spiral.objectives.policy import PolicyObjective
 from spiral.objectives.policy.vtrace import VTrace
 from spiral.values import strict_json
+from spiral.values.imported import HINT, is_path
 from spiral.values.section import Section
 
-Distance = Literal["l2", "colour-emd"]
+NETWORKS = ("small", "paper")
+DISTANCES = ("l2", "colour-emd")
 """Distances to the target that our discriminator can answer as score terms."""
+
+
+def _known(name: str, known: tuple[str, ...]) -> str:
+    """The name of a part that is here or that can be imported; ValueError where it is neither."""
+    if name not in known and not is_path(name):
+        raise ValueError(f'"{name}" is unknown; expected one of {", ".join(known)}, or {HINT}')
+    return name
 
 
 class EngineConfig(Section):
@@ -44,8 +53,9 @@ class EngineConfig(Section):
 class PolicyConfig(Section):
     """The agent's network."""
 
-    network: Literal["small", "paper"] = "small"
-    """``small``: for CPUs, pooled view and two layers; ``paper``: docs/method.md, 5."""
+    network: str = "small"
+    """``small``: for CPUs, pooled view and two layers; ``paper``: docs/method.md, 5; or one of your own:
+    docs/recipes/network.md."""
     width: int = Field(256, ge=16, le=4096)
     """Width of ``small``, units."""
     pooled_size: int = Field(16, ge=4, le=64)
@@ -63,6 +73,11 @@ class PolicyConfig(Section):
     moves: Literal["free", "first", "alternate"] = "free"
     """Which actions may move the pen without painting: any; the first of an episode alone, so that all strokes are
     joined; or every second one has to, so that each stroke begins where it likes."""
+
+    @field_validator("network")
+    @classmethod
+    def _network_is_known(cls, name: str) -> str:
+        return _known(name, NETWORKS)
 
 
 class ActorConfig(Section):
@@ -193,9 +208,10 @@ class DiscriminatorConfig(ChoosingSection):
     complement: Literal["none", "halves", "random"] = "none"
     """Conditional runs: judge part of each painting beside the rest of its target, one half or random cells
     (docs/method.md, 3)."""
-    terms: tuple[Distance, ...] = ()
-    """Conditional runs: distances to the target that are answered beside the judge's own score, for ``learner.terms``;
-    ``colour-emd`` is the earth-mover distance of the colour histograms (docs/method.md, 2)."""
+    terms: tuple[str, ...] = ()
+    """Conditional runs: distances to the target that are answered beside the judge's own score, for ``learner.terms``:
+    ``l2``; ``colour-emd``, the earth-mover distance of the colour histograms (docs/method.md, 2); or one of your own:
+    docs/recipes/score-term.md."""
     channels: tuple[int, ...] = (64, 128, 256, 512)
     """Output channels of the convolutions, each of which halves the picture."""
     learning_rate: float = Field(1e-4, gt=0)
@@ -210,6 +226,11 @@ class DiscriminatorConfig(ChoosingSection):
     """Updates for each remembered batch, exactly."""
     update_first: bool = True
     """Make the updates that a batch earns before it is scored, not afterwards."""
+
+    @field_validator("terms")
+    @classmethod
+    def _terms_are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_known(name, DISTANCES) for name in names)
 
 
 class RunConfig(Section):
@@ -298,7 +319,8 @@ class RunConfig(Section):
                 'learner.terms: "discriminator" is the score of one that learns, and discriminator.kind="l2" has none; '
                 "learner.terms={} pays its distance alone"
             )
-        silent = [name for name in get_args(Distance) if name in asked and name not in (judge.kind, *judge.terms)]
+        ours = [name for name in asked if name in DISTANCES or is_path(name)]
+        silent = [name for name in ours if name not in (judge.kind, *judge.terms)]
         if silent:
             raise ValueError(
                 f"learner.terms: {', '.join(silent)} {'is' if len(silent) == 1 else 'are'} not answered; "

@@ -22,6 +22,7 @@ from spiral.datasets.omniglot import Omniglot
 from spiral.datasets.prepared import Cache
 from spiral.datasets.quickdraw import QuickDraw
 from spiral.datasets.source import Source
+from spiral.values.imported import HINT, imported_class, is_path
 
 ROOT_VARIABLE = "SPIRAL_DATA"
 CACHE_VARIABLE = "SPIRAL_CACHE"
@@ -47,17 +48,22 @@ def prepared_cache(root: Path, environ: Mapping[str, str] = os.environ) -> Cache
 
 
 def find(name: str) -> Source:
-    """Return the source of that name, `folder:PATH` included. Unknown: ValueError that names the closest known one."""
+    """Return the source of that name: `folder:PATH` too, and one of the user's own, `my_package.my_module:MySource`.
+
+    Raises ValueError for an unknown name, with the closest known one, and for a source that can't be imported.
+    """
     if name.startswith(PREFIX):
         if not (path := name.removeprefix(PREFIX)):
             raise ValueError(f'data: "{name}" names no directory; {PREFIX}PATH is right')
         return Folder(Path(os.path.expanduser(path)).absolute())
+    if is_path(name):
+        return imported_class(name, Source, "data")()
     known = {source.name: source for source in sources()}
     if name in known:
         return known[name]
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
-    raise ValueError(f'data: "{name}" is unknown; {hint}Known: {", ".join(known)}, {PREFIX}PATH')
+    raise ValueError(f'data: "{name}" is unknown; {hint}Known: {", ".join(known)}, {PREFIX}PATH, {HINT}')
 
 
 def load(name: str, size: int | tuple[int, int], colour: bool = False, root: Path | None = None) -> Dataset:

@@ -10,9 +10,10 @@ from spiral.datasets.prepared import Cache
 
 
 class Source(Protocol):
-    """Where a data set comes from. A new set is one module with such a class and its line in `registry.sources`.
+    """Where a data set comes from; docs/recipes/data-set.md says how to add one.
 
-    `folder` is the set's own folder in the data root; an embedded set ignores it.
+    `folder` is the set's own folder in the data root; an embedded set ignores it. A subclass that needs no files has to
+    say its name, origin and licence and to `read`.
     """
 
     @property
@@ -33,11 +34,11 @@ class Source(Protocol):
     @property
     def how_to_get(self) -> str:
         """The command that gets it; empty where there is nothing to get."""
-        ...
+        return ""
 
     def missing(self, folder: Path) -> str | None:
         """Say what is not there, in a few words, or None if every file is there; contents are not read."""
-        ...
+        return None
 
     def read(self, folder: Path, view: View, cache: Cache | None = None) -> Dataset:
         """Read and verify the files; pictures come in the size and channels of `view`. Damaged: ValueError.
@@ -48,4 +49,4 @@ class Source(Protocol):
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
         """Put the files there, from a directory or from the official addresses, verified. Failing: ValueError."""
-        ...
+        raise ValueError(f"{self.name}: there is nothing to get")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
-from typing import Any, Self
+from typing import Self
 
+from spiral.values.imported import HINT, imported_class, is_path
 from spiral.values.section import Section
 
 
@@ -34,21 +35,11 @@ class Objective(Section):
     @classmethod
     def named(cls, name: str) -> type[Self]:
         """The member of this kind with that name, or the class at ``module:class``; ValueError where there is none."""
-        module, colon, attribute = name.partition(":")
-        if not colon:
-            if name not in (members := cls.members()):
-                raise ValueError(
-                    f'"{name}" is unknown; expected one of {", ".join(members)}, or one of your own as '
-                    "my_package.my_module:MyClass"
-                )
-            return members[name]
-        try:
-            found: Any = getattr(importlib.import_module(module), attribute)
-        except Exception as error:  # whatever a module of somebody else's raises
-            raise ValueError(f'"{name}" can\'t be imported: {type(error).__name__}: {error}') from error
-        if not (isinstance(found, type) and issubclass(found, cls)):
-            raise ValueError(f'"{name}" is no subclass of {cls.__module__}.{cls.__qualname__}')
-        return found
+        if is_path(name):
+            return imported_class(name, cls)
+        if name not in (members := cls.members()):
+            raise ValueError(f'"{name}" is unknown; expected one of {", ".join(members)}, or {HINT}')
+        return members[name]
 
     @classmethod
     def _member(cls, module: str) -> type[Self]:

@@ -7,6 +7,7 @@ from spiral.policy.interface import Policy
 from spiral.policy.paper import PaperPolicy
 from spiral.policy.small import SmallPolicy
 from spiral.values.actions import ActionSpec
+from spiral.values.imported import imported_class
 from spiral.values.strokes import is_compound
 
 
@@ -17,7 +18,7 @@ def build_policy(
     num_actions: int,
     conditional: bool,
 ) -> Policy:
-    """A freshly initialised policy; ValueError where the network can't handle the engine."""
+    """A freshly initialised policy; ValueError where the network can't handle the engine, or can't be imported."""
     policy: Policy
     if config.network != "small" and (config.patch or config.glimpse):
         raise ValueError(
@@ -26,6 +27,9 @@ def build_policy(
         )
     if config.network == "paper":
         policy = PaperPolicy(spec, observation_shape, num_actions, noise=config.noise, conditional=conditional)
+    elif config.network != "small":
+        network = imported_class(config.network, Policy, "policy.network")
+        policy = network(spec, observation_shape, num_actions, noise=config.noise, conditional=conditional)
     else:
         policy = SmallPolicy(
             spec,

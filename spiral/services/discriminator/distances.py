@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiral.services.discriminator.judge import changed_frames, fill_forward
+from spiral.values.imported import imported
 
 Distance = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -34,6 +35,24 @@ def colour_emd(paintings: NDArray[np.uint8], targets: NDArray[np.uint8]) -> NDAr
 DISTANCES: dict[str, Distance] = {"l2": l2, "colour-emd": colour_emd}
 
 
+def distance(name: str) -> Distance:
+    """The distance of that name, or a user's own at ``module:name``; ValueError where it can't be imported."""
+    if name in DISTANCES:
+        return DISTANCES[name]
+    own = imported(name, "discriminator.terms")
+
+    def checked(paintings: NDArray[np.uint8], targets: NDArray[np.uint8]) -> NDArray[np.float32]:
+        scores = np.asarray(own(paintings, targets), np.float32)
+        if scores.shape != (len(paintings),):
+            raise ValueError(
+                f'discriminator.terms: "{name}" answered {list(scores.shape)}; expected [{len(paintings)}], a number '
+                "for each pair"
+            )
+        return scores
+
+    return checked
+
+
 def distance_terms(
     names: Sequence[str], observations: NDArray[np.uint8], targets: NDArray[np.uint8]
 ) -> dict[str, NDArray[np.float32]]:
@@ -43,4 +62,4 @@ def distance_terms(
     changed = changed_frames(observations)
     frame, episode = np.nonzero(changed)
     paintings, wanted = observations[frame, episode], targets[episode]
-    return {name: fill_forward(DISTANCES[name](paintings, wanted), changed) for name in names}
+    return {name: fill_forward(distance(name)(paintings, wanted), changed) for name in names}

@@ -19,7 +19,7 @@ from spiral.configuration.schema import DiscriminatorConfig, RunConfig
 from spiral.datasets import Dataset
 from spiral.objectives.pictures import Loss, Pictures, pair
 from spiral.runs.checkpoints import State, pack_optimiser, unpack_optimiser
-from spiral.services.discriminator.distances import distance_terms
+from spiral.services.discriminator.distances import distance, distance_terms
 from spiral.services.discriminator.judge import (
     Answers,
     Judge,
@@ -315,7 +315,8 @@ def build_judge(
 ) -> Judge:
     """The judge of a run, deterministic with its seed on a CPU (the default device).
 
-    Raises ValueError where the data set's pictures are not of ``observation_shape`` (H, W, C).
+    Raises ValueError where the data set's pictures are not of ``observation_shape`` (H, W, C), or a part of the user's
+    own can't be imported.
     """
     if dataset.train.shape[1:] != observation_shape:
         raise ValueError(
@@ -324,6 +325,8 @@ def build_judge(
         )
     settings = config.discriminator
     targets = Targets(dataset, seed, config.learner.paintings_per_target)
+    for name in settings.terms:
+        distance(name)  # one that can't be imported is said now, not amid a batch
     if settings.kind == "l2":
         return L2Judge(dataset, targets, generation, settings.terms)
     network = build_network(observation_shape, settings.channels, config.conditional, seed, settings.objective.prepare)
