@@ -32,8 +32,9 @@ from spiral.runs.limits import Limits
 from spiral.services.discriminator.initial_weights import load_initial_weights
 from spiral.services.discriminator.judge import Judge
 from spiral.services.discriminator.learned_judge import build_judge
+from spiral.services.learner.scored_batch import ScoredBatch
 from spiral.services.learner.slots import fewest_slots
-from spiral.services.learner.trainer import ScoredBatch, Trainer
+from spiral.services.learner.trainer import Trainer
 from spiral.services.learner.unrolls import places
 from spiral.values.trajectories import Trajectory, concatenate
 

@@ -42,7 +42,7 @@ class LearnerMetrics:
         metrics["spiral_learner_learning_rate"].set_function(lambda: trainer.learner.learning_rate)
         for kind in KINDS:
             saturated = metrics["spiral_learner_saturated_seconds"].labels(kind=kind)
-            saturated.set_function(lambda kind=kind: trainer.saturation.seconds[kind])
+            saturated.set_function(lambda kind=kind: trainer.recorder.saturation.seconds[kind])
         metrics["spiral_learner_checkpoint_interval_seconds"].set(trainer.config.learner.checkpoint_s)
         self._frames, self._updates = trainer.learner.frames, trainer.learner.updates
         self._count()

@@ -11,7 +11,7 @@ from typing import Self
 import grpc
 
 from spiral.services.learner.ingest import Arrived, Ingest
-from spiral.services.learner.trainer import ScoredBatch
+from spiral.services.learner.scored_batch import ScoredBatch
 from spiral.services.learner.unrolls import Places, places
 from spiral.serving.metrics import Metrics
 from spiral.v1.discriminator_pb2 import ScoreResponse

@@ -22,8 +22,9 @@ from spiral.services.learner.metrics import LearnerMetrics
 from spiral.services.learner.options import LearnerOptions
 from spiral.services.learner.precision_trial import policy_trial
 from spiral.services.learner.publisher import LearnerServicer, WeightsPublisher
+from spiral.services.learner.scored_batch import ScoredBatch
 from spiral.services.learner.scoring import DiscriminatorError, Scorer
-from spiral.services.learner.trainer import ScoredBatch, Trainer
+from spiral.services.learner.trainer import Trainer
 from spiral.serving.describe_engine import StoppedError, describe_engine
 from spiral.serving.diverged import end_diverged
 from spiral.serving.metrics import new_metrics

@@ -1,4 +1,4 @@
-"""Training from start to end: learns from scored batches, keeps the learning curve and checkpoints, resumes from them.
+"""Training from start to end: learns from scored batches, keeps checkpoints and resumes from them.
 
 Owns no thread and no socket; the service feeds it from the network, lockstep from the same process.
 """
@@ -6,16 +6,11 @@ Owns no thread and no socket; the service feeds it from the network, lockstep fr
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from spiral.computing.saturation import Saturation, SaturationWarnings
 from spiral.configuration.changes import check_goes_on
 from spiral.configuration.schema import RunConfig
 from spiral.engines.description import EngineDescription
@@ -26,55 +21,20 @@ from spiral.runs.checkpoints import CheckpointStore, State
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
 from spiral.services.learner.episode_statistics import episode_statistics, mean_reward
-from spiral.services.learner.history import History
 from spiral.services.learner.policy_learner import PolicyLearner
+from spiral.services.learner.recorder import Recorder
 from spiral.services.learner.rewards import RunningDeviation, combine_terms, rewards_of
-from spiral.services.learner.samples import SNAPSHOTS, write_samples, write_snapshot
 from spiral.services.learner.schedule import Schedule
-from spiral.services.learner.unrolls import Places, finished
+from spiral.services.learner.scored_batch import Lag, ScoredBatch
+from spiral.services.learner.unrolls import finished
 from spiral.values import strict_json
 from spiral.values.atomic_file import atomic_write
-from spiral.values.trajectories import Trajectory, TrajectoryContract, even_unroll
+from spiral.values.trajectories import TrajectoryContract, even_unroll
 from spiral.values.versions import Version
-
-RECORD_S = 5.0
-"""Time between two points of the learning curve: a few hundred points an hour draw a smooth line."""
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredBatch:
-    """A batch of episodes and what the discriminator said of it."""
-
-    trajectory: Trajectory
-    where: Places
-    """Where it lies in its episodes."""
-    oldest: int
-    """Number of the oldest weights that painted it."""
-    newest: int
-    """Number of the newest weights that painted it."""
-    terms: Mapping[str, NDArray[np.float32]]
-    """Scores ``[T + 1, B]`` of the observations, by term."""
-    score_real: float
-    score_painted: float
-
-
-@dataclass(frozen=True, slots=True)
-class Lag:
-    """Age of the weights that painted a batch, updates."""
-
-    least: int
-    most: int
-
-    @property
-    def mean(self) -> float:
-        """The middle between both."""
-        return (self.least + self.most) / 2
 
 
 class Trainer:
-    """Learns from scored batches, and keeps history, samples, snapshots and checkpoints of it."""
+    """Learns from scored batches and keeps checkpoints of it; its :class:`Recorder` shows people how it goes."""
 
     def __init__(
         self,
@@ -110,28 +70,18 @@ class Trainer:
         self.resumed = self._resume()
         self.schedule = Schedule(limits, config.learner.run_frames, self._kept_schedule, schedule_from)
         self._advance()
-        for folder in (run.samples, run.snapshots):
-            folder.mkdir(parents=True, exist_ok=True)
         # With it the directory is a run that `spiral paint` can read, whoever started the learner.
         with atomic_write(run.config_file) as aside:
             aside.write_text(config.to_yaml())
-        if not self.learner.frames:
-            write_snapshot(run.snapshots, SNAPSHOTS[0], self.learner.average)
-        self._history = History(run.history_file, run.events, self.learner.frames)
-        self._recorded_at, self._recorded_frames = clock(), self.learner.frames
-        self._saved_at = self._sampled_at = clock()
+        self.recorder = Recorder(config, run, self.learner, description, clock)
+        self._saved_at = clock()
         self._on_disk: tuple[int, int] | None = None if self.extra is None else self._learnt
         """What had been learnt at the last checkpoint; None: there is none."""
         self._unsaved_since: float | None = None
         """When the first batch was learnt from that no checkpoint holds."""
-        self._quarter = 0
         self.last: ScoredBatch | None = None
         """The batch that was learnt from last."""
-        self._ended: Trajectory | None = None
-        """The episodes that ended last."""
-        self._of_last: dict[str, Any] = {"terms": {}}
         self.lag = Lag(0, 0)
-        self.saturation, self._warnings = Saturation(), SaturationWarnings()
 
     @property
     def contract(self) -> TrajectoryContract:
@@ -175,35 +125,18 @@ class Trainer:
             self._unsaved_since = self._clock()
         self.last = batch
         ended = finished(batch.trajectory, where)
-        if ended is not None:
-            self._ended = ended
-        self._of_last |= {
+        figures = {
             "reward": mean_reward(rewards, where),
             "score_real": batch.score_real,
             "score_painted": batch.score_painted,
             "lag": self.lag.mean,
             **episode_statistics(scores, batch.terms, where, ended, self.description.spec),
         }
+        self.recorder.learnt(figures, ended)
 
     def write_due(self, waits: Mapping[str, float]) -> dict[str, Any] | None:
-        """Write whatever is due by the clock: the history's record (returned), samples, snapshots.
-
-        ``waits``: seconds waited for each peer since the last record.
-        """
-        now = self._clock()
-        record = None
-        if self.last is not None and now - self._recorded_at >= RECORD_S:
-            record = self._record(now, waits)
-        if now - self._sampled_at >= self.config.learner.sample_s:
-            self._sampled_at = now
-            self.write_samples()
-        quarter = min(int(self.done * 4), 3)
-        if quarter > self._quarter:
-            self._quarter = quarter
-            # A learner that was killed counts its minutes anew; what it had kept is nearer to its caption.
-            if not (self.run.snapshots / f"{SNAPSHOTS[quarter]}.safetensors").exists():
-                write_snapshot(self.run.snapshots, SNAPSHOTS[quarter], self.learner.average)
-        return record
+        """Write whatever is due by the clock; see :meth:`Recorder.write_due`."""
+        return self.recorder.write_due(self.elapsed_s, self.done, waits)
 
     @property
     def checkpoint_due(self) -> bool:
@@ -231,16 +164,7 @@ class Trainer:
         CheckpointError where the first can't be written. What else can't be is logged: nothing goes on from it.
         """
         self.save(extra)
-        record = None
-        try:
-            if self.learner.statistics.batches:
-                record = self._record(self._clock(), {})
-            self.write_samples()
-            write_snapshot(self.run.snapshots, SNAPSHOTS[-1], self.learner.average)
-            self._history.close()
-        except OSError as error:
-            _log.error("not written down at the end, but the checkpoint is: %s", error)
-        return record
+        return self.recorder.finish(self.elapsed_s)
 
     def save(self, extra: State | None = None) -> None:
         """Write a checkpoint of sound weights, where something was learnt since the last one: those there are good, and
@@ -270,42 +194,6 @@ class Trainer:
     def _advance(self) -> None:
         """Let fall what falls over the run."""
         self.learner.run_share = self.schedule.advance(self._clock() - self._started, self.learner.frames)
-
-    def write_samples(self) -> None:
-        """Write pictures and programs of the episodes that ended last, if any did."""
-        if self._ended is not None:
-            write_samples(
-                self.run.samples,
-                self.learner.frames,
-                self._ended,
-                self.config.engine,
-                self.description.version,
-            )
-
-    def _record(self, now: float, waits: Mapping[str, float]) -> dict[str, Any]:
-        learner, statistics = self.learner, self.learner.take_statistics()
-        interval = max(now - self._recorded_at, 1e-9)
-        record: dict[str, Any] = {
-            "seconds": round(self.elapsed_s, 1),
-            "frames": learner.frames,
-            "updates": learner.updates,
-            "fps": round((learner.frames - self._recorded_frames) / interval, 1),
-            "run_share": learner.run_share,
-            "learning_rate": learner.learning_rate,
-            **self._of_last,
-            "entropy": statistics.entropy,
-            "losses": statistics.losses,
-            "waits": {peer: round(seconds / interval, 3) for peer, seconds in waits.items()},
-        }
-        if statistics.losses:  # while the discriminator learns alone there are none
-            self.saturation.note(now, statistics.entropy, statistics.losses["gradient_norm"])
-            record["saturated"] = dict(self.saturation.seconds)
-            for sentence in self._warnings.due(self.saturation.seconds):
-                _log.warning("%s", sentence)
-        # Before it is written: where that fails, the next try is after the interval, and checkpoints come in between.
-        self._recorded_at, self._recorded_frames = now, learner.frames
-        self._history.write(record)
-        return record
 
     def _resume(self) -> str:
         """Restore the newest checkpoint; says in a sentence what was found."""

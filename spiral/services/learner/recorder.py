@@ -1,0 +1,124 @@
+"""What a run shows of itself while it learns: the learning curve, samples, snapshots, and what is saturated.
+
+Nothing goes on from any of it; that is what checkpoints are for.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from spiral.computing.saturation import Saturation, SaturationWarnings
+from spiral.configuration.schema import RunConfig
+from spiral.engines.description import EngineDescription
+from spiral.runs.directory import Run
+from spiral.services.learner.history import History
+from spiral.services.learner.policy_learner import PolicyLearner
+from spiral.services.learner.samples import SNAPSHOTS, write_samples, write_snapshot
+from spiral.values.trajectories import Trajectory
+
+RECORD_S = 5.0
+"""Time between two points of the learning curve: a few hundred points an hour draw a smooth line."""
+
+_log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Writes into a run's directory what people look at, when it is due."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        run: Run,
+        learner: PolicyLearner,
+        description: EngineDescription,
+        clock: Callable[[], float],
+    ) -> None:
+        """``learner`` has what it resumes from: the history is cut back to its frames."""
+        self._config, self._run, self._learner, self._description = config, run, learner, description
+        self._clock = clock
+        for folder in (run.samples, run.snapshots):
+            folder.mkdir(parents=True, exist_ok=True)
+        if not learner.frames:
+            write_snapshot(run.snapshots, SNAPSHOTS[0], learner.average)
+        self._history = History(run.history_file, run.events, learner.frames)
+        self._recorded_at = self._sampled_at = clock()
+        self._recorded_frames = learner.frames
+        self._quarter = 0
+        self._ended: Trajectory | None = None
+        """The episodes that ended last."""
+        self._of_last: dict[str, Any] = {"terms": {}}
+        """Figures of the batch that was learnt from last."""
+        self.saturation, self._warnings = Saturation(), SaturationWarnings()
+
+    def learnt(self, figures: Mapping[str, Any], ended: Trajectory | None) -> None:
+        """Note a batch: its figures, and the episodes that ended with it, if any did."""
+        self._of_last |= figures
+        if ended is not None:
+            self._ended = ended
+
+    def write_due(self, elapsed_s: float, done: float, waits: Mapping[str, float]) -> dict[str, Any] | None:
+        """Write whatever is due: the history's record (returned), samples, snapshots.
+
+        The run has taken ``elapsed_s`` and ``done`` that share of its limit; ``waits`` are the seconds waited for each
+        peer since the last record.
+        """
+        now = self._clock()
+        record = None
+        if "reward" in self._of_last and now - self._recorded_at >= RECORD_S:
+            record = self._record(now, elapsed_s, waits)
+        if now - self._sampled_at >= self._config.learner.sample_s:
+            self._sampled_at = now
+            self._write_samples()
+        quarter = min(int(done * 4), 3)
+        if quarter > self._quarter:
+            self._quarter = quarter
+            # A learner that was killed counts its minutes anew; what it had kept is nearer to its caption.
+            if not (self._run.snapshots / f"{SNAPSHOTS[quarter]}.safetensors").exists():
+                write_snapshot(self._run.snapshots, SNAPSHOTS[quarter], self._learner.average)
+        return record
+
+    def finish(self, elapsed_s: float) -> dict[str, Any] | None:
+        """Write the last record (returned), samples and the snapshot of the end; what can't be is logged."""
+        record = None
+        try:
+            if self._learner.statistics.batches:
+                record = self._record(self._clock(), elapsed_s, {})
+            self._write_samples()
+            write_snapshot(self._run.snapshots, SNAPSHOTS[-1], self._learner.average)
+            self._history.close()
+        except OSError as error:
+            _log.error("not written down at the end, but the checkpoint is: %s", error)
+        return record
+
+    def _write_samples(self) -> None:
+        """Pictures and programs of the episodes that ended last, if any did."""
+        if self._ended is not None:
+            engine, version = self._config.engine, self._description.version
+            write_samples(self._run.samples, self._learner.frames, self._ended, engine, version)
+
+    def _record(self, now: float, elapsed_s: float, waits: Mapping[str, float]) -> dict[str, Any]:
+        learner, statistics = self._learner, self._learner.take_statistics()
+        interval = max(now - self._recorded_at, 1e-9)
+        record: dict[str, Any] = {
+            "seconds": round(elapsed_s, 1),
+            "frames": learner.frames,
+            "updates": learner.updates,
+            "fps": round((learner.frames - self._recorded_frames) / interval, 1),
+            "run_share": learner.run_share,
+            "learning_rate": learner.learning_rate,
+            **self._of_last,
+            "entropy": statistics.entropy,
+            "losses": statistics.losses,
+            "waits": {peer: round(seconds / interval, 3) for peer, seconds in waits.items()},
+        }
+        if statistics.losses:  # while the discriminator learns alone there are none
+            self.saturation.note(now, statistics.entropy, statistics.losses["gradient_norm"])
+            record["saturated"] = dict(self.saturation.seconds)
+            for sentence in self._warnings.due(self.saturation.seconds):
+                _log.warning("%s", sentence)
+        # Before it is written: where that fails, the next try is after the interval, and checkpoints come in between.
+        self._recorded_at, self._recorded_frames = now, learner.frames
+        self._history.write(record)
+        return record
