@@ -60,11 +60,10 @@ TO ?= 600
 mutants: setup ## faults in what learns and paints, one at a time: does a unit test find each? FROM=, TO=, SEED=; hours
 	@OMP_NUM_THREADS=1 nice -n 10 $(BIN)/python -W ignore -m tests.mutation --seed $(SEED) --from $(FROM) --to $(TO)
 
-golden: setup ## render k8s/ again: network policies, dashboards, the operator's rules, then k8s/golden
+golden: setup ## render k8s/ again: network policies, dashboards, the operator's rules, then tests/k8s/golden
 	$(BIN)/python k8s/components/network-policies/generate.py > k8s/components/network-policies/edges.yaml
 	$(BIN)/python k8s/components/monitoring/generate
-	kubectl kustomize k8s > k8s/golden/root.yaml
-	for overlay in k8s/overlays/*/; do kubectl kustomize "$$overlay" > "k8s/golden/$$(basename "$$overlay").yaml" || exit 1; done
+	$(BIN)/python -m tests.k8s.static.golden
 
 check: setup ## style and types: ruff, mypy, and buf where it is installed
 	$(BIN)/ruff check .

@@ -17,7 +17,6 @@ Object = dict[str, Any]
 """One object as its YAML says it."""
 
 REPOSITORY = Path(__file__).parents[1]
-GOLDEN = REPOSITORY / "k8s" / "golden"
 
 _UNITS = {"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12} | {
     f"{prefix}i": 1024.0**power for power, prefix in enumerate("KMGT", start=1)
@@ -36,20 +35,13 @@ class Key:
         return f"{self.kind.lower()}/{self.name}"
 
 
-def render(folder: Path, golden: Path | None = None) -> list[Object]:
-    """The objects of a kustomization: by ``kubectl kustomize`` where there is one, otherwise from its golden render.
+def render(folder: Path) -> list[Object]:
+    """The objects that ``kubectl kustomize`` makes of a folder.
 
-    Raises ValueError, with kubectl's own words, where it can't be built.
+    Raises ValueError where there is no kubectl, or with its own words where it refuses.
     """
     if shutil.which("kubectl") is None:
-        if golden is None:
-            raise ValueError(f"{folder} can't be rendered: kubectl is not installed, and no golden render was named")
-        return parse(golden.read_text())
-    return build(folder)
-
-
-def build(folder: Path) -> list[Object]:
-    """What ``kubectl kustomize`` makes of a folder; ValueError with its own words where it refuses."""
+        raise ValueError(f"{folder} can't be rendered: kubectl is not installed")
     built = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False)
     if built.returncode:
         raise ValueError(f"kubectl kustomize {folder}: {built.stderr.strip()}")

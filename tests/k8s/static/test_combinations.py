@@ -13,7 +13,8 @@ import yaml
 
 from spiral.configuration.files import load_config, parse_config
 from spiral.configuration.schema import RunConfig
-from tests.k8s.static.combinations import ALL, COMPONENTS, GOLDEN, GOLDENS, K8S, OVERLAYS, ROOT, parse
+from tests.k8s.static import golden
+from tests.k8s.static.combinations import ALL, COMPONENTS, K8S, ROOT
 from tests.k8s.static.conftest import Rendered
 from tests.k8s.static.objects import SERVICES, name, of_kind, only, pods
 from tests.k8s.static.pod_security import carelessness, rights, violations
@@ -31,13 +32,13 @@ LARGEST_CONFIG_MAP_BYTES = 256 << 10
 combinations = pytest.mark.parametrize("combination", ALL)
 
 
-@pytest.mark.parametrize("combination", GOLDENS)
+@pytest.mark.parametrize("combination", golden.NAMES)
 def test_the_committed_render_is_what_is_built(rendered: Rendered, combination: str) -> None:
-    assert rendered(combination) == parse((GOLDEN / f"{combination}.yaml").read_text()), "make golden renews it"
+    assert rendered(combination) == golden.read(combination), "make golden renews it"
 
 
 def test_there_is_a_render_for_each_overlay_and_no_other() -> None:
-    assert {path.stem for path in GOLDEN.glob("*.yaml")} == set(GOLDENS)
+    assert {path.stem for path in golden.FOLDER.glob("*")} == set(golden.NAMES)
 
 
 @combinations
@@ -136,7 +137,7 @@ def test_an_autoscaler_has_the_number_of_pods_to_itself(rendered: Rendered, comb
             assert ("replicas" in deployment["spec"]) == (deployment["metadata"]["name"] not in scaled)
 
 
-@pytest.mark.parametrize("combination", [name for name in GOLDENS if name != "batch"])
+@pytest.mark.parametrize("combination", [name for name in golden.NAMES if name != "batch"])
 def test_the_four_services_are_shaped_as_designed(rendered: Rendered, combination: str) -> None:
     objects = rendered(combination)
     for service in SERVICES:
@@ -191,7 +192,7 @@ def test_the_pod_that_reads_the_batch_claim_fits(rendered: Rendered) -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", [*(f"components/{c}" for c in COMPONENTS if "/" not in c), *map("overlays/{}".format, OVERLAYS)]
+    "folder", [*(f"components/{c}" for c in COMPONENTS if "/" not in c), *map("overlays/{}".format, golden.OVERLAYS)]
 )
 def test_what_can_be_chosen_is_explained(folder: str) -> None:
     text = (K8S / folder / "README.md").read_text()
