@@ -65,8 +65,6 @@ def check(name: Name) -> None:
     from spiral.datasets import check as verify  # noqa: PLC0415
 
     data = verify(name)
-    typer.echo(
-        f"{name}: {len(data.train):,} training and {len(data.test):,} test pictures, sha256 {data.checksum[:16]}…"
-    )
+    typer.echo(f"{name}: {data.sizes}, sha256 {data.checksum[:16]}…")
     for note in data.notes:
         typer.echo(note)

@@ -12,6 +12,7 @@ from spiral.configuration.schema import RunConfig
 
 FIXED = (
     "data",
+    "hold_out_validation",
     "num_actions",
     "conditional",
     "engine",
@@ -62,21 +63,25 @@ def _only_elsewhere(change: Change, files: Collection[str]) -> bool:
     return folders or change.key in files
 
 
-def check_goes_on(checkpoint: str, config: RunConfig) -> None:
-    """ValueError where a checkpoint, by its configuration in YAML, is made for something else than ``config``.
+def going_on(checkpoint: str, config: RunConfig) -> RunConfig:
+    """``config`` for a run that goes on from a checkpoint, by the checkpoint's configuration in YAML.
 
-    A service that is started by hand, or by a cluster, has no launcher that would have looked.
+    What it learns from stays: presets that hold validation pictures out did not always. Raises ValueError where the
+    checkpoint is made for something else. A service that is started by hand, or by a cluster, has no launcher that
+    would have looked.
     """
     try:
         before = parse_config(read_tree(checkpoint, "checkpoint"), "checkpoint")
     except ValueError:
-        return  # of another release, whose settings can't be compared; whoever can't read the rest will say so
+        return config  # of another release, whose settings can't be compared; who can't read the rest will say so
+    config = config.model_copy(update={"hold_out_validation": before.hold_out_validation})
     change = fixed_change(before, config)
     if change is not None:
         raise ValueError(
             f"{change.key}: {change.after!r} does not fit this run, whose checkpoints were made with "
             f"{change.before!r}; set it back, or begin a new run where there are none"
         )
+    return config
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -242,6 +242,9 @@ class RunConfig(Section):
     """Seed of everything random."""
     data: str = "mnist-sample"
     """Data set, by name, or ``folder:PATH``: a folder or zip of pictures."""
+    hold_out_validation: bool = False
+    """Keep the validation pictures from being learnt from, so that choices can look at them (docs/evaluation.md).
+    Presets do; a file that does not say so learns from the whole training set, as all runs once did."""
     num_actions: int = Field(20, ge=1, le=1000)
     """Actions of an episode, T."""
     unroll: int = Field(50, ge=1, le=1000)
@@ -326,6 +329,11 @@ class RunConfig(Section):
                 f"learner.terms: {', '.join(silent)} {'is' if len(silent) == 1 else 'are'} not answered; "
                 f"discriminator.terms={[*judge.terms, *silent]} asks for it"
             )
+
+    @property
+    def tuning_split(self) -> Literal["validation", "test"]:
+        """What choices look at: the validation pictures, or, where the run learns from those too, the test pictures."""
+        return "validation" if self.hold_out_validation else "test"
 
     def to_yaml(self) -> str:
         """The effective configuration, every key written out."""

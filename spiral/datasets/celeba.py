@@ -2,8 +2,8 @@
 
 It is read from `img_align_celeba`, a folder or a zip, and `list_eval_partition.txt` (a file name and 0, 1 or 2 a
 line) or `list_eval_partition.csv` (the same with commas, below the line `image_id,partition`). Partition 0 is for
-training and 2 for testing, as its authors say; 1, their validation set, is left out. The centre of 160×160 pixels
-(x 9…169, y 29…189) holds the face.
+training, 1 for validation (left out where none is held out) and 2 for testing, as its authors say; no person is in
+two of them. The centre of 160×160 pixels (x 9…169, y 29…189) holds the face.
 """
 
 from __future__ import annotations
@@ -49,12 +49,15 @@ class CelebA:
             return f"{IMAGES} (a folder or a zip) is missing{_unread(folder)}"
         return f"{' or '.join(SPLITS)} is missing" if _find_split(folder) is None else None
 
-    def read(self, folder: Path, view: View, cache: Cache | None = None) -> Dataset:
-        """Read the pictures of partitions 0 and 2, cut about the face."""
+    def read(
+        self, folder: Path, view: View, cache: Cache | None = None, *, hold_out_validation: bool = False
+    ) -> Dataset:
+        """Read the pictures of partitions 0 and 2, and of 1 for validation, cut about the face."""
         found, split = _find(folder), _find_split(folder)
         if found is None or split is None:
             raise ValueError(f"{folder}: {self.missing(folder)}")
-        return collect(self._reading(open_tree(found, SUFFIXES), split, view), view, cache)
+        reading = self._reading(open_tree(found, SUFFIXES), split, view, hold_out_validation)
+        return collect(reading, view, cache, hold_out_validation)
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
         """Bring the user's own copy: the zip as it is, a folder's pictures as one zip, and the split file."""
@@ -67,7 +70,7 @@ class CelebA:
         if found is None or split is None:
             raise ValueError(f"{from_dir}: {_NEEDED} are needed there{_unread(from_dir)}")
         tree = open_tree(found, SUFFIXES)
-        names, _ = _chosen(tree, split)
+        names, _ = _chosen(tree, split, False)
         _face(decode(tree.read(names[0]), names[0]), names[0], View(64, 64, True))
         if found.is_dir():
             pack(tree, tree.names, folder / f"{IMAGES}.zip", progress)
@@ -75,12 +78,13 @@ class CelebA:
             download.copy(found, folder / f"{IMAGES}.zip", progress)
         download.copy(split, folder / split.name, progress)
 
-    def _reading(self, tree: Tree, split: Path, view: View) -> PictureReader:
-        names, partitions = _chosen(tree, split)
+    def _reading(self, tree: Tree, split: Path, view: View, hold_out_validation: bool) -> PictureReader:
+        names, partitions = _chosen(tree, split, hold_out_validation)
 
         def chunks() -> Iterator[Chunk]:
             for pictures, digests, some in decoded(tree, names, view, lambda face: _face(face, tree.path.name, view)):
-                yield Chunk(pictures, np.array([partitions[name] == TEST for name in some]), None, digests)
+                partition = np.array([partitions[name] for name in some])
+                yield Chunk(pictures, partition == TEST, partition == VALIDATION, None, digests)
 
         return PictureReader(
             self.name,
@@ -107,8 +111,8 @@ def _unread(folder: Path) -> str:
     return f"; unpack {', '.join(sorted(there)[:3])} first" if there else ""
 
 
-def _chosen(tree: Tree, split: Path) -> tuple[tuple[str, ...], dict[str, int]]:
-    """The names of the pictures for training and testing, and the partition of each; every picture has one."""
+def _chosen(tree: Tree, split: Path, hold_out_validation: bool) -> tuple[tuple[str, ...], dict[str, int]]:
+    """The names of the pictures that are used, and the partition of each; every picture has one."""
     partitions = _partitions(split)
     of_name: dict[str, int] = {}
     for name in tree.names:
@@ -117,7 +121,7 @@ def _chosen(tree: Tree, split: Path) -> tuple[tuple[str, ...], dict[str, int]]:
             raise ValueError(
                 f"{split}: {PurePosixPath(name).name} of {tree.path.name} has no line; each picture has one"
             )
-        if partition != VALIDATION:
+        if partition != VALIDATION or hold_out_validation:
             of_name[name] = partition
     sides = [sum(partition == side for partition in of_name.values()) for side in (TRAIN, TEST)]
     if len(of_name) < FEWEST_PICTURES or not min(sides):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
+
+from spiral.datasets.splits import Split
 
 Pictures = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -49,7 +52,9 @@ class Dataset:
     `train` and `test` are C-contiguous uint8 [N, H, W, C], so `data.train[indices]` is a batch; those of a large set
     are mapped from a file and cannot be written. Labels are int64 [N] or None. `checksum` is of the pictures' content:
     the same whatever the view. `notes` say what the user should know of them, a sentence each. Raises ValueError where
-    a part has another form, is empty, or lies in the memory of the other.
+    a part has another form, is empty, or lies in the memory of another.
+
+    `validation` are pictures of the training set that are held out of `train`; None: `train` is the whole of it.
     """
 
     name: str
@@ -61,12 +66,12 @@ class Dataset:
     licence: str
     checksum: str
     notes: tuple[str, ...] = ()
+    validation: Pictures | None = None
+    validation_labels: Labels | None = None
 
     def __post_init__(self) -> None:
-        for split, pictures, labels in (
-            ("train", self.train, self.train_labels),
-            ("test", self.test, self.test_labels),
-        ):
+        parts = self._parts()
+        for split, (pictures, labels) in parts.items():
             if pictures.ndim != 4 or pictures.dtype != np.uint8 or not pictures.flags.c_contiguous:
                 raise ValueError(
                     f"{self.name}: {split} is {pictures.dtype} {pictures.shape}; contiguous uint8 [N, H, W, C] is right"
@@ -77,9 +82,37 @@ class Dataset:
                 raise ValueError(
                     f"{self.name}: {split} has {len(pictures)} pictures but labels of shape {labels.shape}"
                 )
-        if self.train.shape[1:] != self.test.shape[1:]:
+        for (one, (these, _)), (other, (those, _)) in combinations(parts.items(), 2):
+            if these.shape[1:] != those.shape[1:]:
+                raise ValueError(f"{self.name}: {one} {these.shape[1:]} and {other} {those.shape[1:]} differ in shape")
+            if np.may_share_memory(these, those):  # of contiguous arrays their bounds say it exactly
+                raise ValueError(
+                    f"{self.name}: {one} and {other} share pictures; one that is held out must never be learnt from"
+                )
+
+    def _parts(self) -> dict[Split, tuple[Pictures, Labels | None]]:
+        parts: dict[Split, tuple[Pictures, Labels | None]] = {"train": (self.train, self.train_labels)}
+        if self.validation is not None:
+            parts["validation"] = self.validation, self.validation_labels
+        parts["test"] = self.test, self.test_labels
+        return parts
+
+    def split(self, name: Split) -> tuple[Pictures, Labels | None]:
+        """The pictures of a split and their labels; ValueError for `validation` where it is not held out."""
+        if name == "validation" and self.validation is None:
             raise ValueError(
-                f"{self.name}: train {self.train.shape[1:]} and test {self.test.shape[1:]} differ in shape"
+                f"{self.name}: it was loaded without a validation split; load it with hold_out_validation=True"
             )
-        if np.may_share_memory(self.train, self.test):  # of contiguous arrays their bounds say it exactly
-            raise ValueError(f"{self.name}: train and test share pictures; a test picture must never be learnt from")
+        return self._parts()[name]
+
+    @property
+    def count(self) -> int:
+        """Pictures of all splits."""
+        return sum(len(pictures) for pictures, _ in self._parts().values())
+
+    @property
+    def sizes(self) -> str:
+        """How many pictures each split has, in words."""
+        names = {"train": "training", "validation": "validation", "test": "test"}
+        *first, last = (f"{len(pictures):,} {names[split]}" for split, (pictures, _) in self._parts().items())
+        return f"{', '.join(first)} and {last} pictures"

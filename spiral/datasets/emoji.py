@@ -1,8 +1,8 @@
 """Noto Emoji: Google's colour pictures, blended on white; one packed npz, or the PNG files of their repository.
 
 The packed file, `emoji_64.npz`, has `images` uint8 [N, S, S, 4] (red, green, blue, alpha), `files` (PNG names, which
-are code points) and `category` [N]. One in five glyphs is held out, together with its skin tones and with every glyph
-whose picture is the same.
+are code points) and `category` [N]. One in five glyphs is held out for testing, together with its skin tones and with
+every glyph whose picture is the same; validation pictures are taken from the others in such groups, too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from spiral.datasets.dataset import Dataset, Pictures, Progress, View
 from spiral.datasets.decoded import decoded
 from spiral.datasets.decoding import on_white
 from spiral.datasets.prepared import Cache, collect
-from spiral.datasets.reading import Chunk, PictureReader, digest, in_share, rows_of_a_chunk, state_of
+from spiral.datasets.reading import Chunk, PictureReader, digest, rows_of_a_chunk, state_of
+from spiral.datasets.splits import in_test, in_validation
 from spiral.datasets.trees import Tree, is_tree, open_tree, pack
 
 PACKED = "emoji_64.npz"
@@ -49,13 +50,15 @@ class Emoji:
         there = (folder / PACKED).is_file() or (folder / ZIP).is_file()
         return None if there else f"neither {PACKED} nor {ZIP} is there"
 
-    def read(self, folder: Path, view: View, cache: Cache | None = None) -> Dataset:
+    def read(
+        self, folder: Path, view: View, cache: Cache | None = None, *, hold_out_validation: bool = False
+    ) -> Dataset:
         """Read the packed file if it is there, else the zip."""
         packed = folder / PACKED
         reader = self._packed(packed, view) if packed.is_file() else self._zip(_tree(folder / ZIP), view)
         if reader.count < FEWEST_PICTURES:
             raise ValueError(f"{folder}: {reader.count} emoji; at least {FEWEST_PICTURES} are needed")
-        return collect(reader, view, cache)
+        return collect(reader, view, cache, hold_out_validation)
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
         """Bring the packed file or the PNG files (also in a zip) that `from_dir` has; every picture is read first."""
@@ -90,11 +93,11 @@ class Emoji:
         def chunks() -> Iterator[Chunk]:
             blended = on_white(images)
             digests = [digest(picture) for picture in blended]
-            test = held_out(files, digests)
+            test, validation = held_out(files, digests)
             step = rows_of_a_chunk(view)
             for start in range(0, len(images), step):
                 rows = slice(start, start + step)
-                yield Chunk(_bring(blended[rows], view), test[rows], labels[rows], digests[rows])
+                yield Chunk(_bring(blended[rows], view), test[rows], validation[rows], labels[rows], digests[rows])
 
         size, mark = file.stat().st_size, state_of(file)
         return PictureReader(self.name, self.origin, self.licence, len(images), size, mark, chunks)
@@ -107,21 +110,24 @@ class Emoji:
                 for pictures, digests, names in decoded(tree, tree.names, view, lambda picture: _bring(picture, view))
             ]
             every = [one for _, digests, _ in read for one in digests]
-            test = held_out([PurePosixPath(name).name for _, _, names in read for name in names], every)
+            files = [PurePosixPath(name).name for _, _, names in read for name in names]
+            test, validation = held_out(files, every)
             start = 0
             for pictures, digests, _ in read:
-                yield Chunk(pictures, test[start : start + len(pictures)], None, digests)
-                start += len(pictures)
+                rows = slice(start, start + len(pictures))
+                yield Chunk(pictures, test[rows], validation[rows], None, digests)
+                start = rows.stop
 
         return PictureReader(
             self.name, self.origin, self.licence, len(tree.names), tree.total_bytes, tree.fingerprint, chunks
         )
 
 
-def held_out(files: Sequence[str], digests: Sequence[bytes]) -> NDArray[np.bool_]:
-    """Which emoji are for testing: bool [N]. Skin tones of one glyph stay together, equal pictures too.
+def held_out(files: Sequence[str], digests: Sequence[bytes]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which emoji are for testing and which for validation: bool [N] each.
 
-    A group's side is decided by the SHA-256 of its first base glyph, the code points without the tone.
+    Skin tones of one glyph stay together, equal pictures too. A group's side is decided by the SHA-256 of its first
+    base glyph, the code points without the tone.
     """
     group: dict[str | bytes, str | bytes] = {}
 
@@ -138,7 +144,7 @@ def held_out(files: Sequence[str], digests: Sequence[bytes]) -> NDArray[np.bool_
     for base in bases:
         first[root(base)] = min(base, first.get(root(base), base))
     shares = [hashlib.sha256(first[root(base)].encode()).digest() for base in bases]
-    return in_share(shares, TEST_SHARE)
+    return in_test(shares, TEST_SHARE), in_validation(shares, TEST_SHARE)
 
 
 def base_glyph(file: str) -> str:

@@ -19,7 +19,8 @@ from spiral.datasets.arrays import read_arrays
 from spiral.datasets.dataset import Dataset, Pictures, Progress, View
 from spiral.datasets.decoding import decode
 from spiral.datasets.prepared import Cache, collect
-from spiral.datasets.reading import Chunk, PictureReader, digest, in_share, rows_of_a_chunk, state_of
+from spiral.datasets.reading import Chunk, PictureReader, digest, rows_of_a_chunk, state_of
+from spiral.datasets.splits import in_test, in_validation
 from spiral.extras import to_install
 from spiral.values.atomic_file import atomic_write
 
@@ -47,7 +48,9 @@ class Faces:
         """Say so if the packed file is not there."""
         return None if (folder / PACKED).is_file() else f"{PACKED} is missing"
 
-    def read(self, folder: Path, view: View, cache: Cache | None = None) -> Dataset:
+    def read(
+        self, folder: Path, view: View, cache: Cache | None = None, *, hold_out_validation: bool = False
+    ) -> Dataset:
         """Read the packed file; its number of faces is free."""
         file = folder / PACKED
         images = _packed(file)
@@ -58,12 +61,11 @@ class Faces:
                 some = images[start : start + step]
                 digests = [digest(face) for face in some]
                 fitted = views.fit_inside(views.with_channels(some, view.channels), view.height, view.width)
-                yield Chunk(fitted, in_share(digests, TEST_SHARE), None, digests)
+                yield Chunk(fitted, in_test(digests, TEST_SHARE), in_validation(digests, TEST_SHARE), None, digests)
 
         size, mark = file.stat().st_size, state_of(file)
-        return collect(
-            PictureReader(self.name, self.origin, self.licence, len(images), size, mark, chunks), view, cache
-        )
+        reader = PictureReader(self.name, self.origin, self.licence, len(images), size, mark, chunks)
+        return collect(reader, view, cache, hold_out_validation)
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
         """Generate the faces, or bring the packed file that `from_dir` has."""

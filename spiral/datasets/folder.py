@@ -11,11 +11,12 @@ import numpy as np
 from spiral.configuration.paths import PREFIX
 from spiral.datasets import views
 from spiral.datasets.dataset import Dataset, Pictures, Progress, View
-from spiral.datasets.decoded import Bring, decoded
+from spiral.datasets.decoded import decoded
 from spiral.datasets.decoding import SUFFIXES, decode
 from spiral.datasets.polarity import light_on_dark
 from spiral.datasets.prepared import Cache, collect
-from spiral.datasets.reading import Chunk, PictureReader, in_share
+from spiral.datasets.reading import Chunk, PictureReader
+from spiral.datasets.splits import in_test, in_validation
 from spiral.datasets.trees import LARGEST_FILE_BYTES, Tree, is_tree, open_tree, why_not_a_tree
 
 # A tenth of the pictures is held out for testing.
@@ -55,7 +56,9 @@ class Folder:
         """Say so if there is neither a directory nor a zip."""
         return None if is_tree(self.path) else why_not_a_tree(self.path)
 
-    def read(self, folder: Path, view: View, cache: Cache | None = None) -> Dataset:
+    def read(
+        self, folder: Path, view: View, cache: Cache | None = None, *, hold_out_validation: bool = False
+    ) -> Dataset:
         """Read every picture; one sentence names those that are damaged, too small or of another size."""
         tree = open_tree(self.path, SUFFIXES)
         if len(tree.names) < FEWEST_PICTURES:
@@ -68,9 +71,9 @@ class Folder:
             len(tree.names),
             tree.total_bytes,
             tree.fingerprint,
-            lambda: self._chunks(tree, view),
+            lambda: self._chunks(tree, view, hold_out_validation),
         )
-        data = collect(reader, view, cache)
+        data = collect(reader, view, cache, hold_out_validation)
         hint = light_on_dark(data.train)
         return replace(data, notes=(*data.notes, *tree.left_out, *([hint] if hint else [])))
 
@@ -78,26 +81,34 @@ class Folder:
         """There is nothing to get: always a ValueError."""
         raise ValueError(f"{self.name} is read where it lies; there is nothing to get")
 
-    def _chunks(self, tree: Tree, view: View) -> Iterator[Chunk]:
+    def _chunks(self, tree: Tree, view: View, hold_out_validation: bool) -> Iterator[Chunk]:
         def cut(picture: Pictures) -> Pictures:
             return views.crop_to_cover(views.with_channels(picture, view.channels), view.height, view.width)
 
-        few = len(tree.names) <= _MANY
-        lowest, highest = self._extremes(tree, view, cut) if few else (b"", b"")
+        tests, validations = set[bytes](), set[bytes]()
+        if few := len(tree.names) <= _MANY:  # each split gets at least one, whatever the hashes say
+            every = [digest for _, some, _ in decoded(tree, tree.names, view, cut) for digest in some]
+            tests, validations = self._of_few(every, hold_out_validation)
         for pictures, digests, _ in decoded(tree, tree.names, view, cut):
-            test = in_share(digests, TEST_SHARE)
-            if few:  # each side gets at least one, whatever the hashes say
-                test |= np.array([digest == lowest for digest in digests])
-                test &= np.array([digest != highest for digest in digests])
-            yield Chunk(pictures, test, None, digests)
+            if few:
+                test, validation = (np.array([one in held for one in digests]) for held in (tests, validations))
+            else:
+                test, validation = in_test(digests, TEST_SHARE), in_validation(digests, TEST_SHARE)
+            yield Chunk(pictures, test, validation, None, digests)
 
-    def _extremes(self, tree: Tree, view: View, cut: Bring) -> tuple[bytes, bytes]:
-        digests = [digest for _, some, _ in decoded(tree, tree.names, view, cut) for digest in some]
-        if min(digests) == max(digests):
+    def _of_few(self, digests: list[bytes], hold_out_validation: bool) -> tuple[set[bytes], set[bytes]]:
+        """Which pictures are for testing and for validation: those of the lowest digests, and those that come next."""
+        different = sorted(set(digests))
+        needed = 3 if hold_out_validation else 2
+        if len(different) < needed:
+            equal = "equal" if len(different) == 1 else "one or the other of two"
             raise ValueError(
-                f"{self.path}: all {len(digests)} pictures are equal; at least 2 different ones are needed"
+                f"{self.path}: all {len(digests)} pictures are {equal}; at least {needed} different ones are needed"
             )
-        return min(digests), max(digests)
+        tests = min(max(1, int(in_test(different, TEST_SHARE).sum())), len(different) - needed + 1)
+        validations = max(1, int(in_validation(different, TEST_SHARE).sum())) if hold_out_validation else 0
+        validations = min(validations, len(different) - tests - 1)
+        return set(different[:tests]), set(different[tests : tests + validations])
 
 
 def read_picture(file: Path, channels: int) -> Pictures:

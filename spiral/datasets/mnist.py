@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,8 @@ from spiral.datasets import download, views
 from spiral.datasets.dataset import Dataset, Labels, Pictures, Progress, View
 from spiral.datasets.idx import IdxFile, read_idx
 from spiral.datasets.prepared import Cache
+from spiral.datasets.reading import digest
+from spiral.datasets.splits import in_validation
 
 CLASSES = 10
 
@@ -60,12 +62,14 @@ class Mnist:
         absent = [file.name for file in self.files if _find(folder, file.name) is None]
         return f"{absent[0]} (plain or .gz) is missing" if absent else None
 
-    def read(self, folder: Path, view: View, cache: Cache | None = None) -> Dataset:
+    def read(
+        self, folder: Path, view: View, cache: Cache | None = None, *, hold_out_validation: bool = False
+    ) -> Dataset:
         """Read the four files, check the MD5 of each and the counts, and bring the digits to the view."""
         train_images, train_labels, test_images, test_labels = (read_verified(folder, file) for file in self.files)
         contents = "".join(idx.md5 for idx in (train_images, train_labels, test_images, test_labels))
         train, test = train_images.array, test_images.array
-        return Dataset(
+        whole = Dataset(
             name=self.name,
             train=views.digits(train, view),
             test=views.digits(test, view),
@@ -75,6 +79,7 @@ class Mnist:
             licence=self.licence,
             checksum=hashlib.sha256(contents.encode()).hexdigest(),
         )
+        return validation_held_out(whole, train) if hold_out_validation else whole
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
         """Bring each file that is not there yet, from `from_dir` (as it is) or from the mirrors (as .gz)."""
@@ -126,6 +131,19 @@ def checked_labels(images: Pictures, labels: NDArray[np.uint8], what: str) -> La
     if len(labels) and labels.max() >= CLASSES:
         raise ValueError(f"{what}: the label {labels.max()} is outside 0…{CLASSES - 1}")
     return labels.astype(np.int64)
+
+
+def validation_held_out(whole: Dataset, stored: NDArray[np.uint8]) -> Dataset:
+    """Take validation digits from those for training, by the SHA-256 of each as it is stored, uint8 [N, 28, 28]."""
+    chosen = in_validation([digest(image) for image in stored])
+    labels = whole.train_labels
+    return replace(
+        whole,
+        train=whole.train[~chosen],
+        train_labels=None if labels is None else labels[~chosen],
+        validation=whole.train[chosen],
+        validation_labels=None if labels is None else labels[chosen],
+    )
 
 
 def read_verified(folder: Path, file: MnistFile) -> IdxFile:

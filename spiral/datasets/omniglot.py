@@ -2,14 +2,15 @@
 
 The official background alphabets are for training, the evaluation alphabets for testing. It is read from the two
 official zips, from the folders that they unpack to, or from one packed file, `omniglot_bits.npz`, which holds the
-same pictures as bits: `bits` uint8 [N, 1379] (`numpy.packbits` of the ink, row by row), `character` [N] and
-`evaluation` bool [N].
+same pictures as bits: `bits` uint8 [N, 1379] (`numpy.packbits` of the ink, row by row), `character` [N],
+`evaluation` bool [N], and `alphabet` [N] with the `alphabet_names`. Whole background alphabets are for validation, five
+of the 30, by the SHA-256 of their names: test alphabets are unseen, too.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -23,6 +24,7 @@ from spiral.datasets.dataset import Dataset, Pictures, Progress, View
 from spiral.datasets.decoding import decode
 from spiral.datasets.prepared import Cache, collect
 from spiral.datasets.reading import Chunk, PictureReader, rows_of_a_chunk, state_of
+from spiral.datasets.splits import in_validation
 from spiral.datasets.trees import Tree, is_tree, open_tree, pack
 
 SIDE = 105
@@ -65,14 +67,16 @@ class Omniglot:
         absent = [part.name for part in (self.background, self.evaluation) if _find(folder, part) is None]
         return f"{absent[0]}.zip is missing" if absent else None
 
-    def read(self, folder: Path, view: View, cache: Cache | None = None) -> Dataset:
+    def read(
+        self, folder: Path, view: View, cache: Cache | None = None, *, hold_out_validation: bool = False
+    ) -> Dataset:
         """Read the packed file if it is there, else the zips or folders; their counts are checked."""
         packed = folder / PACKED
-        reader = self._packed(packed, view) if packed.is_file() else self._halves(folder, view)
+        reader = self._packed(packed, view, hold_out_validation) if packed.is_file() else self._halves(folder, view)
         expected = self.background.count + self.evaluation.count
         if reader.count != expected:
             raise ValueError(f"{folder}: {reader.count} pictures of Omniglot; {expected} are right. Get it again")
-        return collect(reader, view, cache)
+        return collect(reader, view, cache, hold_out_validation)
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
         """Bring the zips from the official address, or what `from_dir` has: zips, folders or the packed file."""
@@ -100,18 +104,24 @@ class Omniglot:
     ) -> PictureReader:
         return PictureReader(self.name, self.origin, self.licence, count, source_bytes, fingerprint, chunks)
 
-    def _packed(self, file: Path, view: View) -> PictureReader:
+    def _packed(self, file: Path, view: View, hold_out_validation: bool = False) -> PictureReader:
         arrays = read_arrays(file, {"bits": (np.uint8, 2), "character": (np.uint16, 1), "evaluation": (np.bool_, 1)})
         bits, evaluation = arrays["bits"], arrays["evaluation"].astype(np.bool_)
         if bits.shape[1] != (SIDE * SIDE + 7) // 8:
             raise ValueError(f"{file}: bits have {bits.shape[1]} bytes a picture; {(SIDE * SIDE + 7) // 8} are right")
         labels = arrays["character"].astype(np.int64)
+        validation = np.zeros(len(bits), np.bool_)
+        if hold_out_validation:  # a packed file without alphabets is whole for those who need none
+            named = read_arrays(file, {"alphabet": (np.uint8, 1), "alphabet_names": (np.str_, 1)})
+            if len(named["alphabet"]) != len(bits) or named["alphabet"].max() >= len(named["alphabet_names"]):
+                raise ValueError(f"{file}: alphabet has to name one of alphabet_names for each of {len(bits)} pictures")
+            validation = _for_validation(named["alphabet_names"])[named["alphabet"]] & ~evaluation
 
         def chunks() -> Iterator[Chunk]:
             step = rows_of_a_chunk(View(SIDE, SIDE, view.colour))
             for start in range(0, len(bits), step):
                 rows = slice(start, start + step)
-                yield _chunk(bits[rows], evaluation[rows], labels[rows], view)
+                yield _chunk(bits[rows], evaluation[rows], validation[rows], labels[rows], view)
 
         return self._reading(len(bits), file.stat().st_size, state_of(file), chunks)
 
@@ -131,7 +141,9 @@ class Omniglot:
                     names = tree.names[start : start + step]
                     labels = [known.setdefault(PurePosixPath(name).parts[-3:-1], len(known)) for name in names]
                     bits = np.stack([_bits(decode(tree.read(name), name), name) for name in names])
-                    yield _chunk(bits, np.full(len(names), held_out), np.array(labels, np.int64), view)
+                    validation = _for_validation([PurePosixPath(name).parts[-3] for name in names])
+                    test = np.full(len(names), held_out)
+                    yield _chunk(bits, test, validation & ~test, np.array(labels, np.int64), view)
 
         return self._reading(
             sum(len(tree.names) for tree, _ in trees),
@@ -147,11 +159,21 @@ def _bits(picture: Pictures, name: str) -> NDArray[np.uint8]:
     return np.packbits(picture[:, :, 0] < _THRESHOLD)
 
 
-def _chunk(bits: NDArray[np.uint8], test: NDArray[np.bool_], labels: NDArray[np.int64], view: View) -> Chunk:
+def _for_validation(alphabets: Iterable[str]) -> NDArray[np.bool_]:
+    return in_validation([hashlib.sha256(name.encode()).digest() for name in alphabets])
+
+
+def _chunk(
+    bits: NDArray[np.uint8],
+    test: NDArray[np.bool_],
+    validation: NDArray[np.bool_],
+    labels: NDArray[np.int64],
+    view: View,
+) -> Chunk:
     ink = np.unpackbits(bits, axis=1, count=SIDE * SIDE).reshape(-1, SIDE, SIDE, 1)
     fitted = views.fit_inside((1 - ink) * np.uint8(views.WHITE), view.height, view.width)
     digests = [hashlib.sha256(row.data).digest() for row in bits]
-    return Chunk(views.with_channels(fitted, view.channels), test, labels, digests)
+    return Chunk(views.with_channels(fitted, view.channels), test, validation, labels, digests)
 
 
 def _find(folder: Path, part: Part) -> Path | None:

@@ -19,7 +19,8 @@ from spiral.datasets import download, views
 from spiral.datasets.arrays import map_array, read_arrays
 from spiral.datasets.dataset import Dataset, Progress, View
 from spiral.datasets.prepared import Cache, collect
-from spiral.datasets.reading import Chunk, PictureReader, digest, in_share, rows_of_a_chunk, state_of
+from spiral.datasets.reading import Chunk, PictureReader, digest, rows_of_a_chunk, state_of
+from spiral.datasets.splits import in_test, in_validation
 
 SIDE = 28
 PACKED = "quickdraw10.npz"
@@ -51,7 +52,9 @@ class QuickDraw:
             return None
         return f"neither a <class>.npy nor {PACKED} is there{_only_strokes(folder)}"
 
-    def read(self, folder: Path, view: View, cache: Cache | None = None) -> Dataset:
+    def read(
+        self, folder: Path, view: View, cache: Cache | None = None, *, hold_out_validation: bool = False
+    ) -> Dataset:
         """Read every class that lies in `folder`, in the order of their names, else the packed file."""
         files = _classes(folder)
         parts = [_drawings(file) for file in files] if files else _packed(folder / PACKED)
@@ -67,7 +70,13 @@ class QuickDraw:
                     some = np.asarray(drawings[start : start + step])
                     digests = [digest(drawing) for drawing in some]
                     labels = np.full(len(some), label, np.int64)
-                    yield Chunk(views.digits(some, view), in_share(digests, TEST_SHARE), labels, digests)
+                    yield Chunk(
+                        views.digits(some, view),
+                        in_test(digests, TEST_SHARE),
+                        in_validation(digests, TEST_SHARE),
+                        labels,
+                        digests,
+                    )
 
         reader = PictureReader(
             self.name,
@@ -78,7 +87,7 @@ class QuickDraw:
             " ".join(f"{file.name} {state_of(file)}" for file in files),
             chunks,
         )
-        return collect(reader, view, cache)
+        return collect(reader, view, cache, hold_out_validation)
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
         """Bring the classes from the official address (about 100 MB each), or every file that `from_dir` has."""

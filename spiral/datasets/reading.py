@@ -21,12 +21,14 @@ _MODULUS = 2**256
 class Chunk:
     """Some pictures of a set.
 
-    `pictures` uint8 [n, H, W, C] in the view, `test` bool [n] (which of them are held out), `labels` int64 [n] or None,
-    `digests`: the SHA-256 of each picture as it is stored, before it was brought to the view.
+    `pictures` uint8 [n, H, W, C] in the view, `test` and `validation` bool [n] (which of them these splits hold out,
+    none both), `labels` int64 [n] or None, `digests`: the SHA-256 of each picture as it is stored, before it was
+    brought to the view.
     """
 
     pictures: Pictures
     test: NDArray[np.bool_]
+    validation: NDArray[np.bool_]
     labels: Labels | None
     digests: Sequence[bytes]
 
@@ -81,8 +83,3 @@ def rows_of_a_chunk(view: View) -> int:
 def digest(picture: NDArray[np.uint8]) -> bytes:
     """The SHA-256 of one picture's pixels."""
     return hashlib.sha256(np.ascontiguousarray(picture).data).digest()
-
-
-def in_share(digests: Sequence[bytes], share: float) -> NDArray[np.bool_]:
-    """Which pictures a share of 0…1 holds out, by their SHA-256: equal ones together; adding some moves no other."""
-    return np.array([int.from_bytes(digest[:4], "big") / 2**32 < share for digest in digests], dtype=np.bool_)

@@ -66,18 +66,27 @@ def find(name: str) -> Source:
     raise ValueError(f'data: "{name}" is unknown; {hint}Known: {", ".join(known)}, {PREFIX}PATH, {HINT}')
 
 
-def load(name: str, size: int | tuple[int, int], colour: bool = False, root: Path | None = None) -> Dataset:
+def load(
+    name: str,
+    size: int | tuple[int, int],
+    colour: bool = False,
+    root: Path | None = None,
+    *,
+    hold_out_validation: bool = False,
+) -> Dataset:
     """Load a data set in a view of size × size or (height, width) pixels, 3 channels if colour, else 1.
 
     Pictures are uint8 [N, H, W, C], ink dark on white, never stretched. `root` is the data folder (`data_root()` by
-    default). A large set is prepared at its first use, once for each view, and mapped into memory. Raises
+    default). With `hold_out_validation` the validation pictures are a split of their own, else they are among those for
+    training. A large set is prepared at its first use, once for each view, and mapped into memory. Raises
     DatasetMissingError, which names the command that gets the set, and ValueError for an unknown name, a damaged file
     or a view outside 8…1024.
     """
     height, width = (size, size) if isinstance(size, int) else size
     view = View(height, width, colour)
     source = require(name, root)
-    return source.read(_folder(source, root), view, prepared_cache(data_root() if root is None else root))
+    cache = prepared_cache(data_root() if root is None else root)
+    return source.read(_folder(source, root), view, cache, hold_out_validation=hold_out_validation)
 
 
 def require(name: str, root: Path | None = None) -> Source:
@@ -109,8 +118,8 @@ def get(name: str, from_dir: Path | None = None, root: Path | None = None, progr
 
 
 def check(name: str, root: Path | None = None) -> Dataset:
-    """Read and verify a data set in its smallest form; returns it. Raises as `load` does."""
-    return load(name, 32, False, root)
+    """Read and verify a data set in its smallest form; returns its three splits. Raises as `load` does."""
+    return load(name, 32, False, root, hold_out_validation=True)
 
 
 @dataclass(frozen=True, slots=True)

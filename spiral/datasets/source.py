@@ -40,10 +40,13 @@ class Source(Protocol):
         """Say what is not there, in a few words, or None if every file is there; contents are not read."""
         return None
 
-    def read(self, folder: Path, view: View, cache: Cache | None = None) -> Dataset:
+    def read(
+        self, folder: Path, view: View, cache: Cache | None = None, *, hold_out_validation: bool = False
+    ) -> Dataset:
         """Read and verify the files; pictures come in the size and channels of `view`. Damaged: ValueError.
 
-        What is too large for memory is prepared in `cache` and mapped; without one, everything is read into memory.
+        With `hold_out_validation` the training pictures come as two splits. What is too large for memory is prepared in
+        `cache` and mapped; without one, everything is read into memory.
         """
         ...
 

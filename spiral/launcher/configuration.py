@@ -48,7 +48,18 @@ def new_config(options: TrainOptions, run: Run) -> RunConfig:
     discriminator = load_config(as_it_was, options.settings, options.model).discriminator
     alone = discriminator.kind == "learned" and find_discriminator(options.model) is None
     held = f"learner.hold_batches={HOLD_BATCHES if alone else 0}"
-    return load_config(as_it_was, [held, *options.settings], options.model)
+    config = load_config(as_it_was, [held, *options.settings], options.model)
+    _refuse_known_validation(config, load_config(as_it_was, base=options.model))
+    return config
+
+
+def _refuse_known_validation(config: RunConfig, model: RunConfig) -> None:
+    """ValueError where pictures are to be held out that the model has learnt from."""
+    if config.data == model.data and config.hold_out_validation and not model.hold_out_validation:
+        raise ValueError(
+            "--set hold_out_validation=true: the model has learnt from the whole training set, so nothing of it can be "
+            "held out any more; leave it out, or begin without --from"
+        )
 
 
 def begun_with(model: Path, config: RunConfig) -> str:

@@ -20,8 +20,9 @@ def check_data(config: RunConfig, observation_shape: tuple[int, int, int]) -> tu
         datasets.require(config.data)
         return ()
     height, width, channels = observation_shape
-    found = datasets.load(config.data, (height, width), colour=channels == 3)
-    return (f"{found.name}: {len(found.train):,} training and {len(found.test):,} test pictures", *found.notes)
+    held_out = config.hold_out_validation
+    found = datasets.load(config.data, (height, width), colour=channels == 3, hold_out_validation=held_out)
+    return (f"{found.name}: {found.sizes}", *found.notes)
 
 
 def find_data(config: RunConfig) -> None:

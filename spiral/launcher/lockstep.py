@@ -62,14 +62,15 @@ class Lockstep:
         schedule_from: int = 0,
     ) -> None:
         """Start or resume ``run``; ValueError or CheckpointError with a sentence where that is not possible."""
-        self.config = config
         engine = create(config.engine.name, config.engine.settings)
         generation = raise_generation(run.checkpoints("learner"))
         self.trainer = Trainer(
             config, run, generation, lambda: EngineDescription.of(engine), limits, clock, schedule_from=schedule_from
         )
         height, width, channels = engine.observation_shape
-        data = datasets.load(config.data, (height, width), channels == 3)
+        self.config = config = self.learning.config  # a run that goes on keeps the validation split that it began with
+        held_out = config.hold_out_validation
+        data = datasets.load(config.data, (height, width), channels == 3, hold_out_validation=held_out)
         self._store = CheckpointStore(run.checkpoints("discriminator"), config.learner.keep)
         self._judge: Judge = build_judge(
             config,

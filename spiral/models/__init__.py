@@ -28,7 +28,9 @@ class DataSet(BaseModel):
     name: str
     """Of a folder its own name alone: where it lay is its owner's matter."""
     pictures: int = Field(ge=0)
-    """Of both splits."""
+    """Of all splits."""
+    validation: int = Field(0, ge=0)
+    """Those of them that were held out for validation; 0: it has learnt from the whole training set."""
     sha256: str
     """Of the pictures' content, hex, as `spiral data check` tells."""
 

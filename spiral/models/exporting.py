@@ -94,7 +94,7 @@ def _data_sets(before: Card | None, run: Run) -> tuple[DataSet, ...]:
     sets = list(before.data_sets if before else ())
     for one in own:
         name = unlocated({"data": one.data})["data"]
-        sets.append(DataSet(name=name, pictures=one.pictures, sha256=one.sha256))
+        sets.append(DataSet(name=name, pictures=one.pictures, validation=one.validation, sha256=one.sha256))
     return tuple(sets)
 
 

@@ -33,7 +33,9 @@ class PictureSet(BaseModel):
     data: str
     """As it is configured."""
     pictures: int
-    """Of both splits."""
+    """Of all splits."""
+    validation: int = 0
+    """Those of them that are held out for validation; 0: the whole training set is learnt from."""
     sha256: str
     """Of the pictures' content, hex; the same whatever the files are called."""
 
@@ -70,14 +72,14 @@ def store(run: Run, data: str, dataset: Dataset, *, learnt: bool) -> str:
     """
     known = read(run)
     files = _files(data, known.files if known is not None and known.data == data else {})
-    pictures = len(dataset.train) + len(dataset.test)
-    now = DatasetRecord(data=data, pictures=pictures, sha256=dataset.checksum, files=files)
+    validation = 0 if dataset.validation is None else len(dataset.validation)
+    now = DatasetRecord(data=data, pictures=dataset.count, validation=validation, sha256=dataset.checksum, files=files)
     change = ""
     if known is not None and learnt:
         change = _change(known, now)
         if change and known.data != data:
             raise ValueError(f"data: {change}; set it back, or begin a new run")
-        earlier = Earlier(data=known.data, pictures=known.pictures, sha256=known.sha256, change=change)
+        earlier = Earlier(**known.model_dump(include=set(PictureSet.model_fields)), change=change)
         now = now.model_copy(update={"before": (*known.before, earlier) if change else known.before})
     if now != known:
         run.path.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from spiral.datasets import views
 from spiral.datasets.dataset import Dataset, Progress, View
-from spiral.datasets.mnist import checked_labels
+from spiral.datasets.mnist import checked_labels, validation_held_out
 from spiral.datasets.prepared import Cache
 
 DATA_FILE = Path(__file__).with_name("mnist_sample.npz")
@@ -36,10 +36,12 @@ class MnistSample:
         """Say so if the package was installed without its file; there is nothing to get."""
         return None if self.file.is_file() else f"{self.file} is missing: the package is incomplete, install it again"
 
-    def read(self, folder: Path, view: View, cache: Cache | None = None) -> Dataset:
+    def read(
+        self, folder: Path, view: View, cache: Cache | None = None, *, hold_out_validation: bool = False
+    ) -> Dataset:
         """Read the embedded file, check its SHA-256 and bring the digits to the view."""
         arrays = self._arrays()
-        return Dataset(
+        whole = Dataset(
             name=self.name,
             train=views.digits(arrays["train_images"], view),
             test=views.digits(arrays["test_images"], view),
@@ -49,6 +51,7 @@ class MnistSample:
             licence=self.licence,
             checksum=self.sha256,
         )
+        return validation_held_out(whole, arrays["train_images"]) if hold_out_validation else whole
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
         """There is nothing to get: a ValueError only if the package lacks the file."""

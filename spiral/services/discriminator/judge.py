@@ -94,7 +94,7 @@ class Judge(Protocol):
         ...
 
     def sample_targets(self, count: int, test: bool) -> NDArray[np.uint8]:
-        """Draw pictures to reproduce, uint8 [N, H, W, C], from the training or the test split."""
+        """Draw pictures to reproduce, uint8 [N, H, W, C], from those for training or those that are held out."""
         ...
 
     def state(self) -> State:
@@ -211,12 +211,14 @@ class Targets:
     def sample(self, count: int, test: bool) -> NDArray[np.uint8]:
         """``count`` pictures uint8 [N, H, W, C]; raises ValueError where count is outside 1…4096.
 
-        Those to learn from come ``paintings_per_target`` times in a row each, the last one as often as there is room.
+        Those to learn from come ``paintings_per_target`` times in a row each, the last one as often as there is room;
+        those to ``test`` with while it learns are of the validation split, or of the test split where there is none.
         """
         if not 1 <= count <= 4096:
             raise ValueError(f"count: {count} is outside 1…4096 pictures")
         if test:
-            return draw(self._dataset.test, count, self.generator)
+            held_out = self._dataset.test if self._dataset.validation is None else self._dataset.validation
+            return draw(held_out, count, self.generator)
         different = draw(self._dataset.train, -(-count // self._repeats), self.generator)
         return different.repeat(self._repeats, axis=0)[:count]
 

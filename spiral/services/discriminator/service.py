@@ -8,12 +8,12 @@ import time
 from spiral.computing.devices import choose_device
 from spiral.computing.divergence import DivergedError
 from spiral.computing.threads import compute_with
-from spiral.configuration.changes import check_goes_on
+from spiral.configuration.changes import going_on
 from spiral.configuration.schema import RunConfig
 from spiral.datasets import Dataset, load
 from spiral.engines import EngineMissingError, create
 from spiral.runs import dataset_record
-from spiral.runs.checkpoints import CheckpointError, CheckpointStore, raise_generation
+from spiral.runs.checkpoints import Checkpoint, CheckpointError, CheckpointStore, raise_generation
 from spiral.runs.directory import Run
 from spiral.runs.divergence_record import DivergenceRecord
 from spiral.services.discriminator.initial_weights import load_initial_weights
@@ -46,10 +46,13 @@ def serve(options: DiscriminatorOptions) -> int:
         exposed = new_metrics("discriminator")
         with Serving("discriminator", options, exposed, capabilities=("sample-targets",)) as serving:
             observation_shape = _observation_shape(options, config)
+            store = CheckpointStore(directory, config.learner.keep)
+            found = store.latest()
+            if found is not None:
+                config = going_on(found.config, config)
             dataset = _load(config, observation_shape)
             judge = _build(options, config, observation_shape, generation, dataset)
-            store = CheckpointStore(directory, config.learner.keep)
-            log.info("generation %d, %s", generation, _resume(judge, store, Run(options.run_dir), config, dataset))
+            log.info("generation %d, %s", generation, _resume(judge, found, Run(options.run_dir), config, dataset))
             metrics = DiscriminatorMetrics(exposed, judge, config.learner.checkpoint_s)
             worker = _start_worker(options, config, judge, store, metrics, serving)
             serving.on_end(worker.close)
@@ -89,7 +92,7 @@ def _load(config: RunConfig, observation_shape: tuple[int, int, int]) -> Dataset
     height, width, channels = observation_shape
     if channels not in {1, 3}:
         raise StartError(f"observation_shape: {channels} channels; 1 (grey) or 3 (colour) is right")
-    dataset = load(config.data, (height, width), colour=channels == 3)
+    dataset = load(config.data, (height, width), colour=channels == 3, hold_out_validation=config.hold_out_validation)
     for note in dataset.notes:
         log.warning("%s: %s", dataset.name, note)
     return dataset
@@ -104,7 +107,7 @@ def _build(
 ) -> Judge:
     device = choose_device(options.device)
     choice = choose_judge_precision(options.precision, device, Run(options.run_dir), config, dataset)
-    log.info("%s: %d pictures; %s", dataset.name, len(dataset.train), choice)
+    log.info("%s: %s; %s", dataset.name, dataset.sizes, choice)
     return build_judge(
         config,
         observation_shape,
@@ -116,11 +119,8 @@ def _build(
     )
 
 
-def _resume(judge: Judge, store: CheckpointStore, run: Run, config: RunConfig, dataset: Dataset) -> str:
-    """Continue from the newest checkpoint; in words, what was found. ValueError where it is of another kind of run."""
-    found = store.latest()
-    if found is not None:
-        check_goes_on(found.config, config)
+def _resume(judge: Judge, found: Checkpoint | None, run: Run, config: RunConfig, dataset: Dataset) -> str:
+    """Continue from the newest checkpoint, if any; in words, what was found."""
     if changed := dataset_record.store(run, config.data, dataset, learnt=found is not None):
         log.warning("%s", changed)
     if found is None:

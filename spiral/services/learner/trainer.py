@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from spiral.configuration.changes import check_goes_on
+from spiral.configuration.changes import going_on
 from spiral.configuration.schema import RunConfig
 from spiral.engines.description import EngineDescription
 from spiral.models import read_card_file
@@ -72,8 +72,8 @@ class Trainer:
         self._advance()
         # With it the directory is a run that `spiral paint` can read, whoever started the learner.
         with atomic_write(run.config_file) as aside:
-            aside.write_text(config.to_yaml())
-        self.recorder = Recorder(config, run, self.learner, description, clock)
+            aside.write_text(self.config.to_yaml())
+        self.recorder = Recorder(self.config, run, self.learner, description, clock)
         self._saved_at = clock()
         self._on_disk: tuple[int, int] | None = None if self.extra is None else self._learnt
         """What had been learnt at the last checkpoint; None: there is none."""
@@ -200,7 +200,7 @@ class Trainer:
         found = self._store.latest()
         if found is None:
             return self._begin()
-        check_goes_on(found.config, self.config)
+        self.config = going_on(found.config, self.config)
         counters = found.state.counters
         self.learner.restore(found.state)
         self._elapsed_before = counters["elapsed_s"] if self.limits.from_s is None else self.limits.from_s

@@ -20,7 +20,7 @@ from tests.support.file_server import Server, serving
 
 DATA = Path(os.environ.get("SPIRAL_DATA", "/nonexistent"))
 VIEW = View(SIDE, SIDE, False)
-HALVES = {"images_background": ("Greek", "Latin"), "images_evaluation": ("Tengwar",)}
+HALVES = {"images_background": ("Korean", "Latin"), "images_evaluation": ("Tengwar",)}
 CHARACTERS, DRAWERS = 2, 3
 
 
@@ -61,13 +61,17 @@ def zipped(folder: Path, target: Path) -> Omniglot:
     return Omniglot(background=parts[0], evaluation=parts[1])
 
 
-def packed(target: Path) -> None:
-    """The packed file of the same drawings."""
+def packed(target: Path, alphabets: bool = True) -> None:
+    """The packed file of the same drawings; older ones do not name their alphabets."""
     target.mkdir(parents=True, exist_ok=True)
-    counts = [len(alphabets) * CHARACTERS * DRAWERS for alphabets in HALVES.values()]
+    counts = [len(names) * CHARACTERS * DRAWERS for names in HALVES.values()]
     bits = np.stack([np.packbits(drawn(seed)) for seed in range(sum(counts))])
     characters = (np.arange(sum(counts)) // DRAWERS).astype(np.uint16)
-    np.savez(target / PACKED, bits=bits, character=characters, evaluation=np.arange(sum(counts)) >= counts[0])
+    arrays = {"bits": bits, "character": characters, "evaluation": np.arange(sum(counts)) >= counts[0]}
+    if alphabets:
+        names = [name for half in HALVES.values() for name in half]
+        arrays |= {"alphabet": (characters // CHARACTERS).astype(np.uint8), "alphabet_names": np.array(names)}
+    np.savez(target / PACKED, **arrays)
 
 
 @pytest.fixture
@@ -89,6 +93,10 @@ def server(source: Omniglot, tmp_path: Path) -> Iterator[Server]:
 def test_zips_folders_and_the_packed_file_are_one_set(source: Omniglot, folder: Path, tmp_path: Path) -> None:
     packed(tmp_path / "packed")
     sets = [source.read(place, VIEW) for place in (tmp_path / "zips", folder, tmp_path / "packed")]
+    for place in (tmp_path / "zips", folder, tmp_path / "packed"):
+        held_out = source.read(place, VIEW, hold_out_validation=True)
+        assert held_out.validation_labels is not None
+        assert held_out.validation_labels.tolist() == [0, 0, 0, 1, 1, 1]  # Korean, by the hash of its name
     for data in sets:
         assert data.train.shape == (12, SIDE, SIDE, 1)
         assert data.test.shape == (6, SIDE, SIDE, 1)

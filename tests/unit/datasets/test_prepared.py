@@ -135,7 +135,8 @@ def test_chunks_are_not_held_while_preparing(cache: Cache) -> None:
             alive.add(number)
             weakref.finalize(pictures, alive.remove, number)
             assert len(alive) <= 2  # this one, and the one that the reader is about to let go
-            yield Chunk(pictures, np.arange(10) == 0, None, [digest(picture) for picture in pictures])
+            row = np.arange(10)
+            yield Chunk(pictures, row == 0, row == 1, None, [digest(picture) for picture in pictures])
 
     data = collect(PictureReader("many", "", "", 200, 0, "once", chunks), VIEW, cache)
     assert len(data.train) == 180

@@ -321,6 +321,21 @@ def test_a_judge_that_learns_nothing_needs_no_time_to_catch_up(kind: str, held: 
     opened.close()
 
 
+def test_what_was_learnt_from_can_not_be_held_out_later(tmp_path: Path) -> None:
+    begun = open_run(ask(tmp_path, name="a"))
+    assert begun.config.hold_out_validation
+    begun.close()
+    write_counters(begun.run, frames=64)
+    with pytest.raises(ValueError, match=r"^--set hold_out_validation=false: .* does not fit the run"):
+        open_run(ask(tmp_path, name="a", settings=("hold_out_validation=false",)))
+    model = find_model("mnist")
+    with pytest.raises(ValueError, match="the model has learnt from the whole training set"):
+        open_run(ask(tmp_path, name="b", model=model, settings=("data=mnist", "hold_out_validation=true")))
+    opened = open_run(ask(tmp_path, name="c", model=model, settings=SAMPLE))
+    assert not opened.config.hold_out_validation, "a model of before goes on as it was"
+    opened.close()
+
+
 def test_a_new_start_shows_no_quarter_of_an_earlier_one(tmp_path: Path) -> None:
     first = open_run(ask(tmp_path, name="a"))
     first.run.snapshots.mkdir()

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from spiral.cli.main import main
-from spiral.configuration.changes import check_goes_on
+from spiral.configuration.changes import going_on
 from spiral.configuration.files import load_config
 from spiral.configuration.schema import RunConfig
 from spiral.datasets import load
@@ -102,7 +102,7 @@ def test_pictures_that_were_moved_are_known_again_by_what_they_are(here: Path) -
     with pytest.raises(ValueError, match=r"pics does not exist; if they were moved, say where with --set data=folder:"):
         open_run(TrainOptions(runs, name="a"))
     moved = load_config("demo", ["data=folder:moved"])
-    check_goes_on(load_config("demo", [f"data={data}"]).to_yaml(), moved)
+    going_on(load_config("demo", [f"data={data}"]).to_yaml(), moved)
     opened = open_run(TrainOptions(runs, name="a", settings=("data=folder:moved",)))
     assert opened.report[1] == f"data was '{data}' and is '{moved.data}' from now on"
     opened.close()
@@ -132,9 +132,9 @@ def test_a_relative_path_of_an_earlier_release_is_settled_once_and_said(
         f"engine.settings.brush was the relative path 'my.myb'; that is {here}/my.myb here, and stays it from now on",
     ]
     monkeypatch.chdir(here.parent / "elsewhere")  # where its checkpoints still hold what was typed
-    check_goes_on(as_typed, second.config)
+    going_on(as_typed, second.config)
     with pytest.raises(ValueError, match=r"engine.settings.brush: .* does not fit this run"):
-        check_goes_on(as_typed, load_config("demo", ["engine.settings.brush=/other/pen.myb", "data=folder:pics"]))
+        going_on(as_typed, load_config("demo", ["engine.settings.brush=/other/pen.myb", "data=folder:pics"]))
 
 
 def test_what_changed_is_said_once_with_counts_and_names(here: Path) -> None:
@@ -184,6 +184,10 @@ def test_a_zip_a_named_set_and_what_nothing_was_learnt_from(here: Path) -> None:
     assert keep(run, "mnist-sample", learnt=False) == ""
     stored = json.loads(run.data_file.read_text())
     assert (stored["pictures"], stored["files"], stored["before"]) == (11_000, {}, [])
+    assert stored["validation"] == 0
+    learnt_from.store(run, "mnist-sample", load("mnist-sample", 8, hold_out_validation=True), learnt=True)
+    stored = json.loads(run.data_file.read_text())
+    assert (stored["pictures"], stored["validation"], stored["before"]) == (11_000, 1_003, [])
     run.data_file.write_text(json.dumps({**stored, "sha256": "00" * 32, "pictures": 70_000}))
     assert "mnist-sample is not what this run has learnt from: 70,000 pictures then" in keep(run, "mnist-sample")
     run.data_file.write_text('{"data": "mni')
