@@ -68,7 +68,7 @@ class Lockstep:
             config, run, generation, lambda: EngineDescription.of(engine), limits, clock, schedule_from=schedule_from
         )
         height, width, channels = engine.observation_shape
-        self.config = config = self.learning.config  # a run that goes on keeps the validation split that it began with
+        self.config = config = self.trainer.config  # a run that goes on keeps the validation split that it began with
         held_out = config.hold_out_validation
         data = datasets.load(config.data, (height, width), channels == 3, hold_out_validation=held_out)
         self._store = CheckpointStore(run.checkpoints("discriminator"), config.learner.keep)
