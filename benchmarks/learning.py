@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.machine import OUT, describe_machine
-from spiral.evaluation import evaluate_pictures
+from spiral.evaluation import default_reference, evaluate_pictures
 from spiral.models.trained import load_trained
 from spiral.runs.directory import Run
 from spiral.values import strict_json
@@ -35,13 +35,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = Run(Path("runs") / name)
     trained = load_trained(run)
     paintings, _ = trained.paint(PAINTINGS, SEED, None)
-    report = evaluate_pictures(paintings)
+    report = evaluate_pictures(paintings, default_reference(split=trained.config.tuning_split))
     seconds = run.history()[-1]["seconds"]
     result = {
         "lenet_fid": report.lenet_fid,
         "real_fid": report.real_fid,
         "reference": report.reference,
         "reference_size": report.reference_size,
+        "split": report.split,
         "frames": trained.frames,
         "seconds": seconds,
         "fps": trained.frames / seconds,

@@ -2,7 +2,8 @@
 
 The same draws are painted and measured again with one fault mended at a time. From nothing, on digits: equal shares of
 the ten digits, stronger ink. After a target: more decided choices (a lower temperature), the best of several
-paintings, a search that begins with the best. What helps most is what learning still has to find.
+paintings, a search that begins with the best. What helps most is what learning still has to find. Measured on the
+validation pictures of a model that held them out, else on the test pictures.
 """
 
 from __future__ import annotations
@@ -51,14 +52,16 @@ def from_nothing(trained: Trained, num: int) -> dict[str, float]:
     if trained.config.data not in DIGITS:
         raise ValueError(f"model: it learnt from {trained.config.data}; from nothing only digits can be measured here")
     encoder = lenet_encoder()
-    real = gaussian_of(encoder.encode(real_digits().test).features)
+    split = trained.config.tuning_split
+    digits, _ = real_digits(hold_out_validation=split == "validation").split(split)
+    real = gaussian_of(encoder.encode(digits).features)
     canvases, _ = trained.paint(num, 0)
     encoded = encoder.encode(canvases)
     if encoded.probabilities is None:
         raise ValueError("the LeNet sees no digits")
-    digits = encoded.probabilities.argmax(1)
-    shares = np.bincount(digits, minlength=CLASSES) / num
-    equal = weighted_gaussian(encoded.features, (1 / CLASSES / shares)[digits])
+    seen = encoded.probabilities.argmax(1)
+    shares = np.bincount(seen, minlength=CLASSES) / num
+    equal = weighted_gaussian(encoded.features, (1 / CLASSES / shares)[seen])
     found = {
         "as painted": frechet_distance(gaussian_of(encoded.features), real),
         "equal shares of the digits": frechet_distance(equal, real),
@@ -74,7 +77,8 @@ def from_nothing(trained: Trained, num: int) -> dict[str, float]:
 def after_targets(trained: Trained, num: int) -> dict[str, float]:
     """Error to unseen targets: drawn as the policy draws, more decidedly, the best of several as `spiral reconstruct
     --attempts` keeps it, and that one refined."""
-    targets = Targets.of(trained.data(), num, 0)
+    split = trained.config.tuning_split
+    targets = Targets.of(trained.data(split), num, 0, split)
     found = {}
     for temperature in TEMPERATURES:
         _, _, error = attempt(replace(trained, temperature=temperature), targets, 0)

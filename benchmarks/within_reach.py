@@ -35,9 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = load_config(arguments.preset, arguments.set)
     engine = create(config.engine.name, config.engine.settings)
     height, width, channels = engine.observation_shape
-    test = datasets.load(config.data, (height, width), channels == 3).test
+    held_out = config.hold_out_validation
+    data = datasets.load(config.data, (height, width), channels == 3, hold_out_validation=held_out)
+    pictures, _ = data.split(config.tuning_split)
     rng = np.random.default_rng(0)
-    targets = test[rng.permutation(len(test))[:TARGETS]]
+    targets = pictures[rng.permutation(len(pictures))[:TARGETS]]
     programs = rng.integers(0, engine.spec.sizes, (TARGETS, config.num_actions, len(engine.spec)), dtype=np.int32)
     if config.policy.moves != "free":
         programs[:, 1:, 0] = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -39,11 +39,19 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    split: Annotated[
+        Literal["test", "validation", "train"],
+        typer.Option(
+            help="Pictures that are its targets, or that it is compared with: results quote test, choices between "
+            "runs look at validation."
+        ),
+    ] = "test",
     out: Annotated[
         Path | None,
         typer.Option(
             help="Folder for evaluation.json and evaluation.png (default: evaluation/ in the run's folder, "
-            "or NAME-evaluation here for a model; --data's name is added, and the temperature where it isn't 1).",
+            "or NAME-evaluation here for a model; --data's name is added, the split where it isn't test, and the "
+            "temperature where it isn't 1).",
             metavar="DIR",
             show_default=False,
         ),
@@ -71,8 +79,9 @@ def evaluate(
 ) -> None:
     """Judge the paintings of a run or a model, each figure with its 95 % interval.
 
-    FID and KID against real pictures, by a LeNet for grey sets and a small encoder for colour sets; diversity; and for
-    runs with targets the error, the similarity, the error after each stroke and what a classifier reads.
+    FID, KID, precision and recall against real pictures, by a LeNet for grey sets and a small encoder for colour sets;
+    for runs with targets the error, the similarity, the error after each stroke and what a classifier reads instead;
+    diversity.
     """
     if num < FEWEST:
         raise ValueError(
@@ -82,6 +91,8 @@ def evaluate(
         raise ValueError("--inception-weights: it is for --inception, which is not asked for; leave it out or add that")
     name = Path(run or model or "").name
     what = "evaluation" if data is None else f"evaluation-{Path(data).name}"
+    if split != "test":
+        what += f"-{split}"
     if temperature != 1:
         what += f"-at-{abs(temperature):g}"
     folder = out or (runs / name / what if model is None else Path(f"{name}-{what}"))
@@ -106,7 +117,7 @@ def evaluate(
     trained.policy.to(where)
     if data is not None:
         name, trained = f"{name} before {data}", trained.before(data)
-    report = evaluate_run(name, trained, num, seed, network)
+    report = evaluate_run(name, trained, num, seed, network, split)
     text = strict_json.report(report.as_dict(), indent=1) + "\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -56,8 +56,8 @@ class CelebA:
         found, split = _find(folder), _find_split(folder)
         if found is None or split is None:
             raise ValueError(f"{folder}: {self.missing(folder)}")
-        reading = self._reading(open_tree(found, SUFFIXES), split, view, hold_out_validation)
-        return collect(reading, view, cache, hold_out_validation)
+        reader = self._reading(open_tree(found, SUFFIXES), split, view, hold_out_validation)
+        return collect(reader, view, cache, hold_out_validation)
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
         """Bring the user's own copy: the zip as it is, a folder's pictures as one zip, and the split file."""

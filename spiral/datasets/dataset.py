@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral.datasets.splits import Split
+from spiral.datasets.splits import ADJECTIVES, Split
 
 Pictures = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -113,6 +113,5 @@ class Dataset:
     @property
     def sizes(self) -> str:
         """How many pictures each split has, in words."""
-        names = {"train": "training", "validation": "validation", "test": "test"}
-        *first, last = (f"{len(pictures):,} {names[split]}" for split, (pictures, _) in self._parts().items())
+        *first, last = (f"{len(pictures):,} {ADJECTIVES[split]}" for split, (pictures, _) in self._parts().items())
         return f"{', '.join(first)} and {last} pictures"

@@ -13,7 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Split = Literal["train", "validation", "test"]
+HeldOut = Literal["validation", "test"]
 
+ADJECTIVES: dict[Split, str] = {"train": "training", "validation": "validation", "test": "test"}
+"""Before "pictures"."""
 VALIDATION_SHARE = 0.1
 """Of the pictures for training."""
 

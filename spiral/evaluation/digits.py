@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiral.datasets import Dataset, DatasetMissingError, load
+from spiral.datasets.splits import HeldOut
 from spiral.datasets.views import resize, with_channels
 from spiral.evaluation.features import SIDE
 from spiral.evaluation.frechet import Gaussian, frechet_distance, gaussian_of
@@ -17,7 +18,6 @@ from spiral.evaluation.lenet import CLASSES, LeNet, features_and_probabilities, 
 
 DIGITS = ("mnist", "mnist-sample")
 """Data sets of digits, for which the LeNet is a classifier too."""
-FULL_TEST_DIGITS = 10_000
 # So many training digits stand for the real ones at most; all 60,000 would only cost time.
 _MOST_REAL = 10_000
 # Which training digits stand for the real ones is drawn once, so that the figure is the same in every evaluation.
@@ -28,8 +28,8 @@ _SEED = 0
 class DigitsReport:
     """What an evaluation found; `text` says it in sentences.
 
-    `lenet_fid`: paintings against the reference's test digits, lower is better. `real_fid`: as many training digits as
-    there are paintings (`real_n`; fewer where the set has fewer, and at most 10,000)
+    `lenet_fid`: paintings against the reference's digits of `split`, lower is better. `real_fid`: as many training
+    digits as there are paintings (`real_n`; fewer where the set has fewer, and at most 10,000)
     against the same, so what perfect paintings would get.
     `class_histogram`: paintings by the class the LeNet sees, ten counts. `mean_top_probability`: how sure it is, 0…1.
     """
@@ -42,19 +42,20 @@ class DigitsReport:
     reference_size: int
     class_histogram: tuple[int, ...]
     mean_top_probability: float
+    split: HeldOut = "test"
 
     @property
     def text(self) -> str:
         """The report in three lines, with what the figures were measured against."""
         stand_in = (
             ""
-            if self.reference_size >= FULL_TEST_DIGITS
-            else f"; they stand in for the {FULL_TEST_DIGITS:,} of mnist, which is not here or was not chosen"
+            if self.reference == "mnist"
+            else "; they stand in for those of mnist, which is not here or was not chosen"
         )
         classes = " ".join(f"{digit}:{count}" for digit, count in enumerate(self.class_histogram))
         return (
-            f"LeNet-FID {self.lenet_fid:.1f} ({self.n:,} paintings against the {self.reference_size:,} test digits of "
-            f"{self.reference}{stand_in})\n"
+            f"LeNet-FID {self.lenet_fid:.1f} ({self.n:,} paintings against the {self.reference_size:,} {self.split} "
+            f"digits of {self.reference}{stand_in})\n"
             f"real against real {self.real_fid:.1f} ({self.real_n:,} training digits against the same)\n"
             f"seen as {classes}, top probability {self.mean_top_probability:.2f} on average"
         )
@@ -66,21 +67,22 @@ class DigitsReport:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DigitsReference:
-    """Real digits as the LeNet sees them: made once, compared with many times."""
+    """Real digits of a split as the LeNet sees them: made once, compared with many times."""
 
     name: str
-    test: Gaussian
+    split: HeldOut
+    real: Gaussian
     train_features: NDArray[np.float64]
     network: LeNet
 
     @staticmethod
-    def of(data: Dataset, network: LeNet | None = None) -> DigitsReference:
+    def of(data: Dataset, network: LeNet | None = None, split: HeldOut = "test") -> DigitsReference:
         """Compute the features of a data set of digits (any square view) with the shipped LeNet or another."""
         network = load_lenet() if network is None else network
-        test, _ = features_and_probabilities(network, views_of_lenet(data.test))
+        real, _ = features_and_probabilities(network, views_of_lenet(data.split(split)[0]))
         drawn = np.random.default_rng(_SEED).permutation(len(data.train))[:_MOST_REAL]
         train, _ = features_and_probabilities(network, views_of_lenet(data.train[drawn]))
-        return DigitsReference(data.name, gaussian_of(test), train, network)
+        return DigitsReference(data.name, split, gaussian_of(real), train, network)
 
     def evaluate(self, images: NDArray[np.uint8]) -> DigitsReport:
         """Compare paintings, uint8 [N, S, S, 1 or 3] dark on white, with this reference.
@@ -92,28 +94,29 @@ class DigitsReference:
         painted = gaussian_of(features)
         real = self.train_features[: len(images)]
         return DigitsReport(
-            lenet_fid=frechet_distance(painted, self.test),
-            real_fid=frechet_distance(gaussian_of(real), self.test),
+            lenet_fid=frechet_distance(painted, self.real),
+            real_fid=frechet_distance(gaussian_of(real), self.real),
             n=len(images),
             real_n=len(real),
             reference=self.name,
-            reference_size=self.test.count,
+            reference_size=self.real.count,
             class_histogram=tuple(int(n) for n in np.bincount(probabilities.argmax(1), minlength=CLASSES)),
             mean_top_probability=float(probabilities.max(1).mean()),
+            split=self.split,
         )
 
 
-def real_digits(root: Path | None = None) -> Dataset:
+def real_digits(root: Path | None = None, *, hold_out_validation: bool = False) -> Dataset:
     """The digits of `mnist` in the LeNet's view where it is there, else the embedded ones."""
     try:
-        return load("mnist", SIDE, colour=False, root=root)
+        return load("mnist", SIDE, colour=False, root=root, hold_out_validation=hold_out_validation)
     except DatasetMissingError:
-        return load("mnist-sample", SIDE, colour=False)
+        return load("mnist-sample", SIDE, colour=False, hold_out_validation=hold_out_validation)
 
 
-def default_reference(root: Path | None = None) -> DigitsReference:
-    """Use the 10,000 test digits of `mnist` where it is there, else the 1,000 embedded ones (the report says so)."""
-    return DigitsReference.of(real_digits(root))
+def default_reference(root: Path | None = None, split: HeldOut = "test") -> DigitsReference:
+    """Use the digits of `mnist` where it is there, else the fewer embedded ones (the report says so)."""
+    return DigitsReference.of(real_digits(root, hold_out_validation=split == "validation"), split=split)
 
 
 def evaluate_pictures(

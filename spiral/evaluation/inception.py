@@ -83,10 +83,10 @@ class Inception:
                     f"at least {FEWEST:,} are needed"
                 )
 
-    def figure(self, painted: NDArray[np.uint8], real: NDArray[np.uint8], seed: int) -> Figure:
+    def figure(self, painted: NDArray[np.uint8], real: NDArray[np.uint8], seed: int, which: str) -> Figure:
         """The distance of paintings to at most 10,000 real pictures, uint8 [N, H, W, 1 or 3] twice, of one size.
 
-        Raises ValueError for 2,048 pictures or fewer on a side.
+        ``which`` pictures these are is for the figure's label. Raises ValueError for 2,048 pictures or fewer on a side.
         """
         self.check(len(painted), len(real))
         reference = gaussian_of(self.features(real[:_MOST_REAL]))
@@ -94,7 +94,7 @@ class Inception:
         found = estimate_by(
             partial(_distance, reference, features), len(painted), weights_of(len(painted), seed, _RESAMPLES), least=0.0
         )
-        return Figure("inception_fid", f"Inception FID to {reference.count:,} test pictures", found, "lower")
+        return Figure("inception_fid", f"Inception FID to {reference.count:,} {which} pictures", found, "lower")
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Run the network over uint8 [N, H, W, 1 or 3], which it enlarges to 299×299: float64 [N, 2048]."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from spiral.evaluation import evaluate_pictures, mse
+from spiral.evaluation import default_reference, evaluate_pictures, mse
 from spiral.evaluation.digits import DIGITS
 from spiral.models.trained import Trained, targets_for
 
@@ -21,21 +21,24 @@ class QuickEvaluation:
 
 
 def evaluate_quickly(trained: Trained, num: int, seed: int) -> QuickEvaluation:
-    """Paint ``num`` pictures and measure them; ValueError where there is no measure for the run's data."""
-    config = trained.config
-    targets = targets_for(trained, num, seed)
+    """Paint ``num`` pictures and measure them by the split that choices look at.
+
+    ValueError where there is no measure for the run's data.
+    """
+    config, split = trained.config, trained.config.tuning_split
+    targets = targets_for(trained, num, seed, split)
     if targets is None and config.data not in DIGITS:
         raise ValueError(
             f'eval: there is no measure for pictures of "{config.data}"; there is one for {", ".join(DIGITS)}'
         )
     images, _ = trained.paint(num, seed, targets)
     if targets is None:
-        report = evaluate_pictures(images)
+        report = evaluate_pictures(images, default_reference(split=split))
         return QuickEvaluation({"frames": trained.frames, **report.as_dict()}, report.text)
     views = trained.view(images)
     error = float(mse(views, targets).mean())
     blank = float(mse((views * 0 + 255).astype(views.dtype), targets).mean())
     return QuickEvaluation(
-        {"frames": trained.frames, "mse": error, "blank_mse": blank, "n": num},
-        f"mean squared error {error:.4f} over {num:,} test targets (pixels 0 to 1); blank paper gets {blank:.4f}",
+        {"frames": trained.frames, "mse": error, "blank_mse": blank, "n": num, "split": split},
+        f"mean squared error {error:.4f} over {num:,} {split} targets (pixels 0 to 1); blank paper gets {blank:.4f}",
     )

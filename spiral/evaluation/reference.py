@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiral.datasets import Dataset
-from spiral.evaluation.bootstrap import Estimate, estimate, estimate_by, weights_of
+from spiral.datasets.splits import ADJECTIVES, Split
+from spiral.evaluation.bootstrap import Estimate, estimate, estimate_by, estimate_mean, weights_of
 from spiral.evaluation.encoders import Encoder
 from spiral.evaluation.frechet import Gaussian, frechet_distance, gaussian_of, weighted_gaussian
 from spiral.evaluation.kernel import RealKernel, kernel_distances
+from spiral.evaluation.manifold import inside
 
-# So many real training pictures stand for perfect paintings at most; more would only cost time.
+# So many real pictures stand for perfect paintings at most; more would only cost time.
 MOST_REAL = 10_000
 # The kernel distance takes every pair: beyond so many pictures of a side it costs minutes and has no bias to lose.
 MOST_PAIRED = 4_096
@@ -24,61 +26,81 @@ _SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Distances:
-    """Fréchet and kernel distance of some pictures to the real ones of a reference."""
+    """How far some pictures are from the real ones of a reference, and how far the two overlap."""
 
     fid: Estimate
     kid: Estimate
+    precision: Estimate
+    recall: Estimate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """The test pictures of a data set as an encoder sees them; `train` are features of training pictures."""
+    """The pictures of a split as an encoder sees them.
 
-    data: str
+    `others` are features of real pictures that are none of these: of training pictures, or, where the split is that, of
+    test pictures.
+    """
+
+    split: Split
     encoder: Encoder
-    test: Gaussian
+    real: Gaussian
     kernel: RealKernel
-    train: NDArray[np.float64]
+    others: NDArray[np.float64]
 
     @staticmethod
-    def of(data: Dataset, encoder: Encoder) -> Reference:
-        """Encode a data set in the encoder's view.
+    def of(data: Dataset, encoder: Encoder, split: Split = "test") -> Reference:
+        """Encode a data set in the encoder's view; of a large training split some pictures stand for all.
 
-        Raises ValueError where its test pictures are fewer than the covariance of the features needs.
+        Raises ValueError where the split's pictures are fewer than the covariance of the features needs.
         """
-        test = encoder.encode(data.test).features
-        fewest = test.shape[1] + 1
-        if len(test) < fewest:
-            raise ValueError(
-                f"{data.name}: {len(test)} test pictures are too few for the covariance of the {encoder.name}'s "
-                f"{fewest - 1} features; at least {fewest} are needed"
-            )
         drawn = np.random.default_rng(_SEED)
-        train = encoder.encode(data.train[drawn.permutation(len(data.train))[:MOST_REAL]]).features
-        paired = test[drawn.permutation(len(test))[:MOST_PAIRED]]
-        return Reference(data.name, encoder, gaussian_of(test), RealKernel.of(paired), train)
+        pictures, others = data.split(split)[0], data.split("test" if split == "train" else "train")[0]
+        others = others[drawn.permutation(len(others))[:MOST_REAL]]
+        if split == "train":
+            pictures = pictures[drawn.permutation(len(pictures))[:MOST_REAL]]
+        real = encoder.encode(pictures).features
+        fewest = real.shape[1] + 1
+        if len(real) < fewest:
+            raise ValueError(
+                f"{data.name}: {len(real)} {ADJECTIVES[split]} pictures are too few for the covariance of the "
+                f"{encoder.name}'s {fewest - 1} features; at least {fewest} are needed"
+            )
+        paired = RealKernel.of(real[drawn.permutation(len(real))[:MOST_PAIRED]])
+        return Reference(split, encoder, gaussian_of(real), paired, encoder.encode(others).features)
 
     def distances(self, features: NDArray[np.float64], seed: int) -> Distances:
-        """How far features [N, F] of pictures are from the real test pictures, with 95 % intervals.
+        """How far features [N, F] of pictures are from the real ones, with 95 % intervals.
 
-        The interval is that of the choice of these pictures; the real ones stay as they are. Raises ValueError for
-        N ≤ F.
+        The interval is that of the choice of these pictures; the real ones stay as they are. Only that of recall, which
+        is a share of the real ones, is of their choice. Raises ValueError for N ≤ F.
         """
         gaussian_of(features)  # refuses too few before the long part
-        fid = estimate_by(partial(_fid, self.test, features), len(features), weights_of(len(features), seed), least=0.0)
+        fid = estimate_by(partial(_fid, self.real, features), len(features), weights_of(len(features), seed), least=0.0)
         few = features[:MOST_PAIRED]
         weights = weights_of(len(few), seed)
         kid, *resampled = kernel_distances(few, self.kernel, np.concatenate([np.ones((1, len(few))), weights]))
-        return Distances(fid, estimate(kid, np.array(resampled), len(few)))
+        n = min(len(few), len(self.kernel.features))  # a manifold grows with fewer pictures
+        painted, real = few[:n], self.kernel.features[:n]
+        return Distances(
+            fid,
+            estimate(kid, np.array(resampled), len(few)),
+            _share(inside(painted, real), seed),
+            _share(inside(real, painted), seed),
+        )
 
     def real_distances(self, n: int, seed: int) -> Distances | None:
-        """The same for n real training pictures, or as many as there are: what perfect paintings would get.
+        """The same for n real pictures of another split, or as many as there are: what perfect paintings would get.
 
         None where there are too few.
         """
-        train = self.train[:n]
-        return self.distances(train, seed) if len(train) > train.shape[1] else None
+        others = self.others[:n]
+        return self.distances(others, seed) if len(others) > others.shape[1] else None
 
 
 def _fid(real: Gaussian, features: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
     return frechet_distance(weighted_gaussian(features, weights), real)
+
+
+def _share(found: NDArray[np.bool_], seed: int) -> Estimate:
+    return estimate_mean(found.astype(np.float64), weights_of(len(found), seed))

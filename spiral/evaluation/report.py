@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from spiral.datasets.splits import Split
 from spiral.evaluation.bootstrap import LEVEL, RESAMPLES, Estimate
 
 Better = Literal["lower", "higher", ""]
@@ -25,11 +26,11 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An evaluation of `num` paintings of a run, drawn with `seed` at `temperature`.
+    """An evaluation of `num` paintings of a run, drawn with `seed` at `temperature`, beside pictures of `split`.
 
     `curve` holds the mean squared error to the targets after 0, 1, 2, … strokes; empty without targets. `histogram`
     counts the digits that the classifier sees, empty where it is not asked. `left_out` says in a sentence each what
-    could not be measured. `painted` and `real` (test pictures, or the targets) are uint8 [M, H, W, C] to look at.
+    could not be measured. `painted` and `real` (of the split, or the targets) are uint8 [M, H, W, C] to look at.
     """
 
     run: str
@@ -37,6 +38,7 @@ class Report:
     frames: int
     num: int
     seed: int
+    split: Split
     reference: str
     figures: tuple[Figure, ...]
     painted: NDArray[np.uint8]
@@ -51,7 +53,8 @@ class Report:
     def title(self) -> str:
         """What was judged, in one line."""
         drawn = f", temperature {self.temperature:g}" if self.temperature != 1 else ""
-        return f"{self.run}: {self.num:,} paintings after {self.frames:,} learnt frames, seed {self.seed}{drawn}"
+        painted = f"{self.num:,} paintings after {self.frames:,} learnt frames"
+        return f"{self.run}: {painted}, {self.split} split, seed {self.seed}{drawn}"
 
     def __getitem__(self, key: str) -> Estimate:
         """The figure of that key; KeyError where it was not measured."""
@@ -66,6 +69,7 @@ class Report:
             "n": self.num,
             "seed": self.seed,
             "temperature": self.temperature,
+            "split": self.split,
             "reference": self.reference,
             "level": LEVEL,
             "resamples": RESAMPLES,

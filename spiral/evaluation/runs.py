@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from spiral.computing.machine import usable_threads
 from spiral.datasets import Dataset, load
+from spiral.datasets.splits import ADJECTIVES, Split
 from spiral.evaluation.bootstrap import Estimate, estimate, estimate_count, estimate_mean, weights_of
 from spiral.evaluation.digits import DIGITS, real_digits
 from spiral.evaluation.diversity import classes_covered, mean_pairwise, pairwise_distances
-from spiral.evaluation.encoders import Encoded, encoder_for
+from spiral.evaluation.encoders import Encoded, Encoder, encoder_for
 from spiral.evaluation.inception import Inception
 from spiral.evaluation.lenet import CLASSES
 from spiral.evaluation.reference import Distances, Reference
@@ -33,37 +34,43 @@ _SHOWN = 48
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Targets:
-    """What a conditional run was to reproduce: test pictures uint8 [N, H, W, C], labels [N] where the set has them."""
+    """What a conditional run was to reproduce: pictures uint8 [N, H, W, C], labels [N] where the set has them."""
 
     pictures: NDArray[np.uint8]
     labels: NDArray[np.int64] | None
 
     @staticmethod
-    def of(data: Dataset, num: int, seed: int) -> Targets:
-        """Draw test pictures, the same as `targets_for` does."""
-        rows = target_rows(len(data.test), num, seed)
-        return Targets(data.test[rows], None if data.test_labels is None else data.test_labels[rows])
+    def of(data: Dataset, num: int, seed: int, split: Split = "test") -> Targets:
+        """Draw pictures of a split, the same as `targets_for` does."""
+        pictures, labels = data.split(split)
+        rows = target_rows(len(pictures), num, seed)
+        return Targets(pictures[rows], None if labels is None else labels[rows])
 
 
-def evaluate_run(name: str, trained: Trained, num: int, seed: int, inception: Inception | None = None) -> Report:
-    """Paint ``num`` pictures and measure them: distances to real ones, errors to targets, diversity.
+def evaluate_run(
+    name: str, trained: Trained, num: int, seed: int, inception: Inception | None = None, split: Split = "test"
+) -> Report:
+    """Paint ``num`` pictures and measure them: distances to real ones of a split, or errors to targets; diversity.
 
-    Raises ValueError for fewer than 65, for fewer than `inception` needs, and where the run's data is not here.
+    Raises ValueError for fewer than 65, for fewer than `inception` needs, where it is asked for of a run with targets,
+    and where the run's data is not here.
     """
     if num < FEWEST:
         raise ValueError(f"num: {num} paintings are too few; the covariance of 64 features needs at least {FEWEST}")
     data_name, conditional = trained.config.data, trained.config.conditional
+    if inception is not None and conditional:
+        raise ValueError(f"--inception: {name} paints after targets, and a copy of a picture is no picture of its own")
     digits = data_name in DIGITS
     encoder = encoder_for(trained.engine.observation_shape[2], digits)
-    encoded_data = real_digits() if digits else load(data_name, encoder.side, encoder.colour)
-    data = trained.data() if conditional or inception is not None else encoded_data
+    encoded_data = _encoded_data(trained, encoder, split)
+    data = trained.data(split) if conditional or inception is not None else encoded_data
     if inception is not None:
-        inception.check(num, len(data.test))
-    targets = Targets.of(data, num, seed) if conditional else None
+        inception.check(num, len(data.split(split)[0]))
+    targets = Targets.of(data, num, seed, split) if conditional else None
     left_out: list[str] = []
     whole = None
     try:
-        whole = _whole_targets(trained, data, num, seed)
+        whole = _whole_targets(trained, data, num, seed, split)
     except ValueError as error:
         left_out.append(f"errors of whole canvases: {error}")
     canvases, actions = trained.paint(num, seed, None if targets is None else targets.pictures)
@@ -84,13 +91,15 @@ def evaluate_run(name: str, trained: Trained, num: int, seed: int, inception: In
     if digits and targets is not None and targets.labels is not None and encoded.probabilities is not None:
         ceiling = encoder.encode(targets.pictures).probabilities
         figures += _top_1(encoded.probabilities, ceiling, targets.labels, seed)
-    try:
-        figures += _distances(Reference.of(encoded_data, encoder), encoded, seed)
-    except ValueError as error:
-        left_out.append(f"distances to real pictures: {error}")
+    if targets is None:  # a copy is as near to real pictures as what it copies
+        try:
+            figures += _distances(Reference.of(encoded_data, encoder, split), encoded, seed)
+        except ValueError as error:
+            left_out.append(f"distances to real pictures: {error}")
     if inception is not None:
-        figures.append(inception.figure(views, data.test, seed))
-    beside = drawn(encoded_data.test, _COMPARED, seed) if targets is None else targets.pictures
+        figures.append(inception.figure(views, data.split(split)[0], seed, ADJECTIVES[split]))
+    real = encoded_data.split(split)[0]
+    beside = drawn(real, _COMPARED, seed) if targets is None else targets.pictures
     figures += _diversity(views, beside, "targets" if conditional else "real pictures", seed)
     histogram: tuple[int, ...] = ()
     if digits and encoded.probabilities is not None:
@@ -103,7 +112,9 @@ def evaluate_run(name: str, trained: Trained, num: int, seed: int, inception: In
         frames=trained.frames,
         num=num,
         seed=seed,
-        reference=f"{len(encoded_data.test):,} test pictures of {encoded_data.name}, seen by the {encoder.name}",
+        split=split,
+        reference=f"{len(real):,} {ADJECTIVES[split]} pictures of {encoded_data.name}, "
+        f"{_not_held_out(trained, split)}seen by the {encoder.name}",
         figures=tuple(figures),
         painted=canvases[:_SHOWN],
         real=beside[:_SHOWN],
@@ -115,14 +126,29 @@ def evaluate_run(name: str, trained: Trained, num: int, seed: int, inception: In
     )
 
 
-def _whole_targets(trained: Trained, data: Dataset, num: int, seed: int) -> NDArray[np.uint8] | None:
+def _encoded_data(trained: Trained, encoder: Encoder, split: Split) -> Dataset:
+    """The run's data in the encoder's view. Beside test pictures the real ones are of the whole training set, so that
+    their figures are the same for every run."""
+    held_out = split == "validation" or (split == "train" and trained.config.hold_out_validation)
+    if trained.config.data in DIGITS:
+        return real_digits(hold_out_validation=held_out)
+    return load(trained.config.data, encoder.side, encoder.colour, hold_out_validation=held_out)
+
+
+def _not_held_out(trained: Trained, split: Split) -> str:
+    """Words for a run that was made without a validation split."""
+    learnt = split == "validation" and not trained.config.hold_out_validation
+    return "which this run did not hold out, " if learnt else ""
+
+
+def _whole_targets(trained: Trained, data: Dataset, num: int, seed: int, split: Split) -> NDArray[np.uint8] | None:
     """The targets in the canvas's size; None where the view is the canvas, or there are none. ValueError: not here."""
     shape = trained.engine.canvas_shape
     if not trained.config.conditional or shape == trained.engine.observation_shape:
         return None
-    if (count := len(data.train) + len(data.test)) * math.prod(shape) > _MOST_BYTES:
+    if (count := data.count) * math.prod(shape) > _MOST_BYTES:
         raise ValueError(f"{data.name} has {count:,} pictures, too many to prepare them in that size as well")
-    return Targets.of(trained.canvas_data(), num, seed).pictures
+    return Targets.of(trained.canvas_data(split), num, seed, split).pictures
 
 
 def drawn(pictures: NDArray[np.uint8], most: int, seed: int) -> NDArray[np.uint8]:
@@ -137,11 +163,14 @@ def _distances(reference: Reference, encoded: Encoded, seed: int) -> list[Figure
         return [
             Figure(f"{prefix}{key}_fid", f"{name}-FID {whose}", found.fid, "lower"),
             Figure(f"{prefix}{key}_kid", f"{name}-KID {whose}", found.kid, "lower"),
+            Figure(f"{prefix}{key}_precision", f"{name}-precision {whose}", found.precision, "higher"),
+            Figure(f"{prefix}{key}_recall", f"{name}-recall {whose}", found.recall, "higher"),
         ]
 
     found = figures(reference.distances(encoded.features, seed), "", "of the paintings")
     real = reference.real_distances(len(encoded.features), seed)
-    return found + ([] if real is None else figures(real, "real_", "of real training pictures"))
+    whose = ADJECTIVES["test" if reference.split == "train" else "train"]
+    return found + ([] if real is None else figures(real, "real_", f"of real {whose} pictures"))
 
 
 def _top_1(

@@ -134,12 +134,14 @@ def _why(error: BaseException) -> str:
 
 def _sheet(trained: Trained, folder: Path) -> Path:
     """Paintings next to real pictures, or to their targets."""
-    targets = targets_for(trained, SHEET, SEED)
+    split = trained.config.tuning_split
+    targets = targets_for(trained, SHEET, SEED, split)
     painted, _ = trained.paint(SHEET, SEED, targets)
     caption, real = "targets", targets
     if real is None:
-        test = trained.data().test
-        caption, real = "real", test[np.random.default_rng(SEED).choice(len(test), SHEET, replace=len(test) < SHEET)]
+        held_out, _ = trained.data(split).split(split)
+        rows = np.random.default_rng(SEED).choice(len(held_out), SHEET, replace=len(held_out) < SHEET)
+        caption, real = "real", held_out[rows]
     enlarged = real.repeat(painted.shape[1] // real.shape[1], axis=1).repeat(painted.shape[2] // real.shape[2], axis=2)
     path = folder / "painted-and-real.png"
     pictures.save_png(pictures.side_by_side({"painted": painted, caption: enlarged}, COLUMNS), path)
@@ -158,7 +160,7 @@ def _beside_shipped(trained: Trained, folder: Path) -> Path:
 
 def _stroke_by_stroke(trained: Trained, folder: Path) -> Path:
     """The painting with the most strokes, enlarged without a loss."""
-    _, actions = trained.paint(SHEET, SEED, targets_for(trained, SHEET, SEED))
+    _, actions = trained.paint(SHEET, SEED, targets_for(trained, SHEET, SEED, trained.config.tuning_split))
     busiest = strokes.painted(actions.swapaxes(0, 1), trained.engine.spec).sum(0).argmax()
     program = trained.program(actions[int(busiest)])
     frames = render(program, scale=max(1, GIF_SIDE // trained.engine.canvas_shape[1]), every=1)
@@ -182,7 +184,7 @@ def _curve(run: Run, folder: Path) -> Path:
 
 def _strip(trained: Trained, run: Run, folder: Path) -> Path | None:
     """What each snapshot makes of the same random draws."""
-    targets = targets_for(trained, DRAWS, SEED)
+    targets = targets_for(trained, DRAWS, SEED, trained.config.tuning_split)
     columns = {
         caption: trained.with_snapshot(path).paint(DRAWS, SEED, targets)[0]
         for name, caption in MOMENTS.items()

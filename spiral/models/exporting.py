@@ -123,10 +123,10 @@ def _discriminator(run: Run) -> bytes:
 
 def _scores(run: Run, frames: int) -> dict[str, float]:
     """The figures of the run's last evaluation, without their intervals; none where it was not after so many frames,
-    or drawn at another temperature than it learnt."""
+    of another split than the test pictures, or drawn at another temperature than it learnt."""
     try:
         found = json.loads((run.path / "evaluation" / "evaluation.json").read_text())
-        if found["frames"] != frames or found.get("temperature", 1) != 1:
+        if found["frames"] != frames or found.get("temperature", 1) != 1 or found.get("split", "test") != "test":
             return {}
         return {name: round(figure["value"], 4) for name, figure in found["figures"].items()}
     except (OSError, json.JSONDecodeError, KeyError, TypeError):

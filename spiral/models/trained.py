@@ -15,6 +15,7 @@ from spiral.computing.machine import usable_cores, usable_threads
 from spiral.configuration.files import load_config
 from spiral.configuration.schema import RunConfig
 from spiral.datasets import Dataset, load
+from spiral.datasets.splits import Split
 from spiral.engines import Engine, create
 from spiral.engines.programs import Program
 from spiral.models import CONFIG, POLICY, read_card
@@ -79,21 +80,26 @@ class Trained:
         """What the agent and the discriminator see of canvases: uint8 ``[N, H, W, C]``, the exact area average."""
         return area_average(canvases, self.engine.canvas_shape[0] // self.engine.observation_shape[0])
 
-    def data(self) -> Dataset:
-        """The run's data set in the view's size; ValueError where it is not on this machine."""
-        return self._data(self.engine.observation_shape)
+    def data(self, split: Split = "test") -> Dataset:
+        """The run's data set in the view's size, with ``split``; ValueError where it is not on this machine.
 
-    def canvas_data(self) -> Dataset:
+        `train` is what the run learns from, but for a run that learns from the validation pictures when they are asked
+        for: then it is the rest.
+        """
+        return self._data(self.engine.observation_shape, split)
+
+    def canvas_data(self, split: Split = "test") -> Dataset:
         """The same in the canvas's size."""
-        return self._data(self.engine.canvas_shape)
+        return self._data(self.engine.canvas_shape, split)
 
-    def _data(self, shape: tuple[int, int, int]) -> Dataset:
+    def _data(self, shape: tuple[int, int, int], split: Split) -> Dataset:
         height, width, channels = shape
-        return load(self.config.data, (height, width), colour=channels == 3)
+        held_out = self.config.hold_out_validation or split == "validation"
+        return load(self.config.data, (height, width), colour=channels == 3, hold_out_validation=held_out)
 
     def before(self, data: str) -> Trained:
         """The same, before pictures of another set than it learnt from: its targets, and what it is compared with."""
-        return replace(self, config=self.config.model_copy(update={"data": data}))
+        return replace(self, config=self.config.model_copy(update={"data": data, "hold_out_validation": True}))
 
     def with_snapshot(self, path: Path) -> Trained:
         """The same with the weights of a snapshot file; ValueError where it is of another network."""
@@ -140,16 +146,16 @@ def load_model(folder: Path) -> Trained:
     return Trained(config, engine, policy, read_card(folder).frames)
 
 
-def targets_for(trained: Trained, num: int, seed: int) -> NDArray[np.uint8] | None:
-    """Test pictures for a conditional run to reproduce, uint8 ``[num, H, W, C]``; None for any other run."""
+def targets_for(trained: Trained, num: int, seed: int, split: Split = "test") -> NDArray[np.uint8] | None:
+    """Pictures of a split for a conditional run to reproduce, uint8 ``[num, H, W, C]``; None for any other run."""
     if not trained.config.conditional:
         return None
-    test = trained.data().test
-    return test[target_rows(len(test), num, seed)]
+    pictures, _ = trained.data(split).split(split)
+    return pictures[target_rows(len(pictures), num, seed)]
 
 
 def target_rows(count: int, num: int, seed: int) -> NDArray[np.int64]:
-    """Which ``num`` of ``count`` test pictures are the targets: ``[num]``, drawn with repetition."""
+    """Which ``num`` of ``count`` pictures are the targets: ``[num]``, drawn with repetition."""
     return np.random.default_rng(seed).integers(count, size=num)
 
 

@@ -196,7 +196,7 @@ def test_a_split_that_names_a_picture_twice_is_said(tmp_path: Path) -> None:
     for cache in (None, Cache((tmp_path,), in_memory_bytes=0), Cache((tmp_path,), in_memory_bytes=0)):
         (note,) = collect(reader, VIEW, cache).notes
         assert note.startswith("test pictures that the training split has, too: 1;")
-        _, other = collect(reading, VIEW, cache, hold_out_validation=True).notes
+        _, other = collect(reader, VIEW, cache, hold_out_validation=True).notes
         assert other.startswith("validation pictures that the training split has, too: 1;")
 
 
@@ -222,7 +222,7 @@ def test_paintings_are_compared_with_test_pictures_and_begun_after_them(
     assert one.real_distances(50, seed=0) != other.real_distances(50, seed=0)
 
     trained = load_trained(make_trained_run(tmp_path, preset="mnist-reconstruct"))
-    monkeypatch.setattr(Trained, "data", lambda _: light)
+    monkeypatch.setattr(Trained, "data", lambda *_: light)
     targets = targets_for(trained, 100, seed=0)
     assert targets is not None
     assert drawn(targets) <= drawn(light.test)

@@ -197,7 +197,7 @@ def test_the_report_says_what_it_was_measured_against(sample: Dataset, reference
     assert sum(report.class_histogram) == report.n == report.real_n == 500
     assert report.class_histogram == pytest.approx(np.bincount(sample.train_labels[:500]), abs=10)
     assert report.mean_top_probability > 0.9
-    assert "1,000 test digits of mnist-sample; they stand in for the 10,000" in report.text
+    assert "1,000 test digits of mnist-sample; they stand in for those of mnist" in report.text
     assert json.loads(json.dumps(report.as_dict()))["reference"] == "mnist-sample"
     assert default_reference(tmp_path).name == "mnist-sample"  # no MNIST there
 

@@ -185,7 +185,7 @@ def test_a_zip_a_named_set_and_what_nothing_was_learnt_from(here: Path) -> None:
     stored = json.loads(run.data_file.read_text())
     assert (stored["pictures"], stored["files"], stored["before"]) == (11_000, {}, [])
     assert stored["validation"] == 0
-    learnt_from.store(run, "mnist-sample", load("mnist-sample", 8, hold_out_validation=True), learnt=True)
+    dataset_record.store(run, "mnist-sample", load("mnist-sample", 8, hold_out_validation=True), learnt=True)
     stored = json.loads(run.data_file.read_text())
     assert (stored["pictures"], stored["validation"], stored["before"]) == (11_000, 1_003, [])
     run.data_file.write_text(json.dumps({**stored, "sha256": "00" * 32, "pictures": 70_000}))
