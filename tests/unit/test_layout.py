@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LONGEST_FILE = 350
+HEAVIEST_CHECKOUT_MB = 45
 FORBIDDEN_NAMES = {"utils.py", "common.py", "helpers.py", "misc.py"}
 SOURCES = sorted(path for path in (ROOT / "spiral").rglob("*.py") if not path.is_relative_to(ROOT / "spiral" / "v1"))
 SERVICES = ROOT / "spiral" / "services"
@@ -125,3 +126,11 @@ def test_unit_tests_mirror_the_source_tree_and_shared_helpers_have_a_folder() ->
     folders = {path.parent.relative_to(units) for path in units.rglob("*.py")}
     assert {str(folder) for folder in folders if not (ROOT / "spiral" / folder).is_dir()} == set()
     assert [path.name for path in (ROOT / "tests").glob("*.py")] == ["conftest.py"]
+
+
+def test_the_repository_is_light() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a checkout")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    files = [ROOT / name for name in listed.split("\0") if name]
+    assert sum(file.stat().st_size for file in files if file.is_file()) < HEAVIEST_CHECKOUT_MB * 1_000_000

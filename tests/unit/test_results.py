@@ -74,7 +74,7 @@ def test_a_figure_lives_once() -> None:
 
 def test_each_preset_and_each_model_has_a_row() -> None:
     assert {row.what for row in read("models")} == {*bundled_models()}
-    assert {row.what.partition(",")[0] for row in read("presets")} == {*preset_names()}
+    assert {row.what.partition(",")[0] for row in read("presets")} == {*preset_names()}, "no value: a note says why"
 
 
 def test_models_have_the_scores_of_their_cards() -> None:
