@@ -22,6 +22,8 @@ CARD = {
     "SSIM": "ssim",
     "LeNet-FID": "lenet_fid",
     "colour-FID": "colour_fid",
+    "LeNet-FID to the pictures that it copied": "lenet_fid",
+    "colour-FID to the pictures that it copied": "colour_fid",
 }
 
 
