@@ -22,9 +22,9 @@ CARD = {
     "SSIM": "ssim",
     "LeNet-FID": "lenet_fid",
     "colour-FID": "colour_fid",
-    "LeNet-FID to the pictures that it copied": "lenet_fid",
-    "colour-FID to the pictures that it copied": "colour_fid",
 }
+OF_COPIES = " to the pictures that it copied"
+"""After a distance's name, where the paintings are of the very pictures that they are compared with."""
 
 
 def test_the_page_is_current() -> None:
@@ -83,7 +83,8 @@ def test_models_have_the_scores_of_their_cards() -> None:
     for model in bundled_models():
         scores = read_card(find_model(model)).scores
         for figure, key in CARD.items():
-            row = next((row for row in read("models") if (row.what, row.figure) == (model, figure)), None)
+            rows = (row for row in read("models") if row.what == model)
+            row = next((row for row in rows if row.figure.removesuffix(OF_COPIES) == figure), None)
             assert (row is None) == (key not in scores), (model, figure)
             if row is not None:
                 scale = 100 if row.unit == "%" else 1
