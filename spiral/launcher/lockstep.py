@@ -29,9 +29,9 @@ from spiral.runs.checkpoints import CheckpointError, CheckpointStore, State, rai
 from spiral.runs.directory import Run
 from spiral.runs.divergence_record import DivergenceRecord
 from spiral.runs.limits import Limits
+from spiral.services.discriminator.build import build_judge
 from spiral.services.discriminator.initial_weights import load_initial_weights
 from spiral.services.discriminator.judge import Judge
-from spiral.services.discriminator.learned_judge import build_judge
 from spiral.services.learner.scored_batch import ScoredBatch
 from spiral.services.learner.slots import fewest_slots
 from spiral.services.learner.trainer import Trainer

@@ -25,7 +25,7 @@ from spiral.runs.limits import Limits
 from spiral.services.actor import service as actor_service
 from spiral.services.actor.options import ActorOptions
 from spiral.services.discriminator import servicer as discriminating
-from spiral.services.discriminator.learned_judge import build_judge
+from spiral.services.discriminator.build import build_judge
 from spiral.services.discriminator.metrics import DiscriminatorMetrics
 from spiral.services.discriminator.worker import Worker
 from spiral.services.learner import service as learning_service

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -15,14 +14,13 @@ from torch import Tensor
 from spiral.computing.divergence import NotFiniteError, SoundWeights
 from spiral.computing.finite import require_finite
 from spiral.computing.precision import FP32, Precision
-from spiral.configuration.schema import DiscriminatorConfig, RunConfig
+from spiral.configuration.schema import DiscriminatorConfig
 from spiral.datasets import Dataset
 from spiral.objectives.pictures import Loss, Pictures, pair
 from spiral.runs.checkpoints import State, pack_optimiser, unpack_optimiser
-from spiral.services.discriminator.distances import distance, distance_terms
+from spiral.services.discriminator.distances import distance_terms
 from spiral.services.discriminator.judge import (
     Answers,
-    Judge,
     Scores,
     Targets,
     Update,
@@ -31,9 +29,8 @@ from spiral.services.discriminator.judge import (
     draw,
     fill_forward,
 )
-from spiral.services.discriminator.l2_judge import L2Judge
 from spiral.services.discriminator.masks import draw_masks
-from spiral.services.discriminator.network import Critic, build_network, to_input
+from spiral.services.discriminator.network import Critic, to_input
 from spiral.services.discriminator.replay import Remembered, ReplayBuffer
 from spiral.services.discriminator.statistics import RunningStatistics
 from spiral.values.versions import Version
@@ -300,45 +297,3 @@ class LearnedJudge:
         self._updates, self._debt = counters["updates"], counters["debt"]
         self._generator.set_state(tensors["generators"]["learning"])
         self._targets.generator.set_state(tensors["generators"]["targets"])
-
-
-def build_judge(
-    config: RunConfig,
-    observation_shape: tuple[int, int, int],
-    dataset: Dataset,
-    *,
-    seed: int,
-    device: torch.device | None = None,
-    generation: int = 1,
-    clock: Callable[[], float] = time.perf_counter,
-    precision: Precision = FP32,
-) -> Judge:
-    """The judge of a run, deterministic with its seed on a CPU (the default device).
-
-    Raises ValueError where the data set's pictures are not of ``observation_shape`` (H, W, C), or a part of the user's
-    own can't be imported.
-    """
-    if dataset.train.shape[1:] != observation_shape:
-        raise ValueError(
-            f"data: the pictures of {dataset.name} are {list(dataset.train.shape[1:])}, the engine's observations "
-            f"{list(observation_shape)}; load the data in the view's size and channels"
-        )
-    settings = config.discriminator
-    targets = Targets(dataset, seed, config.learner.paintings_per_target)
-    for name in settings.terms:
-        distance(name)  # one that can't be imported is said now, not amid a batch
-    if settings.kind == "l2":
-        return L2Judge(dataset, targets, generation, settings.terms)
-    network = build_network(observation_shape, settings.channels, config.conditional, seed, settings.objective.prepare)
-    return LearnedJudge(
-        settings,
-        network,
-        dataset,
-        targets,
-        conditional=config.conditional,
-        device=device or torch.device("cpu"),
-        seed=seed,
-        generation=generation,
-        clock=clock,
-        precision=precision,
-    )

@@ -11,7 +11,7 @@ from spiral.computing.precision import FP32, Precision, PrecisionChoice, Precisi
 from spiral.configuration.schema import RunConfig
 from spiral.datasets import Dataset
 from spiral.runs.directory import Run
-from spiral.services.discriminator.learned_judge import build_judge
+from spiral.services.discriminator.build import build_judge
 
 PICTURES_ON_CPU = 8
 """On a CPU so many say which precision is faster, and soon; a GPU is only busy with whole batches."""

@@ -16,9 +16,9 @@ from spiral.runs import dataset_record
 from spiral.runs.checkpoints import Checkpoint, CheckpointError, CheckpointStore, raise_generation
 from spiral.runs.directory import Run
 from spiral.runs.divergence_record import DivergenceRecord
+from spiral.services.discriminator.build import build_judge
 from spiral.services.discriminator.initial_weights import load_initial_weights
 from spiral.services.discriminator.judge import Judge, Update
-from spiral.services.discriminator.learned_judge import build_judge
 from spiral.services.discriminator.metrics import DiscriminatorMetrics
 from spiral.services.discriminator.options import DiscriminatorOptions
 from spiral.services.discriminator.precision_trial import choose_judge_precision

@@ -25,7 +25,8 @@ from spiral.runs.checkpoints import CheckpointError, CheckpointStore, State, rea
 from spiral.runs.directory import Run
 from spiral.runs.divergence_record import DivergenceRecord
 from spiral.runs.limits import Limits
-from spiral.services.discriminator.learned_judge import LearnedJudge, build_judge
+from spiral.services.discriminator.build import build_judge
+from spiral.services.discriminator.learned_judge import LearnedJudge
 from spiral.services.learner.policy_learner import PolicyLearner
 from spiral.values import strict_json
 from spiral.values.trajectories import Trajectory

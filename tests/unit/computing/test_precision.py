@@ -22,8 +22,8 @@ from spiral.policy import build_policy
 from spiral.policy.categorical import log_prob_and_entropy
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
+from spiral.services.discriminator.build import build_judge
 from spiral.services.discriminator.judge import Judge
-from spiral.services.discriminator.learned_judge import build_judge
 from spiral.services.discriminator.network import build_network
 from spiral.services.discriminator.precision_trial import judge_trial
 from spiral.services.learner.policy_learner import PolicyLearner

@@ -13,8 +13,8 @@ import pytest
 
 from spiral.configuration.schema import RunConfig
 from spiral.gym import MyPaintEnv, MyPaintVectorEnv
+from spiral.services.discriminator.build import build_judge
 from spiral.services.discriminator.judge import Judge
-from spiral.services.discriminator.learned_judge import build_judge
 from spiral.services.discriminator.metrics import DiscriminatorMetrics
 from spiral.services.discriminator.servicer import Discriminator
 from spiral.services.discriminator.worker import Worker

@@ -17,8 +17,8 @@ from spiral.models import CARD, POLICY, bundled_models, find_discriminator, find
 from spiral.models.trained import load_model, load_trained
 from spiral.runs.checkpoints import read_latest
 from spiral.runs.directory import Run
+from spiral.services.discriminator.build import build_judge
 from spiral.services.discriminator.initial_weights import load_initial_weights
-from spiral.services.discriminator.learned_judge import build_judge
 from tests.support.bundled_models import darkest
 from tests.support.trained_run import make_trained_run
 

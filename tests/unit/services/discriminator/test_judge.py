@@ -11,9 +11,10 @@ from torch import nn
 from spiral.configuration.schema import RunConfig
 from spiral.objectives.discriminator import DiscriminatorObjective
 from spiral.objectives.pictures import Loss, Pictures
+from spiral.services.discriminator.build import build_judge
 from spiral.services.discriminator.distances import DISTANCES
 from spiral.services.discriminator.judge import Judge, Scores, Targets
-from spiral.services.discriminator.learned_judge import LearnedJudge, build_judge
+from spiral.services.discriminator.learned_judge import LearnedJudge
 from spiral.services.discriminator.network import Critic, build_network, to_input
 from spiral.services.discriminator.statistics import RunningStatistics
 from spiral.values.versions import Version

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from spiral.configuration.schema import RunConfig
+from spiral.services.discriminator.build import build_judge
 from spiral.services.discriminator.judge import Judge
-from spiral.services.discriminator.learned_judge import build_judge
 from tests.support.judging_data import SHAPE, config, dataset, observations, targets
 
 UNCONDITIONAL = config()

@@ -13,8 +13,8 @@ import grpc
 import pytest
 
 from spiral.runs.checkpoints import CheckpointError
+from spiral.services.discriminator.build import build_judge
 from spiral.services.discriminator.judge import Judge
-from spiral.services.discriminator.learned_judge import build_judge
 from spiral.services.discriminator.metrics import DiscriminatorMetrics
 from spiral.services.discriminator.servicer import Discriminator
 from spiral.services.discriminator.worker import BusyError, ClosedError, Worker
