@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -24,6 +25,14 @@ def logging_as_before() -> Iterator[None]:
     root.setLevel(level)
     for handler in set(root.handlers) - before:
         root.removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def denormals_as_before() -> Iterator[None]:
+    """A service flushes them to zero, for good; Hypothesis refuses to draw floats in a process that does."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spiral.configuration.changes import changes
-from spiral.configuration.files import blame, load_config, preset_names, read_tree
+from spiral.configuration.files import blame, imported_objectives, load_config, preset_names, read_tree
 from spiral.configuration.paths import paths_of, relative_paths
 from spiral.configuration.schema import RunConfig
 from spiral.launcher.options import TrainOptions
@@ -45,12 +45,30 @@ def new_config(options: TrainOptions, run: Run) -> RunConfig:
     if options.model is None:
         return load_config(options.preset or _own_preset(run), options.settings)
     as_it_was = str(options.model / CONFIG)
+    _refuse_imports(options)
     discriminator = load_config(as_it_was, options.settings, options.model).discriminator
     alone = discriminator.kind == "learned" and find_discriminator(options.model) is None
     held = f"learner.hold_batches={HOLD_BATCHES if alone else 0}"
     config = load_config(as_it_was, [held, *options.settings], options.model)
     _refuse_known_validation(config, load_config(as_it_was, base=options.model))
     return config
+
+
+def _refuse_imports(options: TrainOptions) -> None:
+    """ValueError where the model learnt with an objective of its maker's own that nobody has asked for here."""
+    assert options.model is not None
+    try:
+        text = (options.model / CONFIG).read_text()
+    except (OSError, UnicodeDecodeError):
+        return  # which is said where the file is read
+    chosen = {setting.partition("=")[0] for setting in options.settings}
+    named = imported_objectives(read_tree(text, CONFIG))
+    missing = [f"--set {key}={path}" for key, path in named.items() if key not in chosen]
+    if missing:
+        raise ValueError(
+            f"--from: {options.model.name} learnt with an objective of its maker's own, which is imported only "
+            f"when asked for; add {' '.join(missing)} if you trust it, or choose another"
+        )
 
 
 def _refuse_known_validation(config: RunConfig, model: RunConfig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,21 @@ def test_a_card_says_what_is_known_of_this_checkpoint_alone(tmp_path: Path) -> N
         assert main(_export(run, tmp_path / name)) == 0
         assert read_card(tmp_path / name).machine == machines
         run.machine_file.write_text(json.dumps({"cores": 6}))
+
+
+def test_a_models_own_objective_is_imported_for_nobody_who_paints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "theirs"
+    shutil.copytree(bundled_models()["mnist"], folder)
+    config = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(config.replace("off_policy: clip", "off_policy: theirs_:Loss\n  power: 2"))
+    (tmp_path / "theirs_.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w')")
+    monkeypatch.syspath_prepend(tmp_path)
+    load_model(folder)
+    assert main(["train", "--from", str(folder), "--runs", str(tmp_path / "runs"), "--frames", "1"]) == 2
+    assert "add --set learner.off_policy=theirs_:Loss if you trust it" in capsys.readouterr().err
+    assert not (tmp_path / "imported").exists()
 
 
 def test_what_is_no_model_is_said_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
