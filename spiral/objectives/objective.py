@@ -36,7 +36,8 @@ class Objective(Section):
     def named(cls, name: str) -> type[Self]:
         """The member of this kind with that name, or the class at ``module:class``; ValueError where there is none."""
         if is_path(name):
-            return imported_class(name, cls)
+            own: type[Self] = imported_class(name, cls)
+            return own
         if name not in (members := cls.members()):
             raise ValueError(f'"{name}" is unknown; expected one of {", ".join(members)}, or {HINT}')
         return members[name]

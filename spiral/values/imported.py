@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import importlib
 import re
-from typing import Any, TypeVar
+from typing import Any
 
 PATTERN = re.compile(r"\w+(\.\w+)*:\w+")
 HINT = "one of your own as my_package.my_module:name"
-
-Kind = TypeVar("Kind")
 
 
 def is_path(name: str) -> bool:
@@ -29,7 +27,7 @@ def imported(path: str, key: str = "") -> Any:
         raise ValueError(f'{_of(key)}"{path}" can\'t be imported: {type(error).__name__}: {error}') from error
 
 
-def imported_class(path: str, kind: type[Kind], key: str = "") -> type[Kind]:
+def imported_class(path: str, kind: type, key: str = "") -> Any:
     """The subclass of ``kind`` that ``path`` names; ValueError, as from :func:`imported`, where it is none."""
     found = imported(path, key)
     if not (isinstance(found, type) and kind in found.__mro__):

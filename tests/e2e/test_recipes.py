@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from spiral.cli.main import main
 from spiral.configuration.cross_checks import check_terms
 from spiral.configuration.files import load_config
+from spiral.engines import registry
 from spiral.launcher.lockstep import Lockstep, deterministic
 from spiral.models.trained import load_trained
 from spiral.runs import dataset_record
@@ -22,7 +24,7 @@ from spiral.runs.limits import Limits
 from tests.support.launched import SMALL
 
 RECIPES = Path(__file__).parents[2] / "docs" / "recipes"
-FILE = re.compile(r"`([\w/]+\.py)`:\n\n```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+FILE = re.compile(r"`([\w/]+\.(?:py|toml))`:\n\n```\w+\n(.*?)^```", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 BATCHES = 10
 Follow = Callable[[str], Run]
@@ -46,6 +48,26 @@ def learn(words: Sequence[str]) -> Run:
     return run
 
 
+def install(folder: Path) -> None:
+    """What ``pip install -e`` leaves of a package: its metadata, with its entry points."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    info = folder / f"{project['name']}-{project['version']}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    sections = (
+        f"[{group}]\n" + "".join(f"{name} = {target}\n" for name, target in entries.items())
+        for group, entries in project["entry-points"].items()
+    )
+    (info / "entry_points.txt").write_text("".join(sections))
+    forget_engines()
+
+
+def forget_engines() -> None:
+    """Look for engines anew: an installed package is found by the next process."""
+    registry._entry_points.cache_clear()
+    registry.plugin.cache_clear()
+
+
 @pytest.fixture
 def follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Follow]:
     """Write the files of a page into an empty folder and do there what its commands do; the run."""
@@ -56,11 +78,15 @@ def follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Follow]:
         for name, content in FILE.findall(text):
             (tmp_path / name).write_text(content)
             written.append(name.removesuffix(".py"))
+            monkeypatch.delitem(sys.modules, written[-1], raising=False)  # another test's, of the same name
         commands = "".join(block for language, block in BLOCK.findall(text) if not language)
         runs = []
         for line in commands.replace("\\\n", " ").splitlines():
-            environment, program, *words = shlex.split(line)
-            assert (environment, program) == ("PYTHONPATH=.", "spiral")
+            program, *words = shlex.split(line.removeprefix("PYTHONPATH=. "))
+            if program == "pip":
+                install(tmp_path)
+                continue
+            assert program == "spiral"
             if words[0] == "train":
                 runs.append(learn(words))
             else:
@@ -73,6 +99,19 @@ def follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Follow]:
     yield follow
     for name in written:
         sys.modules.pop(name, None)
+    forget_engines()
+
+
+def test_an_engine(follow: Follow) -> None:
+    run = follow("engine.md")
+    assert load_trained(run).engine.version == "stamps 1.0"
+    assert len(list(Path("painted").glob("*.png"))) == 8
+
+
+def test_an_objective(follow: Follow) -> None:
+    config = follow("objective.md").config()
+    assert config.learner.objective.model_dump() == {"power": 0.25}
+    assert config.discriminator.objective.model_dump() == {"margin": 0.5}
 
 
 def test_a_data_set(follow: Follow) -> None:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from spiral.datasets import views
 from spiral.datasets.dataset import Dataset, Progress, View
-from spiral.datasets.mnist import checked_labels, validation_held_out
+from spiral.datasets.holding_out import validation_held_out
+from spiral.datasets.mnist import checked_labels
 from spiral.datasets.prepared import Cache
 
 DATA_FILE = Path(__file__).with_name("mnist_sample.npz")
