@@ -13,6 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from spiral.configuration.choosing import ChoosingSection
+from spiral.configuration.imports import without_imports
 from spiral.configuration.paths import located
 from spiral.configuration.schema import RunConfig
 from spiral.objectives.objective import Objective
@@ -33,7 +34,7 @@ def load_config(
 
     Paths become absolute: those of settings from the working directory, those of a file from ``base``, where that is
     given, else from the working directory, too. ``as_typed`` leaves them, for another machine. With a ``base`` the file
-    is a model's, perhaps of somebody else: objectives that it names by an import path are left out, not imported.
+    is a model's, perhaps of somebody else: what it names by an import path is left out, not imported.
     Raises ValueError with a sentence that names the key, the value and what would be right, and whether a setting or
     the file is at fault.
     """
@@ -50,7 +51,7 @@ def load_config(
         raise ValueError(f"preset: {_unknown(preset_or_file, preset_names())}")
     tree |= read_tree(text, where)
     if base is not None:
-        _leave_out_imports(tree)
+        tree = without_imports(tree, {setting.partition("=")[0] for setting in settings})
     _refuse_unknown(tree, RunConfig, f"{where}: ")
     tree = tree if as_typed else located(tree, base or Path.cwd())
     alone = copy.deepcopy(tree)
@@ -92,18 +93,6 @@ def read_tree(text: str, where: str) -> dict[str, Any]:
     return tree
 
 
-def imported_objectives(tree: Mapping[str, Any]) -> dict[str, str]:
-    """The objectives that are named by an import path, by key: ``{"learner.off_policy": "package.module:Class"}``."""
-    found = {}
-    for name, section in _sections(RunConfig).items():
-        given = tree.get(name)
-        if issubclass(section, ChoosingSection) and isinstance(given, Mapping):
-            chosen = given.get(section.choice())
-            if isinstance(chosen, str) and ":" in chosen:
-                found[f"{name}.{section.choice()}"] = chosen
-    return found
-
-
 def parse_config(tree: Mapping[str, Any], where: str) -> RunConfig:
     """Validate a tree of settings; ``where`` is named in the error."""
     _refuse_unknown(tree, RunConfig, f"{where}: ")
@@ -142,15 +131,6 @@ def _set(tree: dict[str, Any], path: list[str], value: Any) -> None:
             raise ValueError(f"{'.'.join(path)}: {part} is a value, not a section")
         tree = branch
     tree[path[-1]] = value
-
-
-def _leave_out_imports(tree: dict[str, Any]) -> None:
-    """Leave out objectives that would have to be imported, and their settings: whoever paints needs none of them."""
-    for key in imported_objectives(tree):
-        name, _, choice = key.partition(".")
-        known = _sections(RunConfig)[name].model_fields
-        own = {field.alias or field_name for field_name, field in known.items()} - {choice}
-        tree[name] = {key: value for key, value in tree[name].items() if key in own}
 
 
 def _drop_idle(tree: dict[str, Any], settings: Sequence[str]) -> None:

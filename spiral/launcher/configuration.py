@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from spiral.configuration.changes import changes
-from spiral.configuration.files import blame, imported_objectives, load_config, preset_names, read_tree
+from spiral.configuration.files import blame, load_config, preset_names, read_tree
+from spiral.configuration.imports import imports_of
 from spiral.configuration.paths import paths_of, relative_paths
 from spiral.configuration.schema import RunConfig
 from spiral.launcher.options import TrainOptions
 from spiral.models import CONFIG, POLICY, check_weights, find_discriminator, read_card
 from spiral.runs.dataset_record import same_files
 from spiral.runs.directory import Run
+from spiral.values import strict_json
 
 DEFAULT_PRESET = "demo"
 HOLD_BATCHES = 300
@@ -55,20 +58,25 @@ def new_config(options: TrainOptions, run: Run) -> RunConfig:
 
 
 def _refuse_imports(options: TrainOptions) -> None:
-    """ValueError where the model learnt with an objective of its maker's own that nobody has asked for here."""
+    """ValueError where the model learnt with parts of its maker's own that nobody has asked for here."""
     assert options.model is not None
     try:
         text = (options.model / CONFIG).read_text()
     except (OSError, UnicodeDecodeError):
         return  # which is said where the file is read
     chosen = {setting.partition("=")[0] for setting in options.settings}
-    named = imported_objectives(read_tree(text, CONFIG))
-    missing = [f"--set {key}={path}" for key, path in named.items() if key not in chosen]
+    named = imports_of(read_tree(text, CONFIG))
+    missing = [f"--set {shlex.quote(_setting(key, value))}" for key, value in named.items() if key not in chosen]
     if missing:
         raise ValueError(
-            f"--from: {options.model.name} learnt with an objective of its maker's own, which is imported only "
-            f"when asked for; add {' '.join(missing)} if you trust it, or choose another"
+            f"--from: {options.model.name} learnt with code of its maker's own, which is imported only when asked for; "
+            f"add {' '.join(missing)} if you trust it, or choose another"
         )
+
+
+def _setting(key: str, value: object) -> str:
+    """A setting as it is typed; mappings and lists are YAML on one line."""
+    return f"{key}={value if isinstance(value, str) else strict_json.exact(value)}"
 
 
 def _refuse_known_validation(config: RunConfig, model: RunConfig) -> None:
