@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 
 FEWEST = 65
 """The covariance of 64 features needs more than 64 pictures."""
+FILES = ("evaluation.json", "evaluation.png")
 ARROWS = {"lower": "↓", "higher": "↑", "": ""}
 
 
 def evaluate(
-    run: options.PainterRun = None,
+    run: options.PainterRuns = None,
     model: options.Model = None,
     num: Annotated[
         int,
@@ -50,8 +52,8 @@ def evaluate(
         Path | None,
         typer.Option(
             help="Folder for evaluation.json and evaluation.png (default: evaluation/ in the run's folder, "
-            "or NAME-evaluation here for a model; --data's name is added, the split where it isn't test, and the "
-            "temperature where it isn't 1).",
+            "NAME-evaluation here for a model, and NAMES-evaluation in --runs for the mean over runs; --data's name is "
+            "added, the split where it isn't test, and the temperature where it isn't 1).",
             metavar="DIR",
             show_default=False,
         ),
@@ -89,47 +91,41 @@ def evaluate(
         )
     if inception_weights is not None and not inception:
         raise ValueError("--inception-weights: it is for --inception, which is not asked for; leave it out or add that")
-    name = Path(run or model or "").name
-    what = "evaluation" if data is None else f"evaluation-{Path(data).name}"
-    if split != "test":
-        what += f"-{split}"
-    if temperature != 1:
-        what += f"-at-{abs(temperature):g}"
-    folder = out or (runs / name / what if model is None else Path(f"{name}-{what}"))
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"out: {folder} is a file; name a folder")
-    written = [folder / "evaluation.json", folder / "evaluation.png"]
-    if out is not None or model is not None:  # else it is in the run's own folder
-        refuse_to_overwrite(written, overwrite)
+    names = run or []
+    several = len(names) > 1
+    what = _what(data, split, temperature)
+    folder = out or _folder(names, model, runs, what)
+    for each in (folder, *(runs / name / what for name in names)):
+        if each.exists() and not each.is_dir():
+            raise ValueError(f"out: {each} is a file; name a folder")
+    if out is not None or len(names) != 1:  # else it is in the run's own folder
+        refuse_to_overwrite([folder / name for name in FILES], overwrite)
     # Read when numpy is imported. The matrices are small: a second thread gains nothing, and beside busy processes the
     # two wait for each other many times as long.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    trained = options.load_painter(run, model, runs, temperature)
+    painters = [(name, options.load_painter(name, model, runs, temperature)) for name in names or [None]]
 
     from spiral.computing.devices import choose_device  # noqa: PLC0415
     from spiral.evaluation.inception import Inception  # noqa: PLC0415
-    from spiral.evaluation.picture import save_report_picture  # noqa: PLC0415
     from spiral.evaluation.runs import evaluate_run  # noqa: PLC0415
-    from spiral.values.atomic_file import atomic_write  # noqa: PLC0415
+    from spiral.evaluation.seeds import over_runs  # noqa: PLC0415
 
     where = choose_device(device)
     network = Inception.load(where, inception_weights) if inception else None
-    trained.policy.to(where)
-    if data is not None:
-        name, trained = f"{name} before {data}", trained.before(data)
-    report = evaluate_run(name, trained, num, seed, network, split)
-    text = strict_json.report(report.as_dict(), indent=1) + "\n"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with atomic_write(folder / "evaluation.json") as aside:
-            aside.write_text(text, encoding="utf-8")
-        if run is not None:
-            # Read when matplotlib is imported; its list of fonts would go to the home directory otherwise.
-            os.environ.setdefault("MPLCONFIGDIR", str(runs / run / "matplotlib"))
-        save_report_picture(folder / "evaluation.png", report)
-        remember(written)
-    except OSError as error:
-        raise ValueError(f"out: {folder} can't be written: {error.strerror or error}") from error
+    if names:
+        # Read when matplotlib is imported; its list of fonts would go to the home directory otherwise.
+        os.environ.setdefault("MPLCONFIGDIR", str(runs / names[0] / "matplotlib"))
+    reports = []
+    for name, painter in painters:
+        painter.policy.to(where)
+        called, trained = name or Path(model or "").name, painter
+        if data is not None:
+            called, trained = f"{called} before {data}", painter.before(data)
+        reports.append(evaluate_run(called, trained, num, seed, network, split))
+        if several:
+            _write(reports[-1], runs / str(name) / what)
+    report = over_runs(reports) if several else reports[0]
+    text = _write(report, folder)
     if as_json:
         typer.echo(text, nl=False)
         return
@@ -138,7 +134,45 @@ def evaluate(
     Console().print(table_of(report))
     for sentence in report.left_out:
         typer.echo(f"left out: {sentence}")
-    typer.echo(f"against {report.reference}; {folder / 'evaluation.json'}, {folder / 'evaluation.png'}")
+    typer.echo(f"against {report.reference}; {', '.join(str(folder / name) for name in FILES)}")
+
+
+def _what(data: str | None, split: str, temperature: float) -> str:
+    """Name of the folder of an evaluation, which says what is not as usual."""
+    what = "evaluation" if data is None else f"evaluation-{Path(data).name}"
+    if split != "test":
+        what += f"-{split}"
+    return what if temperature == 1 else f"{what}-at-{abs(temperature):g}"
+
+
+def _folder(names: Sequence[str], model: str | None, runs: Path, what: str) -> Path:
+    """Where an evaluation goes if nobody says so: into the run, beside the runs, or, of a model, here."""
+    if len(set(names)) < len(names):
+        raise ValueError(f"--run: a run is named twice: {', '.join(names)}")
+    if not names:
+        return Path(f"{Path(model or '').name}-{what}")
+    if len(names) == 1:
+        return runs / names[0] / what
+    common = os.path.commonprefix(names).rstrip("-_.") or "runs"  # noqa: RUF071 (of names, not of paths)
+    return runs / f"{common}-{what}"
+
+
+def _write(report: Report, folder: Path) -> str:
+    """Write the report's two files; the JSON's text. ValueError where they can't be written."""
+    from spiral.evaluation.picture import save_report_picture  # noqa: PLC0415
+    from spiral.values.atomic_file import atomic_write  # noqa: PLC0415
+
+    text = strict_json.report(report.as_dict(), indent=1) + "\n"
+    written = [folder / name for name in FILES]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_write(written[0]) as aside:
+            aside.write_text(text, encoding="utf-8")
+        save_report_picture(written[1], report)
+        remember(written)
+    except OSError as error:
+        raise ValueError(f"out: {folder} can't be written: {error.strerror or error}") from error
+    return text
 
 
 def table_of(report: Report) -> Table:
@@ -156,10 +190,13 @@ def table_of(report: Report) -> Table:
     table.add_column("measure", overflow="fold")
     for heading in ("value", "95 % interval", "n"):
         table.add_column(heading, justify="right", no_wrap=True)
+    if any(figure.values for figure in report.figures):
+        table.add_column("of each run", overflow="fold")
     for figure in report.figures:
         value, interval = rounded(figure.estimate)
         arrow = ARROWS[figure.better]
-        table.add_row(f"{figure.label} {arrow}".strip(), value, interval, f"{figure.estimate.n:,}")
+        each = ", ".join(f"{single:.4g}" for single in figure.values)
+        table.add_row(f"{figure.label} {arrow}".strip(), value, interval, f"{figure.estimate.n:,}", each or None)
     if report.curve:
         strokes = sorted({0, 1, 2, 4, 8, 16, 32, 64, len(report.curve) - 1} & set(range(len(report.curve))))
         for k in strokes:

@@ -19,6 +19,16 @@ RunName = Annotated[str, typer.Option("--run", help="Name of the run: a folder i
 PainterRun = Annotated[
     str | None, typer.Option("--run", help="Name of the run: a folder in --runs.", metavar="NAME", show_default=False)
 ]
+PainterRuns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--run",
+        help="Name of the run: a folder in --runs. May be repeated, for runs that differ in their seed: then the mean "
+        "over them is told, too.",
+        metavar="NAME",
+        show_default=False,
+    ),
+]
 Model = Annotated[
     str | None,
     typer.Option(

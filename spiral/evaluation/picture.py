@@ -63,9 +63,10 @@ def _curve(axes: Axes, report: Report) -> None:
     axes.plot(
         strokes, [error.value for error in report.curve], marker="o" if len(strokes) <= 30 else None, markersize=3
     )
+    of = "runs" if report.runs else "paintings"
     axes.set_ylim(bottom=0)
     axes.locator_params(axis="x", integer=True)
-    axes.set_title(f"error to the targets after k strokes ({report.curve[0].n:,} paintings)", fontsize=10)
+    axes.set_title(f"error to the targets after k strokes ({report.curve[0].n:,} {of})", fontsize=10)
     axes.set_xlabel("strokes", fontsize=9)
     axes.set_ylabel("mean squared error", fontsize=9)
     axes.grid(alpha=0.3)

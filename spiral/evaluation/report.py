@@ -16,12 +16,16 @@ Better = Literal["lower", "higher", ""]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured number: its key in JSON, what it is in words, and which direction is better (empty: neither)."""
+    """One measured number: its key in JSON, what it is in words, and which direction is better (empty: neither).
+
+    `values` are those of single runs where it is their mean.
+    """
 
     key: str
     label: str
     estimate: Estimate
     better: Better
+    values: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class Report:
     histogram: tuple[int, ...] = ()
     left_out: tuple[str, ...] = field(default=())
     temperature: float = 1.0
+    runs: tuple[str, ...] = ()
+    """Where it is the mean over runs, their names; `n` of its figures and of its curve is their number."""
 
     @property
     def title(self) -> str:
@@ -64,6 +70,7 @@ class Report:
         """The report as plain values for JSON."""
         return {
             "run": self.run,
+            **({"runs": list(self.runs)} if self.runs else {}),
             "data": self.data,
             "frames": self.frames,
             "n": self.num,
@@ -74,7 +81,12 @@ class Report:
             "level": LEVEL,
             "resamples": RESAMPLES,
             "figures": {
-                figure.key: {"what": figure.label, "better": figure.better, **_plain(figure.estimate)}
+                figure.key: {
+                    "what": figure.label,
+                    "better": figure.better,
+                    **_plain(figure.estimate),
+                    **({"values": list(figure.values)} if figure.values else {}),
+                }
                 for figure in self.figures
             },
             "mse_after_strokes": [{"strokes": k, **_plain(error)} for k, error in enumerate(self.curve)],

@@ -274,7 +274,7 @@ def test_data_says_what_is_there_and_how_to_get_the_rest(
     assert "mnist-sample" in listed
     assert "[faces]" in listed, "the extra's name is no style"
     assert main(["data", "check", "mnist-sample"]) == 0
-    assert "10,000 training and 1,000 test pictures" in capsys.readouterr().out
+    assert "8,997 training, 1,003 validation and 1,000 test pictures" in capsys.readouterr().out
     assert "spiral data get mnist" in refused(capsys, "data", "check", "mnist")
     assert "mnist" in refused(capsys, "data", "check", "mnits")
     assert "no such directory" in refused(capsys, "data", "get", "mnist", "--from", str(tmp_path / "none"))
