@@ -103,7 +103,8 @@ def evaluate(
     # Read when numpy is imported. The matrices are small: a second thread gains nothing, and beside busy processes the
     # two wait for each other many times as long.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    painters = [(name, options.load_painter(name, model, runs, temperature)) for name in names or [None]]
+    who: list[str | None] = [*names] or [None]  # of a model
+    painters = [(name, options.load_painter(name, model, runs, temperature)) for name in who]
 
     from spiral.computing.devices import choose_device  # noqa: PLC0415
     from spiral.evaluation.inception import Inception  # noqa: PLC0415

@@ -96,17 +96,17 @@ def test_terms_are_weighted_as_configured_and_shown(tmp_path: Path) -> None:
     assert trainer.last is not None
     terms = trainer.last.terms
     combined = terms["discriminator"] + 2.5 * terms["l2"] + 0.5 * terms["colour-emd"]
-    metrics = new_metrics("learner")
-    metrics = LearnerMetrics(metrics, trainer)
+    exposed = new_metrics("learner")
+    metrics = LearnerMetrics(exposed, trainer)
     record = trainer.finish()
     assert record is not None
     assert record["score_final"] == pytest.approx(combined[-1].mean(), abs=1e-5)
     assert record["reward"] == pytest.approx((combined[-1] - combined[0]).mean(), abs=1e-5)  # differences telescope
     metrics.recorded({**record, "waits": {}}, actors=1, painted_s=0.0)
     assert 0 < record["ink_share"] <= 1, "the pen leaves ink"
-    assert metrics.registry.get_sample_value("spiral_learner_ink_share") == record["ink_share"]
+    assert exposed.registry.get_sample_value("spiral_learner_ink_share") == record["ink_share"]
     for name, scores in terms.items():
-        shown = metrics.registry.get_sample_value("spiral_learner_term", {"term": name})
+        shown = exposed.registry.get_sample_value("spiral_learner_term", {"term": name})
         assert shown == pytest.approx(scores[-1].mean())
 
 
