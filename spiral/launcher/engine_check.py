@@ -8,13 +8,14 @@ from spiral.configuration.cross_checks import check_components, check_convolutio
 from spiral.configuration.files import blame
 from spiral.configuration.schema import RunConfig
 from spiral.engines import EngineMissingError, create
+from spiral.values.imported import is_path
 
 
 def check_engine(config: RunConfig, settings: Sequence[str]) -> tuple[int, int, int]:
     """Shape (H, W, C) of what the engine shows.
 
-    ValueError where the renderer would refuse the engine or its settings, or learner or discriminator what it shows;
-    names those of ``settings`` at fault.
+    ValueError where the renderer would refuse the engine or its settings, or learner or discriminator what it shows,
+    or where a network or score term of the user's own can't be imported; names those of ``settings`` at fault.
     """
     try:
         engine = create(config.engine.name, config.engine.settings)
@@ -27,6 +28,10 @@ def check_engine(config: RunConfig, settings: Sequence[str]) -> tuple[int, int, 
         check_components(config.learner.entropy_costs, engine.spec.names)
         if config.discriminator.kind == "learned":
             check_convolutions(config.discriminator.channels, engine.observation_shape)
+        if is_path(config.policy.network):
+            from spiral.policy import build_policy  # noqa: PLC0415  (a network of ours needs no look, and no torch here)
+
+            build_policy(config.policy, engine.spec, engine.observation_shape, config.num_actions, config.conditional)
     except ValueError as error:
         key, _, _ = str(error).partition(":")
         raise _blamed(settings, ("engine.", key), error) from error

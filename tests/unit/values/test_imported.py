@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from spiral import datasets
+from spiral.cli.main import main
 from spiral.configuration.cross_checks import check_terms
 from spiral.configuration.files import load_config
 from spiral.configuration.schema import DiscriminatorConfig, PolicyConfig
@@ -58,3 +61,21 @@ def test_a_name_that_is_no_path_is_unknown(setting: str) -> None:
 def test_a_term_that_nobody_answers_is_said() -> None:
     with pytest.raises(ValueError, match=r"learner.terms: mine:ink is not answered"):
         load_config("mnist-reconstruct", ["data=mnist-sample", "learner.terms={discriminator: 1, mine:ink: 2}"])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["policy.network=no_such:Net"],
+        ["data=no_such:Set"],
+        ["learner.off_policy=no_such:Loss"],
+        ["conditional=true", "discriminator.terms=[no_such:term]"],
+    ],
+)
+def test_training_refuses_it_before_anything_is_made(
+    settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [word for setting in settings for word in ("--set", setting)]
+    assert main(["train", "--runs", str(tmp_path / "runs"), "--run", "own", *words]) == 2
+    assert "can't be imported: ModuleNotFoundError: No module named 'no_such'" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
