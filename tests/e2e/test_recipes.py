@@ -27,6 +27,7 @@ RECIPES = Path(__file__).parents[2] / "docs" / "recipes"
 FILE = re.compile(r"`([\w/]+\.(?:py|toml))`:\n\n```\w+\n(.*?)^```", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 BATCHES = 10
+QUICK = [*(f"{key}={value}" for key, value in SMALL.items()), "num_actions=4"]
 Follow = Callable[[str], Run]
 
 
@@ -34,7 +35,7 @@ def learn(words: Sequence[str]) -> Run:
     """What ``spiral train`` does in lockstep, without the pictures at its end, which take longer than the batches."""
     preset, name = words[words.index("--preset") + 1], words[words.index("--run") + 1]
     typed = [value for option, value in pairwise(words) if option == "--set"]
-    config = load_config(preset, [*typed, *(f"{key}={value}" for key, value in SMALL.items())])
+    config = load_config(preset, [*typed, *QUICK])
     check_terms(config.learner.terms, config.discriminator)
     run = Run(Path("runs") / name)
     run.path.mkdir(parents=True)
@@ -69,7 +70,7 @@ def forget_engines() -> None:
 
 
 @pytest.fixture
-def follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Follow]:
+def follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None) -> Iterator[Follow]:
     """Write the files of a page into an empty folder and do there what its commands do; the run."""
     written: list[str] = []
 
