@@ -39,7 +39,7 @@ def read_arrays(file: Path, expected: Expected, limit_bytes: int = LIMIT_BYTES) 
             for name in expected:
                 arrays[name] = _member(archive, name, limit_bytes - sum(array.nbytes for array in arrays.values()))
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
-        raise ValueError(f"{file}: not the npz that is needed ({error}); get it again") from error
+        raise ValueError(f"{file}: not the expected npz ({error}); get it again") from error
     except OSError as error:
         raise ValueError(f"{file}: cannot be read ({error.strerror or error})") from error
     for name, (kind, axes) in expected.items():
@@ -47,7 +47,7 @@ def read_arrays(file: Path, expected: Expected, limit_bytes: int = LIMIT_BYTES) 
         right = array.dtype == kind if kind is np.uint8 else array.dtype.kind == np.dtype(kind).kind
         if not right or array.ndim != axes:
             raise ValueError(
-                f'{file}: array "{name}" is {array.dtype} with {array.ndim} axes; {np.dtype(kind)} with {axes} is right'
+                f'{file}: array "{name}" is {array.dtype} with {array.ndim} axes; expected {np.dtype(kind)} with {axes}'
             )
     numbers = {name: len(arrays[name]) for name, (kind, _) in expected.items() if np.dtype(kind).kind != "U"}
     if len(set(numbers.values())) > 1:
@@ -94,6 +94,6 @@ def map_array(file: Path, kind: type[np.generic], axes: int) -> NDArray[Any]:
         raise ValueError(f"{file}: cannot be read ({error.strerror or error})") from error
     if array.dtype != kind or array.ndim != axes:
         raise ValueError(
-            f"{file}: it holds {array.dtype} with {array.ndim} axes; {np.dtype(kind)} with {axes} is right"
+            f"{file}: it holds {array.dtype} with {array.ndim} axes; expected {np.dtype(kind)} with {axes}"
         )
     return array

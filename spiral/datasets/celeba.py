@@ -68,7 +68,7 @@ class CelebA:
             )
         found, split = _find(from_dir), _find_split(from_dir)
         if found is None or split is None:
-            raise ValueError(f"{from_dir}: {_NEEDED} are needed there{_unread(from_dir)}")
+            raise ValueError(f"{from_dir}: files are missing; expected {_NEEDED}{_unread(from_dir)}")
         tree = open_tree(found, SUFFIXES)
         names, _ = _chosen(tree, split, False)
         _face(decode(tree.read(names[0]), names[0]), names[0], View(64, 64, True))
@@ -127,7 +127,7 @@ def _chosen(tree: Tree, split: Path, hold_out_validation: bool) -> tuple[tuple[s
     if len(of_name) < FEWEST_PICTURES or not min(sides):
         raise ValueError(
             f"{tree.path}: {sides[0]} pictures for training and {sides[1]} for testing by {split.name}; "
-            f"at least {FEWEST_PICTURES} in all and 1 of each are needed"
+            f"expected at least {FEWEST_PICTURES} in all and 1 of each"
         )
     return tuple(of_name), of_name
 

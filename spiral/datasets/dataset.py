@@ -74,10 +74,10 @@ class Dataset:
         for split, (pictures, labels) in parts.items():
             if pictures.ndim != 4 or pictures.dtype != np.uint8 or not pictures.flags.c_contiguous:
                 raise ValueError(
-                    f"{self.name}: {split} is {pictures.dtype} {pictures.shape}; contiguous uint8 [N, H, W, C] is right"
+                    f"{self.name}: {split} is {pictures.dtype} {pictures.shape}; expected contiguous uint8 [N, H, W, C]"
                 )
             if not len(pictures):
-                raise ValueError(f"{self.name}: {split} has no pictures; at least one is needed")
+                raise ValueError(f"{self.name}: {split} has no pictures; expected at least one")
             if labels is not None and labels.shape != (len(pictures),):
                 raise ValueError(
                     f"{self.name}: {split} has {len(pictures)} pictures but labels of shape {labels.shape}"

@@ -50,7 +50,7 @@ def decode(content: bytes, name: str) -> Pictures:
         raise ValueError(f"{name} is not a readable picture ({error})") from error
     height, width = pixels.shape[:2]
     if min(height, width) < SMALLEST_VIEW:
-        raise ValueError(f"{name} is {width}×{height} pixels; at least {SMALLEST_VIEW}×{SMALLEST_VIEW} are needed")
+        raise ValueError(f"{name} is {width}×{height} pixels; expected at least {SMALLEST_VIEW}×{SMALLEST_VIEW}")
     return pixels
 
 

@@ -122,13 +122,13 @@ def _receive(url: str, part: Path, *, name: str, progress: Progress, limit_bytes
         length = response.headers.get("Content-Length")
         total = have + int(length) if length and length.isdigit() else None
         if total is not None and total > limit_bytes:
-            raise _RefusedError(f"{total} bytes announced; at most {limit_bytes} can be right")
+            raise _RefusedError(f"{total} bytes announced; expected at most {limit_bytes}")
         with part.open("ab" if have else "wb") as file:
             progress(name, have, total)
             while chunk := response.read(_CHUNK_BYTES):
                 have += len(chunk)
                 if have > limit_bytes:
-                    raise _RefusedError(f"more than the {limit_bytes} bytes that can be right")
+                    raise _RefusedError(f"more than {limit_bytes} bytes; expected at most that")
                 file.write(chunk)
                 progress(name, have, total)
         if total is not None and have < total:

@@ -57,7 +57,7 @@ class Emoji:
         packed = folder / PACKED
         reader = self._packed(packed, view) if packed.is_file() else self._zip(_tree(folder / ZIP), view)
         if reader.count < FEWEST_PICTURES:
-            raise ValueError(f"{folder}: {reader.count} emoji; at least {FEWEST_PICTURES} are needed")
+            raise ValueError(f"{folder}: {reader.count} emoji; expected at least {FEWEST_PICTURES}")
         return collect(reader, view, cache, hold_out_validation)
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
@@ -76,7 +76,7 @@ class Emoji:
         if len(tree.names) < FEWEST_PICTURES:
             raise ValueError(
                 f"{tree.path}: {len(tree.names)} PNG files named by code points (emoji_u1f600.png or 1f600.png); "
-                f"at least {FEWEST_PICTURES} are needed"
+                f"expected at least {FEWEST_PICTURES}"
             )
         collect(self._zip(tree, view), view, None)
         pack(tree, tree.names, folder / ZIP, progress)
@@ -85,9 +85,7 @@ class Emoji:
         arrays = read_arrays(file, {"images": (np.uint8, 4), "files": (np.str_, 1), "category": (np.uint8, 1)})
         images, files = arrays["images"], [str(name) for name in arrays["files"]]
         if images.shape[3] != 4 or len(files) != len(images):
-            raise ValueError(
-                f"{file}: images {list(images.shape)} and {len(files)} files; [N, S, S, 4] and N are right"
-            )
+            raise ValueError(f"{file}: images {list(images.shape)} and {len(files)} files; expected [N, S, S, 4] and N")
         labels = arrays["category"].astype(np.int64)
 
         def chunks() -> Iterator[Chunk]:

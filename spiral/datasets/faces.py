@@ -109,7 +109,7 @@ def generate(count: int, progress: Progress) -> Pictures:
 def _packed(file: Path) -> Pictures:
     images: Pictures = read_arrays(file, {"images": (np.uint8, 4)})["images"]
     if images.shape[3] != 3 or len(images) < FEWEST_PICTURES:
-        raise ValueError(f"{file}: images are {list(images.shape)}; [N, S, S, 3], N ≥ {FEWEST_PICTURES} is right")
+        raise ValueError(f"{file}: images are {list(images.shape)}; expected [N, S, S, 3] with N ≥ {FEWEST_PICTURES}")
     return images
 
 

@@ -62,7 +62,7 @@ class Folder:
         """Read every picture; one sentence names those that are damaged, too small or of another size."""
         tree = open_tree(self.path, SUFFIXES)
         if len(tree.names) < FEWEST_PICTURES:
-            few = f"{self.path}: {len(tree.names)} PNG or JPEG pictures; at least {FEWEST_PICTURES} are needed"
+            few = f"{self.path}: {len(tree.names)} PNG or JPEG pictures; expected at least {FEWEST_PICTURES}"
             raise ValueError("; ".join((few, *tree.left_out)))
         reader = PictureReader(
             self.name,
@@ -103,7 +103,7 @@ class Folder:
         if len(different) < needed:
             equal = "equal" if len(different) == 1 else "one or the other of two"
             raise ValueError(
-                f"{self.path}: all {len(digests)} pictures are {equal}; at least {needed} different ones are needed"
+                f"{self.path}: all {len(digests)} pictures are {equal}; expected at least {needed} different ones"
             )
         tests = min(max(1, int(in_test(different, TEST_SHARE).sum())), len(different) - needed + 1)
         validations = max(1, int(in_validation(different, TEST_SHARE).sum())) if hold_out_validation else 0

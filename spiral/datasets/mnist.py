@@ -126,7 +126,7 @@ def _is_there(folder: Path, file: MnistFile) -> bool:
 def checked_labels(images: Pictures, labels: NDArray[np.uint8], what: str) -> Labels:
     """Turn uint8 labels [N] into int64 after checking that there is one of 0…9 for each picture."""
     if len(labels) != len(images):
-        raise ValueError(f"{what}: {len(images)} pictures but {len(labels)} labels; one for each is right")
+        raise ValueError(f"{what}: {len(images)} pictures but {len(labels)} labels; expected one label per picture")
     if len(labels) and labels.max() >= CLASSES:
         raise ValueError(f"{what}: the label {labels.max()} is outside 0…{CLASSES - 1}")
     return labels.astype(np.int64)
@@ -150,5 +150,5 @@ def _find(folder: Path, name: str) -> Path | None:
 def _verify(path: Path, file: MnistFile) -> IdxFile:
     idx = read_idx(path, file.axes)
     if idx.md5 != file.md5:
-        raise ValueError(f"{path}: its uncompressed content has the MD5 {idx.md5}; {file.md5} is right. Get it again")
+        raise ValueError(f"{path}: its uncompressed content has the MD5 {idx.md5}; expected {file.md5}. Get it again")
     return idx

@@ -75,7 +75,7 @@ class Omniglot:
         reader = self._packed(packed, view, hold_out_validation) if packed.is_file() else self._halves(folder, view)
         expected = self.background.count + self.evaluation.count
         if reader.count != expected:
-            raise ValueError(f"{folder}: {reader.count} pictures of Omniglot; {expected} are right. Get it again")
+            raise ValueError(f"{folder}: {reader.count} pictures of Omniglot; expected {expected}. Get it again")
         return collect(reader, view, cache, hold_out_validation)
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
@@ -108,7 +108,7 @@ class Omniglot:
         arrays = read_arrays(file, {"bits": (np.uint8, 2), "character": (np.uint16, 1), "evaluation": (np.bool_, 1)})
         bits, evaluation = arrays["bits"], arrays["evaluation"].astype(np.bool_)
         if bits.shape[1] != (SIDE * SIDE + 7) // 8:
-            raise ValueError(f"{file}: bits have {bits.shape[1]} bytes a picture; {(SIDE * SIDE + 7) // 8} are right")
+            raise ValueError(f"{file}: bits have {bits.shape[1]} bytes a picture; expected {(SIDE * SIDE + 7) // 8}")
         labels = arrays["character"].astype(np.int64)
         validation = np.zeros(len(bits), np.bool_)
         if hold_out_validation:  # a packed file without alphabets is whole for those who need none
@@ -200,8 +200,8 @@ def _verify(path: Path, part: Part) -> None:
     tree = open_tree(path, (".png",))
     if len(tree.names) != part.count:
         raise ValueError(
-            f"{path}: its MD5 is {found}, {part.md5} is right, and it has {len(tree.names)} pictures "
-            f"instead of {part.count}"
+            f"{path}: its MD5 is {found} and it has {len(tree.names)} pictures; "
+            f"expected the MD5 {part.md5} or {part.count} pictures"
         )
     for name in tree.names:
         _bits(decode(tree.read(name), name), name)
@@ -214,7 +214,7 @@ def _take(from_dir: Path, part: Part, target: Path, progress: Progress) -> None:
     if found.is_dir():
         tree = open_tree(found, (".png",))
         if len(tree.names) != part.count:
-            raise ValueError(f"{found}: {len(tree.names)} pictures; {part.count} are right")
+            raise ValueError(f"{found}: {len(tree.names)} pictures; expected {part.count}")
         for name in tree.names:
             _bits(decode(tree.read(name), name), name)
         pack(tree, tree.names, target, progress)

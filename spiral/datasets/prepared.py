@@ -233,7 +233,7 @@ def _prepare(reader: PictureReader, view: View, folder: Path, splits: Sequence[S
                 content.add(chunk, hold_out_validation)
             for split, file in growing.items():
                 if not file.finish():
-                    raise ValueError(f"{reader.name}: {split} has no pictures; at least one is needed")
+                    raise ValueError(f"{reader.name}: {split} has no pictures; expected at least one")
         for split, parts in labels.items():
             if parts:
                 np.save(aside / f"{split}_labels.npy", np.concatenate(parts))

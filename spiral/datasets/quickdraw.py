@@ -61,7 +61,7 @@ class QuickDraw:
         files = files or [folder / PACKED]
         count = sum(len(drawings) for drawings in parts)
         if count < FEWEST_PICTURES:
-            raise ValueError(f"{folder}: {count} drawings; at least {FEWEST_PICTURES} are needed")
+            raise ValueError(f"{folder}: {count} drawings; expected at least {FEWEST_PICTURES}")
 
         def chunks() -> Iterator[Chunk]:
             step = rows_of_a_chunk(view)
@@ -139,7 +139,7 @@ def _drawings(file: Path) -> NDArray[np.uint8]:
         raise ValueError(f"{file}: holds strokes, but {_BITMAPS}")
     array = map_array(file, np.uint8, 2)
     if array.shape[1] != SIDE * SIDE or not len(array):
-        raise ValueError(f"{file}: its shape is {list(array.shape)}; [N, {SIDE * SIDE}] is right")
+        raise ValueError(f"{file}: its shape is {list(array.shape)}; expected [N, {SIDE * SIDE}]")
     return array.reshape(-1, SIDE, SIDE)
 
 
@@ -148,7 +148,7 @@ def _packed(file: Path) -> list[NDArray[np.uint8]]:
     arrays = read_arrays(file, {"images": (np.uint8, 3), "labels": (np.uint8, 1)})
     images, labels = arrays["images"], arrays["labels"]
     if images.shape[1:] != (SIDE, SIDE) or not len(images):
-        raise ValueError(f"{file}: images are {list(images.shape)}; [N, {SIDE}, {SIDE}] is right")
+        raise ValueError(f"{file}: images are {list(images.shape)}; expected [N, {SIDE}, {SIDE}]")
     return [images[labels == label] for label in range(int(labels.max()) + 1)]
 
 

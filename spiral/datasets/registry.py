@@ -54,7 +54,7 @@ def find(name: str) -> Source:
     """
     if name.startswith(PREFIX):
         if not (path := name.removeprefix(PREFIX)):
-            raise ValueError(f'data: "{name}" names no directory; {PREFIX}PATH is right')
+            raise ValueError(f'data: "{name}" names no directory; expected {PREFIX}PATH')
         return Folder(Path(os.path.expanduser(path)).absolute())
     if is_path(name):
         own: Source = imported_class(name, Source, "data")()

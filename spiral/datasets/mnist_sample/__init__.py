@@ -66,7 +66,7 @@ class MnistSample:
             raise ValueError(f"{self.file}: cannot be read ({error.strerror or error}); install again") from error
         digest = hashlib.sha256(content).hexdigest()
         if digest != self.sha256:
-            raise ValueError(f"{self.file}: damaged, its SHA-256 is {digest}; {self.sha256} is right. Install again")
+            raise ValueError(f"{self.file}: damaged: its SHA-256 is {digest}; expected {self.sha256}. Install again")
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}

@@ -131,12 +131,12 @@ def test_train_refuses_pictures_that_cannot_be_learnt_from_and_leaves_nothing_be
     common = ("train", "--preset", "mnist", "--runs", str(tmp_path / "runs"))
     assert "mnist is not in" in refused(capsys, *common)
     own = (*common, "--set", f"data=folder:{mine}")
-    assert "0 PNG or JPEG pictures; at least 16 are needed" in refused(capsys, *own)
+    assert "0 PNG or JPEG pictures; expected at least 16" in refused(capsys, *own)
     for number in range(20):
         Image.new("L", (32, 32), number).save(mine / f"{number:02}.png")
     for content, said in (
         (Image.new("L", (40, 32)), "2 different sizes; most are 32×32, but 07.png is 40×32"),
-        (Image.new("L", (1, 1)), "07.png is 1×1 pixels; at least 8×8 are needed"),
+        (Image.new("L", (1, 1)), "07.png is 1×1 pixels; expected at least 8×8"),
     ):
         content.save(mine / "07.png")
         assert said in refused(capsys, *own)

@@ -102,7 +102,7 @@ def test_a_drawing_is_scaled_on_white_and_a_photograph_cut(runs: Path, tmp_path:
     [
         (b"no picture", "bad.png is not a readable picture"),
         (None, "bad.png is not a readable picture"),
-        (np.zeros((1, 1), np.uint8), "bad.png is 1×1 pixels; at least 8×8 are needed"),
+        (np.zeros((1, 1), np.uint8), "bad.png is 1×1 pixels; expected at least 8×8"),
     ],
 )
 def test_what_is_no_picture_is_a_sentence_and_leaves_nothing(

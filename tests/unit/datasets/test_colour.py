@@ -119,7 +119,7 @@ def test_the_base_glyph_is_what_stays_without_tone_and_selector(name: str, base:
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"images": glyphs()[..., :3]}, r"images \[72, 32, 32, 3\] and 72 files; \[N, S, S, 4\] and N are right"),
+        ({"images": glyphs()[..., :3]}, r"images \[72, 32, 32, 3\] and 72 files; expected \[N, S, S, 4\] and N"),
         ({"files": np.array(["smile.png"] * 72)}, "smile.png: an emoji's file is named by its code points"),
         ({"category": np.zeros(5, np.uint8)}, "different numbers of rows"),
         ({"images": glyphs().astype(np.int16)}, 'array "images" is int16'),
@@ -138,7 +138,7 @@ def test_emoji_that_are_too_few_damaged_or_of_mixed_sizes_are_refused(tmp_path: 
     taken = {file: file.read_bytes() for file in sorted(place.glob("emoji*.png"))[:10]}
     for file in taken:
         file.unlink()
-    with pytest.raises(ValueError, match=r"62 PNG files named by code points .*; at least 64 are needed"):
+    with pytest.raises(ValueError, match=r"62 PNG files named by code points .*; expected at least 64"):
         Emoji().get(tmp_path / "got", tmp_path / "clone", quiet)
     for file, content in taken.items():
         file.write_bytes(content)
@@ -179,8 +179,8 @@ def test_faces_are_held_out_by_hash_and_repeats_stay_together(tmp_path: Path) ->
     ("images", "says"),
     [
         (some_faces(63), r"images are \[63, 64, 64, 3\]; .*N ≥ 64"),
-        (some_faces()[..., :1], r"images are \[100, 64, 64, 1\]; \[N, S, S, 3\]"),
-        (some_faces()[0], "is uint8 with 3 axes; uint8 with 4 is right"),
+        (some_faces()[..., :1], r"images are \[100, 64, 64, 1\]; expected \[N, S, S, 3\]"),
+        (some_faces()[0], "is uint8 with 3 axes; expected uint8 with 4"),
     ],
 )
 def test_faces_of_another_make_are_refused(tmp_path: Path, images: np.ndarray, says: str) -> None:
@@ -201,7 +201,7 @@ def test_a_truncated_packed_file_is_a_sentence_and_leaves_nothing(
         file.write_bytes(file.read_bytes()[:-300])
         assert main(["data", "get", name, "--from", str(tmp_path / name)]) == 2
         said = capsys.readouterr().err
-        assert f"{file.name}: not the npz that is needed" in said
+        assert f"{file.name}: not the expected npz" in said
         assert said.count("\n") == 1
     assert not list((tmp_path / "data").rglob("*.np*"))
 

@@ -117,7 +117,7 @@ def test_truncated_pictures_are_named_and_counted(tmp_path: Path):
 def test_a_picture_of_one_pixel_is_named(tmp_path: Path):
     fill(tmp_path, 20)
     Image.new("L", (1, 1)).save(tmp_path / "dot.png")
-    with pytest.raises(ValueError, match=r"dot.png is 1×1 pixels; at least 8×8 are needed"):
+    with pytest.raises(ValueError, match=r"dot.png is 1×1 pixels; expected at least 8×8"):
         load(f"folder:{tmp_path}", 32)
 
 
@@ -130,7 +130,7 @@ def test_mixed_sizes_are_named(tmp_path: Path):
 
 def test_too_few_or_all_equal_pictures_are_refused(tmp_path: Path):
     fill(tmp_path, 15)
-    with pytest.raises(ValueError, match="15 PNG or JPEG pictures; at least 16 are needed"):
+    with pytest.raises(ValueError, match="15 PNG or JPEG pictures; expected at least 16"):
         load(f"folder:{tmp_path}", 32)
     for number in range(16):
         Image.new("L", (32, 32)).save(tmp_path / f"{number:03}.png")

@@ -162,9 +162,12 @@ def test_bytes_damaged_inside_a_zip_are_named(source: Omniglot, tmp_path: Path) 
     ("change", "says"),
     [
         (lambda place: (place / "0012_01.png").write_bytes(b"a letter"), "0012_01.png is not a readable picture"),
-        (lambda place: Image.new("1", (1, 1)).save(place / "0012_01.png"), "0012_01.png is 1×1 pixels; at least 8×8"),
+        (
+            lambda place: Image.new("1", (1, 1)).save(place / "0012_01.png"),
+            "0012_01.png is 1×1 pixels; expected at least 8×8",
+        ),
         (lambda place: Image.new("1", (28, 28)).save(place / "0012_01.png"), "is 28×28 pixels; Omniglot's are 105×105"),
-        (lambda place: (place / "0012_01.png").unlink(), "17 pictures of Omniglot; 18 are right. Get it again"),
+        (lambda place: (place / "0012_01.png").unlink(), "17 pictures of Omniglot; expected 18. Get it again"),
     ],
 )
 def test_a_picture_that_is_none_is_named(folder: Path, source: Omniglot, change: object, says: str) -> None:
@@ -178,9 +181,9 @@ def test_a_picture_that_is_none_is_named(folder: Path, source: Omniglot, change:
     ("arrays", "says"),
     [
         ({"bits": np.zeros((18, 1379), np.uint8)}, 'has no array "character"'),
-        ({"bits": np.zeros((18, 9), np.uint8)}, "bits have 9 bytes a picture; 1379 are right"),
+        ({"bits": np.zeros((18, 9), np.uint8)}, "bits have 9 bytes a picture; expected 1379"),
         ({"character": np.zeros(17, np.uint16)}, "different numbers of rows"),
-        ({"bits": np.zeros((18, 1379), np.int64)}, 'array "bits" is int64 with 2 axes; uint8 with 2 is right'),
+        ({"bits": np.zeros((18, 1379), np.int64)}, 'array "bits" is int64 with 2 axes; expected uint8 with 2'),
     ],
 )
 def test_a_packed_file_of_another_make_is_refused(

@@ -94,10 +94,10 @@ def test_wrong_bytes_leave_nothing_and_half_a_file_is_got_again(server: Server, 
 @pytest.mark.parametrize(
     ("array", "says"),
     [
-        (np.zeros((90, 784), np.float32), "holds float32 with 2 axes; uint8 with 2 is right"),
+        (np.zeros((90, 784), np.float32), "holds float32 with 2 axes; expected uint8 with 2"),
         (np.zeros((90, 28, 28), np.uint8), "holds uint8 with 3 axes"),
-        (np.zeros((90, 100), np.uint8), r"its shape is \[90, 100\]; \[N, 784\] is right"),
-        (np.zeros((63, 784), np.uint8), "63 drawings; at least 64 are needed"),
+        (np.zeros((90, 100), np.uint8), r"its shape is \[90, 100\]; expected \[N, 784\]"),
+        (np.zeros((63, 784), np.uint8), "63 drawings; expected at least 64"),
         (np.array([{"a": 1}], dtype=object), r"cat.npy: holds strokes, but bitmaps are read, uint8 \[N, 784\]"),
     ],
 )

@@ -164,7 +164,7 @@ def test_two_different_pictures_are_too_few_for_three_splits(tmp_path: Path) -> 
     for number in range(14):
         (tmp_path / f"copy{number}.png").write_bytes((tmp_path / f"{number % 2:03}.png").read_bytes())
     assert len(Folder(tmp_path).read(tmp_path, VIEW).test) == 8
-    with pytest.raises(ValueError, match=r"all 16 pictures are one or the other of two; at least 3"):
+    with pytest.raises(ValueError, match=r"all 16 pictures are one or the other of two; expected at least 3"):
         Folder(tmp_path).read(tmp_path, VIEW, hold_out_validation=True)
 
 
