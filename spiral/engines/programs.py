@@ -71,7 +71,7 @@ class Program:
                 "components"
             )
         if given.dtype.kind not in "iu":
-            raise ValueError(f"actions: {given.dtype} are not integers; int32 is needed")
+            raise ValueError(f"actions: {given.dtype} are not integers; expected int32")
         if given.min() < 0 or given.max() >= 1 << 31:
             raise ValueError(f"actions: values {given.min()}…{given.max()} do not fit into 0…{(1 << 31) - 1}")
         actions = np.array(given, dtype=np.int32, order="C")
@@ -189,8 +189,8 @@ def render(program: Program, scale: int = 1, every: int | None = None) -> NDArra
     shape = _shape(engine, program, every)
     if (size := math.prod(shape)) > MAX_PICTURES_BYTES:
         raise ValueError(
-            f"scale: {scale} makes {shape[0]} pictures of {size} bytes in all, but at most {MAX_PICTURES_BYTES} are "
-            "made at a time; a smaller scale or a larger every is right"
+            f"scale: {scale} makes {shape[0]} pictures of {size} bytes in all; expected at most {MAX_PICTURES_BYTES}: "
+            "choose a smaller scale or a larger every"
         )
     require_memory(size, f"scale: {scale}: {shape[0]} pictures of {shape[2]}×{shape[1]} pixels")
     images = np.empty(shape, np.uint8)

@@ -274,7 +274,7 @@ class MetricsPage:
             self._server, self._thread = prometheus_client.start_http_server(port, host, metrics.registry)
         except OSError as error:
             raise ValueError(
-                f"metrics: {address} can't be listened on ({error.strerror}); a free address is right"
+                f"metrics: {address} can't be listened on ({error.strerror}); expected a free address"
             ) from error
         self.address = f"{address.rpartition(':')[0]}:{self._server.server_port}"
 

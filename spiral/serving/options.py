@@ -152,7 +152,7 @@ def _all_or_none(options: ServiceOptions, *names: str) -> list[Path]:
     files: list[Path] = [path for name in names if (path := getattr(options, name)) is not None]
     if files and len(files) < len(names):
         missing = " and ".join(name for name in names if getattr(options, name) is None)
-        raise ValueError(f"{missing}: not given; all of {', '.join(names)} or none of them are right")
+        raise ValueError(f"{missing}: not given; expected all of {', '.join(names)} or none of them")
     return files
 
 
@@ -262,7 +262,7 @@ def _read_file(schema: type[ServiceOptions], path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise StartError(f"options file {path} can't be read: {error}") from error
     if not isinstance(values, dict):
-        raise StartError(f"options file {path}: options as name: value are right, this is {type(values).__name__}")
+        raise StartError(f"options file {path}: found {type(values).__name__}; expected options as name: value")
     known = list(schema.model_fields)
     for name in values:
         if name not in known:

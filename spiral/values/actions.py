@@ -36,7 +36,7 @@ class Component:
 
     def __post_init__(self) -> None:
         if self.size < 2:
-            raise ValueError(f"component {self.name!r}: size {self.size} leaves no choice; at least 2 is needed")
+            raise ValueError(f"component {self.name!r}: size {self.size} leaves no choice; expected at least 2")
         if self.kind == "grid" and self.side**2 != self.size:
             raise ValueError(f"component {self.name!r}: {self.size} places are not a square grid")
 

@@ -40,7 +40,7 @@ def write_set(folder: Path, domains: Sequence[str], valid: datetime.timedelta, n
     Each certificate names its service, alone and in ``domains``, and this machine. ValueError where ``folder`` exists.
     """
     if folder.exists():
-        raise ValueError(f"{folder} exists already; a new folder is right, so that no key in use is overwritten")
+        raise ValueError(f"{folder} exists already; expected a new folder, so that no key in use is overwritten")
     authority = make_authority(valid, now)
     for service in SERVICES:
         place = folder / service

@@ -39,7 +39,7 @@ def _kind(component: action_pb2.Component) -> Literal["grid", "choice"]:
     for kind, number in _KINDS.items():
         if number == component.kind:
             return kind
-    raise ValueError(f"component {component.name!r}: kind {component.kind} is unknown; 1 (grid) or 2 (choice) is right")
+    raise ValueError(f"component {component.name!r}: kind {component.kind} is unknown; expected 1 (grid) or 2 (choice)")
 
 
 def description_to_proto(description: EngineDescription) -> renderer_pb2.DescribeEngineResponse:
@@ -97,5 +97,5 @@ def settings_from_proto(message: program_pb2.EngineSettings) -> tuple[str, dict[
     except (ValueError, RecursionError) as error:
         raise ValueError(f"settings_json: not JSON: {error}") from error
     if not isinstance(settings, dict):
-        raise ValueError(f"settings_json: a JSON object is right, this is {type(settings).__name__}")
+        raise ValueError(f"settings_json: found {type(settings).__name__}; expected a JSON object")
     return message.engine, settings

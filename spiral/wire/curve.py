@@ -43,21 +43,19 @@ class Keys:
         """
         public, secret = _load("curve_key", key)
         if secret is None:
-            raise ValueError(f"curve_key: {key} has no secret key; a file like learner.key_secret is right")
+            raise ValueError(f"curve_key: {key} has no secret key; expected a file like learner.key_secret")
         if zmq.curve_public(secret) != public:
             raise ValueError(f"curve_key: the public key in {key} is not that of its secret key")
         files = sorted(peers.glob(f"*{SUFFIX}")) if peers.is_dir() else [peers]
         if not files:
-            raise ValueError(
-                f"curve_peers: {peers} has no file *{SUFFIX}; the public keys of the peers are right there"
-            )
+            raise ValueError(f"curve_peers: {peers} has no file *{SUFFIX}; expected the public keys of the peers")
         return cls(public, secret, frozenset(_load("curve_peers", file)[0] for file in files))
 
     @property
     def server(self) -> bytes:
         """The public key of the one server; ValueError where several are known."""
         if len(self.peers) != 1:
-            raise ValueError(f"curve_peers: {len(self.peers)} keys; the one of the learner is right for an actor")
+            raise ValueError(f"curve_peers: {len(self.peers)} keys; expected one key, the learner's, for an actor")
         return next(iter(self.peers))
 
 
@@ -110,10 +108,10 @@ def _load(name: str, path: Path) -> tuple[bytes, bytes | None]:
         public, secret = load_certificate(path)
         for key in (public, secret or public):
             if len(key) != KEY_CHARACTERS or len(z85.decode(key)) != KEY_BYTES:
-                raise ValueError(f"{len(key)} characters of key; {KEY_CHARACTERS} of Z85 are right")
+                raise ValueError(f"{len(key)} characters of key; expected {KEY_CHARACTERS} of Z85")
         return public, secret
     except (OSError, ValueError, KeyError, struct.error) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise ValueError(
-            f"{name}: {path} is no CURVE key file ({why}); one that `spiral certs` writes is right"
+            f"{name}: {path} is not a CURVE key file ({why}); expected one that `spiral certs` wrote"
         ) from error

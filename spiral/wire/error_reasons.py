@@ -7,8 +7,8 @@ from typing import Protocol
 import grpc
 
 MEANINGS = {
-    "CERTIFICATE_VERIFY_FAILED": "its certificate is not believed: a valid one of tls_ca's authority is right",
-    "Hostname Verification Check failed": "its certificate is of another host: one that names this address is right",
+    "CERTIFICATE_VERIFY_FAILED": "its certificate does not verify; expected a valid one that tls_ca's authority signed",
+    "Hostname Verification Check failed": "its certificate is for another host; expected one that names this address",
     "WRONG_VERSION_NUMBER": "it speaks plaintext and this side TLS: give both the tls options, or neither",
     "Socket closed": "it hung up on a new connection: it is ending, or asks for TLS and a certificate that it "
     "believes, and then its own log says what it misses",

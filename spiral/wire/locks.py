@@ -27,8 +27,8 @@ class SocketLock:
                 descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             except OSError as error:
                 raise ValueError(
-                    f"{self.socket}: no socket can be made there ({error.strerror}); an existing folder that this "
-                    "user may write to is right"
+                    f"{self.socket}: can't make a socket there ({error.strerror}); expected an existing folder that "
+                    "this user may write to"
                 ) from error
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

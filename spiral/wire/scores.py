@@ -46,7 +46,7 @@ def read_terms(answer: ScoreResponse, shape: Sequence[int]) -> dict[str, NDArray
     except ValueError as error:
         raise ValueError(f"discriminator: {error}") from error
     if not terms:
-        raise ValueError("discriminator: it answered no score term; at least one is right")
+        raise ValueError("discriminator: it answered no score term; expected at least one")
     wrong = [name for name, scores in terms.items() if not np.isfinite(scores).all()]
     if wrong:
         raise ValueError(f"discriminator: the scores {wrong} are not all finite; it may have diverged")

@@ -59,7 +59,7 @@ class Server(grpc.Server):
         except RuntimeError as error:
             self._unlock()
             raise ValueError(
-                f"{address}: can't be listened on; it is probably in use, and a free address is right"
+                f"{address}: can't be listened on, it is probably in use; expected a free address"
             ) from error
         self.address = address if path else f"{address.rpartition(':')[0]}:{port}"
         """Where it listens, with the real port."""

@@ -72,7 +72,7 @@ def router(context: zmq.Context[S], address: str, keys: Keys | None = None) -> R
         if lock:
             lock.close()
         raise ValueError(
-            f"{address}: can't be listened on ({os.strerror(error.errno or 0)}); a free address is right"
+            f"{address}: can't be listened on ({os.strerror(error.errno or 0)}); expected a free address"
         ) from error
     port = socket.getsockopt_string(zmq.LAST_ENDPOINT).rpartition(":")[2]
     return Router(socket, address if path else f"{address.rpartition(':')[0]}:{port}", lock)

@@ -85,10 +85,10 @@ def _view(
     actual = WIRE_TYPES.get(described.dtype)
     if actual != wanted:
         found = f"data type {described.dtype}" if actual is None else actual.name
-        raise TensorError("dtype", f"{name}: elements are {found}, but {wanted.name} is right")
+        raise TensorError("dtype", f"{name}: elements are {found}; expected {wanted.name}")
     if not _fits(shape, expected):
         right = ", ".join("any" if axis is None else str(axis) for axis in expected)
-        raise TensorError("shape", f"{name}: shape is {list(shape)}, but [{right}] is right")
+        raise TensorError("shape", f"{name}: shape is {list(shape)}; expected [{right}]")
     size, right_size = memoryview(buffer).nbytes, math.prod(shape) * wanted.itemsize
     if size != right_size:
         raise TensorError("size", f"{name}: {size} bytes, but shape {list(shape)} of {wanted.name} has {right_size}")

@@ -38,7 +38,7 @@ def _read(name: str, path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ValueError(f"{name}: {path} can't be read ({error.strerror}); a file in PEM is right") from error
+        raise ValueError(f"{name}: {path} can't be read ({error.strerror}); expected a PEM file") from error
 
 
 def _check(ca: Path, cert: Path, key: Path) -> None:
@@ -55,8 +55,8 @@ def _check(ca: Path, cert: Path, key: Path) -> None:
                     continue
     except ssl.SSLCertVerificationError as error:
         raise ValueError(
-            f"tls_cert: {cert} is not believed by who trusts {ca}: {error.verify_message}; one that is valid today, "
-            "of this authority, for client and server is right"
+            f"tls_cert: {cert} does not verify against {ca}: {error.verify_message}; expected a certificate that "
+            "this authority signed, valid today, for both client and server"
         ) from error
 
 
@@ -80,4 +80,4 @@ def _context(side: int, ca: Path, cert: Path, key: Path) -> ssl.SSLContext:
 
 
 def _refuse_password(key: Path) -> str:
-    raise ValueError(f"tls_key: {key} is encrypted; a key without a password is right, readable for this user alone")
+    raise ValueError(f"tls_key: {key} is encrypted; expected a key without a password that only this user can read")

@@ -82,9 +82,9 @@ REFUSED = {
     "a client without a certificate": (OWN, Anonymous(OWN.ca, OWN.cert, OWN.key), HUNG_UP),
     "a client of another authority": (OWN, FOREIGN, HUNG_UP),
     "a client whose certificate has expired": (OWN, identity(valid=EXPIRED), HUNG_UP),
-    "a server of another authority": (FOREIGN, OWN, "its certificate is not believed"),
+    "a server of another authority": (FOREIGN, OWN, "its certificate does not verify"),
     "a server whose certificate has expired": (identity(valid=EXPIRED), OWN, "certificate has expired"),
-    "a server of another name": (identity(("elsewhere",)), OWN, "its certificate is of another host"),
+    "a server of another name": (identity(("elsewhere",)), OWN, "its certificate is for another host"),
     "a server in plaintext": (None, OWN, "it speaks plaintext and this side TLS"),
 }
 
@@ -126,7 +126,7 @@ def test_files_that_do_not_fit_are_refused_with_a_sentence(folder: Path, tmp_pat
     for name, content in zip(("ca", "crt", "key"), (OTHER.pem, *issue(OTHER, "x", HERE, EXPIRED, NOW)), strict=True):
         (foreign / name).write_bytes(content)
     wrong = {
-        "tls_key: not given; all of tls_ca, tls_cert, tls_key or none": {**own, "tls_key": None},
+        "tls_key: not given; expected all of tls_ca, tls_cert, tls_key or none": {**own, "tls_key": None},
         "can't be read (No such file or directory)": {**own, "tls_ca": tmp_path / "absent"},
         "can't be read (Is a directory)": {**own, "tls_cert": tmp_path},
         "is not the key of the certificate": {**own, "tls_key": folder / "actor" / "tls.key"},
@@ -191,9 +191,9 @@ def test_keys_that_do_not_fit_are_refused_with_a_sentence(folder: Path, tmp_path
     wrong = {
         "curve_peers: not given": (secret, None),
         "has no secret key": (public, public),
-        "is no CURVE key file": (secret, tmp_path / "short.key"),
+        "is not a CURVE key file": (secret, tmp_path / "short.key"),
         "has no file *.key": (secret, tmp_path / "empty"),
-        "absent is no CURVE key file": (tmp_path / "absent", public),
+        "absent is not a CURVE key file": (tmp_path / "absent", public),
     }
     for sentence, (key, peers) in wrong.items():
         with pytest.raises(ValidationError) as refused:

@@ -136,7 +136,7 @@ def test_a_metrics_port_in_use_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     sentence = fail_to_start("--listen", f"unix:{tmp_path}/nowhere/r.sock")
-    assert "no socket can be made there (No such file or directory)" in sentence
+    assert "can't make a socket there (No such file or directory)" in sentence
 
 
 def test_a_missing_brush_pack_is_a_sentence(tmp_path: Path) -> None:

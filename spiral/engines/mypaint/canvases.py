@@ -101,7 +101,7 @@ class MyPaintCanvases:
             )
         if given.dtype != np.int32:
             if given.dtype.kind not in "iu":
-                raise ValueError(f"actions: {given.dtype} are not integers; int32 is needed")
+                raise ValueError(f"actions: {given.dtype} are not integers; expected int32")
             self._spec.validate(given, "mypaint")  # before the conversion could wrap a value into range
         if self._stop.wanted:
             raise StoppedError("these canvases were stopped")

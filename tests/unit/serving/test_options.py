@@ -92,7 +92,7 @@ def test_a_wrong_flag_is_a_sentence(argv: list[str], sentence: str) -> None:
     ("text", "sentence"),
     [
         ("lisen: a:1", '"lisen" is unknown; did you mean "listen"?'),
-        ("- a", "options as name: value are right, this is list"),
+        ("- a", "found list; expected options as name: value"),
         ("a: [", "can't be read"),
     ],
 )

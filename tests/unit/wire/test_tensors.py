@@ -100,22 +100,22 @@ def test_bytes_on_the_wire_are_little_endian() -> None:
         (
             Tensor(dtype=DataType.DATA_TYPE_FLOAT32, shape=[2, 2], data=bytes(16)),
             "dtype",
-            "actions: elements are float32, but int32 is right",
+            "actions: elements are float32; expected int32",
         ),
         (
             Tensor(shape=[2, 2], data=bytes(16)),
             "dtype",
-            "actions: elements are data type 0, but int32 is right",
+            "actions: elements are data type 0; expected int32",
         ),
         (
             Tensor(dtype=DataType.DATA_TYPE_INT32, shape=[2, 3], data=bytes(24)),
             "shape",
-            "actions: shape is [2, 3], but [any, 2] is right",
+            "actions: shape is [2, 3]; expected [any, 2]",
         ),
         (
             Tensor(dtype=DataType.DATA_TYPE_INT32, shape=[-1, 2], data=bytes(8)),
             "shape",
-            "actions: shape is [-1, 2], but [any, 2] is right",
+            "actions: shape is [-1, 2]; expected [any, 2]",
         ),
         (
             Tensor(dtype=DataType.DATA_TYPE_INT32, shape=[2, 2], data=bytes(15)),
@@ -130,7 +130,7 @@ def test_bytes_on_the_wire_are_little_endian() -> None:
         (
             Tensor(dtype=DataType.DATA_TYPE_INT32, shape=[2**62, 2], data=b""),
             "shape",
-            f"actions: shape is [{2**62}, 2], but [any, 2] is right",
+            f"actions: shape is [{2**62}, 2]; expected [any, 2]",
         ),
     ],
 )
