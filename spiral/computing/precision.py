@@ -1,8 +1,15 @@
 """In which precision a network is trained: as asked for, as the run began, or as this machine is faster.
 
 ``bf16`` is mixed precision: matrix products and convolutions of an update are made in bfloat16; weights,
-probabilities, losses, penalties and the optimiser stay float32. The choice is kept with the run, because a
-resumed run should not learn otherwise than it did.
+probabilities, importance weights, losses and the optimizer stay float32. So do the pass that a gradient penalty looks
+through (a gradient of gradients) and all scores, because rewards are their differences. Actors paint in float32:
+importance weights divide by their probabilities, and at 64 canvases a step has little to multiply.
+
+With ``auto``, learner and discriminator each time one of their updates in both precisions before anything is learned,
+and take bfloat16 if it is fast enough to be worth it (``MARGIN``). A processor without instructions for it is
+not timed. The choice and its reason are kept in the run's directory, separately for each service, and hold for the run
+on such a device, because a resumed run should not learn otherwise than it did. Lockstep measures nothing and computes
+in float32.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Where an objective meets the flat keys of its section: ``learner.off_policy=clip`` beside ``learner.clip=0.1``.
 
 In files and in ``--set`` its name and its settings are keys of the section that it is chosen in. In Python it is one
-value. Nothing else maps the one to the other.
+value. Nothing else maps the one to the other. Keys are flat in files because people type them so and older releases
+read them so.
 """
 
 from __future__ import annotations

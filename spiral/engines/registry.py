@@ -1,7 +1,9 @@
 """Engines by name: the one place that knows which there are.
 
-The project's own are the folders beside this file, so a checkout that was never installed has them, too. Those of other
-packages are entry points of the group ``spiral.engines``; README.md says how to bring one.
+The project's own engines are the folders beside this file. Folders need no package metadata, which a checkout that was
+never installed does not have. Engines of other packages are entry points of the group ``spiral.engines``; README.md
+says how to add one. Outside its folder nothing knows an engine by name, except the configuration's default and two
+public classes of :mod:`spiral.gym`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""One process at a time trains a run."""
+"""One process at a time trains a run.
+
+This is flock and not the package filelock, because the services inherit the lock, which filelock's release would undo,
+and ``spiral status`` asks for it as a shared one, which filelock does not have.
+"""
 
 from __future__ import annotations
 

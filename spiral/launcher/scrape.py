@@ -1,4 +1,7 @@
-"""Reads what the services publish about themselves: GetInfo, and the metrics page that it names."""
+"""Reads what the services publish about themselves: GetInfo, and the metrics page that it names.
+
+Prometheus reads the same page. There is no second channel for progress that would have to be kept true.
+"""
 
 from __future__ import annotations
 

@@ -20,7 +20,11 @@ STAGES: tuple[tuple[str, ...], ...] = (("actor", "renderer"), ("learner",), ("di
 GRACE_S = {"actor": 10.0, "renderer": 10.0, "learner": 60.0, "discriminator": 60.0}
 """Time to stop; learner and discriminator write a checkpoint, and a slow disk is not to cost it."""
 NICENESS = {"actor": 5, "renderer": 5, "learner": 0, "discriminator": 5}
-"""Where there are fewer cores than threads the learner goes first: the others work ahead of it, and it for nobody."""
+"""Where there are fewer cores than threads the learner goes first: the others work ahead of it, and it for nobody.
+
+It is then the only one that never waits (93 % of a core on two). Two alternating pairs of 20 s on two cores: 2,440 and
+2,724 frames/s without niceness, 2,459 and 2,904 with it. That shows nothing about machines with cores enough, or about
+clusters."""
 
 PLAINTEXT = tuple(f"SPIRAL_{name}" for name in ("TLS_CA", "TLS_CERT", "TLS_KEY", "CURVE_KEY", "CURVE_PEERS"))
 """Variables of the options that encrypt."""

@@ -7,5 +7,6 @@ settings are keys beside that name. One of your own need not lie here: with
 :class:`~spiral.objectives.policy.PolicyObjective` is taken that can be imported.
 
 Every service reads the whole configuration, and some have no torch: these files import it where they compute, not at
-their top.
+their top. Whatever reads a configuration imports what it names, so an objective of one's own has to be installed there,
+and a configuration is as trusted as a program.
 """

@@ -2,7 +2,8 @@
 
 A line goes on alike wherever it is. Layers that see the view from the pen, and choose a place by its distance from
 there, learn that once, not for each place of the canvas; glimpses are those of Mnih et al., "Recurrent Models of Visual
-Attention" (2014).
+Attention" (2014). Near offsets have a logit each, far ones share bins, so that finer places need few more weights. With
+digits and characters as targets nothing else that was tried has gained as much (docs/notebook/targets.md).
 """
 
 from __future__ import annotations

@@ -1,7 +1,10 @@
 """What a policy sees and answers, and the autoregressive loop that every network shares.
 
 Sampling and teacher forcing run through one loop, :meth:`Policy._decode`, and differ only in how a
-component's value is chosen. That is what keeps behaviour and learner log-probabilities equal.
+component's value is chosen. That is what keeps behavior and learner log-probabilities equal.
+
+Heads run only on frames for which their component counts. Half of all actions move the pen without painting, and for
+those three of five components mean nothing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 """Weights for one lattice of places, made to fit a finer one, with which a model paints much as before.
 
-Sure of a place it stays so; where it wavered it wavers between more.
+Where the model was sure of a place it stays sure; where it wavered it wavers between more places. A new place begins as
+the mean of its neighbors, slightly less likely than they are. For longer programs, new steps begin as the last one. So
+the model paints at first as it did (only nearly so where it sees from its pen), and what it then gains is a gain
+(docs/notebook/targets.md).
 """
 
 from __future__ import annotations

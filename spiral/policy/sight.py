@@ -1,6 +1,7 @@
 """What lies about the pen and about the places of a stroke, for whatever is chosen after them.
 
-One layer can't find the colour of a place among all pictures and places; once the place is chosen it is looked up.
+Colors are chosen after the places of a stroke. One layer can't find the color of a place among all pictures and places;
+once the place is chosen, the few pixels around it are looked up.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Weights of a narrow network, made to fit a wider one, which computes what the narrow one did.
 
 For a model that stands still. After Chen et al., "Net2Net" (ICLR 2016), whose new units are copies of old ones; here
-they are as fresh as in any new network, so that no two are alike, and nothing listens to them yet.
+they are as fresh as in any new network, so that no two are alike, and nothing listens to them yet. In the same way a
+model can be given a glimpse (:mod:`spiral.policy.glimpse`) or patches (:mod:`spiral.policy.sight`) that it had not.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 """What a run learns from, kept in its directory: how many pictures, their checksum, and each file of a folder.
 
-The discriminator, which owns the data, stores it at each start and says what differs from the start before.
+The discriminator, which owns the data, stores it at each start and says what differs from the start before. Data is
+known by its number and SHA-256, not by its place: a run that is resumed elsewhere goes on with its own pictures, a
+change of them is reported, and a folder that moved is recognized. A model takes along names and checksums, but no path
+of its owner.
 """
 
 from __future__ import annotations

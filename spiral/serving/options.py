@@ -3,6 +3,10 @@
 An option ``--learner-data`` is ``SPIRAL_LEARNER_DATA`` in the environment and ``learner_data`` in a YAML file that
 ``--options-file`` or ``SPIRAL_OPTIONS_FILE`` names. Flags win over the environment, the environment over the file.
 What a run learns is configured elsewhere, see :mod:`spiral.configuration.schema`.
+
+The flags are read by argparse. pydantic-settings was tried: 221 lines instead of 272, but it cuts ``--set`` values at
+commas, counts ports that Kubernetes injects as options, and its help has no ranges. Mending that means overriding
+private methods of the package.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""Which weights: versions compare by generation first, then by number, and never go back."""
+"""Which weights: versions compare by generation first, then by number, and never go back.
+
+Generations count the starts on one run directory. So a learner with another directory at the old address may announce a
+lower version than actors hold. The actors then take its weights, and it refuses what was painted with newer weights
+than its own, which it would otherwise learn from as if they were fresh.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Channels that are made anew when nobody has answered for long, because only a new one asks DNS at once."""
+"""Channels that are made anew when nobody has answered for long, because only a new one asks DNS at once.
+
+Only the channel for new calls is replaced; streams that are open on the old one live on.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
 """The surrogate clipped about the newest policy before the batch (Hilton et al. 2022, decoupled PPO).
 
-An old batch may still move that policy by ε. About the policy that painted, most of an old batch would be beyond the
-clip from the start.
+In the services a batch is two batches old when it is learned from. Relative to the weights that painted it, much of it
+is beyond the clip before the first update. So the ratio to the policy before the batch is clipped instead: an old batch
+may still move that policy by ε. Importance weights account for the rest. That costs a forward pass. For a fresh batch,
+in lockstep, this objective equals ``clip``. Presets with a target use it, except the paper's own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""The actor as a program: puts its parts together and runs them until it is told to end."""
+"""The actor as a program: puts its parts together and runs them until it is told to end.
+
+It is one asyncio program with one coroutine per group of canvases. While one group waits for its frames, another
+infers; double buffering needs no more than that.
+"""
 
 from __future__ import annotations
 

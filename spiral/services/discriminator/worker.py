@@ -1,4 +1,9 @@
-"""The one thread that owns the judge: calls queue for it, debts are paid and checkpoints made in between."""
+"""The one thread that owns the judge: calls queue for it, debts are paid and checkpoints made in between.
+
+The thread owns network and replay and takes jobs in order. A batch is remembered, earns its updates, and is scored
+(with ``update_first: false`` it is scored before the updates). So the ratio of updates to batches is exact on every
+machine.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,12 @@
 
 Free slots go, one at a time, to the actor with the fewest credits, and among equals to the one that was granted one
 longest ago.
+
+An actor begins an episode only when a credit is set aside for it, and a slot is free again when the learner takes the
+scored batch. So no finished trajectory waits and ages. On two cores the weights that painted a batch are about two
+batches behind those that learn from it; before credits came first they were eight to nine behind. In 250,000 frames of
+``mnist`` that learns as well as lockstep, where the two are equal. In longer runs the clip about an old policy is worth
+having (docs/notebook/learning.md); with a target, age still costs something (docs/notebook/claims.md).
 """
 
 from __future__ import annotations

@@ -1,6 +1,10 @@
 """One step of learning: a batch of episodes and their rewards → new weights.
 
 Owns no thread, no socket and no clock; the same code runs in the service and in lockstep.
+
+Minibatches are whole episodes. Returns, importance weights and recurrent states then come from the one forward pass
+that the gradient needs, for every kind of correction and for both networks. Random frames would need a forward pass of
+their own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""The signal that autoscalers follow: how many actors the learner could feed on (``spiral_learner_actor_demand``)."""
+"""The signal that autoscalers follow: how many actors the learner could feed on (``spiral_learner_actor_demand``).
+
+An actor that waits for a credit is one too many. If such actors counted, the learner would always ask for at least as
+many as it has, and no autoscaler would ever remove one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,16 @@
-"""How far a run is, for what falls over it: learning rate, the entropy's weights, the length of the average."""
+"""How far a run is, for what falls over it: learning rate, the entropy's weights, the length of the average.
+
+What falls over the run falls over ``--minutes`` or ``--frames``, or over ``learner.run_frames`` where neither is given,
+as in a cluster. So a slow machine reaches the floor as a fast one does. After that the floor stays. The presets
+``demo`` and ``mnist`` let the learning rate fall in this way. The share of the run that is done is in the checkpoint;
+only ``--restart-schedule`` sets it back.
+
+What falls by frames (``learner.learning_rate_frames``, ``learner.entropy_frames``) needs no share. The learning rate
+does so in ``faces``, ``quickdraw`` and the presets with a target except ``celeba-reconstruct``, ``omniglot-parse`` and
+the paper's own; the entropy's weights do wherever there is a target, except in the paper's own. These presets were
+measured with it, and runs and models from before continue with it. Frames of the model that a run began with count; the
+checkpoint has their number.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,11 @@
 
 Painting takes time, so a fast learner needs many under way; a slow one would only let them grow old. Nobody can know
 which it is beforehand, so the number follows: one more each time that the learner waits while an actor waits for a
-credit, one less where for some batches more than the next one lay waiting.
+credit, one less where for eight batches more than the next one lay waiting. ``learner.queue`` is the least. The
+number never exceeds what stays younger than half of ``learner.max_lag``, and the demand for actors ends there, too.
+
+Any fixed number is wrong on some machine: two keep trajectories fresh on a laptop, but would let only two of many
+actors paint before a fast learner. A single actor has all the credits it can use, so on one machine nothing changes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,16 @@
-"""Where the unrolls of a batch lie in their episodes."""
+"""Where the unrolls of a batch lie in their episodes.
+
+A long episode is cut into equal unrolls of at most ``unroll`` actions; equal, so that the last one needs the least
+padding. Episodes no longer than ``unroll`` travel whole.
+
+Each unroll is self-contained. It brings the policy's memory, the blank start and all actions before it. So the learner
+keeps nothing between two unrolls, a lost one costs no other, and penalties and programs are those of the whole episode.
+After an unroll the policy's value stands for the rewards still to come.
+
+Neighboring unrolls share a picture, which is scored with both. So each difference of scores comes from one
+discriminator, and the differences of all unrolls add up to that of the episode. Only final pictures of episodes are
+remembered by the discriminator, but every batch earns its updates.
+"""
 
 from __future__ import annotations
 
