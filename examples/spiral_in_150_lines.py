@@ -26,7 +26,7 @@ from spiral import datasets, engines, outputs
 from spiral.computing.threads import compute_with
 from spiral.configuration.schema import PolicyConfig
 from spiral.evaluation.digits import DigitsReference
-from spiral.objectives.returns import vtrace
+from spiral.objectives.vtrace_returns import vtrace
 from spiral.pictures import save_png, side_by_side
 from spiral.policy import Inputs, Policy, build_policy
 from spiral.policy.rollouts import Painter

@@ -169,32 +169,6 @@ class LearnerConfig(ChoosingSection):
     keep: int = Field(3, ge=2)
     """Checkpoints kept."""
 
-    def rate_left(self, frames: int, run_share: float) -> float:
-        """Share of the learning rate that is left after so many learned frames and that share of the run, 0 to 1."""
-        return _falling(self.learning_rate_floor, self.learning_rate_frames, frames, run_share)
-
-    def entropy_left(self, frames: int, run_share: float) -> float:
-        """Share of the entropy's weights that is left likewise."""
-        return _falling(self.entropy_floor, self.entropy_frames, frames, run_share)
-
-    def average_at(self, run_share: float) -> float:
-        """Decay of the running average after that share of the run, 0 to 1."""
-        left = _falling(self.average_floor, None, 0, run_share)
-        # 1 - 1 / (left · length), written so that it is exactly ``average`` where all is left.
-        return max(0.0, self.average - (1 - self.average) * (1 / left - 1))
-
-    @property
-    def falls_over_run(self) -> bool:
-        """Whether something falls over the whole run, and not over frames."""
-        rate = self.learning_rate_frames is None and self.learning_rate_floor < 1
-        entropy = self.entropy_frames is None and self.entropy_floor < 1
-        return rate or entropy or self.average_floor < 1
-
-
-def _falling(floor: float, over: int | None, frames: int, run_share: float) -> float:
-    """From 1 to ``floor``, linearly, over so many frames; None: over the whole run."""
-    return 1 - (1 - floor) * (run_share if over is None else min(1.0, frames / over))
-
 
 class DiscriminatorConfig(ChoosingSection):
     """How pictures are judged."""

@@ -15,6 +15,7 @@ from spiral.launcher.options import TrainOptions
 from spiral.models import CONFIG, POLICY, check_weights, find_discriminator, read_card
 from spiral.runs.dataset_record import same_files
 from spiral.runs.directory import Run
+from spiral.services.learner.schedule import rate_left
 from spiral.values import strict_json
 
 DEFAULT_PRESET = "demo"
@@ -96,7 +97,7 @@ def begun_with(model: Path, config: RunConfig) -> str:
     for weights in filter(None, (model / POLICY, find_discriminator(model))):
         check_weights(weights)
     frames, learner = read_card(model).frames, config.learner
-    left = learner.rate_left(frames, 0.0)
+    left = rate_left(learner, frames, 0.0)
     if not left:
         raise ValueError(
             f"--from: after the {frames:,} frames of {model.name} its learning rate has fallen to 0, so nothing would "

@@ -23,7 +23,7 @@ from spiral.launcher.sockets import socket_directory
 from spiral.launcher.supervision import ServiceFailedError, Supervisor, Watched
 from spiral.launcher.writable import WritableCheck
 from spiral.runs.limits import Limits
-from spiral.serving.staleness import Staleness
+from spiral.serving.lag_warning import LagWarning
 
 STEP_S = 0.25
 """As often as the display is drawn."""
@@ -55,7 +55,7 @@ def run_services(
             display,
             writable,
             DataNews(opened.run),
-            Staleness(opened.config.learner, time.monotonic),
+            LagWarning(opened.config.learner, time.monotonic),
         )
         failures = []
         try:
@@ -86,9 +86,9 @@ class _Watch:
         display: Display,
         writable: WritableCheck,
         news: DataNews,
-        staleness: Staleness,
+        lag_warning: LagWarning,
     ) -> None:
-        self._writable, self._news, self._staleness = writable, news, staleness
+        self._writable, self._news, self._staleness = writable, news, lag_warning
         self._supervisor, self._limits, self._tracker, self._display = supervisor, limits, tracker, display
         self._scraper = Scraper(
             {watched.name: health.channel(watched.name) for watched in supervisor.services}, time.monotonic

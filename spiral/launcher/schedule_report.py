@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from spiral.configuration.schema import LearnerConfig
 from spiral.runs.checkpoint_counters import CheckpointCounters
+from spiral.services.learner.schedule import falls_over_run
 
 
 def about_schedule(config: LearnerConfig, learnt: CheckpointCounters, restart: bool) -> list[str]:
@@ -11,7 +12,7 @@ def about_schedule(config: LearnerConfig, learnt: CheckpointCounters, restart: b
 
     ValueError where a restart is asked for and nothing falls over the run.
     """
-    if not config.falls_over_run:
+    if not falls_over_run(config):
         if restart:
             raise ValueError(
                 "--restart-schedule: nothing falls over this run; --set learner.learning_rate_frames=null lets its "

@@ -134,7 +134,7 @@ def _train(
 
 def _end(opened: OpenRun, paintings: int, stream: TextIO, stop: StopSignals) -> None:
     """Make and show the ending; one more signal cuts it short, and after SIGTERM a minute does."""
-    from spiral.launcher.ending import make_ending, show_ending  # noqa: PLC0415  (imports torch)
+    from spiral.launcher.final_pictures import make_ending, show_ending  # noqa: PLC0415  (imports torch)
 
     def say(text: str) -> None:
         if stream.isatty():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spiral.configuration.schema import PolicyConfig
-from spiral.policy.interface import Policy
+from spiral.policy.autoregressive import Policy
 from spiral.policy.paper import PaperPolicy
 from spiral.policy.small import SmallPolicy
 from spiral.values.actions import ActionSpec

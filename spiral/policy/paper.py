@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spiral.policy.autoregressive import Policy, State
 from spiral.policy.inputs import Inputs
-from spiral.policy.interface import Policy, State
 from spiral.policy.sight import Sight
 from spiral.values.actions import ActionSpec, Component
 

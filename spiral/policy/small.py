@@ -12,12 +12,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from spiral.policy.autoregressive import Policy, State
+from spiral.policy.finer_places import refine, refine_offsets, shyness
 from spiral.policy.glimpse import Glimpse
 from spiral.policy.inputs import Inputs
-from spiral.policy.interface import Policy, State
-from spiral.policy.refining import refine, refine_offsets, shyness
 from spiral.policy.sight import Sight, around
-from spiral.policy.widening import widen
+from spiral.policy.wider_network import widen
 from spiral.values.actions import ActionSpec
 from spiral.values.strokes import pen_of
 

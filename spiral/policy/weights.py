@@ -10,7 +10,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from spiral.computing.finite import require_finite
-from spiral.policy.interface import Policy
+from spiral.policy.autoregressive import Policy
 
 
 def dump_weights(state: Mapping[str, Tensor], dtype: torch.dtype = torch.float32) -> bytes:

@@ -16,7 +16,7 @@ from tests.support.launched import Launched
 
 BATCHES = 2
 # Whole networks, grids and episodes; fewer of them at a time, and pictures that ship with the package.
-SETTINGS = ["data=mnist-sample", "actor.batch=4", "learner.batch=4", "discriminator.batch=8"]
+SETTINGS = ["data=mnist-sample", "actor.batch=4", "learner.batch=4", "learner.minibatches=1", "discriminator.batch=8"]
 
 
 @pytest.mark.slow

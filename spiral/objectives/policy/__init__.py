@@ -11,7 +11,7 @@ from spiral.objectives.objective import Objective
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from spiral.objectives.returns import Returns
+    from spiral.objectives.vtrace_returns import Returns
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class PolicyObjective(Objective):
 
     def returns(self, steps: Steps, discount: float, trace_decay: float) -> Returns:
         """Targets and advantages, without gradient; here λ-returns."""
-        from spiral.objectives.returns import lambda_returns
+        from spiral.objectives.vtrace_returns import lambda_returns
 
         return lambda_returns(
             steps.rewards, steps.values, steps.bootstrap_value, discount=discount, trace_decay=trace_decay

@@ -11,7 +11,7 @@ from spiral.objectives.policy import PolicyObjective, Steps
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from spiral.objectives.returns import Returns
+    from spiral.objectives.vtrace_returns import Returns
 
 
 class VTrace(PolicyObjective):
@@ -24,7 +24,7 @@ class VTrace(PolicyObjective):
 
     def returns(self, steps: Steps, discount: float, trace_decay: float) -> Returns:
         """V-trace."""
-        from spiral.objectives.returns import vtrace
+        from spiral.objectives.vtrace_returns import vtrace
 
         return vtrace(
             (steps.log_prob - steps.behaviour_log_prob).detach(),

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from spiral.services.actor.trajectory_message import Frames, trajectory_message
 from spiral.v1.trajectory_pb2 import (
     REASON_NO_HELLO,
     REASON_STOPPING,
@@ -24,13 +24,11 @@ from spiral.v1.trajectory_pb2 import (
     LearnerMessage,
     Reason,
     Refused,
-    TrajectoryHeader,
     Welcome,
 )
 from spiral.values.trajectories import Trajectory
 from spiral.values.versions import Version
-from spiral.wire import tensors
-from spiral.wire.contract import version_from_proto, version_to_proto
+from spiral.wire.contract import version_from_proto
 
 SILENCE_S = 10.0
 """Without a message for this long the learner is taken for dead; five of its heartbeats are missing then."""
@@ -42,7 +40,6 @@ RETRY_S = 2.0
 _log = logging.getLogger(__name__)
 
 Outcome = Literal["accepted", "duplicate", "refused", "dropped"]
-Frames = Sequence[bytes | memoryview]
 
 
 class ContractError(ValueError):
@@ -108,19 +105,7 @@ class LearnerSession:
     ) -> tuple[int, Decision]:
         """Take a finished trajectory; answers its sequence."""
         self._sequence += 1
-        arrays = trajectory.tensors()
-        header = TrajectoryHeader(
-            actor_id=self._hello.actor_id,
-            incarnation=self._hello.incarnation,
-            sequence=self._sequence,
-            contract_digest=self._hello.contract_digest,
-            oldest_version=version_to_proto(oldest),
-            newest_version=version_to_proto(newest),
-            tensors=[tensors.spec_of(name, array) for name, array in arrays.items()],
-            duration_s=duration_s,
-        )
-        first = ActorMessage(trajectory=header).SerializeToString()
-        frames: Frames = [first, *(tensors.frame_of(array) for array in arrays.values())]
+        frames = trajectory_message(self._hello, self._sequence, trajectory, oldest, newest, duration_s)
         self._waiting.append(Outgoing(self._sequence, oldest.generation, frames))
         self._used_at = now
         decision = Decision()

@@ -18,11 +18,11 @@ from spiral.configuration.schema import RunConfig
 from spiral.engines.description import EngineDescription
 from spiral.policy import build_policy
 from spiral.policy.rollouts import Painter
+from spiral.services.actor.back_off import BackOff
 from spiral.services.actor.connection import EVENTS
 from spiral.services.actor.learner_session import LearnerSession, Outcome
 from spiral.services.actor.options import ActorOptions
 from spiral.services.actor.painting import PaintGroup, Peers
-from spiral.services.actor.retrying import BackOff
 from spiral.services.actor.streams import Renderers
 from spiral.services.actor.targets import Targets
 from spiral.services.actor.trajectory_sender import TrajectorySender

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiral.configuration.schema import EngineConfig
-from spiral.services.actor.retrying import REFUSED, BackOff, end_if_cancelled
+from spiral.services.actor.back_off import REFUSED, BackOff, end_if_cancelled
 from spiral.services.actor.waiting import Waits
 from spiral.v1 import renderer_pb2_grpc
 from spiral.v1.renderer_pb2 import (

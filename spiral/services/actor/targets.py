@@ -11,7 +11,7 @@ import grpc.aio
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral.services.actor.retrying import REFUSED, BackOff, end_if_cancelled
+from spiral.services.actor.back_off import REFUSED, BackOff, end_if_cancelled
 from spiral.services.actor.waiting import Waits
 from spiral.v1 import discriminator_pb2_grpc
 from spiral.v1.discriminator_pb2 import SampleTargetsRequest

@@ -18,8 +18,8 @@ import grpc.aio
 from spiral.computing.finite import NotFiniteValuesError
 from spiral.policy import Policy
 from spiral.policy.weights import load_weights, parse_weights
+from spiral.services.actor.back_off import BackOff, end_if_cancelled
 from spiral.services.actor.learner_session import ContractError
-from spiral.services.actor.retrying import BackOff, end_if_cancelled
 from spiral.services.actor.waiting import Waits
 from spiral.v1 import learner_pb2_grpc
 from spiral.v1.learner_pb2 import GetWeightsRequest, GetWeightsResponse, WeightsHeader

@@ -35,6 +35,7 @@ from spiral.services.learner.companions import against_companions, shuffled
 from spiral.services.learner.hindsight import evaluate_with_hindsight, hindsight_loss
 from spiral.services.learner.losses import entropy_bonus, value_loss
 from spiral.services.learner.optimising import clip_gradient, make_optimiser
+from spiral.services.learner.schedule import average_decay, entropy_left, rate_left
 from spiral.services.learner.unrolls import Places, places
 from spiral.services.learner.update_statistics import UpdateStatistics
 from spiral.values.trajectories import Trajectory
@@ -81,7 +82,7 @@ class PolicyLearner:
     def learning_rate(self) -> float:
         """Step size of the optimiser at present."""
         config = self.config
-        return config.learning_rate * config.rate_left(self.frames_before + self.frames, self.run_share)
+        return config.learning_rate * rate_left(config, self.frames_before + self.frames, self.run_share)
 
     def learn(self, trajectory: Trajectory, rewards: NDArray[np.float32], where: Places | None = None) -> None:
         """Use a batch of episodes, or of unrolls, ``reuse`` times in ``minibatches`` updates each.
@@ -196,8 +197,8 @@ class PolicyLearner:
             "policy": objective.loss(steps, advantages),
             "value": value_loss(evaluated.value, returns.targets),
         }
-        entropy_left = config.entropy_left(self.frames_before + self.frames, self.run_share)
-        bonus = entropy_bonus(evaluated.entropy, self._entropy_costs * entropy_left)
+        left = entropy_left(config, self.frames_before + self.frames, self.run_share)
+        bonus = entropy_bonus(evaluated.entropy, self._entropy_costs * left)
         total = losses["policy"] + config.value_cost * losses["value"] - bonus
         if imagined is not None:
             losses["hindsight"] = hindsight_loss(imagined, batch)
@@ -223,7 +224,7 @@ class PolicyLearner:
 
         Early on it forgets faster, or the first weights would linger.
         """
-        decay = min(self.config.average_at(self.run_share), (1 + self.updates) / (10 + self.updates)) ** updates
+        decay = min(average_decay(self.config, self.run_share), (1 + self.updates) / (10 + self.updates)) ** updates
         torch._foreach_lerp_(list(self.average.parameters()), list(self.policy.parameters()), 1 - decay)
 
     @torch.no_grad()

@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 """How far a run is, for what falls over it: learning rate, the entropy's weights, the length of the average.
 
 What falls over the run falls over ``--minutes`` or ``--frames``, or over ``learner.run_frames`` where neither is given,
@@ -11,6 +12,9 @@ the paper's own; the entropy's weights do wherever there is a target, except in 
 measured with it, and runs and models from before continue with it. Frames of the model that a run began with count; the
 checkpoint has their number.
 """
+=======
+"""What falls as a run learns: learning rate, the entropy's weights, the average's length; and how far the run is."""
+>>>>>>> 59bf2d7 (A stranger with names alone finds what falls, what decodes and what travels)
 
 from __future__ import annotations
 
@@ -18,10 +22,40 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from spiral.configuration.schema import LearnerConfig
 from spiral.runs.limits import Limits
 
 NEW: Mapping[str, Any] = MappingProxyType({})
 """What is kept of a run that begins."""
+
+
+def rate_left(config: LearnerConfig, frames: int, run_share: float) -> float:
+    """Share of the learning rate that is left after so many learned frames and that share of the run, 0 to 1."""
+    return _falling(config.learning_rate_floor, config.learning_rate_frames, frames, run_share)
+
+
+def entropy_left(config: LearnerConfig, frames: int, run_share: float) -> float:
+    """Share of the entropy's weights that is left likewise."""
+    return _falling(config.entropy_floor, config.entropy_frames, frames, run_share)
+
+
+def average_decay(config: LearnerConfig, run_share: float) -> float:
+    """Decay of the running average after that share of the run, 0 to 1."""
+    left = _falling(config.average_floor, None, 0, run_share)
+    # 1 - 1 / (left · length), written so that it is exactly ``average`` where all is left.
+    return max(0.0, config.average - (1 - config.average) * (1 / left - 1))
+
+
+def falls_over_run(config: LearnerConfig) -> bool:
+    """Whether something falls over the whole run, and not over frames."""
+    rate = config.learning_rate_frames is None and config.learning_rate_floor < 1
+    entropy = config.entropy_frames is None and config.entropy_floor < 1
+    return rate or entropy or config.average_floor < 1
+
+
+def _falling(floor: float, over: int | None, frames: int, run_share: float) -> float:
+    """From 1 to ``floor``, linearly, over so many frames; None: over the whole run."""
+    return 1 - (1 - floor) * (run_share if over is None else min(1.0, frames / over))
 
 
 class Schedule:

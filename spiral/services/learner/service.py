@@ -27,10 +27,10 @@ from spiral.services.learner.scoring import DiscriminatorError, Scorer
 from spiral.services.learner.trainer import Trainer
 from spiral.serving.describe_engine import StoppedError, describe_engine
 from spiral.serving.diverged import end_diverged
+from spiral.serving.lag_warning import LagWarning
 from spiral.serving.metrics import new_metrics
 from spiral.serving.options import StartError, refuse
 from spiral.serving.service import Serving
-from spiral.serving.staleness import Staleness
 from spiral.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
 from spiral.wire import sockets
 from spiral.wire.curve import gatekeeper
@@ -141,7 +141,7 @@ def _train(
             version=trainer.version,
         ) as scorer,
     ):
-        staleness = Staleness(settings, time.monotonic)
+        lag_warning = LagWarning(settings, time.monotonic)
         while not serving.stopping.is_set():
             _announce(trainer, serving, publisher, ingest, scorer)
             finished = trainer.done >= 1
@@ -149,7 +149,7 @@ def _train(
                 _log.info("the limit is reached: %s frames", f"{trainer.learner.frames:,}")
                 break
             batch = _next_batch(scorer, serving, metrics, finished)
-            if too_old := staleness.seen(scorer.dropped, scorer.dropped + scorer.collected):
+            if too_old := lag_warning.seen(scorer.dropped, scorer.dropped + scorer.collected):
                 _log.warning("%s", too_old)
             if batch is not None:
                 start = time.perf_counter()

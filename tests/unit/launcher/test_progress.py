@@ -20,8 +20,8 @@ from spiral.launcher.progress import Progress, ServiceProgress, Tracker, from_re
 from spiral.launcher.scrape import Scrape, ScrapedService, parse_page, read
 from spiral.runs.checkpoint_counters import CheckpointCounters
 from spiral.runs.limits import Limits
+from spiral.serving.lag_warning import LagWarning
 from spiral.serving.metrics import MetricsPage, new_metrics
-from spiral.serving.staleness import Staleness
 from spiral.v1.info_pb2_grpc import add_InfoServiceServicer_to_server
 from spiral.wire import rpc
 from spiral.wire.info import Info
@@ -82,22 +82,22 @@ def test_a_resumed_run_is_as_far_as_its_checkpoint_until_the_learner_says(tmp_pa
 def test_trajectories_that_are_too_old_are_counted_and_told_of_now_and_then() -> None:
     now = 0.0
     config = LearnerConfig(max_lag=1, reuse=2, minibatches=4)
-    staleness = Staleness(config, lambda: now)
-    assert staleness.seen(0, 0) == ""
+    lag_warning = LagWarning(config, lambda: now)
+    assert lag_warning.seen(0, 0) == ""
     now = 5.0
-    assert staleness.seen(9, 10) == "", "the first of a start are no measure"
+    assert lag_warning.seen(9, 10) == "", "the first of a start are no measure"
     now = 15.0
-    sentence = staleness.seen(133, 221)
+    sentence = lag_warning.seen(133, 221)
     assert sentence.startswith("133 of 221 trajectories were dropped: painted with weights more than learner.max_lag=1")
     assert "where each batch makes 8; raise learner.max_lag, for example to 32" in sentence
     now = 74.0
-    assert staleness.seen(200, 300) == "", "not every time"
+    assert lag_warning.seen(200, 300) == "", "not every time"
     now = 75.0
-    assert staleness.seen(200, 300).startswith("200 of 300")
+    assert lag_warning.seen(200, 300).startswith("200 of 300")
     now = 135.0
-    assert staleness.seen(204, 400) == "", "few of these hundred"
+    assert lag_warning.seen(204, 400) == "", "few of these hundred"
     now = 195.0
-    assert staleness.seen(3, 4).startswith("3 of 4"), "of a learner that was started again"
+    assert lag_warning.seen(3, 4).startswith("3 of 4"), "of a learner that was started again"
 
     counted = (
         'spiral_learner_trajectories_total{verdict="accepted"} 221\nspiral_learner_dropped_total{reason="lag"} 133\n'

@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 
 from spiral.computing.machine import usable_cores, usable_memory_bytes
 from spiral.launcher import configuration, run_directory, threads
-from spiral.launcher.ending import MOMENTS
+from spiral.launcher.final_pictures import MOMENTS
 from spiral.launcher.options import TrainOptions
 from spiral.launcher.run_directory import open_run
 from spiral.launcher.sockets import LONGEST_NAME, socket_directory

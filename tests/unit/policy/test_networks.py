@@ -285,12 +285,6 @@ def test_every_second_action_moves():
     assert all(p.grad is None or p.grad.isfinite().all() for p in policy.parameters())
 
 
-def test_weights_fall_to_their_floor():
-    config = LearnerConfig(learning_rate_floor=0.1, learning_rate_frames=100, entropy_floor=0, entropy_frames=200)
-    assert [config.rate_left(frames, 0.5) for frames in (0, 50, 100, 1000)] == pytest.approx([1.0, 0.55, 0.1, 0.1])
-    assert [config.entropy_left(frames, 0.5) for frames in (0, 50, 200, 1000)] == [1.0, 0.75, 0.0, 0.0]
-
-
 @pytest.mark.parametrize("optimiser", ["adam", "rmsprop"])
 def test_the_learning_rate_falls_with_the_frames_also_after_a_resume(optimiser):
     view = (32, 32, 1)

@@ -10,8 +10,8 @@ import torch
 
 from spiral.configuration.schema import PolicyConfig
 from spiral.policy import Inputs, Policy, build_policy
+from spiral.policy.finer_places import refine, refine_offsets, shyness
 from spiral.policy.glimpse import bins
-from spiral.policy.refining import refine, refine_offsets, shyness
 from spiral.policy.sight import Sight
 from spiral.policy.weights import dump_weights, load_weights, parse_weights
 from tests.support.policies import policy_of, roll_out, spec_of

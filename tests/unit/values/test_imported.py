@@ -47,7 +47,7 @@ def test_another_kind_of_thing_is_refused() -> None:
     with pytest.raises(ValueError, match=r'data: "pathlib:Path" is no subclass of spiral.datasets.source.Source'):
         datasets.load("pathlib:Path", 32)
     with pytest.raises(
-        ValueError, match=r'policy.network: "pathlib:Path" is no subclass of spiral.policy.interface.Policy'
+        ValueError, match=r'policy.network: "pathlib:Path" is no subclass of spiral.policy.autoregressive.Policy'
     ):
         build("pathlib:Path")
 

@@ -10,7 +10,17 @@ from cffi import FFI
 
 APT = "apt-get install libmypaint-dev"
 HERE = Path(__file__).parent
-SOURCES = ("batch.c", "watch.c", "recipe.c", "canvas.c", "dabs.c", "mending.c", "curve.c", "compound.c", "readout.c")
+SOURCES = (
+    "batch.c",
+    "watch.c",
+    "recipe.c",
+    "canvas.c",
+    "dabs.c",
+    "mending.c",
+    "curve_actions.c",
+    "compound_actions.c",
+    "readout.c",
+)
 HEADERS = (
     "api.cdef",
     "api.h",
@@ -19,8 +29,8 @@ HEADERS = (
     "canvas.h",
     "dabs.h",
     "mending.h",
-    "curve.h",
-    "compound.h",
+    "curve_actions.h",
+    "compound_actions.h",
     "readout.h",
 )
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compound.h"
-#include "curve.h"
+#include "compound_actions.h"
+#include "curve_actions.h"
 #include "dabs.h"
 #include "recipe.h"
 #include "readout.h"

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from spiral.services.actor.retrying import FIRST_S, LONGEST_S, BackOff
+from spiral.services.actor.back_off import FIRST_S, LONGEST_S, BackOff
 from spiral.services.actor.waiting import LOG_AFTER_S, Waits
 from spiral.wire.info import Info
 

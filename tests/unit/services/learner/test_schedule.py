@@ -14,7 +14,7 @@ from spiral.configuration.schema import LearnerConfig
 from spiral.launcher.schedule_report import about_schedule
 from spiral.runs.checkpoint_counters import CheckpointCounters
 from spiral.runs.limits import Limits
-from spiral.services.learner.schedule import Schedule
+from spiral.services.learner.schedule import Schedule, average_decay, entropy_left, falls_over_run, rate_left
 
 FALLING = LearnerConfig(learning_rate_floor=0.1, learning_rate_frames=None)
 
@@ -73,18 +73,18 @@ def test_what_is_left_over_the_run(share: float, left: float) -> None:
         average=0.9,
         average_floor=0.5,
     )
-    assert over_run.rate_left(10**9, share) == pytest.approx(left)
-    assert over_run.entropy_left(10**9, share) == pytest.approx(left)
-    assert 1 / (1 - over_run.average_at(share)) == pytest.approx(10 - 5 * share)
+    assert rate_left(over_run, 10**9, share) == pytest.approx(left)
+    assert entropy_left(over_run, 10**9, share) == pytest.approx(left)
+    assert 1 / (1 - average_decay(over_run, share)) == pytest.approx(10 - 5 * share)
 
 
 def test_an_average_that_does_not_fall_is_the_very_number_that_was_asked_for() -> None:
     for average in (0.0, 0.1, 0.3, 0.6, 0.995, 0.998, 0.9995):
-        assert LearnerConfig(average=average).average_at(0.37) == average
+        assert average_decay(LearnerConfig(average=average), 0.37) == average
 
 
 def test_the_shortest_average_is_none() -> None:
-    assert LearnerConfig(average=0.5, average_floor=0.1).average_at(1.0) == 0
+    assert average_decay(LearnerConfig(average=0.5, average_floor=0.1), 1.0) == 0
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_the_shortest_average_is_none() -> None:
     ],
 )
 def test_what_falls_over_the_run(settings: dict[str, float | None], falls: bool) -> None:
-    assert LearnerConfig(**settings).falls_over_run is falls
+    assert falls_over_run(LearnerConfig(**settings)) is falls
 
 
 def test_a_run_that_goes_on_says_where_its_schedules_stand() -> None:
@@ -121,6 +121,12 @@ def test_a_run_that_goes_on_says_where_its_schedules_stand() -> None:
 def test_presets_that_fall_say_over_how_many_frames_where_there_is_no_limit() -> None:
     """The demo's five minutes and the quarter of an hour of digits need no number of frames."""
     learners = {name: load_config(name).learner for name in preset_names()}
-    assert {"demo", "mnist"} <= {name for name, learner in learners.items() if learner.falls_over_run}
+    assert {"demo", "mnist"} <= {name for name, learner in learners.items() if falls_over_run(learner)}
     for name, learner in learners.items():
-        assert not learner.falls_over_run or "run_frames" in learner.model_fields_set, name
+        assert not falls_over_run(learner) or "run_frames" in learner.model_fields_set, name
+
+
+def test_weights_fall_to_their_floor_over_frames() -> None:
+    config = LearnerConfig(learning_rate_floor=0.1, learning_rate_frames=100, entropy_floor=0, entropy_frames=200)
+    assert [rate_left(config, frames, 0.5) for frames in (0, 50, 100, 1000)] == pytest.approx([1.0, 0.55, 0.1, 0.1])
+    assert [entropy_left(config, frames, 0.5) for frames in (0, 50, 200, 1000)] == [1.0, 0.75, 0.0, 0.0]

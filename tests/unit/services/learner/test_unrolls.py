@@ -10,7 +10,7 @@ import torch
 
 from spiral.configuration.schema import LearnerConfig, RunConfig
 from spiral.engines.mypaint import MyPaint
-from spiral.objectives.returns import vtrace
+from spiral.objectives.vtrace_returns import vtrace
 from spiral.policy import Policy, build_policy
 from spiral.policy.rollouts import Painter, paint
 from spiral.services.learner.policy_learner import PolicyLearner

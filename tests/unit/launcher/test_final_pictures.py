@@ -10,7 +10,7 @@ from PIL import Image
 
 from spiral import pictures
 from spiral.launcher.demo_pictures import paint_demo_pictures
-from spiral.launcher.ending import Ending, make_ending
+from spiral.launcher.final_pictures import Ending, make_ending
 from spiral.runs.checkpoints import CheckpointStore, State
 from spiral.runs.directory import Run
 from tests.support.trained_run import make_trained_run

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from spiral.objectives.returns import vtrace
+from spiral.objectives.vtrace_returns import vtrace
 
 
 def slow_vtrace(log_rho, rewards, values, bootstrap, discount, trace_decay, rho_bar, c_bar):

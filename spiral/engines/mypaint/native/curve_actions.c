@@ -1,5 +1,5 @@
 // The published environment (google-deepmind/spiral), action for action: docs/method.md, 4.
-#include "curve.h"
+#include "curve_actions.h"
 
 static void paint(Canvas *canvas, const Settings *s, const int32_t *action, Place end) {
   const Place control = place_of(s, action[s->column[CONTROL]]);

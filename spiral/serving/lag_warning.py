@@ -14,12 +14,12 @@ WORTH_SAYING = 0.05
 """Share of dropped trajectories from which it is; as the alert SpiralPolicyLagHigh has it."""
 
 
-class Staleness:
+class LagWarning:
     """Watches how many trajectories were dropped::
 
-    staleness = Staleness(config.learner, time.monotonic)
+    lag_warning = LagWarning(config.learner, time.monotonic)
     while learning:
-        if sentence := staleness.seen(dropped, arrived):
+        if sentence := lag_warning.seen(dropped, arrived):
             log.warning(sentence)
     """
 

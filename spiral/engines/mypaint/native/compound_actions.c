@@ -1,7 +1,7 @@
 // SPIRAL++'s interface (Mellor et al. 2019; docs/method.md, 3). An action with flag 0 adds its place to the stroke. One with
 // flag 1 commits the stroke: it is painted, with the ink that it began with, and the next one begins at its place with
 // its ink. Before the first flag 1 there is no stroke to add to.
-#include "compound.h"
+#include "compound_actions.h"
 
 #include <math.h>
 #include <stdlib.h>
