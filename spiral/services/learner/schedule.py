@@ -1,5 +1,4 @@
-<<<<<<< HEAD
-"""How far a run is, for what falls over it: learning rate, the entropy's weights, the length of the average.
+"""What falls as a run learns: learning rate, the entropy's weights, the average's length; and how far the run is.
 
 What falls over the run falls over ``--minutes`` or ``--frames``, or over ``learner.run_frames`` where neither is given,
 as in a cluster. So a slow machine reaches the floor as a fast one does. After that the floor stays. The presets
@@ -12,9 +11,6 @@ the paper's own; the entropy's weights do wherever there is a target, except in 
 measured with it, and runs and models from before continue with it. Frames of the model that a run began with count; the
 checkpoint has their number.
 """
-=======
-"""What falls as a run learns: learning rate, the entropy's weights, the average's length; and how far the run is."""
->>>>>>> 59bf2d7 (A stranger with names alone finds what falls, what decodes and what travels)
 
 from __future__ import annotations
 
