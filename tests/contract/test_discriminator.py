@@ -205,12 +205,12 @@ BAD_REQUESTS = {
     r"observations: shape is \[3, 6, 256\]": header(observations=uint8(3, 6, 256)),
     r"observations: shape is \[-3, 6, 16, 16, 1\]": header(observations=uint8(-3, 6, *SHAPE)),
     r"observations: shape is \[0, 6, 16, 16, 1\]": header(observations=uint8(0, 6, *SHAPE)),
-    "pictures of 16 × 16 × 1 is right": header(observations=uint8(3, 6, 8, 32, 1)),
+    "expected uint8 .* with pictures of 16 × 16 × 1": header(observations=uint8(3, 6, 8, 32, 1)),
     "targets: this run has none": header(targets=uint8(6, *SHAPE)),
     r"targets: shape is \[6, 256\]": header(targets=uint8(6, 256)),
     "chunk: the stream ended after 4608 bytes, the header announces 9216": header(observations=uint8(6, 6, *SHAPE)),
     "chunk: at least 4608 bytes arrived, the header announces 1536": header(observations=uint8(1, 6, *SHAPE)),
-    "chunk: 1048577 bytes; at most 1048576": [
+    "chunk: 1048577 bytes; expected at most 1048576": [
         *header(observations=uint8(1, 5000, *SHAPE))[:1],
         pb.ScoreRequest(chunk=bytes(CHUNK_BYTES + 1)),
     ],

@@ -189,8 +189,8 @@ def test_wrong_engines_and_settings_are_named(
 @pytest.mark.parametrize(
     ("request_", "sentence"),
     [
-        (RolloutRequest(), "request: the first is empty, but open is right"),
-        (RolloutRequest(reset=ResetCanvases()), "request: the first is reset, but open is right"),
+        (RolloutRequest(), "request: the first is empty; expected open"),
+        (RolloutRequest(reset=ResetCanvases()), "request: the first is reset; expected open"),
         (RolloutRequest(open=OpenCanvases(engine=GOOD)), "batch: 0 is outside 1…4096"),
         (RolloutRequest(open=OpenCanvases(engine=GOOD, batch=4097)), "batch: 4097 is outside 1…4096"),
         (
@@ -219,12 +219,12 @@ def _act(component: int, value: int) -> RolloutRequest:
 
 
 BAD_REQUESTS = [
-    (RolloutRequest(), "request: a later one is empty, but reset or step is right"),
+    (RolloutRequest(), "request: a later one is empty; expected reset or step"),
     (
         RolloutRequest(open=OpenCanvases(engine=GOOD, batch=2)),
-        "request: a later one is open, but reset or step is right",
+        "request: a later one is open; expected reset or step",
     ),
-    (RolloutRequest(reset=ResetCanvases(seeds=[1])), "seeds: 1 seeds, but 2, one for each canvas, or none is right"),
+    (RolloutRequest(reset=ResetCanvases(seeds=[1])), "seeds: 1 seeds; expected 2 (one for each canvas) or none"),
     (RolloutRequest(step=StepCanvases()), "actions: elements are data type 0; expected int32"),
     (_step(dtype=tensor_pb2.DATA_TYPE_INT64), "actions: elements are int64; expected int32"),
     (_step(shape=[2, 4]), "actions: shape is [2, 4]; expected [2, 5]"),

@@ -118,16 +118,16 @@ def check_batch(
 ) -> None:
     """Raise ValueError, naming the field, unless a batch is one that this run's judge can score."""
     if not 1 <= len(batch_id.encode()) <= 128:
-        raise ValueError(f"batch_id: it has {len(batch_id.encode())} bytes; 1 to 128 are right")
+        raise ValueError(f"batch_id: it has {len(batch_id.encode())} bytes; expected 1 to 128")
     size = " × ".join(map(str, observation_shape))
     if observations.dtype != np.uint8 or observations.ndim != 5 or observations.shape[2:] != observation_shape:
         raise ValueError(
             f"observations: {observations.dtype} {list(observations.shape)} can't be judged; "
-            f"uint8 [F, B, H, W, C] with pictures of {size} is right"
+            f"expected uint8 [F, B, H, W, C] with pictures of {size}"
         )
     frames, batch = observations.shape[:2]
     if not frames or not batch:
-        raise ValueError(f"observations: {frames} frames of {batch} episodes; at least one of each is needed")
+        raise ValueError(f"observations: {frames} frames of {batch} episodes; expected at least one of each")
     if not conditional:
         if targets is not None:
             raise ValueError("targets: this run has none (conditional is false); leave them out")
@@ -136,7 +136,7 @@ def check_batch(
     elif targets.dtype != np.uint8 or targets.shape != (batch, *observation_shape):
         raise ValueError(
             f"targets: {targets.dtype} {list(targets.shape)} don't fit {batch} episodes; "
-            f"uint8 [{batch}, {', '.join(map(str, observation_shape))}] is right"
+            f"expected uint8 [{batch}, {', '.join(map(str, observation_shape))}]"
         )
 
 

@@ -84,14 +84,14 @@ def _observation_shape(options: DiscriminatorOptions, config: RunConfig) -> tupl
         return create(config.engine.name, config.engine.settings).observation_shape
     except (EngineMissingError, ValueError) as error:  # missing here, or the engine of somebody else's renderer
         raise StartError(
-            f"{error}; or name the size of the pictures, which is all that is needed here: --observation-shape 32x32x1"
+            f"{error}; or give the size of the pictures, all that it needs: --observation-shape 32x32x1"
         ) from error
 
 
 def _load(config: RunConfig, observation_shape: tuple[int, int, int]) -> Dataset:
     height, width, channels = observation_shape
     if channels not in {1, 3}:
-        raise StartError(f"observation_shape: {channels} channels; 1 (grey) or 3 (colour) is right")
+        raise StartError(f"observation_shape: {channels} channels; expected 1 (grey) or 3 (color)")
     dataset = load(config.data, (height, width), colour=channels == 3, hold_out_validation=config.hold_out_validation)
     for note in dataset.notes:
         log.warning("%s: %s", dataset.name, note)

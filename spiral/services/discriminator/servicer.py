@@ -66,7 +66,7 @@ class Discriminator(discriminator_pb2_grpc.DiscriminatorServiceServicer):
         with closing(within(request_iterator, self._idle_s, context, self._metrics.silent)) as requests:
             first = next(requests, None)
             if first is None or not first.HasField("header"):
-                raise ValueError("request: the first is no header; a header and then chunks are right")
+                raise ValueError("request: the first is no header; expected a header and then chunks")
             header = first.header
             observations, targets = self._allocate(header)
             _fill([array for array in (observations, targets) if array is not None], requests)
@@ -93,7 +93,7 @@ class Discriminator(discriminator_pb2_grpc.DiscriminatorServiceServicer):
     def _allocate(self, header: discriminator_pb2.ScoreHeader) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
         """Room for the pictures, once the header is known to make sense: no byte has been read."""
         if not header.HasField("observations"):
-            raise ValueError("observations: they are missing; uint8 [F, B, H, W, C] is right")
+            raise ValueError("observations: they are missing; expected uint8 [F, B, H, W, C]")
         named = [("observations", header.observations, 5)]
         if header.HasField("targets"):
             named.append(("targets", header.targets, 4))
@@ -156,9 +156,9 @@ def _cancel(future: Future[Any]) -> None:
 def _shape(spec: TensorSpec, name: str, axes: int) -> tuple[int, ...]:
     """The shape of a batch's part, checked for what could not even be allocated."""
     if spec.dtype != DataType.DATA_TYPE_UINT8:
-        raise ValueError(f"{name}: data type {spec.dtype} can't be judged; {DataType.DATA_TYPE_UINT8} (uint8) is right")
+        raise ValueError(f"{name}: data type {spec.dtype} can't be judged; expected {DataType.DATA_TYPE_UINT8} (uint8)")
     if len(spec.shape) != axes or min(spec.shape) < 1:
-        raise ValueError(f"{name}: shape is {list(spec.shape)}, but {axes} axes, each at least 1 long, are right")
+        raise ValueError(f"{name}: shape is {list(spec.shape)}; expected {axes} axes, each at least 1 long")
     return tuple(spec.shape)
 
 
@@ -168,11 +168,11 @@ def _fill(arrays: list[NDArray[np.uint8]], requests: Iterator[discriminator_pb2.
     expected, received = sum(len(room) for room in rooms), 0
     for request in requests:
         if not request.HasField("chunk"):
-            raise ValueError("request: a later one is no chunk; one header and then chunks are right")
+            raise ValueError("request: a later one is no chunk; expected one header and then chunks")
         chunk = np.frombuffer(request.chunk, np.uint8)
         received += len(chunk)
         if len(chunk) > MAX_CHUNK_BYTES:
-            raise ValueError(f"chunk: {len(chunk)} bytes; at most {MAX_CHUNK_BYTES} in a message are right")
+            raise ValueError(f"chunk: {len(chunk)} bytes; expected at most {MAX_CHUNK_BYTES} in a message")
         if received > expected:
             raise ValueError(f"chunk: at least {received} bytes arrived, the header announces {expected}")
         while len(chunk):

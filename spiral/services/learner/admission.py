@@ -186,7 +186,7 @@ class Admission:
         self.credits.forget(peer)  # whatever becomes of the new hello, the credits of the old one end
         try:
             if frames != 1:
-                raise RefusedError(REASON_MALFORMED, f"hello: {frames - 1} frames follow it; none is right")
+                raise RefusedError(REASON_MALFORMED, f"hello: {frames - 1} frames follow it; expected none")
             check_sender(hello.actor_id)
             check_digest(hello.contract_digest, self.digest)
             if self.stopping:
@@ -221,7 +221,7 @@ class Admission:
             raise RefusedError(REASON_STOPPING, "the learner is stopping")
         total = sum(len(frame) for frame in frames)
         if total > self.max_message_bytes:
-            raise RefusedError(REASON_SIZE, f"message: {total} bytes; at most {self.max_message_bytes} are right")
+            raise RefusedError(REASON_SIZE, f"message: {total} bytes; expected at most {self.max_message_bytes}")
         check_header(header, self.contract, self.version)
         if (sender, header.sequence) in self._accepted:
             return None

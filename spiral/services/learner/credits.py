@@ -34,7 +34,9 @@ class Credits:
 
     def __init__(self, per_actor: int) -> None:
         if per_actor < 1:
-            raise ValueError(f"credits_per_actor: {per_actor}; without a credit nobody sends; at least 1 is right")
+            raise ValueError(
+                f"credits_per_actor: {per_actor}; expected at least 1, because an actor sends nothing without a credit"
+            )
         self.per_actor = per_actor
         self._actors: dict[bytes, _Actor] = {}
         self._grants = 0

@@ -103,7 +103,7 @@ def _run(
     except ValueError as error:
         return refuse("learner", error)
     except (OSError, CheckpointError, DiscriminatorError) as error:
-        # From here on the settings are right, so starting again may help.
+        # From here on the settings are valid, so starting again may help.
         _log.error("giving up: %s", error)
         return 1
 

@@ -48,7 +48,7 @@ class RefusedError(Exception):
 
     @property
     def detail(self) -> str:
-        """What was wrong and what would be right."""
+        """What was wrong and what was expected."""
         return str(self)
 
 
@@ -125,7 +125,7 @@ def view(
     expected = contract.tensors(batch)
     names = [spec.name for spec in header.tensors]
     if names != list(expected):
-        raise RefusedError(REASON_TENSORS, f"tensors: {', '.join(names) or 'none'}; right are {', '.join(expected)}")
+        raise RefusedError(REASON_TENSORS, f"tensors: {', '.join(names) or 'none'}; expected {', '.join(expected)}")
     if len(frames) != len(expected):
         raise RefusedError(
             REASON_TENSORS, f"frames: {len(frames)} follow the header; it describes {len(expected)} tensors"
@@ -151,12 +151,12 @@ def check_values(trajectory: Trajectory, contract: TrajectoryContract) -> None:
             except ValueError as error:
                 raise RefusedError(REASON_VALUE, f"{name}: {error}") from error
     log_prob = trajectory.behaviour_log_prob
-    # NaN fails every comparison, so the question is what is right, not what is wrong.
+    # NaN fails every comparison, so the test asks for valid values, not for invalid ones.
     right = (log_prob > -np.inf) & (log_prob <= LOG_PROB_TOLERANCE)
     if not right.all():
         raise RefusedError(
             REASON_VALUE,
-            f"behaviour_log_prob: {log_prob[~right].flat[0]} is no log-probability; finite and ≤ 0 is right",
+            f"behaviour_log_prob: {log_prob[~right].flat[0]} is not a log-probability; expected a finite number ≤ 0",
         )
     for name, numbers in (("noise", trajectory.noise), ("state", trajectory.state)):
         if numbers is not None and not np.isfinite(numbers).all():

@@ -71,7 +71,7 @@ class Renderer(renderer_pb2_grpc.RendererServiceServicer):
                 return
             self._refuse_while_draining()
             if not first.HasField("open"):
-                raise ValueError(f"request: the first is {_which(first)}, but open is right")
+                raise ValueError(f"request: the first is {_which(first)}; expected open")
             yield from self._rollout(first.open, requests, context)
 
     def Render(  # noqa: N802  (gRPC's name)
@@ -124,7 +124,7 @@ class Renderer(renderer_pb2_grpc.RendererServiceServicer):
                     self._refuse_while_draining()
                     canvases.reset(_seeds(request.reset, batch), out=observations)
                 else:
-                    raise ValueError(f"request: a later one is {_which(request)}, but reset or step is right")
+                    raise ValueError(f"request: a later one is {_which(request)}; expected reset or step")
                 yield renderer_pb2.RolloutResponse(observations=encode(observations))
         finally:
             count.dec(batch)
@@ -187,7 +187,7 @@ def _seeds(reset: renderer_pb2.ResetCanvases, batch: int) -> NDArray[np.int64]:
     if not reset.seeds:
         return np.zeros(batch, np.int64)
     if len(reset.seeds) != batch:
-        raise ValueError(f"seeds: {len(reset.seeds)} seeds, but {batch}, one for each canvas, or none is right")
+        raise ValueError(f"seeds: {len(reset.seeds)} seeds; expected {batch} (one for each canvas) or none")
     return np.array(reset.seeds, np.int64)
 
 

@@ -94,7 +94,7 @@ def test_pictures_that_are_not_for_it_are_refused_in_a_sentence(tmp_path: Path) 
         env.close()
         env = MyPaintEnv(settings={"grid": 8}, discriminator=address, data=None)
         env.reset(seed=0)
-        with pytest.raises(ValueError, match="with pictures of 16 × 16 × 1 is right"):
+        with pytest.raises(ValueError, match="with pictures of 16 × 16 × 1"):
             env.step(env.action_space.sample())
         env.close()
 

@@ -30,7 +30,7 @@ BAD = {
     "batch_id: it has 129 bytes": ("x" * 129, observations(0), None),
     "observations: float32": ("a", observations(0).astype(np.float32), None),
     r"observations: uint8 \[3, 6, 16, 16\]": ("a", observations(0)[..., 0], None),
-    "pictures of 16 × 16 × 1 is right": ("a", observations(0, shape=(16, 8, 1)), None),
+    "expected uint8 .* with pictures of 16 × 16 × 1": ("a", observations(0, shape=(16, 8, 1)), None),
     "0 frames of 6 episodes": ("a", observations(0)[:0], None),
     "targets: this run has none": ("a", observations(0), targets(0)),
 }
