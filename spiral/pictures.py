@@ -44,7 +44,7 @@ def contact_sheet(images: Images, columns: int | None = None, scale: int | None 
     tiles = _tiles(images)
     columns = math.ceil(math.sqrt(len(tiles))) if columns is None else columns
     if columns < 1:
-        raise ValueError(f"columns: {columns} is too few; at least 1 is needed")
+        raise ValueError(f"columns: {columns} is too few; expected at least 1")
     scale = _scale(tiles, scale)
     across, down = min(columns, len(tiles)), math.ceil(len(tiles) / columns)
     width, height = tiles[0].width * scale, tiles[0].height * scale
@@ -61,7 +61,7 @@ def side_by_side(
 ) -> Image.Image:
     """Put contact sheets beside each other under their captions: {"painted": uint8 [N, H, W, C], "real": …}."""
     if not sheets:
-        raise ValueError("side by side: there is no sheet; at least 1 is needed")
+        raise ValueError("side by side: there is no sheet; expected at least 1")
     laid_out = [contact_sheet(images, columns, scale, margin) for images in sheets.values()]
     gap = 4 * margin
     width = sum(sheet.width for sheet in laid_out) + gap * (len(laid_out) - 1)
@@ -111,7 +111,7 @@ def save_painting_gif(
     ValueError for different sizes, no frame, frames shorter than 20 ms, or a picture that stays longer than 655 s.
     """
     if not paintings or not all(len(painting) for painting in paintings):
-        raise ValueError("painting GIF: there is no painting or one without frames; at least 1 frame each is needed")
+        raise ValueError("painting GIF: there is no painting or one without frames; expected at least 1 frame each")
     if min(ms_per_frame, hold_ms) < FASTEST_MS:
         raise ValueError(f"painting GIF: {min(ms_per_frame, hold_ms)} ms is too short; at least {FASTEST_MS} is shown")
     shapes = {painting.shape[1:] for painting in paintings}
@@ -212,7 +212,9 @@ def _x_label(records: Sequence[Mapping[str, Any]]) -> str:
 
 def _tiles(images: Images) -> list[Image.Image]:
     if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3, 4) or not images.size:
-        raise ValueError(f"pictures: {images.dtype} {list(images.shape)}; uint8 [N, H, W, 1, 3 or 4], N ≥ 1 is right")
+        raise ValueError(
+            f"pictures: {images.dtype} {list(images.shape)}; expected uint8 [N, H, W, 1, 3 or 4] with N ≥ 1"
+        )
     tiles = []
     for image in images:
         tile = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
@@ -226,7 +228,7 @@ def _scale(tiles: list[Image.Image], scale: int | None) -> int:
     if scale is None:
         return max(1, round(TILE / max(tiles[0].size)))
     if scale < 1:
-        raise ValueError(f"scale: {scale} is too small; a whole number from 1 is right")
+        raise ValueError(f"scale: {scale} is too small; expected a whole number ≥ 1")
     return scale
 
 

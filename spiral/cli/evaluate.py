@@ -87,7 +87,7 @@ def evaluate(
     """
     if num < FEWEST:
         raise ValueError(
-            f"--num: {num} paintings are too few for the covariance of 64 features; at least {FEWEST} are needed"
+            f"--num: {num} paintings are too few for the covariance of 64 features; expected at least {FEWEST}"
         )
     if inception_weights is not None and not inception:
         raise ValueError("--inception-weights: it is for --inception, which is not asked for; leave it out or add that")

@@ -311,5 +311,5 @@ def _duration(text: str) -> int:
     """``90s``, ``10m``, ``2h`` or ``1d`` in seconds."""
     found = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
     if not found or not int(found[1]):
-        raise ValueError(f'since: "{text}" is no time; a number with s, m, h or d is right, for example 10m')
+        raise ValueError(f'since: "{text}" is no time; expected a number with s, m, h or d, for example 10m')
     return int(found[1]) * UNITS_S[found[2]]

@@ -111,7 +111,7 @@ def train(
     if minutes is not None and frames is not None:
         raise ValueError("--minutes and --frames: a run has one limit; leave one of them out")
     if 0 < paintings < FEWEST:
-        raise ValueError(f"--judge: {paintings} paintings are too few for a figure; 0 or at least {FEWEST} are right")
+        raise ValueError(f"--judge: {paintings} paintings are too few for a figure; expected 0 or at least {FEWEST}")
     if model is not None and preset is not None:
         raise ValueError("--from and --preset: a model brings its own settings; leave one of them out")
     from spiral.models import find_model  # noqa: PLC0415

@@ -108,7 +108,7 @@ def _asked(wanted: Name, device: torch.device) -> Precision:
     if wanted == "bf16" and device.type == "cuda" and not _native(device, frozenset()):
         raise ValueError(
             f'precision: "bf16" is not in {torch.cuda.get_device_name(device)}, which would emulate it; '
-            '"fp32" or "auto" is right'
+            'expected "fp32" or "auto"'
         )
     return Precision(wanted, device.type)
 

@@ -19,7 +19,7 @@ def check_convolutions(channels: Sequence[int], observation_shape: tuple[int, in
     """ValueError where a view of (H, W, C) is too small: each convolution halves it."""
     height, width, _ = observation_shape
     if not channels:
-        raise ValueError("discriminator.channels: there is no convolution; at least one is needed")
+        raise ValueError("discriminator.channels: there is no convolution; expected at least one")
     if min(height, width) < 2 ** len(channels):
         raise ValueError(
             f"discriminator.channels: {len(channels)} convolutions, each of which halves the picture, leave "

@@ -35,7 +35,7 @@ def load_config(
     Paths become absolute: those of settings from the working directory, those of a file from ``base``, where that is
     given, else from the working directory, too. ``as_typed`` leaves them, for another machine. With a ``base`` the file
     is a model's, perhaps of somebody else: what it names by an import path is left out, not imported.
-    Raises ValueError with a sentence that names the key, the value and what would be right, and whether a setting or
+    Raises ValueError with a sentence that names the key, the value and what was expected, and whether a setting or
     the file is at fault.
     """
     if preset_or_file in preset_names():

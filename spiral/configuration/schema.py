@@ -248,7 +248,7 @@ class RunConfig(Section):
         if self.learner.queue * self.actor.batch < self.learner.batch:
             raise ValueError(
                 f"learner.queue: {self.learner.queue} messages of {self.actor.batch} episodes never fill a batch of "
-                f"{self.learner.batch}; at least {self.learner.batch // self.actor.batch} are needed"
+                f"{self.learner.batch}; expected at least {self.learner.batch // self.actor.batch}"
             )
         if self.learner.batch % self.learner.minibatches:
             raise ValueError(

@@ -136,7 +136,7 @@ def evaluate_pictures(
 def views_of_lenet(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Bring uint8 [N, S, S, 1 or 3] to the LeNet's uint8 [N, 32, 32, 1]; ValueError for another shape or dtype."""
     if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3):
-        raise ValueError(f"pictures: {images.dtype} {list(images.shape)}; uint8 [N, H, W, 1 or 3] is right")
+        raise ValueError(f"pictures: {images.dtype} {list(images.shape)}; expected uint8 [N, H, W, 1 or 3]")
     if images.shape[1] != images.shape[2] or not len(images):
         raise ValueError(f"pictures: {len(images)} of {images.shape[1]}×{images.shape[2]}; digits need square ones")
     return resize(with_channels(images, 1), SIDE, SIDE)

@@ -25,7 +25,7 @@ def mean_pairwise(distances: NDArray[np.float64], weights: NDArray[np.float64]) 
     A picture is never paired with itself, also where it counts several times. Raises ValueError for fewer than 2.
     """
     if len(distances) < 2:
-        raise ValueError(f"diversity: {len(distances)} pictures have no pair; at least 2 are needed")
+        raise ValueError(f"diversity: {len(distances)} pictures have no pair; expected at least 2")
     pairs = weights.sum(axis=1) ** 2 - (weights**2).sum(axis=1)
     means: NDArray[np.float64] = (weights * (weights @ distances)).sum(axis=1) / pairs
     return means

@@ -23,11 +23,11 @@ def gaussian_of(features: NDArray[np.float64]) -> Gaussian:
     Raises ValueError for fewer than F + 1 features (their covariance is singular) or for values that are not finite.
     """
     if features.ndim != 2:
-        raise ValueError(f"features: shape {list(features.shape)}; [N, F] is right")
+        raise ValueError(f"features: shape {list(features.shape)}; expected [N, F]")
     count, width = features.shape
     if count <= width:
         raise ValueError(
-            f"features: {count} are too few for a covariance of {width}×{width}; at least {width + 1} are needed"
+            f"features: {count} are too few for a covariance of {width}×{width}; expected at least {width + 1}"
         )
     if not np.isfinite(features).all():
         raise ValueError("features: some are NaN or infinite; only finite ones have a mean")

@@ -80,7 +80,7 @@ class Inception:
             if n < FEWEST:
                 raise ValueError(
                     f"--inception: {n:,} {what} are too few for the covariance of {FEATURES:,} features; "
-                    f"at least {FEWEST:,} are needed"
+                    f"expected at least {FEWEST:,}"
                 )
 
     def figure(self, painted: NDArray[np.uint8], real: NDArray[np.uint8], seed: int, which: str) -> Figure:

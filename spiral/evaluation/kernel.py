@@ -54,7 +54,7 @@ def kernel_distances(
 def _among_pairs(features: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weighted mean of the kernel over all pairs of different rows: [N, F], [R, N] → [R]."""
     if len(features) < 2:
-        raise ValueError(f"kernel distance: {len(features)} pictures have no pair; at least 2 are needed")
+        raise ValueError(f"kernel distance: {len(features)} pictures have no pair; expected at least 2")
     total = np.zeros(len(weights))
     for start in range(0, len(features), _ROWS):
         rows = slice(start, start + _ROWS)

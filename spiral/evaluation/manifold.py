@@ -19,7 +19,7 @@ def inside(points: NDArray[np.float64], support: NDArray[np.float64]) -> NDArray
     """Which of the features [N, F] lie in the manifold of features [M, F]: bool [N]. Raises ValueError for M ≤ 3."""
     if len(support) <= NEIGHBOURS:
         raise ValueError(
-            f"manifold: {len(support)} pictures have no {NEIGHBOURS} neighbours; at least {NEIGHBOURS + 1} are needed"
+            f"manifold: {len(support)} pictures have no {NEIGHBOURS} neighbours; expected at least {NEIGHBOURS + 1}"
         )
     reach = _squared_reach(support)
     found = np.empty(len(points), np.bool_)

@@ -64,7 +64,7 @@ class Reference:
         if len(real) < fewest:
             raise ValueError(
                 f"{data.name}: {len(real)} {ADJECTIVES[split]} pictures are too few for the covariance of the "
-                f"{encoder.name}'s {fewest - 1} features; at least {fewest} are needed"
+                f"{encoder.name}'s {fewest - 1} features; expected at least {fewest}"
             )
         paired = RealKernel.of(real[drawn.permutation(len(real))[:MOST_PAIRED]])
         return Reference(split, encoder, gaussian_of(real), paired, encoder.encode(others).features)

@@ -28,7 +28,7 @@ def errors_by_stroke(
     if len(actions) != len(targets) or targets.shape[1:] != engine.observation_shape:
         raise ValueError(
             f"strokes: {len(actions)} programs and targets {list(targets.shape)}; "
-            f"as many of {list(engine.observation_shape)} are right"
+            f"expected as many targets as programs, each {list(engine.observation_shape)}"
         )
     errors = np.concatenate(
         [

@@ -75,5 +75,5 @@ def _check(images: NDArray[np.uint8], targets: NDArray[np.uint8]) -> None:
     if images.shape != targets.shape or images.ndim != 4 or not (images.dtype == targets.dtype == np.uint8):
         raise ValueError(
             f"paintings {images.dtype} {list(images.shape)} and targets {targets.dtype} {list(targets.shape)}; "
-            "two uint8 [N, H, W, C] of one shape are right"
+            "expected two uint8 [N, H, W, C] of one shape"
         )

@@ -139,7 +139,7 @@ class Episodes:
     def programs(self) -> list[Program]:
         """What has been painted since the beginning; ValueError where that is nothing."""
         if not self._step:
-            raise ValueError("program: nothing has been painted since reset(); at least one step is needed")
+            raise ValueError("program: nothing has been painted since reset(); expected at least one step")
         version = self._engine.version
         taken = self._actions[: self._step]
         name = self._engine.name
@@ -172,7 +172,7 @@ class Episodes:
             return self._pictures[rng.integers(len(self._pictures), size=self._batch)]
         targets, right = np.array(given), (self._batch, *self._engine.observation_shape)
         if targets.dtype != np.uint8 or targets.shape != right:
-            raise ValueError(f"options: target is {targets.dtype} {list(targets.shape)}; uint8 {list(right)} is right")
+            raise ValueError(f"options: target is {targets.dtype} {list(targets.shape)}; expected uint8 {list(right)}")
         return targets
 
     def _observe(self, frames: NDArray[np.uint8], pen: NDArray[np.float32] | None) -> Observation:

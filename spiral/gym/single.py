@@ -91,7 +91,7 @@ class MyPaintEnv(EngineEnv):
 def check_render_mode(render_mode: str | None) -> str | None:
     """The mode itself; ValueError where there is no such one."""
     if render_mode not in (None, *METADATA["render_modes"]):
-        raise ValueError(f'render_mode: "{render_mode}" is unknown; "rgb_array" is right, or none')
+        raise ValueError(f'render_mode: "{render_mode}" is unknown; expected "rgb_array" or none')
     return render_mode
 
 

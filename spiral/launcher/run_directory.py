@@ -119,7 +119,7 @@ def check_space(path: Path) -> None:
     free = shutil.disk_usage(path).free
     if free < SMALLEST_FREE_BYTES:
         raise ValueError(
-            f"run: {path} has {free / 2**20:.0f} MiB free; at least {SMALLEST_FREE_BYTES >> 20} MiB are needed, "
+            f"run: {path} has {free / 2**20:.0f} MiB free; expected at least {SMALLEST_FREE_BYTES >> 20} MiB: "
             "make room or choose another folder with --runs"
         )
 

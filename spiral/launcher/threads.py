@@ -35,7 +35,7 @@ def parse(settings: Iterable[str]) -> dict[str, int]:
                 f'threads: "{setting}" names no service; write for example learner=2, of {", ".join(NAMES)}'
             )
         if not number.isdigit() or not 1 <= int(number) <= 256:
-            raise ValueError(f'threads: "{setting}" gives no number of threads for {service}; 1 to 256 is right')
+            raise ValueError(f'threads: "{setting}" gives no number of threads for {service}; expected 1 to 256')
         threads[service] = int(number)
     return threads
 

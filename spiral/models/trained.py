@@ -69,7 +69,7 @@ class Trained:
             raise ValueError("targets: there are none, but this policy paints after targets and needs them")
         shape = (num, *self.engine.observation_shape)
         if targets is not None and (targets.shape != shape or targets.dtype != np.uint8):
-            raise ValueError(f"targets: {targets.dtype} {list(targets.shape)}; uint8 {list(shape)} is right")
+            raise ValueError(f"targets: {targets.dtype} {list(targets.shape)}; expected uint8 {list(shape)}")
 
     def program(self, actions: NDArray[np.int32]) -> Program:
         """The program of one picture, from its actions ``[T, K]``; its canvas has the engine's seed 0."""

@@ -23,7 +23,7 @@ def build_policy(
     if config.network != "small" and (config.patch or config.glimpse):
         raise ValueError(
             f'policy.patch: {config.patch}, policy.glimpse: {config.glimpse}, but only "small" looks anywhere; '
-            "0 is right for both"
+            "expected 0 for both"
         )
     if config.network == "paper":
         policy = PaperPolicy(spec, observation_shape, num_actions, noise=config.noise, conditional=conditional)
@@ -47,6 +47,6 @@ def build_policy(
     if policy.moves != "free" and is_compound(spec):
         raise ValueError(
             f'policy.moves: "{policy.moves}" says which actions move the pen without painting; in this engine\'s '
-            'interface, compound, no action paints by itself; "free" is right'
+            'interface, compound, no action paints by itself; expected "free"'
         )
     return policy

@@ -36,9 +36,7 @@ class Glimpse(nn.Module):
         places = [k for k, component in enumerate(spec.components) if component.kind == "grid"]
         lattices = sorted({spec.components[k].side for k in places})
         if lattices != [side]:
-            raise ValueError(
-                f"policy.glimpse: offsets are of one lattice, this engine has {lattices} a side; 0 is right"
-            )
+            raise ValueError(f"policy.glimpse: it needs one lattice, this engine has {lattices} a side; expected 0")
         self.view = nn.Linear(glimpse**2 * picture[2] * pictures, width)
         count = (int(bins(side).max()) + 1) ** 2
         self.heads = nn.ModuleDict({str(k): nn.Linear(width, count) for k in places})

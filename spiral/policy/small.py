@@ -79,7 +79,7 @@ class SmallPolicy(Policy):
             pen = pen_of(spec)
             if pen is None:
                 raise ValueError(
-                    "policy.patch and policy.glimpse: this engine's actions leave the pen nowhere; 0 is right for both"
+                    "policy.patch and policy.glimpse: this engine's actions leave the pen nowhere; expected 0 for both"
                 )
             self.pen = pen
         if patch:

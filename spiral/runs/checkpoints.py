@@ -67,7 +67,7 @@ class CheckpointStore:
     def __init__(self, directory: Path, keep: int) -> None:
         """Raises CheckpointError where the directory can't be made or written to, ValueError where ``keep`` < 1."""
         if keep < 1:
-            raise ValueError(f"keep: {keep} checkpoints would leave none; at least 1 is right")
+            raise ValueError(f"keep: {keep} checkpoints would leave none; expected at least 1")
         self._directory, self._keep = directory, keep
         self._damaged: list[Path] = []
         try:
@@ -88,7 +88,7 @@ class CheckpointStore:
         """
         for group in state.tensors:
             if not _GROUP.fullmatch(group):
-                raise ValueError(f'group: "{group}" does not make a file name; letters, digits, - and _ are right')
+                raise ValueError(f'group: "{group}" does not make a file name; expected letters, digits, - and _')
         try:
             counters = strict_json.exact(state.counters, indent=1).encode()
             for group, tensors in state.tensors.items():
@@ -173,7 +173,7 @@ def raise_generation(directory: Path) -> int:
         text = path.read_text(errors="replace") if path.exists() else "0"
         if not text.strip().isascii() or not text.strip().isdigit():
             raise CheckpointError(
-                f'generation: {path} holds "{text[:40]}"; a whole number is right: '
+                f'generation: {path} holds "{text[:40]}"; expected a whole number: '
                 "write one into it that is larger than any generation before"
             )
         generation = int(text) + 1
@@ -278,6 +278,5 @@ def _sync_directory(path: Path) -> None:
 
 def _cannot(verb: str, path: Path, error: OSError) -> CheckpointError:
     return CheckpointError(
-        f"checkpoints: can't {verb} {path}: {error.strerror or error}; "
-        "a directory that is writable and has room is needed"
+        f"checkpoints: can't {verb} {path}: {error.strerror or error}; expected a writable directory with free space"
     )

@@ -43,7 +43,7 @@ def test_alpha_is_shown_on_white():
 @pytest.mark.parametrize(
     ("images", "says"),
     [
-        (np.zeros((0, 8, 8, 1), np.uint8), "N ≥ 1 is right"),
+        (np.zeros((0, 8, 8, 1), np.uint8), "with N ≥ 1"),
         (np.zeros((8, 8, 1), np.uint8), r"uint8 \[8, 8, 1\]"),
         (np.zeros((1, 8, 8, 1), np.float32), "float32"),
         (np.zeros((1, 8, 8, 2), np.uint8), "1, 3 or 4"),

@@ -122,7 +122,7 @@ def test_what_is_no_picture_is_a_sentence_and_leaves_nothing(
 def test_targets_of_another_size_or_channels_or_none_are_refused(runs: Path) -> None:
     trained = load_trained(Run(runs / "after"))
     for targets, said in (
-        (np.zeros((2, 16, 16, 1), np.uint8), r"targets: uint8 \[2, 16, 16, 1\]; uint8 \[2, 32, 32, 1\] is right"),
+        (np.zeros((2, 16, 16, 1), np.uint8), r"targets: uint8 \[2, 16, 16, 1\]; expected uint8 \[2, 32, 32, 1\]"),
         (np.zeros((2, 32, 32, 3), np.uint8), r"targets: uint8 \[2, 32, 32, 3\]"),
         (np.zeros((1, 32, 32, 1), np.uint8), r"targets: uint8 \[1, 32, 32, 1\]"),
         (np.zeros((2, 32, 32, 1), np.float32), r"targets: float32"),

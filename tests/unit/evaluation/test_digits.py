@@ -113,7 +113,7 @@ def test_mean_and_covariance_are_numpys():
 @pytest.mark.parametrize(
     ("features", "says"),
     [
-        (np.zeros((64, 64)), "64 are too few for a covariance of 64×64; at least 65"),
+        (np.zeros((64, 64)), "64 are too few for a covariance of 64×64; expected at least 65"),
         (np.zeros(64), r"shape \[64\]"),
         (np.full((70, 64), np.nan), "NaN or infinite"),
     ],
@@ -216,7 +216,7 @@ def test_larger_and_coloured_pictures_are_brought_to_32_grey(sample: Dataset, re
         (np.zeros((100, 32, 32), np.uint8), r"uint8 \[100, 32, 32\]"),
         (np.zeros((100, 32, 32, 1), np.float32), "float32"),
         (np.zeros((0, 32, 32, 1), np.uint8), "0 of 32×32"),
-        (np.zeros((64, 32, 32, 1), np.uint8), "at least 65 are needed"),
+        (np.zeros((64, 32, 32, 1), np.uint8), "expected at least 65"),
     ],
 )
 def test_pictures_that_cannot_be_compared_are_refused(reference: DigitsReference, images: np.ndarray, says: str):

@@ -86,9 +86,11 @@ def test_a_reference_measures_what_the_distances_are_and_says_how_sure():
     assert real is not None
     assert real.fid.value < found.fid.value
     assert reference.real_distances(6, seed=0) is None
-    with pytest.raises(ValueError, match="6 are too few for a covariance of 6×6; at least 7"):
+    with pytest.raises(ValueError, match="6 are too few for a covariance of 6×6; expected at least 7"):
         reference.distances(painted[:6], seed=0)
-    with pytest.raises(ValueError, match=r"noise: 6 test pictures are too few .* pixels's 6 features; at least 7"):
+    with pytest.raises(
+        ValueError, match=r"noise: 6 test pictures are too few .* pixels's 6 features; expected at least 7"
+    ):
         Reference.of(data_of(10, 6), encoder)
 
 
@@ -262,7 +264,7 @@ def test_eval_at_another_temperature_leaves_that_of_what_was_learnt(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--num=64"], "--num: 64 paintings are too few for the covariance of 64 features; at least 65 are needed"),
+        (["--num=64"], "--num: 64 paintings are too few for the covariance of 64 features; expected at least 65"),
         (["--inception-weights=x.pth"], "--inception-weights: it is for --inception, which is not asked for"),
         (["--out=file"], "out: file is a file; name a folder"),
         (["--model=x"], "exactly one of them"),
@@ -340,7 +342,7 @@ def test_inception_needs_enough_paintings_or_says_what_to_install(
         assert "--inception-weights: there is no file" in said
     from spiral.evaluation.inception import Inception  # noqa: PLC0415
 
-    with pytest.raises(ValueError, match=r"2,048 paintings are too few .* of 2,048 features; at least 2,049"):
+    with pytest.raises(ValueError, match=r"2,048 paintings are too few .* of 2,048 features; expected at least 2,049"):
         Inception.check(2048, 10_000)
     with pytest.raises(ValueError, match="775 test pictures in the data set are too few"):
         Inception.check(4096, 775)

@@ -172,7 +172,7 @@ def test_a_wrong_action_paints_nothing_and_is_named(env: MyPaintEnv) -> None:
         env.step(np.array([1, 9]))
     with pytest.raises(ValueError, match="nothing has been painted"):
         env.program()
-    with pytest.raises(ValueError, match=r"target is uint8 \[1, 8, 8, 1\]; uint8 \[1, 32, 32, 1\] is right"):
+    with pytest.raises(ValueError, match=r"target is uint8 \[1, 8, 8, 1\]; expected uint8 \[1, 32, 32, 1\]"):
         env.reset(options={"target": np.zeros((8, 8, 1), np.uint8)})
     with pytest.raises(ValueError, match='"taget" is unknown'):
         env.reset(options={"taget": 1})

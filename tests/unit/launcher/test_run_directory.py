@@ -349,7 +349,7 @@ def test_a_new_start_shows_no_quarter_of_an_earlier_one(tmp_path: Path) -> None:
 
 def test_a_full_file_system_is_named_before_anything_is_learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_directory, "SMALLEST_FREE_BYTES", shutil.disk_usage(tmp_path).total + 1)
-    with pytest.raises(ValueError, match=r"has [0-9]+ MiB free; at least"):
+    with pytest.raises(ValueError, match=r"has [0-9]+ MiB free; expected at least"):
         open_run(ask(tmp_path, name="a"))
 
 

@@ -266,7 +266,7 @@ def test_the_generation_is_on_the_disk_before_it_is_used(tmp_path: Path, monkeyp
 @pytest.mark.parametrize("content", ["", "-3", "abc", "²"])
 def test_a_generation_that_is_no_number_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "generation").write_text(content)
-    with pytest.raises(CheckpointError, match=r"generation: .* a whole number is right"):
+    with pytest.raises(CheckpointError, match=r"generation: .* expected a whole number"):
         raise_generation(tmp_path)
 
 

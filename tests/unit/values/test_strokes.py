@@ -70,7 +70,7 @@ def test_without_places_strokes_have_no_length() -> None:
 
 
 def test_a_compound_stroke_needs_actions_that_do_not_paint_by_themselves() -> None:
-    with pytest.raises(ValueError, match=r'policy.moves: "first".*compound.*"free" is right'):
+    with pytest.raises(ValueError, match=r'policy.moves: "first".*compound.*expected "free"'):
         build_policy(PolicyConfig(moves="first"), COMPOUND, (32, 32, 1), 5, conditional=False)
 
 
