@@ -80,7 +80,9 @@ def case(
     def register(run: Callable[[T], None]) -> Case:
         sentence, _, procedure = inspect.cleandoc(run.__doc__ or "").partition("\n")
         if not sentence or not procedure.strip():
-            raise ValueError(f"{run.__name__}: a sentence, an empty line and a procedure are right as its docstring")
+            raise ValueError(
+                f"{run.__name__}: its docstring is incomplete; expected a sentence, an empty line, a procedure"
+            )
         services = SERVICES if service == "every" else (service,)
         return Case(run.__name__, sentence, procedure.strip(), group, level, services, capability, run)
 
@@ -88,7 +90,7 @@ def case(
 
 
 def require(condition: object, sentence: str) -> None:
-    """Fail with ``sentence``, which says what was wrong and what is right, unless the condition holds."""
+    """Fail with ``sentence``, which says what was wrong and what was expected, unless the condition holds."""
     if not condition:
         raise Failure(sentence)
 
@@ -101,9 +103,9 @@ def refused(what: str, code: grpc.StatusCode, *names: str) -> Iterator[list[grpc
         yield errors
     except grpc.RpcError as error:
         found, details = error.code(), error.details() or ""
-        require(found == code, f"{what}: {found.name} ({details}), but {code.name} is right")
+        require(found == code, f"{what}: {found.name} ({details}); expected {code.name}")
         for name in names:
             require(name.lower() in details.lower(), f'{what}: the details "{details}" do not name {name}')
         errors.append(error)
         return
-    raise Failure(f"{what}: accepted, but {code.name} is right")
+    raise Failure(f"{what}: accepted; expected {code.name}")

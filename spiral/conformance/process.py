@@ -26,7 +26,7 @@ class Command:
         except ValueError as error:
             raise ValueError(f'command: "{command}" is no command line ({error})') from error
         if not self._arguments:
-            raise ValueError("command: it is empty; the command that starts the target is right")
+            raise ValueError("command: it is empty; expected the command that starts the target")
         self._environment = {**os.environ, **environment}
         self.log = log
         """What it prints."""

@@ -53,7 +53,7 @@ def run_case(each: Case, target: Target) -> Result:
     except Failure as failure:
         return result("failed", str(failure))
     except grpc.RpcError as error:
-        return result("failed", f"a call that is right failed with {reason(error)}")
+        return result("failed", f"a valid call failed with {reason(error)}")
     except Exception as error:  # a mistake of the suite or of the target: either way the promise was not seen to hold
         return result("failed", f"{type(error).__name__}: {error}")
     return result("passed")

@@ -23,7 +23,7 @@ def opened(options: SuiteOptions, tell: Callable[[str], object] = lambda line: N
     Failure where the target does not serve.
     """
     if not options.target and not options.command:
-        raise ValueError("--target: an address is right, or --command, which is told one in SPIRAL_LISTEN")
+        raise ValueError("--target: not given; expected an address, or --command, which is told one in SPIRAL_LISTEN")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="conformance-")))
         address = check_address(options.target or f"unix:{folder}/target", "--target")

@@ -41,7 +41,7 @@ class SuiteOptions:
         if not any(files):
             return None
         if self.tls_ca is None or self.tls_cert is None or self.tls_key is None:
-            raise ValueError("--tls-ca, --tls-cert, --tls-key: all three or none are right")
+            raise ValueError("--tls-ca, --tls-cert, --tls-key: some are missing; expected all three or none")
         return Identity.load(self.tls_ca, self.tls_cert, self.tls_key)
 
     def keys(self) -> Keys | None:
@@ -49,7 +49,7 @@ class SuiteOptions:
         if self.curve_key is None and self.curve_peers is None:
             return None
         if self.curve_key is None or self.curve_peers is None:
-            raise ValueError("--curve-key, --curve-peers: both or neither are right")
+            raise ValueError("--curve-key, --curve-peers: one is missing; expected both or neither")
         return Keys.load(self.curve_key, self.curve_peers)
 
     def shape(self) -> tuple[int, int, int] | None:

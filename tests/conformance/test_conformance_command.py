@@ -25,7 +25,7 @@ from tests.support.processes import until
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "--target: an address is right"),
+        ([], "--target: not given; expected an address"),
         (["--target=nowhere"], '"nowhere" is no address'),
         (["--target=127.0.0.1:1", "--tls-ca=ca.crt"], "all three or none"),
         (["--target=127.0.0.1:1", "--curve-key=learner.key_secret"], "both or neither"),
@@ -135,8 +135,8 @@ class Refusal(grpc.RpcError):
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (None, "a batch of 0: accepted, but INVALID_ARGUMENT is right"),
-        (Refusal(grpc.StatusCode.INTERNAL, "oh"), r"INTERNAL \(oh\), but INVALID_ARGUMENT is right"),
+        (None, "a batch of 0: accepted; expected INVALID_ARGUMENT"),
+        (Refusal(grpc.StatusCode.INTERNAL, "oh"), r"INTERNAL \(oh\); expected INVALID_ARGUMENT"),
         (Refusal(grpc.StatusCode.INVALID_ARGUMENT, "wrong"), 'the details "wrong" do not name batch'),
     ],
 )

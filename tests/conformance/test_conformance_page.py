@@ -33,5 +33,7 @@ def test_a_case_without_a_procedure_is_an_error() -> None:
     def silent(target: object) -> None:
         """It says what, but not how."""
 
-    with pytest.raises(ValueError, match="silent: a sentence, an empty line and a procedure"):
+    with pytest.raises(
+        ValueError, match="silent: its docstring is incomplete; expected a sentence, an empty line, a procedure"
+    ):
         case("renderer", "identity")(silent)

@@ -21,8 +21,8 @@ def it_says_hello_with_the_right_digest(actor: ActorTarget) -> None:
     the digest in GetInfo be, where there is one.
     """
     hello, right = actor.learner.greeted[-1].hello, actor.task.contract.digest
-    require(1 <= len(hello.actor_id.encode()) <= 128, f'actor_id is "{hello.actor_id}"; 1 to 128 bytes are right')
-    require(hello.contract_digest == right, f'contract_digest is "{hello.contract_digest}", but "{right}" is right')
+    require(1 <= len(hello.actor_id.encode()) <= 128, f'actor_id is "{hello.actor_id}"; expected 1 to 128 bytes')
+    require(hello.contract_digest == right, f'contract_digest is "{hello.contract_digest}"; expected "{right}"')
     told = actor.info.contract_digest
     require(told in ("", right), f'GetInfo says the digest "{told}", Hello "{right}"')
     require(not actor.learner.wrong, f"it sent what is no message: {actor.learner.wrong[:1]}")

@@ -206,7 +206,7 @@ def it_ends_with_0_in_time(actor: ActorTarget) -> None:
     actor.ask_to_end()
     if actor.command is not None:
         code = actor.command.wait()
-        require(code == 0, f"it ended with {code}, but 0 within {END_S:g} s is right: {actor.command.tail()}")
+        require(code == 0, f"it ended with {code}; expected 0 within {END_S:g} s: {actor.command.tail()}")
         since = len(actor.learner.delivered)
         time.sleep(0.2)
         require(len(actor.learner.delivered) == since, "trajectories came after its end")

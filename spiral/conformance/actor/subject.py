@@ -84,10 +84,10 @@ class ActorTarget(Target):
         """The tensors of a trajectory; Failure where they are not those of the contract."""
         expected = self.task.contract.tensors(self.batch_of(delivered))
         names = [spec.name for spec in delivered.header.tensors]
-        require(names == list(expected), f"tensors are {names}, but {list(expected)} is right")
+        require(names == list(expected), f"tensors are {names}; expected {list(expected)}")
         require(
             len(delivered.frames) == 1 + len(expected),
-            f"{len(delivered.frames) - 1} frames follow the header, but {len(expected)} are right",
+            f"{len(delivered.frames) - 1} frames follow the header; expected {len(expected)}",
         )
         try:
             arrays = {
@@ -109,7 +109,7 @@ class ActorTarget(Target):
         """B, as the first tensor says; Failure where it says nothing."""
         shapes = [tuple(spec.shape) for spec in delivered.header.tensors]
         require(
-            shapes and len(shapes[0]) == 5, f"the first tensor has the shape {shapes[:1]}; [T + 1, B, H, W, C] is right"
+            shapes and len(shapes[0]) == 5, f"the first tensor has the shape {shapes[:1]}; expected [T + 1, B, H, W, C]"
         )
         return int(shapes[0][1])
 

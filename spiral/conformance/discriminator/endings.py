@@ -40,7 +40,7 @@ def episodes_that_go_on_are_not_remembered(discriminator: DiscriminatorTarget) -
     for episodes, right in (((1, 3), 2), ((), 2)):
         discriminator.score(_ending(discriminator, episodes, 72 + len(episodes), remember=True))
         rise = discriminator.gauge(REMEMBERED) - before
-        require(rise == right, f"{REMEMBERED} rose by {rise:g} after endings {list(episodes)}, but {right} is right")
+        require(rise == right, f"{REMEMBERED} rose by {rise:g} after endings {list(episodes)}; expected {right}")
 
 
 def _ending(

@@ -137,7 +137,7 @@ def a_crowd_is_answered_or_told_when_to_come_again(discriminator: DiscriminatorT
         answers = list(pool.map(ask, batches))
     for answer in answers:
         if isinstance(answer, str):
-            require(answer.isdecimal() and int(answer) > 0, f'{RETRY} is "{answer}"; milliseconds above 0 are right')
+            require(answer.isdecimal() and int(answer) > 0, f'{RETRY} is "{answer}"; expected milliseconds above 0')
         else:
             require(close(answer, right), "scores in a crowd are not those of the same pictures alone")
     discriminator.probe(91)
@@ -162,7 +162,7 @@ def it_answers_what_is_under_way_and_ends(discriminator: DiscriminatorTarget) ->
             discriminator.score(first, channel)  # calls begin in order, so that the slow one has begun
             discriminator.ask_to_end()
             status = next(iter(watch)).status
-            require(status == NOT_SERVING, f"health says {status} after SIGTERM, but {NOT_SERVING} is right")
+            require(status == NOT_SERVING, f"health says {status} after SIGTERM; expected {NOT_SERVING}")
             stub = DiscriminatorServiceStub(channel)
             with refused("a new batch", grpc.StatusCode.UNAVAILABLE):
                 stub.Score(iter(another), timeout=DEADLINE_S)
@@ -174,4 +174,4 @@ def it_answers_what_is_under_way_and_ends(discriminator: DiscriminatorTarget) ->
             slow.cancel()
     if discriminator.command is not None:
         code = discriminator.command.wait()
-        require(code == 0, f"it ended with {code}, but 0 within {END_S:g} s is right: {discriminator.command.tail()}")
+        require(code == 0, f"it ended with {code}; expected 0 within {END_S:g} s: {discriminator.command.tail()}")

@@ -38,7 +38,7 @@ def every_remembered_batch_earns_as_many_updates(discriminator: DiscriminatorTar
         discriminator.score(discriminator.batch(discriminator.pictures(30 + seed), remember=True))
         versions.append(discriminator.settled())
     earned = [after.number - before.number for before, after in pairwise(versions)]
-    require(len(set(earned)) == 1, f"3 remembered batches earned {earned} updates, but as many each is right")
+    require(len(set(earned)) == 1, f"3 remembered batches earned {earned} updates; expected as many for each")
     require(len({version.generation for version in versions}) == 1, "the generation moved without a start")
 
 
@@ -112,8 +112,8 @@ def a_batch_sent_twice_at_once_counts_once(discriminator: DiscriminatorTarget) -
     after = discriminator.settled()
     require(
         after.number - before.number == before.number - start.number,
-        f"a batch sent twice at once earned {after.number - before.number} updates, but "
-        f"{before.number - start.number} are right",
+        f"a batch sent twice at once earned {after.number - before.number} updates; expected "
+        f"{before.number - start.number}",
     )
 
 
@@ -129,4 +129,4 @@ def remembered_pictures_are_counted_once(discriminator: DiscriminatorTarget) -> 
     for batch in (requests, requests, discriminator.batch(discriminator.pictures(65))):
         discriminator.score(batch)
     rise = discriminator.gauge(REMEMBERED) - before
-    require(rise == 4, f"{REMEMBERED} rose by {rise:g}, but 4 pictures are right")
+    require(rise == 4, f"{REMEMBERED} rose by {rise:g}; expected 4 pictures")

@@ -30,7 +30,7 @@ def targets_are_as_many_as_asked_for(discriminator: DiscriminatorTarget) -> None
         for test in (False, True):
             shape = discriminator.sample(count, test).shape
             right = (count, *discriminator.shape)
-            require(shape == right, f"{count} targets have the shape {list(shape)}, but {list(right)} is right")
+            require(shape == right, f"{count} targets have the shape {list(shape)}; expected {list(right)}")
 
 
 @case("discriminator", "semantics", "extended", capability=SAMPLES)

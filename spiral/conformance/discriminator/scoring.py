@@ -26,7 +26,7 @@ def every_picture_has_a_finite_score(discriminator: DiscriminatorTarget) -> None
     """
     answer = discriminator.score(discriminator.batch(discriminator.pictures(11, FRAMES, BATCH)))
     names = [term.name for term in answer.terms]
-    require(all(names) and names and len(set(names)) == len(names), f"terms are {names}; names, each once, are right")
+    require(all(names) and names and len(set(names)) == len(names), f"terms are {names}; expected names, each once")
     for term in answer.terms:
         scores = decode(term.scores, f"scores of {term.name}", np.float32, (FRAMES, BATCH))
         require(np.isfinite(scores).all(), f"scores of {term.name} are not all finite")
@@ -57,8 +57,8 @@ def a_batch_is_scored_by_one_version(discriminator: DiscriminatorTarget) -> None
                 alike = scores[frame::2]
                 require(
                     close(alike, np.full_like(alike, alike[0, 0])),
-                    f"version {version_of(answer)} gave one picture scores from {alike.min()} to {alike.max()} in one "
-                    "batch, but one score is right",
+                    f"version {version_of(answer)} gave one picture scores from {alike.min()} to {alike.max()} in "
+                    "one batch; expected one score",
                 )
             version = version_of(answer)
             right = by_version.setdefault((version.generation, version.number), scores)

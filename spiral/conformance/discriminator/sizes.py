@@ -57,7 +57,7 @@ def a_message_above_the_limit_is_refused_cleanly(discriminator: DiscriminatorTar
             right = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.INVALID_ARGUMENT)
             require(error.code() in right, f"a message above the limit: {error.code().name}: {error.details()}")
         else:
-            require(False, "a message above the limit: accepted, but RESOURCE_EXHAUSTED is right")
+            require(False, "a message above the limit: accepted; expected RESOURCE_EXHAUSTED")
     discriminator.probe(6)
 
 

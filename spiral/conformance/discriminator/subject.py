@@ -82,7 +82,7 @@ class DiscriminatorTarget(Target):
     def batch(
         self, observations: NDArray[np.uint8], *, batch_id: str = "", remember: bool = False
     ) -> list[pb.ScoreRequest]:
-        """A batch that is right, with targets where the run has any."""
+        """A valid batch, with targets where the run has any."""
         targets = self.targets(observations.shape[1])
         return self.requests(observations, targets, batch_id=batch_id, remember=remember)
 
@@ -146,7 +146,7 @@ def version_of(answer: pb.ScoreResponse) -> Version:
 
 def scores_of(answer: pb.ScoreResponse, frames: int, batch: int) -> NDArray[np.float32]:
     """The service's own term, [F, B]; Failure where there is none of this shape."""
-    require(answer.terms, "no score term; at least one is right")
+    require(answer.terms, "no score term; expected at least one")
     try:
         return decode(answer.terms[0].scores, "scores", np.float32, (frames, batch))
     except ValueError as error:

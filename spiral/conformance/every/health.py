@@ -30,7 +30,7 @@ def health_says_serving(target: Target) -> None:
     stub = health_pb2_grpc.HealthStub(target.channel)
     for name in ("", *SERVICES_OF[target.service]):
         status = stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=DEADLINE_S).status
-        require(status == SERVING, f'health of "{name}" is {status}, but {SERVING} (SERVING) is right')
+        require(status == SERVING, f'health of "{name}" is {status}; expected {SERVING} (SERVING)')
 
 
 @case("every", "health")
@@ -55,7 +55,7 @@ def health_can_be_watched(target: Target) -> None:
         status = next(call).status
     finally:
         call.cancel()
-    require(status == SERVING, f"the first status watched is {status}, but {SERVING} (SERVING) is right")
+    require(status == SERVING, f"the first status watched is {status}; expected {SERVING} (SERVING)")
 
 
 @case("every", "health", "extended")

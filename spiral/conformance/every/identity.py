@@ -19,8 +19,8 @@ def it_says_which_service_it_is(target: Target) -> None:
     Calls ``GetInfo``. ``service`` must be the role that is asked for, ``implementation`` must not be empty.
     """
     info = target.info
-    require(info.service == target.service, f'service is "{info.service}", but "{target.service}" is right')
-    require(info.implementation, 'implementation is empty; a name like "renderer-node" is right')
+    require(info.service == target.service, f'service is "{info.service}"; expected "{target.service}"')
+    require(info.implementation, 'implementation is empty; expected a name like "renderer-node"')
 
 
 @case("every", "identity")
@@ -30,7 +30,7 @@ def it_speaks_this_major_version(target: Target) -> None:
     Calls ``GetInfo``. ``protocol_major`` must be 1.
     """
     found = target.info.protocol_major
-    require(found == PROTOCOL_MAJOR, f"protocol_major is {found}, but {PROTOCOL_MAJOR} is right")
+    require(found == PROTOCOL_MAJOR, f"protocol_major is {found}; expected {PROTOCOL_MAJOR}")
 
 
 @case("every", "identity")
@@ -40,7 +40,7 @@ def it_declares_its_largest_message(target: Target) -> None:
     Calls ``GetInfo``. ``max_message_bytes`` must be at least gRPC's usual 4 MiB.
     """
     found = target.info.max_message_bytes
-    require(found >= USUAL_MESSAGE_BYTES, f"max_message_bytes is {found}; at least {USUAL_MESSAGE_BYTES} is right")
+    require(found >= USUAL_MESSAGE_BYTES, f"max_message_bytes is {found}; expected at least {USUAL_MESSAGE_BYTES}")
 
 
 @case("every", "identity")
@@ -50,7 +50,7 @@ def its_capabilities_are_names_each_once(target: Target) -> None:
     Calls ``GetInfo``. No capability may be empty or repeated.
     """
     found = list(target.info.capabilities)
-    require(all(found) and len(set(found)) == len(found), f"capabilities are {found}; each a name, once, is right")
+    require(all(found) and len(set(found)) == len(found), f"capabilities are {found}; expected names, each once")
 
 
 @case("every", "identity")
@@ -62,11 +62,11 @@ def streams_are_declared_by_renderers_alone(target: Target) -> None:
     """
     info = target.info
     if target.service == "renderer":
-        require(info.max_streams >= 1, f"max_streams is {info.max_streams}; at least 1 is right")
-        require(all(info.engines) and info.engines, f"engines are {list(info.engines)}; at least one name is right")
+        require(info.max_streams >= 1, f"max_streams is {info.max_streams}; expected at least 1")
+        require(all(info.engines) and info.engines, f"engines are {list(info.engines)}; expected at least one name")
     else:
-        require(info.max_streams == 0, f"max_streams is {info.max_streams}, but 0 is right for a {target.service}")
-        require(not info.engines, f"engines are {list(info.engines)}, but none is right for a {target.service}")
+        require(info.max_streams == 0, f"max_streams is {info.max_streams}; expected 0 for a {target.service}")
+        require(not info.engines, f"engines are {list(info.engines)}; expected none for a {target.service}")
 
 
 @case("every", "compatibility")

@@ -67,7 +67,7 @@ def a_duplicate_is_not_learnt_from(learner: LearnerTarget) -> None:
         _duplicate(actor.deliver(frames), "the trajectory, sent again")
         until_scored(learner, actor, 26)
     found = _times_scored(learner, trajectory.observations)
-    require(found == 1, f"a trajectory that was sent twice was scored {found} times, but once is right")
+    require(found == 1, f"a trajectory that was sent twice was scored {found} times; expected once")
 
 
 @case("learner", "idempotency")
@@ -168,7 +168,7 @@ def _exhaust(learner: LearnerTarget, actor: PlayedActor) -> None:
 
 def _duplicate(answer: Answer, what: str) -> None:
     require(
-        answer.verdict == VERDICT_DUPLICATE, f"{what}: {verdict_name(answer)} ({answer.detail}), but duplicate is right"
+        answer.verdict == VERDICT_DUPLICATE, f"{what}: {verdict_name(answer)} ({answer.detail}); expected duplicate"
     )
 
 

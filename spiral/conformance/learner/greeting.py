@@ -157,8 +157,8 @@ def _turned_away(learner: LearnerTarget, reason: Reason.ValueType, what: str, **
 
 def _check(answer: object, reason: Reason.ValueType, what: str) -> Refused:
     if not isinstance(answer, Refused):
-        require(False, f"{what}: welcome, but refused is right")
+        require(False, f"{what}: welcome; expected refused")
         raise AssertionError
-    require(answer.reason == reason, f"{what}: refused for {answer.reason}, but {Reason.Name(reason)} is right")
+    require(answer.reason == reason, f"{what}: refused for {answer.reason}; expected {Reason.Name(reason)}")
     require(answer.detail, f"{what}: refused without a sentence in detail")
     return answer

@@ -162,4 +162,4 @@ def it_ends_with_0_when_asked_to(learner: LearnerTarget) -> None:
             pass
     if learner.command is not None:
         code = learner.command.wait()
-        require(code == 0, f"it ended with {code}, but 0 within {END_S:g} s is right: {learner.command.tail()}")
+        require(code == 0, f"it ended with {code}; expected 0 within {END_S:g} s: {learner.command.tail()}")

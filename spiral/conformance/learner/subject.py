@@ -94,7 +94,7 @@ class LearnerTarget(Target):
         """Send trajectories until the version is beyond ``beyond``; the new one."""
 
         def learnt() -> Version | None:
-            accepted(actor.deliver(actor.frames(self.task.trajectory(seed))), "a trajectory that is right")
+            accepted(actor.deliver(actor.frames(self.task.trajectory(seed))), "a valid trajectory")
             return self.version if self.version > beyond else None
 
         found = until(learnt, f"weights newer than {beyond}")
@@ -107,7 +107,7 @@ def accepted(answer: Answer, what: str) -> None:
     """Fail unless a trajectory was accepted."""
     require(
         answer.verdict == VERDICT_ACCEPTED,
-        f"{what}: {verdict_name(answer)} ({reason_name(answer)}: {answer.detail}), but accepted is right",
+        f"{what}: {verdict_name(answer)} ({reason_name(answer)}: {answer.detail}); expected accepted",
     )
 
 
@@ -127,7 +127,7 @@ def refused(answer: Answer, reason: Reason.ValueType, what: str) -> None:
     """Fail unless a trajectory was refused for ``reason``, with a sentence."""
     require(
         verdict_name(answer) == "refused" and answer.reason == reason,
-        f"{what}: {verdict_name(answer)} ({reason_name(answer)}: {answer.detail}), but refused "
-        f"({Reason.Name(reason).removeprefix('REASON_').lower()}) is right",
+        f"{what}: {verdict_name(answer)} ({reason_name(answer)}: {answer.detail}); expected refused "
+        f"({Reason.Name(reason).removeprefix('REASON_').lower()})",
     )
     require(answer.detail, f"{what}: refused without a sentence in detail")

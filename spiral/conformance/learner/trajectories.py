@@ -262,7 +262,7 @@ def _refuse(learner: LearnerTarget, wrong: dict[str, Any], reason: Reason.ValueT
 
 
 def still_accepts(learner: LearnerTarget, actor: PlayedActor) -> None:
-    """What is right is accepted after what was wrong."""
+    """A valid trajectory is accepted after wrong ones."""
     accepted(actor.deliver(actor.frames(learner.task.trajectory(10))), "a right trajectory after wrong ones")
     require(actor.version.generation, "an answer without a version")
 

@@ -28,7 +28,7 @@ def its_digest_is_that_of_the_run(learner: LearnerTarget) -> None:
     action spec and the run's number of actions.
     """
     found, right = learner.info.contract_digest, learner.task.contract.digest
-    require(found == right, f'contract_digest is "{found}", but "{right}" is right')
+    require(found == right, f'contract_digest is "{found}"; expected "{right}"')
 
 
 @case("learner", "semantics")
@@ -45,7 +45,7 @@ def weights_come_whole(learner: LearnerTarget) -> None:
     sizes = [len(message.chunk) for message in rest]
     require(
         rest and min(sizes) >= 1 and max(sizes) <= MAX_CHUNK_BYTES,
-        f"chunks of {sizes[:3]} … bytes; 1 to {MAX_CHUNK_BYTES} are right",
+        f"chunks of {sizes[:3]} … bytes; expected 1 to {MAX_CHUNK_BYTES}",
     )
     data = b"".join(message.chunk for message in rest)
     require(len(data) == first.header.total_bytes, f"{len(data)} bytes, total_bytes is {first.header.total_bytes}")
@@ -67,7 +67,7 @@ def weights_are_a_safetensors_file(learner: LearnerTarget) -> None:
     described.pop("__metadata__", None)
     require(described, "no tensor in the weights")
     types = {tensor["dtype"] for tensor in described.values()}
-    require(types == {"F32"}, f"tensors of {sorted(types)}, but F32 is right")
+    require(types == {"F32"}, f"tensors of {sorted(types)}; expected F32")
     end = max(tensor["data_offsets"][1] for tensor in described.values())
     require(end == len(data) - 8 - length, f"tensors end at byte {end} of {len(data) - 8 - length}")
 
@@ -95,7 +95,7 @@ def only_newer_weights_are_sent(learner: LearnerTarget) -> None:
             later, answers = found
             require(
                 len(answers) == 1 and not answers[0].header.modified,
-                f"{len(answers)} messages for one who has {later}, but a header with modified false is right",
+                f"{len(answers)} messages for a caller that has {later}; expected a header with modified false",
             )
     version = learner.version
     earlier = Version(version.generation - 1, version.number + 1)

@@ -45,7 +45,7 @@ class PlayedActor:
         if not self._socket.poll(int(timeout_s * 1000)):
             return None
         frames = self._socket.recv_multipart()
-        require(len(frames) == 1, f"a message of the learner has {len(frames)} frames, but one is right")
+        require(len(frames) == 1, f"a message of the learner has {len(frames)} frames; expected one")
         try:
             message = LearnerMessage.FromString(frames[0])
         except DecodeError as error:
@@ -69,7 +69,7 @@ class PlayedActor:
                 break
             if message.HasField(kind):  # type: ignore[arg-type]  # one of the oneof's names
                 return message
-            require(message.HasField("heartbeat"), f"a {message.WhichOneof('message')} came where {kind} is right")
+            require(message.HasField("heartbeat"), f"a {message.WhichOneof('message')} came; expected {kind}")
         raise Failure(f"no {kind} within {DEADLINE_S:g} s")
 
     def hello(self, *more: bytes, **changes: Any) -> Welcome | Refused:
@@ -94,7 +94,7 @@ class PlayedActor:
         """Say hello; Failure where it is refused."""
         answer = self.hello()
         if isinstance(answer, Refused):
-            raise Failure(f"a hello that is right was refused ({answer.reason}): {answer.detail}")
+            raise Failure(f"a valid hello was refused ({answer.reason}): {answer.detail}")
         return answer
 
     def await_credit(self) -> None:

@@ -96,7 +96,7 @@ class PlayedRenderer(renderer_pb2_grpc.RendererServiceServicer):
                 raise StatusError(grpc.StatusCode.RESOURCE_EXHAUSTED, "all streams are open", retry_after_ms=50)
             if not opened.HasField("open") or not 1 <= opened.open.batch <= 4096:
                 self.wrong.append(f"a stream that begins with {opened.WhichOneof('request')}, {opened.open.batch}")
-                raise ValueError("request: open with a batch of 1…4096 is right")
+                raise ValueError("request: the first is another; expected open with a batch of 1…4096")
             self.streams += 1
             self.opened.append(opened.open.engine)
             return self.lose_after.popleft() if self.lose_after else None
@@ -108,7 +108,7 @@ class PlayedRenderer(renderer_pb2_grpc.RendererServiceServicer):
                 raise ValueError(f"seeds: {len(request.reset.seeds)} for {batch} canvases")
             return blank(batch)
         if not request.HasField("step"):
-            raise ValueError(f"request: a later one is {request.WhichOneof('request')}; reset or step is right")
+            raise ValueError(f"request: a later one is {request.WhichOneof('request')}; expected reset or step")
         actions = decode(request.step.actions, "actions", np.int32, (batch, len(SPEC)))
         SPEC.validate(actions, "squares")
         return paint(canvases, actions)

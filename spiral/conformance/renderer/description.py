@@ -28,14 +28,14 @@ def the_engine_is_described(renderer: RendererTarget) -> None:
     for name, shape in (("observation_shape", described.observation_shape), ("canvas_shape", described.canvas_shape)):
         require(
             len(shape) == 3 and min(shape) >= 1 and shape[2] in CHANNELS,
-            f"{name} is {list(shape)}, but [H, W, C] with C one of {CHANNELS} is right",
+            f"{name} is {list(shape)}; expected [H, W, C] with C one of {CHANNELS}",
         )
     observation, canvas = described.observation_shape, described.canvas_shape
     require(
         observation[2] == canvas[2] and canvas[0] % observation[0] == 0 and canvas[1] % observation[1] == 0,
         f"observation_shape {list(observation)} is no exact division of canvas_shape {list(canvas)}",
     )
-    require(described.version, "engine_version is empty; what decides the pixels is right")
+    require(described.version, "engine_version is empty; expected what decides the pixels")
 
 
 @case("renderer", "idempotency")

@@ -29,7 +29,7 @@ def it_finishes_the_episodes_under_way_and_ends(renderer: RendererTarget) -> Non
         next(watch)
         renderer.ask_to_end()
         status = next(watch).status
-        require(status == NOT_SERVING, f"health says {status} after SIGTERM, but {NOT_SERVING} (NOT_SERVING) is right")
+        require(status == NOT_SERVING, f"health says {status} after SIGTERM; expected {NOT_SERVING} (NOT_SERVING)")
         frames += [stream.step(actions) for actions in program[1:]]
         same(np.stack(frames), right, "an episode that is painted to its end")
         with refused("a new stream", grpc.StatusCode.UNAVAILABLE), renderer.stream(0, channel) as newcomer:
@@ -39,4 +39,4 @@ def it_finishes_the_episodes_under_way_and_ends(renderer: RendererTarget) -> Non
     if renderer.command is not None:
         code = renderer.command.wait()
         require(code is not None, f"it lives {END_S:g} s after SIGTERM")
-        require(code == 0, f"it ended with {code}, but 0 is right: {renderer.command.tail()}")
+        require(code == 0, f"it ended with {code}; expected 0: {renderer.command.tail()}")

@@ -33,7 +33,7 @@ def a_stream_is_opened_once(renderer: RendererTarget) -> None:
     """Opening a stream twice, or an empty request after open, is refused.
 
     Opens a stream and sends open again; opens another and sends an empty request. Each must end with INVALID_ARGUMENT,
-    and the details must say that reset or step is right.
+    and the details must name ``reset`` and ``step``.
     """
     again = RolloutRequest(open=OpenCanvases(engine=renderer.engine, batch=1))
     for name, later in (("a second open", again), ("an empty request", RolloutRequest())):
@@ -103,11 +103,11 @@ def each_request_has_one_response_in_order(renderer: RendererTarget) -> None:
             stream.say(step_request(actions))
         responses = stream.finish()
     require(len(responses) == 5, f"{len(responses)} responses to 5 requests")
-    require(not responses[0].HasField("observations"), "the response to open has observations, but none is right")
+    require(not responses[0].HasField("observations"), "the response to open has observations; expected none")
     shape = [2, *described.observation_shape]
     for number, response in enumerate(responses[1:], start=1):
         found = list(response.observations.shape)
-        require(found == shape, f"response {number} has the shape {found}, but {shape} is right")
+        require(found == shape, f"response {number} has the shape {found}; expected {shape}")
         data = response.observations.data
         require(data == right[number - 1].tobytes(), f"response {number} is not that of request {number}")
 

@@ -36,7 +36,7 @@ def observations_are_area_averages_of_the_canvas(renderer: RendererTarget) -> No
         canvas = pixels(answer.frame, axes=3)
         require(
             canvas.shape == described.canvas_shape,
-            f"a frame has the shape {list(canvas.shape)}, but {list(described.canvas_shape)} is right",
+            f"a frame has the shape {list(canvas.shape)}; expected {list(described.canvas_shape)}",
         )
         same(observations[number], area_average(canvas, described.observation_shape), f"observation {number + 1}")
 
@@ -53,7 +53,7 @@ def every_kth_frame_and_the_last_are_rendered(renderer: RendererTarget) -> None:
     for every, steps in ((0, [7]), (1, [1, 2, 3, 4, 5, 6, 7]), (3, [3, 6, 7]), (7, [7]), (100, [7])):
         answers = _render(renderer, actions, every=every)
         found = [answer.step for answer in answers]
-        require(found == steps, f"every = {every}: steps {found}, but {steps} is right")
+        require(found == steps, f"every = {every}: steps {found}; expected {steps}")
         for answer in answers:
             right = whole[answer.step - 1].frame
             require(answer.frame == right, f"every = {every}: frame {answer.step} is not that of every = 1")
@@ -72,7 +72,7 @@ def a_program_is_rendered_at_every_scale(renderer: RendererTarget) -> None:
     for scale in (1, 2, 3, MAX_SCALE):
         (answer,) = _render(renderer, actions, scale=scale)
         shape, right = list(answer.frame.shape), [height * scale, width * scale, channels]
-        require(shape == right, f"scale {scale}: the frame has the shape {shape}, but {right} is right")
+        require(shape == right, f"scale {scale}: the frame has the shape {shape}; expected {right}")
         if scale == 1:
             require(answer.frame == plain.frame, "scale 0 is not scale 1")
 

@@ -81,9 +81,9 @@ def a_request_above_the_limit_is_refused_cleanly(renderer: RendererTarget) -> No
         except grpc.RpcError as error:
             code = error.code()
             right = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.INVALID_ARGUMENT)
-            require(code in right, f"a request above the limit: {code.name}, but RESOURCE_EXHAUSTED is right")
+            require(code in right, f"a request above the limit: {code.name}; expected RESOURCE_EXHAUSTED")
         else:
-            require(False, "a request above the limit: accepted, but RESOURCE_EXHAUSTED is right")
+            require(False, "a request above the limit: accepted; expected RESOURCE_EXHAUSTED")
     same(renderer.paint(program), before, "after a request above the limit")
 
 

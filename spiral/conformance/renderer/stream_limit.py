@@ -29,7 +29,7 @@ def one_stream_too_many_is_refused(renderer: RendererTarget) -> None:
             with refused("one stream too many", grpc.StatusCode.RESOURCE_EXHAUSTED):
                 extra.open(1)
             told = extra.trailing_metadata.get(RETRY, "")
-        require(told.isdecimal() and int(told) > 0, f'{RETRY} is "{told}"; milliseconds above 0 are right')
+        require(told.isdecimal() and int(told) > 0, f'{RETRY} is "{told}"; expected milliseconds above 0')
         for stream in streams:
             stream.reset()
 

@@ -164,7 +164,7 @@ def random_program(spec: ActionSpec, length: int, batch: int, seed: int) -> NDAr
 
 def same(found: NDArray[np.uint8], right: NDArray[np.uint8], what: str) -> None:
     """Fail unless two pictures or series of them are equal, and say where they are not."""
-    require(found.shape == right.shape, f"{what}: shape {list(found.shape)}, but {list(right.shape)} is right")
+    require(found.shape == right.shape, f"{what}: shape {list(found.shape)}; expected {list(right.shape)}")
     different = np.argwhere(found != right)
     if len(different):
         at = tuple(int(i) for i in different[0])
