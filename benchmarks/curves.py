@@ -45,7 +45,7 @@ def groups_of(arguments: Sequence[str], runs: Path) -> dict[str, list[Run]]:
     for argument in arguments:
         name, _, members = argument.partition("=")
         if not members.split():
-            raise ValueError(f'{argument}: there is no run in it; "NAME=RUN RUN …" is right')
+            raise ValueError(f'{argument}: there is no run in it; expected "NAME=RUN RUN …"')
         groups[name] = [Run(runs / member) for member in members.split()]
     return groups
 

@@ -78,7 +78,7 @@ def question(
         return lambda: _tcp(address, port, timeout_s)
     if "exec" in spec:
         return lambda: _code(execute(spec["exec"]["command"], timeout_s))
-    raise ValueError(f"probe {spec}: grpc, httpGet, tcpSocket or exec is right")
+    raise ValueError(f"probe {spec}: expected grpc, httpGet, tcpSocket or exec")
 
 
 def _grpc(address: str, service: str, timeout_s: float) -> str:

@@ -64,7 +64,7 @@ case $task in
     for service; do kind_load "$service"; done
     ;;
   *)
-    echo "images: \"$task\" is no task; build or kind-load is right" >&2
+    echo "images: \"$task\" is no task; expected build or kind-load" >&2
     exit 2
     ;;
 esac

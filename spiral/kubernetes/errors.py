@@ -13,7 +13,7 @@ from kubernetes.aio.client import ApiException
 
 
 class ClusterError(ValueError):
-    """What was asked for can't be done there; the message is a sentence that says why and what would be right."""
+    """What was asked for can't be done there; the message is a sentence that says why and what was expected."""
 
 
 class TransferError(OSError):
@@ -37,7 +37,7 @@ def explain_refusal(error: ApiException, server: str, namespace: str) -> Cluster
     if error.status == 401:
         text = f"the cluster at {server} does not know you (401); log in to it again, or choose another with --context"
     elif error.status == 403:
-        text = f"not allowed (403): {message}; ask for that right: `spiral k8s doctor` lists all that are needed"
+        text = f"not allowed (403): {message}; ask for that right: `spiral k8s doctor` lists every right that you need"
     elif error.status == 404 and details.get("kind") == "namespaces":
         text = missing_namespace(namespace)
     elif error.status == 404 and details.get("name"):

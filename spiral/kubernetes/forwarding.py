@@ -55,8 +55,8 @@ def parse_targets(words: Sequence[str]) -> list[Target]:
             targets.append(Target(named[1], port, port))
         else:
             raise ValueError(
-                f'port-forward: "{word}" is unknown; metrics, grafana, prometheus, grpc or SERVICE:PORT '
-                "(for example learner:50053) is right"
+                f'port-forward: "{word}" is unknown; expected metrics, grafana, prometheus, grpc or SERVICE:PORT '
+                "(for example learner:50053)"
             )
     return targets
 

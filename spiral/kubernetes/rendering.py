@@ -39,9 +39,9 @@ def write_overlay(manifests: Path, out: Path, values: Values, overwrite: bool = 
     ValueError with a sentence for a wrong value, and for a file there that is not ours, unless ``overwrite``.
     """
     if not (manifests / "base" / "kustomization.yaml").is_file():
-        raise ValueError(f"manifests: {manifests} has no base/kustomization.yaml; the project's folder k8s is right")
+        raise ValueError(f"manifests: {manifests} has no base/kustomization.yaml; expected the project's folder k8s")
     if values.gpu not in GPUS:
-        raise ValueError(f'gpu: "{values.gpu}" is unknown; {", ".join(GPUS)} are right')
+        raise ValueError(f'gpu: "{values.gpu}" is unknown; expected one of {", ".join(GPUS)}')
     if values.settings and values.preset is None:
         raise ValueError("--set: settings go on top of a preset; name it with --preset")
     run = None if values.preset is None else _run(values.preset, values.settings)
@@ -83,6 +83,6 @@ def _run(preset: str, settings: Sequence[str]) -> str:
     config = load_config(preset, settings, as_typed=True)
     for key, path in relative_paths(config.model_dump()).items():
         raise ValueError(
-            f"{key}: {path} is a relative path; the path in the pods is needed, for example /var/lib/spiral/…"
+            f"{key}: {path} is a relative path; expected the path in the pods, for example /var/lib/spiral/…"
         )
     return config.to_yaml()

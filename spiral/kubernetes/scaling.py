@@ -30,13 +30,13 @@ def parse_wishes(wishes: Sequence[str]) -> dict[Service, int]:
             known = ", ".join(f"{service}s" for service in SERVICES)
             raise ValueError(f'scale: "{name}" is no service; known: {known}')
         if not re.fullmatch(r"[0-9]{1,4}", number) or int(number) > MOST:
-            raise ValueError(f'scale: {name}: "{number}" is no number of pods; 0 to {MOST} is right')
+            raise ValueError(f'scale: {name}: "{number}" is no number of pods; expected 0 to {MOST}')
         if KINDS[service] == "stateful_set" and int(number) > 1:
             raise ValueError(
                 f"scale: {name}: {number} are too many; a run has one {service}, 0 stops it and 1 starts it"
             )
         if service in wanted:
-            raise ValueError(f"scale: {service} is named twice; once is right")
+            raise ValueError(f"scale: {service} is named twice; expected once")
         wanted[service] = int(number)
     if not wanted:
         raise ValueError("scale: nothing is asked for; write SERVICE=N, for example actors=8 renderers=4")

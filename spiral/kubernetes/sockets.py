@@ -138,7 +138,7 @@ def _refused(error: aiohttp.WSServerHandshakeError, pod: str, what: str, cluster
     elif error.status == 403:
         text = (
             f'not allowed (403): pods/{what} in namespace "{cluster.namespace}"; ask for the verbs get and create on '
-            f"pods/{what}: `spiral k8s doctor` lists all that are needed"
+            f"pods/{what}: `spiral k8s doctor` lists every right that you need"
         )
     elif error.status == 404:
         text = f'there is no pod "{pod}" in namespace "{cluster.namespace}" any more; try again'

@@ -30,13 +30,13 @@ class Symmetry(discriminator_pb2_grpc.DiscriminatorServiceServicer, info_pb2_grp
         first = next(requests, discriminator_pb2.ScoreRequest())
         check(first.WhichOneof("request") == "header", "header", "the first request is none")
         header, spec, shape = first.header, first.header.observations, tuple(first.header.observations.shape)
-        check(0 < len(header.batch_id.encode()) <= 128, "batch_id", "1 to 128 bytes are right")
-        check(spec.dtype == tensor_pb2.DATA_TYPE_UINT8, "observations", "uint8 is right")
-        check(len(shape) == 5 and min(shape) > 0 and shape[2:] == SHAPE, "observations", f"[F, B, {SHAPE}] is right")
+        check(0 < len(header.batch_id.encode()) <= 128, "batch_id", "expected 1 to 128 bytes")
+        check(spec.dtype == tensor_pb2.DATA_TYPE_UINT8, "observations", "expected uint8")
+        check(len(shape) == 5 and min(shape) > 0 and shape[2:] == SHAPE, "observations", f"expected [F, B, {SHAPE}]")
         check((size := math.prod(shape)) <= 64 << 20, "observations", f"{size} bytes; 64 MiB are the most")
         check(not header.HasField("targets"), "targets", "symmetry needs none")
         ends = list(header.endings.episodes)  # which episodes end is nothing to one who remembers none
-        check(ends == sorted({*ends} & {*range(shape[1])}), "endings", "rising positions below B are right")
+        check(ends == sorted({*ends} & {*range(shape[1])}), "endings", "expected rising positions below B")
         data = bytearray()
         for request in requests:
             check(request.WhichOneof("request") == "chunk", "header", "it comes once, and chunks after it")

@@ -282,7 +282,7 @@ def check(target: Target, data: bytes) -> None:
     target.run(data)
     grown, limit = watch.grown_bytes(), target.limit_bytes + 4 * len(data) + SLACK_BYTES
     assert grown <= limit, (
-        f"{target.name}: {grown} bytes of memory for an input of {len(data)}; at most {limit} are right"
+        f"{target.name}: {grown} bytes of memory for an input of {len(data)}; expected at most {limit}"
     )
 
 

@@ -18,11 +18,11 @@ export function parseSettings(json, field) {
     try {
       given = JSON.parse(json);
     } catch (error) {
-      throw new Invalid(field, `is no JSON (${error.message}); an object such as {"canvas": 64} is right`);
+      throw new Invalid(field, `is no JSON (${error.message}); expected an object such as {"canvas": 64}`);
     }
   }
   if (given === null || typeof given !== 'object' || Array.isArray(given)) {
-    throw new Invalid(field, 'is no JSON object; one such as {"canvas": 64} is right');
+    throw new Invalid(field, 'is no JSON object; expected one such as {"canvas": 64}');
   }
   for (const [key, value] of Object.entries(given)) checkSetting(key, value, `${field}.${key}`);
   const settings = { ...DEFAULTS, ...given };

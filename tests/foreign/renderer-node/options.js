@@ -21,7 +21,7 @@ const identity = () => {
     try {
       return fs.readFileSync(process.env[name]);
     } catch (error) {
-      throw new Error(`${name}: ${process.env[name]} can't be read (${error.code}); a file in PEM is right`);
+      throw new Error(`${name}: ${process.env[name]} can't be read (${error.code}); expected a PEM file`);
     }
   });
   return { ca, cert, key };

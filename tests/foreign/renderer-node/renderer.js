@@ -18,9 +18,9 @@ const breathe = () => new Promise((resolve) => setImmediate(resolve));
 const status = (code, details, metadata) => Object.assign(new Error(details), { code, details, metadata });
 
 function openEngine(engine, field) {
-  if (!engine) throw new Invalid(field, `is missing; {engine: "${NAME}"} is right`);
+  if (!engine) throw new Invalid(field, `is missing; expected {engine: "${NAME}"}`);
   if (engine.engine !== NAME) {
-    throw new Invalid(`${field}.engine`, `"${engine.engine}" is no engine here; "${NAME}" is right`);
+    throw new Invalid(`${field}.engine`, `"${engine.engine}" is no engine here; expected "${NAME}"`);
   }
   return parseSettings(engine.settings_json, `${field}.settings_json`);
 }
@@ -37,7 +37,7 @@ class Rollout {
 
   async answer(request) {
     const { options } = this.renderer;
-    if (!request.request) throw new Invalid('request', this.canvases ? 'says nothing; reset or step is right' : 'says nothing; open is right');
+    if (!request.request) throw new Invalid('request', this.canvases ? 'says nothing; expected reset or step' : 'says nothing; expected open');
     // Episodes under way are painted to their end; another begins elsewhere.
     if (this.renderer.draining && request.request !== 'step') throw this.renderer.goingDown();
     if (request.request === 'open') return this.#open(request.open, options);
@@ -47,7 +47,7 @@ class Rollout {
   }
 
   #open({ engine, batch }, { maxMessageBytes }) {
-    if (this.canvases) throw new Invalid('open', 'comes twice on this stream; reset or step is right');
+    if (this.canvases) throw new Invalid('open', 'comes twice on this stream; expected reset or step');
     this.settings = openEngine(engine, 'open.engine');
     checkRange(batch, 1, MAX_BATCH, 'open.batch');
     this.spec = actionSpec(this.settings);
@@ -64,7 +64,7 @@ class Rollout {
   async #reset({ seeds }) {
     const batch = this.canvases.length;
     if (seeds.length !== 0 && seeds.length !== batch) {
-      throw new Invalid('reset.seeds', `${seeds.length} seeds are not one for each of ${batch} canvases; none is right too`);
+      throw new Invalid('reset.seeds', `${seeds.length} seeds; expected one for each of ${batch} canvases, or none`);
     }
     return this.#observe((canvas) => canvas.reset());
   }

@@ -25,7 +25,7 @@ export class Invalid extends Error {
 
 // An int32 tensor of the shape, as a typed array, each value within its component's size.
 export function checkActions(tensor, shape, components, field) {
-  if (!tensor) throw new Invalid(field, `is missing; int32 [${shape}] is right`);
+  if (!tensor) throw new Invalid(field, `is missing; expected int32 [${shape}]`);
   if (tensor.dtype !== 'DATA_TYPE_INT32') throw new Invalid(`${field}.dtype`, `${tensor.dtype} is not DATA_TYPE_INT32`);
   const given = tensor.shape.map(Number);
   if (given.length !== shape.length || given.some((length, axis) => length !== shape[axis])) {
