@@ -60,7 +60,7 @@ class Glimpse(nn.Module):
         return seen
 
     def logits(self, k: int, features: Tensor, pens: Tensor) -> Tensor:
-        """Of component ``k``, for where its places are from the pens ``[M]``: ``[M, places]``."""
+        """Logits of component ``k``, by the offset of its places from the pens ``[M]``: ``[M, places]``."""
         logits: Tensor = self.heads[str(k)](features)
         return logits.gather(1, self.offsets[pens])
 

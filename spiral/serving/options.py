@@ -134,8 +134,8 @@ class DataOptions(RunOptions):
     curve_key: Path | None = None
     """Own key file for CURVE on the trajectories' edge (ZeroMQ), with the secret key. Empty: plaintext."""
     curve_peers: Path | None = None
-    """Public keys that are believed: a file, or a folder of files *.key. Of the learner those of the actors; of an
-    actor the one of the learner."""
+    """Public keys of trusted peers: a file, or a folder of files *.key. For the learner those of the actors; for an
+    actor the learner's."""
 
     _curve: Keys | None = PrivateAttr(None)
 

@@ -10,7 +10,7 @@ import grpc
 FIRST_S, LONGEST_S = 0.1, 5.0
 """A service that restarts on this machine is back within a second; one that stays away is not asked in a hurry."""
 REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
-"""What was asked is not right for this peer: to ask again would change nothing."""
+"""The peer can't take this request: asking again would change nothing."""
 
 
 class BackOff:

@@ -52,7 +52,7 @@ class Outgoing:
 
     sequence: int
     generation: int
-    """Of the oldest weights that painted it."""
+    """Generation of the oldest weights that painted it."""
     frames: Frames
 
     @property

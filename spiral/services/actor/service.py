@@ -36,7 +36,7 @@ from spiral.wire import rpc, sockets
 from spiral.wire.reconnecting import ReconnectingAsyncChannel
 
 BEAT_S = 1.0
-"""How often the loop says that it lives and accounts for waits that go on."""
+"""Interval at which the loop reports that it is alive and accounts for waits in progress."""
 
 
 async def act(

@@ -20,7 +20,7 @@ REMEMBERED_ANSWERS = 16
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What one training update was like."""
+    """Figures of one training update."""
 
     loss: float
     seconds: float

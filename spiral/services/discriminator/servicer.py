@@ -32,7 +32,7 @@ T = TypeVar("T")
 LONGEST_WAIT_S = 600.0
 """For a caller without a deadline: nothing waits for ever."""
 RETRY_AFTER_MS = 500
-"""What a refused caller is advised to wait: a few batches' time."""
+"""Wait that a refused caller is advised to make: a few batches' time."""
 
 
 class Discriminator(discriminator_pb2_grpc.DiscriminatorServiceServicer):

@@ -22,7 +22,7 @@ class Batch:
     """``B`` episodes of ``T`` actions, or unrolls of such episodes."""
 
     inputs: Inputs
-    """What was seen before each action; of unrolls also after the last one, ``T + 1`` steps."""
+    """Observations before each action; for unrolls also after the last one, ``T + 1`` steps."""
     actions: Tensor
     """int64 ``[T, B, K]``."""
     behaviour_log_prob: Tensor
@@ -30,7 +30,7 @@ class Batch:
     rewards: Tensor
     """``[T, B]``."""
     state: State
-    """What the policy held before the first action, under the weights that painted."""
+    """State of the policy before the first action, under the weights that painted."""
     proximal_log_prob: Tensor | None = None
     """``[T, B]``: log π(a) of the policy before the batch's first update, for objectives that ask for it."""
     valid: Tensor | None = None

@@ -19,7 +19,7 @@ from spiral.values import strict_json
 from spiral.values.atomic_file import atomic_write
 
 BUFFER_BYTES = 1 << 20
-"""What can't be written yet waits in so much memory: the records of hours."""
+"""Bound of the memory for records that can't be written yet: hours of them."""
 LOST = "history-lost.jsonl"
 """Beside the history: its records of what was learnt after the checkpoint that a start went on from."""
 

@@ -42,7 +42,7 @@ from spiral.values.trajectories import Trajectory
 
 
 class Update(NamedTuple):
-    """What is told of one update."""
+    """Figures of one update."""
 
     entropy: Tensor
     """``[T, B, K]``, nats, 0 where a component does not count."""

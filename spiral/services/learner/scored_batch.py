@@ -18,7 +18,7 @@ class ScoredBatch:
 
     trajectory: Trajectory
     where: Places
-    """Where it lies in its episodes."""
+    """Places of the batch in its episodes."""
     oldest: int
     """Number of the oldest weights that painted it."""
     newest: int

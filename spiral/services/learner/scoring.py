@@ -24,7 +24,7 @@ from spiral.wire.reconnecting import ReconnectingChannel
 from spiral.wire.scores import read_terms, score_requests
 
 DEADLINE_S = 60.0
-"""Of one Score call: an update and a thousand pictures take a second or two on a slow machine."""
+"""Deadline of one Score call: an update and a thousand pictures take a second or two on a slow machine."""
 RETRY_S = (0.2, 0.5, 1.0, 2.0)
 """Waits between tries while the discriminator is away; the last one again and again."""
 REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)

@@ -24,7 +24,7 @@ from spiral.values.trajectories import Trajectory
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Of ``B`` unrolls of ``T`` actions, or of whole episodes."""
+    """Places in their episodes of ``B`` unrolls of ``T`` actions, or of whole episodes."""
 
     first_step: NDArray[np.int32]
     """``[B]``: actions executed before."""
