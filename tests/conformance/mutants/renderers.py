@@ -145,9 +145,9 @@ def no_retry(patch: Patch) -> None:
 def leaks(patch: Patch, when: Callable[[BaseException], bool]) -> None:
     real = servicer.Renderer._rollout
 
-    def rollout(self: Any, opened: renderer_pb2.OpenCanvases, requests: Any) -> Iterator[Any]:
+    def rollout(self: Any, opened: renderer_pb2.OpenCanvases, *others: Any) -> Iterator[Any]:
         try:
-            yield from real(self, opened, requests)
+            yield from real(self, opened, *others)
         except BaseException as error:
             if when(error):
                 self._metrics["spiral_renderer_canvases"].inc(opened.batch)

@@ -326,6 +326,7 @@ class Interrupts:
         if name == "spiral.cli.main":
             os.kill(os.getpid(), signal.SIGINT)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
 sys.meta_path.insert(0, Interrupts())
 from spiral.__main__ import main
 main()
