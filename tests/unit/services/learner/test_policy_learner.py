@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from spiral.computing import divergence
 from spiral.configuration.schema import LearnerConfig
 from spiral.policy import Policy, build_policy, paper
 from spiral.runs.checkpoints import pack_optimiser
@@ -221,6 +222,32 @@ def test_an_episode_may_have_one_action() -> None:
     learner.learn(batch, np.ones((1, B), np.float32))
     second.learn(batch, np.ones((1, B), np.float32))
     check_state(learner, second)
+
+
+def test_a_component_that_never_counts_has_entropy_0() -> None:
+    """Nothing was painted, so nobody chose a size."""
+    policy = make_policy("small")
+    batch, rewards = make_batch(policy, cut=False, seed=0)
+    batch.actions[..., 0] = 0
+    learner, _ = make_both(policy, MODES[0])
+    learner.learn(batch, rewards)
+    entropy = learner.statistics.entropy
+    assert entropy["size"] == 0
+    assert all(np.isfinite(value) for value in entropy.values())
+
+
+def test_sound_weights_are_copied_as_seldom_as_updates_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each copy costs time: the second is due with the fifth update, so the one of the start is gone back to."""
+    monkeypatch.setattr(divergence, "KEEP_EVERY", 5)
+    policy = make_policy("small")
+    learner, _ = make_both(policy, MODES[0], minibatches=2)
+    before = {name: weights.clone() for name, weights in policy.state_dict().items()}
+    for seed in range(3):
+        learner.learn(*make_batch(policy, cut=False, seed=seed))
+    broken, rewards = make_batch(policy, cut=False, seed=3)
+    learner.learn(broken, rewards * np.float32("nan"))
+    assert learner.updates == 3 * 2 + 1
+    assert all(torch.equal(weights, before[name]) for name, weights in policy.state_dict().items())
 
 
 def test_a_gradient_as_long_as_is_allowed_stays_as_it_is() -> None:

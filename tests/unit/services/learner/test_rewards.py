@@ -108,12 +108,26 @@ def test_the_deviation_is_that_of_the_episodes_that_end():
     config = LearnerConfig(reward="tca", reward_scale="deviation")
     deviation = RunningDeviation()
     judged = scores[:4].copy()
-    judged[-1] = [1, 100, -1]
+    judged[-1] = [3, 100, -3]
     rewards_of(unroll, judged, config, SPEC, deviation, places(unroll, 6))
-    assert deviation.value == pytest.approx(1)
+    assert deviation.value == pytest.approx(3)
     begun = dataclasses.replace(unroll, first_step=np.zeros(3, np.int32))
     rewards_of(begun, judged, config, SPEC, deviation, places(begun, 6))
-    assert deviation.value == pytest.approx(1), "none of these ends"
+    assert deviation.value == pytest.approx(3), "none of these ends"
+
+
+def test_actions_that_fill_up_an_unroll_are_paid_nothing():
+    unroll = Trajectory(
+        np.zeros((4, 3, 4, 4, 1), np.uint8),
+        np.zeros((3, 3, 3), np.int32),
+        np.zeros((3, 3), np.float32),
+        first_step=np.array([3, 0, 3], np.int32),
+        earlier=np.zeros((3, 3, 3), np.int32),
+    )
+    where = places(unroll, 5)
+    paid = rewards_of(unroll, scores[:4], LearnerConfig(reward="tca"), SPEC, RunningDeviation(), where)
+    np.testing.assert_array_equal(paid[:2], np.diff(scores[:3], axis=0))
+    assert paid[2].tolist() == [0, scores[3, 1] - scores[2, 1], 0]
 
 
 def test_scores_that_do_not_deviate_are_not_divided_by_nothing():
