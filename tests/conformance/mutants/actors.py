@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from spiral.policy.rollouts import Painter
-from spiral.services.actor import learner_session, weights
+from spiral.services.actor import trajectory_message, weights
 from spiral.services.actor.learner_session import LearnerSession
 from spiral.v1.trajectory_pb2 import LearnerMessage, TrajectoryHeader
 from spiral.values.trajectories import Trajectory
@@ -31,7 +31,7 @@ def changed_trajectories(patch: Patch, change: Callable[[Trajectory], dict[str, 
 
 
 def changed_headers(patch: Patch, **changes: Any) -> None:
-    patch.setattr(learner_session, "TrajectoryHeader", lambda **fields: TrajectoryHeader(**(fields | changes)))
+    patch.setattr(trajectory_message, "TrajectoryHeader", lambda **fields: TrajectoryHeader(**(fields | changes)))
 
 
 def skips_sequences(patch: Patch) -> None:
