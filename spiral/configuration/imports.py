@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from spiral.configuration.choosing import ChoosingSection
+from spiral.configuration.paths import PREFIX
 from spiral.configuration.schema import RunConfig
 from spiral.values.imported import is_path
 
@@ -77,4 +78,5 @@ def _names(value: Any) -> list[Any]:
 
 
 def _is_import(name: Any) -> bool:
-    return isinstance(name, str) and is_path(name)
+    """Whether it has the form of an import path; a folder of pictures may have it, too, and is none."""
+    return isinstance(name, str) and is_path(name) and not name.startswith(PREFIX)
