@@ -45,7 +45,7 @@ class ChoosingSection(Section):
             chosen = cls._chosen(given).model_fields
         except ValueError:  # which is said where the section is read
             chosen = {}
-        return list(dict.fromkeys([*cls._own(), *chosen, *cls._settings()]))
+        return list(dict.fromkeys([*cls.own_keys(), *chosen, *cls._settings()]))
 
     @classmethod
     def idle(cls, given: Tree) -> list[str]:
@@ -98,10 +98,6 @@ class ChoosingSection(Section):
         return next(name for name, field in cls.model_fields.items() if _is_objective(field.annotation))
 
     @classmethod
-    def _own(cls) -> list[str]:
-        return [field.alias or name for name, field in cls.model_fields.items()]
-
-    @classmethod
     def _settings(cls) -> dict[str, dict[str, Any]]:
         """For each setting of any objective: the objectives that have it, and its default there."""
         kind = cls.model_fields[cls._field()].annotation
@@ -123,7 +119,7 @@ class ChoosingSection(Section):
         if not isinstance(name, str):
             raise ValueError(f"expected the name of an objective, but it is {name!r}")
         chosen: type[Objective] = field.annotation.named(name)
-        if taken := [key for key in cls._own() if key in chosen.model_fields]:
+        if taken := [key for key in cls.own_keys() if key in chosen.model_fields]:
             raise ValueError(f'"{name}" has a setting "{taken[0]}", which is a key of the section already')
         return chosen
 

@@ -150,8 +150,7 @@ def _drop_idle(tree: dict[str, Any], settings: Sequence[str]) -> None:
 
 
 def _refuse_unknown(tree: Mapping[str, Any], section: type[Section], prefix: str) -> None:
-    own = [field.alias or name for name, field in section.model_fields.items()]
-    known = section.keys(tree) if issubclass(section, ChoosingSection) else own
+    known = section.keys(tree) if issubclass(section, ChoosingSection) else section.own_keys()
     inner = _sections(section)
     for key, value in tree.items():
         if key not in known:

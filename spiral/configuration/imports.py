@@ -63,8 +63,7 @@ def _choices() -> dict[str, type[ChoosingSection]]:
 
 def _own_keys(section: str) -> set[str]:
     """The keys of a section without the settings of its objectives."""
-    kind = next(kind for key, kind in _choices().items() if key.startswith(f"{section}."))
-    return {field.alias or name for name, field in kind.model_fields.items()}
+    return set(next(kind for key, kind in _choices().items() if key.startswith(f"{section}.")).own_keys())
 
 
 def _get(tree: Tree, key: str) -> Any:

@@ -15,3 +15,8 @@ class Section(BaseModel):
         allow_inf_nan=False,
         ser_json_inf_nan="constants",  # where a field may be infinite, a file says so
     )
+
+    @classmethod
+    def own_keys(cls) -> list[str]:
+        """The keys of its fields, as they are written in files."""
+        return [field.alias or name for name, field in cls.model_fields.items()]
