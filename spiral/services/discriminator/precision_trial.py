@@ -14,7 +14,7 @@ from spiral.runs.directory import Run
 from spiral.services.discriminator.build import build_judge
 
 PICTURES_ON_CPU = 8
-"""On a CPU so many say which precision is faster, and soon; a GPU is only busy with whole batches."""
+"""On a CPU this many are enough to tell which precision is faster. Only whole batches keep a GPU busy."""
 
 
 def choose_judge_precision(

@@ -1,4 +1,4 @@
-"""The learner's metrics, and account of whom it waits for."""
+"""The learner's metrics, including which service it is waiting for."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 class LearnerMetrics:
-    """Keeps the learner's metrics, and account of whom it waits for."""
+    """Keeps the learner's metrics, including which service it is waiting for."""
 
     def __init__(self, metrics: Metrics, trainer: Trainer) -> None:
         self.exposed = metrics

@@ -12,7 +12,7 @@ from spiral.services.learner.trainer import Trainer
 from spiral.values.trajectories import Trajectory
 
 FRAMES_ON_CPU = 48
-"""On a CPU so many say which precision is faster, and soon; a GPU is only busy with whole minibatches."""
+"""On a CPU this many are enough to tell which precision is faster. Only whole minibatches keep a GPU busy."""
 
 
 def policy_trial(trainer: Trainer, precision: Precision) -> Step:

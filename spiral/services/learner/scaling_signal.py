@@ -13,8 +13,8 @@ MOST_IDLE = 0.9
 def actor_demand(actors: int, painting: float, starved: float, most: float) -> float:
     """How many actors the learner could feed on, 1 to ``most``, for whose paintings it has places.
 
-    ``actors`` are there, of which ``painting`` would do, were they to paint all the time: those who wait for a credit
-    do not. ``starved`` is the share of its time that the learner waits for trajectories.
+    ``actors`` are connected. ``painting`` of them would be enough if they painted all the time, because an actor that
+    waits for a credit does not paint. ``starved`` is the share of its time that the learner waits for trajectories.
     """
     starved = min(starved, MOST_IDLE)
     # Whom it waits for is at work, whatever has arrived: long episodes come seldom.
