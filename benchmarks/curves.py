@@ -23,7 +23,7 @@ POINTS = 50
 
 
 def recorded(run: Run, measure: str) -> NDArray[np.float64]:
-    """Learnt frames and ``measure`` at each: [2, N], oldest first; ValueError where the run has none."""
+    """Learned frames and ``measure`` at each: [2, N], oldest first; ValueError where the run has none."""
     points = [(record["frames"], record[measure]) for record in run.history() if measure in record]
     if not points:
         raise ValueError(f'{run.history_file}: it records no "{measure}"; `spiral train` writes it where it is known')
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("measure", help="a number of history.jsonl, for example mse")
     parser.add_argument("groups", nargs="+", metavar="NAME=RUN RUN …")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs (default: runs)")
-    parser.add_argument("--frames", type=int, help="up to so many learnt frames (default: as far as the shortest run)")
+    parser.add_argument("--frames", type=int, help="up to so many learned frames (default: as far as the shortest run)")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/out/curves.png"), help="the picture")
     arguments = parser.parse_args(argv)
     try:
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     edges = np.linspace(0, last, POINTS + 1)
     curves = {name: np.stack([curve(points, edges) for points in group]) for name, group in found.items()}
     named = {f"{name} ({len(rows)})": rows for name, rows in curves.items()}
-    save_lines(arguments.out, named, edges[1:], "learnt frames", arguments.measure)
+    save_lines(arguments.out, named, edges[1:], "learned frames", arguments.measure)
     for name, lines in curves.items():
         print(
             strict_json.report({"group": name, "frames": last, "last tenth": lines[:, -5:].mean(1).round(4).tolist()})

@@ -1,6 +1,6 @@
 """Which strokes of a long episode improve the score: ``python -m benchmarks.improvement RUN RUN --out picture.png``.
 
-Paintings of each run are made stroke by stroke and scored by the run's own discriminator. Where every stroke has learnt
+Each run paints stroke by stroke, and its own discriminator scores every stroke. Where every stroke has learned
 to paint, the score rises all along the episode; where only the last ones have, it rises at its end.
 """
 
@@ -36,7 +36,7 @@ def scores_by_stroke(run: Run) -> NDArray[np.float32]:
         raise ValueError(f"{run.path}: it paints after targets; this compares runs that paint from nothing")
     checkpoint = read_latest(run.checkpoints("discriminator"))
     if checkpoint is None or "network" not in checkpoint.state.tensors:
-        raise ValueError(f"{run.path}: it has no discriminator that has learnt; train with one")
+        raise ValueError(f"{run.path}: it has no discriminator that has learned; train with one")
     judge = build_network(
         trained.engine.observation_shape,
         config.discriminator.channels,

@@ -1,6 +1,6 @@
 """The whole loop, learning included: as four services and in one process, in turns.
 
-``loop.services_fps``, ``loop.in_process_fps``: frames learnt a second in steady state, medians; ``loop.ratio``: the
+``loop.services_fps``, ``loop.in_process_fps``: frames learned a second in steady state, medians; ``loop.ratio``: the
 former over the latter, median of pairs. ``loop.stage_share.*``: each service's share of the processor time.
 ``memory.demo_bytes``: memory of all processes of the demo.
 """

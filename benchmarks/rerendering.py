@@ -44,7 +44,7 @@ def learnt(model: str) -> list[Program]:
 
 
 def random_strokes(num_actions: int) -> list[Program]:
-    """Uniform actions with the soft brush, in colour."""
+    """Uniform actions with the soft brush, in color."""
     engine = create("mypaint", SOFT)
     actions = np.random.default_rng(1).integers(0, engine.spec.sizes, (PAINTINGS, num_actions, len(engine.spec.sizes)))
     return [Program("mypaint", SOFT, painting.astype(np.int32)) for painting in actions]

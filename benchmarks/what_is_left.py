@@ -50,7 +50,7 @@ def from_nothing(trained: Trained, num: int) -> dict[str, float]:
     ValueError for a model of anything but digits.
     """
     if trained.config.data not in DIGITS:
-        raise ValueError(f"model: it learnt from {trained.config.data}; from nothing only digits can be measured here")
+        raise ValueError(f"model: it learned from {trained.config.data}; from nothing only digits can be measured here")
     encoder = lenet_encoder()
     split = trained.config.tuning_split
     digits, _ = real_digits(hold_out_validation=split == "validation").split(split)

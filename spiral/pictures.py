@@ -1,6 +1,6 @@
 """Pictures for people: contact sheets, side by side, paintings stroke by stroke, strips, learning curves.
 
-Images are uint8 [N, H, W, C] with 1 channel (grey), 3 (red, green, blue) or 4 (with alpha, shown on white). Files are
+Images are uint8 [N, H, W, C] with 1 channel (gray), 3 (red, green, blue) or 4 (with alpha, shown on white). Files are
 written aside and renamed, so a reader never meets half a picture.
 """
 
@@ -21,7 +21,7 @@ from spiral.values.atomic_file import atomic_write
 
 Images = NDArray[np.uint8]
 
-# A mid grey paper keeps the edges of white canvases visible; captions are near black on it.
+# A mid gray paper keeps the edges of white canvases visible; captions are near black on it.
 PAPER = (226, 226, 230)
 INK = (40, 40, 48)
 # Tiles are enlarged by whole factors to about this many pixels: small enough for 64 on a screen, large enough to read.
@@ -75,7 +75,7 @@ def side_by_side(
 
 
 def strip(columns: Mapping[str, Images], scale: int | None = None, margin: int = 4) -> Image.Image:
-    """Show how painting changed: one labelled column a moment, one row for each random draw.
+    """Show how painting changed: one labeled column a moment, one row for each random draw.
 
     `columns` maps a label ("start", "¼", …) to uint8 [N, H, W, C], with the same N draws in the same order.
     """

@@ -11,21 +11,21 @@ from spiral.extras import to_install
 
 
 def certs(
-    folder: Annotated[Path, typer.Argument(help="New folder for the set, one folder a service in it.")],
+    folder: Annotated[Path, typer.Argument(help="New folder for the set; it gets one folder per service.")],
     domain: Annotated[
         list[str] | None,
         typer.Option(
-            help="Under which the services are found too, as renderer.DOMAIN; may be given again "
+            help="Domain under which clients find the services, as in renderer.DOMAIN; may be repeated "
             "(default: spiral, spiral.svc, spiral.svc.cluster.local)."
         ),
     ] = None,
-    days: Annotated[int, typer.Option(min=1, max=3650, help="How long they are valid.")] = 365,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="How long the certificates are valid.")] = 365,
 ) -> None:
-    """Make an authority, a certificate for each service, and CURVE keys for actor and learner.
+    """Make a certificate authority, a certificate for each service, and CURVE keys for actor and learner.
 
-    Each service is started with its own: --tls-ca FOLDER/learner/ca.crt --tls-cert FOLDER/learner/tls.crt --tls-key
-    FOLDER/learner/tls.key --curve-key FOLDER/learner/curve.key_secret --curve-peers FOLDER/learner/actor.key. The
-    authority's own key is not kept: for more certificates make a new set.
+    Start each service with its own files, for example the learner: --tls-ca FOLDER/learner/ca.crt --tls-cert
+    FOLDER/learner/tls.crt --tls-key FOLDER/learner/tls.key --curve-key FOLDER/learner/curve.key_secret --curve-peers
+    FOLDER/learner/actor.key. The authority's own key is not kept; if you need more certificates, make a new set.
     """
     import datetime  # noqa: PLC0415
 

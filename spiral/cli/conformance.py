@@ -1,4 +1,4 @@
-"""``spiral conformance``: whether a service keeps the protocol's promises."""
+"""``spiral conformance``: check whether a service keeps the protocol's promises."""
 
 from __future__ import annotations
 
@@ -14,49 +14,55 @@ Service = Literal["renderer", "discriminator", "learner", "actor"]
 
 
 def conformance(
-    service: Annotated[Service, typer.Argument(help="Whose promises.")],
+    service: Annotated[Service, typer.Argument(help="The kind of service to test.")],
     target: Annotated[str, typer.Option(help="Its address: host:port, unix:/path, dns:///name:port.")] = "",
-    command: Annotated[str, typer.Option(help="Command that starts it, with its address in SPIRAL_LISTEN.")] = "",
+    command: Annotated[str, typer.Option(help="Command that starts it; SPIRAL_LISTEN holds its address.")] = "",
     metrics: Annotated[str, typer.Option(help="URL of its metrics page (default: the one that GetInfo names).")] = "",
-    drain_command: Annotated[str, typer.Option(help="Shell command that asks it to end, as SIGTERM does.")] = "",
+    drain_command: Annotated[str, typer.Option(help="Shell command that asks it to stop, as SIGTERM does.")] = "",
     tls_ca: Annotated[Path | None, typer.Option(help="Authority of its certificate, PEM.", metavar="F")] = None,
-    tls_cert: Annotated[Path | None, typer.Option(help="Own certificate, PEM.", metavar="F")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Own key, PEM.", metavar="F")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="The suite's own certificate, PEM.", metavar="F")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="The suite's own key, PEM.", metavar="F")] = None,
     curve_key: Annotated[
         Path | None,
-        typer.Option(help="Own key file for CURVE towards a learner or an actor (default: plaintext).", metavar="F"),
+        typer.Option(help="The suite's CURVE key file, for a learner or an actor (default: plaintext).", metavar="F"),
     ] = None,
     curve_peers: Annotated[
-        Path | None, typer.Option(help="Public key of the learner, or those of the actors.", metavar="F")
+        Path | None, typer.Option(help="Public key of the learner, or public keys of the actors.", metavar="F")
     ] = None,
     level: Annotated[
-        Literal["core", "extended"], typer.Option(help="core: what the loop needs; extended: what is optional, too.")
+        Literal["core", "extended"], typer.Option(help="core: what the loop needs; extended: optional parts, too.")
     ] = "core",
     junit: Annotated[Path | None, typer.Option(help="Write the results as JUnit XML.", metavar="F")] = None,
     report: Annotated[Path | None, typer.Option(help="Write the results as JSON.", metavar="F.json")] = None,
     overwrite: options.Overwrite = False,
-    load: Annotated[bool, typer.Option("--load", help="Measure at growing concurrency besides.")] = False,
+    load: Annotated[bool, typer.Option("--load", help="Also measure speed at growing concurrency.")] = False,
     engine: Annotated[str, typer.Option(help="Engine to paint with (default: the first that GetInfo names).")] = "",
     settings: Annotated[str, typer.Option(help="The engine's settings, a JSON object (default: its own).")] = "",
     observation_shape: Annotated[
-        str, typer.Option(help="Pictures of a discriminator, HxWxC (default: as SampleTargets shows them).")
+        str, typer.Option(help="Shape of a discriminator's pictures, HxWxC (default: that of SampleTargets).")
     ] = "",
-    config: Annotated[str, typer.Option(help="Run of a learner or an actor: a preset or a YAML file.")] = "demo",
+    config: Annotated[
+        str, typer.Option(help="Configuration for a learner or an actor: a preset or YAML file.")
+    ] = "demo",
     setting: Annotated[
-        list[str] | None, typer.Option("--set", help="Single settings on top of it, key=value.", show_default=False)
+        list[str] | None,
+        typer.Option("--set", help="One setting on top of it, key=value; may be repeated.", show_default=False),
     ] = None,
     learner_data: Annotated[
-        str, typer.Option(help="Where a learner takes trajectories (default: told in SPIRAL_LEARNER_DATA).")
+        str, typer.Option(help="Address where a learner takes trajectories (default: set in SPIRAL_LEARNER_DATA).")
     ] = "",
     weights: Annotated[
         Path | None,
-        typer.Option(help="Weights for an actor of another policy, safetensors (default: the run's own).", metavar="F"),
+        typer.Option(
+            help="Weights for an actor with a policy of its own, safetensors (default: the configuration's policy).",
+            metavar="F",
+        ),
     ] = None,
 ) -> int:
-    """Try a service, of whatever language, case by case: docs/conformance.md says what is done.
+    """Test a service written in any language, case by case; docs/conformance.md describes the cases.
 
-    Needs nothing of it but the protocol. Exit code 1 where a case of the level failed; what can't run here is skipped
-    with its reason.
+    The service needs nothing but the protocol. The exit code is 1 if a case of the level failed; a case that can't run
+    here is skipped, and the output says why.
     """
     for option, file in (("junit", junit), ("report", report)):
         if file is not None:

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Data sets: which there are, getting one, checking one.", no_args_is_help=True)
+app = typer.Typer(help="List, get and check data sets.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="Name of the data set; `spiral data list` shows them.")]
+Name = Annotated[str, typer.Argument(help="Name of the data set; `spiral data list` shows all of them.")]
 
 
 @app.command("list")
@@ -22,7 +22,7 @@ def list_sets() -> None:
     from spiral.datasets import catalogue, data_root  # noqa: PLC0415
 
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("name", "here", "licence", "source"):
+    for heading in ("name", "here", "license", "source"):
         table.add_column(heading, overflow="fold")
     for entry in catalogue():
         here = "yes" if entry.present else f"no: {entry.how_to_get}"
@@ -43,7 +43,7 @@ def get(
         ),
     ] = None,
 ) -> None:
-    """Put a data set into the data folder; what is there and right is left alone."""
+    """Put a data set into the data folder; files that are there and correct are left alone."""
     from rich.console import Console  # noqa: PLC0415
 
     from spiral.datasets import get as fetch  # noqa: PLC0415
@@ -61,7 +61,7 @@ def get(
 
 @app.command("check")
 def check(name: Name) -> None:
-    """Read a data set whole and verify its content."""
+    """Read the whole data set and verify its content."""
     from spiral.datasets import check as verify  # noqa: PLC0415
 
     data = verify(name)

@@ -1,4 +1,4 @@
-"""``spiral doctor``: whether this machine can train, one line for each thing, with the fix."""
+"""``spiral doctor``: check whether this machine can train; one line per check, with the fix."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ SIGNS = {"good": ("✓", typer.colors.GREEN), "poor": ("!", typer.colors.YELLOW)
 
 
 def doctor(runs: options.Runs = options.RUNS) -> int:
-    """Check Python, engines, ports and sockets, cores, memory, torch and GPU; exit code 1 if one is bad.
+    """Check Python, engines, ports and sockets, cores, memory, torch and GPU; exit code 1 if a check fails.
 
-    ✓ fine, ! works but could be better, ✗ has to be mended.
+    ✓ fine, ! works but could be better, ✗ must be fixed.
     """
     from spiral.doctor import examine  # noqa: PLC0415
 

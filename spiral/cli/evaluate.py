@@ -29,14 +29,16 @@ def evaluate(
     model: options.Model = None,
     num: Annotated[
         int,
-        typer.Option(max=100_000, help="Paintings to judge, at least 65; 4,096 make figures that compare."),
+        typer.Option(
+            max=100_000, help="Number of paintings, at least 65; figures compare between runs only at one number."
+        ),
     ] = 4096,
     seed: options.Seed = 0,
     temperature: options.Temperature = 1.0,
     data: Annotated[
         str | None,
         typer.Option(
-            help="Another data set than it learnt from, for targets and comparison (default: its own).",
+            help="Data set for targets and comparison (default: the one that it learned from).",
             metavar="NAME",
             show_default=False,
         ),
@@ -44,16 +46,16 @@ def evaluate(
     split: Annotated[
         Literal["test", "validation", "train"],
         typer.Option(
-            help="Pictures that are its targets, or that it is compared with: results quote test, choices between "
-            "runs look at validation."
+            help="Split that provides the targets, or the pictures to compare with. Quote test in results; use "
+            "validation to choose between runs."
         ),
     ] = "test",
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for evaluation.json and evaluation.png (default: evaluation/ in the run's folder, "
-            "NAME-evaluation here for a model, and NAMES-evaluation in --runs for the mean over runs; --data's name is "
-            "added, the split where it isn't test, and the temperature where it isn't 1).",
+            help="Folder for evaluation.json and evaluation.png. Default: evaluation/ in the run's folder; for a "
+            "model NAME-evaluation in the current folder; for several runs NAMES-evaluation in --runs. The name also "
+            "says the --data set, the split if it isn't test, and the temperature if it isn't 1.",
             metavar="DIR",
             show_default=False,
         ),
@@ -63,14 +65,14 @@ def evaluate(
         bool,
         typer.Option(
             "--inception",
-            help='Measure the FID of other people\'s papers too: needs the extra "fid", 2,049 paintings and minutes.',
+            help='Also measure the FID that papers quote: needs the extra "fid", 2,049 paintings and some minutes.',
         ),
     ] = False,
     inception_weights: Annotated[
         Path | None,
         typer.Option(
-            help="File with the weights for --inception, a pickle, so from a place that you trust "
-            "(default: downloaded once by torch-fidelity).",
+            help="File with the weights for --inception. It is a pickle, so use only a file from a source that you "
+            "trust (default: torch-fidelity downloads it once).",
             metavar="FILE",
             show_default=False,
         ),
@@ -79,18 +81,18 @@ def evaluate(
     overwrite: options.Overwrite = False,
     runs: options.Runs = options.RUNS,
 ) -> None:
-    """Judge the paintings of a run or a model, each figure with its 95 % interval.
+    """Evaluate a run or a model, each figure with its 95 % interval.
 
-    FID, KID, precision and recall against real pictures, by a LeNet for grey sets and a small encoder for colour sets;
-    for runs with targets the error, the similarity, the error after each stroke and what a classifier reads instead;
-    diversity.
+    Every run: diversity. Runs without targets: FID, KID, precision and recall against real pictures, with the features
+    of a LeNet for gray sets and of a small encoder for color sets. Runs with targets: the error, also after each
+    stroke, the similarity, and for digits how often a classifier reads the target's digit.
     """
     if num < FEWEST:
         raise ValueError(
             f"--num: {num} paintings are too few for the covariance of 64 features; expected at least {FEWEST}"
         )
     if inception_weights is not None and not inception:
-        raise ValueError("--inception-weights: it is for --inception, which is not asked for; leave it out or add that")
+        raise ValueError("--inception-weights: only --inception uses it; leave it out, or add --inception")
     names = run or []
     several = len(names) > 1
     what = _what(data, split, temperature)
@@ -100,10 +102,10 @@ def evaluate(
             raise ValueError(f"out: {each} is a file; name a folder")
     if out is not None or len(names) != 1:  # else it is in the run's own folder
         refuse_to_overwrite([folder / name for name in FILES], overwrite)
-    # Read when numpy is imported. The matrices are small: a second thread gains nothing, and beside busy processes the
-    # two wait for each other many times as long.
+    # numpy reads this when it is imported. The matrices are small: a second thread gains nothing, and beside busy
+    # processes the two wait for each other many times as long.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    who: list[str | None] = [*names] or [None]  # of a model
+    who: list[str | None] = [*names] or [None]  # None: a model
     painters = [(name, options.load_painter(name, model, runs, temperature)) for name in who]
 
     from spiral.computing.devices import choose_device  # noqa: PLC0415
@@ -114,7 +116,7 @@ def evaluate(
     where = choose_device(device)
     network = Inception.load(where, inception_weights) if inception else None
     if names:
-        # Read when matplotlib is imported; its list of fonts would go to the home directory otherwise.
+        # matplotlib reads this when it is imported; otherwise it would write its list of fonts to the home directory.
         os.environ.setdefault("MPLCONFIGDIR", str(runs / names[0] / "matplotlib"))
     reports = []
     for name, painter in painters:
@@ -139,7 +141,7 @@ def evaluate(
 
 
 def _what(data: str | None, split: str, temperature: float) -> str:
-    """Name of the folder of an evaluation, which says what is not as usual."""
+    """The name of an evaluation's folder, which says every choice that is not the default."""
     what = "evaluation" if data is None else f"evaluation-{Path(data).name}"
     if split != "test":
         what += f"-{split}"
@@ -147,7 +149,7 @@ def _what(data: str | None, split: str, temperature: float) -> str:
 
 
 def _folder(names: Sequence[str], model: str | None, runs: Path, what: str) -> Path:
-    """Where an evaluation goes if nobody says so: into the run, beside the runs, or, of a model, here."""
+    """The default folder of an evaluation: in the run, beside several runs, or, for a model, in the current folder."""
     if len(set(names)) < len(names):
         raise ValueError(f"--run: a run is named twice: {', '.join(names)}")
     if not names:
@@ -159,7 +161,7 @@ def _folder(names: Sequence[str], model: str | None, runs: Path, what: str) -> P
 
 
 def _write(report: Report, folder: Path) -> str:
-    """Write the report's two files; the JSON's text. ValueError where they can't be written."""
+    """Write the report's two files and return the JSON's text. Raises ValueError if they can't be written."""
     from spiral.evaluation.picture import save_report_picture  # noqa: PLC0415
     from spiral.values.atomic_file import atomic_write  # noqa: PLC0415
 

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 app = typer.Typer(
-    help="A run in a Kubernetes cluster: watch, scale, fetch pictures and checkpoints, diagnose.",
+    help="Work with a run in a Kubernetes cluster: watch, scale, fetch pictures and checkpoints, diagnose.",
     no_args_is_help=True,
 )
-checkpoint = typer.Typer(help="Checkpoints out of the cluster and back into it.", no_args_is_help=True)
+checkpoint = typer.Typer(help="Move checkpoints out of the cluster and back into it.", no_args_is_help=True)
 app.add_typer(checkpoint, name="checkpoint")
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -54,15 +54,27 @@ NAMESPACE = "spiral"
 @app.command("render")
 def render(
     out: Annotated[Path, typer.Option(help="Folder to write the kustomization into.", metavar="DIR")],
-    manifests: Annotated[Path, typer.Option(help="The project's manifests.", metavar="DIR")] = Path("k8s"),
+    manifests: Annotated[Path, typer.Option(help="Folder with the project's manifests.", metavar="DIR")] = Path("k8s"),
     registry: Annotated[str | None, typer.Option(help="Registry of the images.", show_default=False)] = None,
     tag: Annotated[str | None, typer.Option(help="Tag of the images.", show_default=False)] = None,
-    actors: Annotated[int | None, typer.Option(min=0, max=1000, show_default=False)] = None,
-    renderers: Annotated[int | None, typer.Option(min=0, max=1000, show_default=False)] = None,
-    preset: Annotated[str | None, typer.Option(help="Preset or YAML file.", metavar="NAME|FILE")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", show_default=False)] = None,
+    actors: Annotated[int | None, typer.Option(min=0, max=1000, show_default=False, help="Number of actors.")] = None,
+    renderers: Annotated[
+        int | None, typer.Option(min=0, max=1000, show_default=False, help="Number of renderers.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="What to learn: a preset or a YAML file.", metavar="NAME|FILE")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="One setting on top of the preset; may be repeated.", metavar="KEY=VALUE", show_default=False
+        ),
+    ] = None,
     storage_class: Annotated[str | None, typer.Option(help="StorageClass of the claims.", show_default=False)] = None,
-    gpu: Annotated[str, typer.Option(help="none, each (learner and discriminator) or shared (one in all).")] = "none",
+    gpu: Annotated[
+        str,
+        typer.Option(help="none, each (one for the learner, one for the discriminator) or shared (one for both)."),
+    ] = "none",
     overwrite: options.Overwrite = False,
 ) -> None:
     """Write an overlay with your values, for kubectl apply -k."""
@@ -79,14 +91,14 @@ def render(
 @app.command("status")
 def status(
     seconds: Annotated[
-        float, typer.Option(min=0.1, max=600, help="Time between the two looks from which rates are made.")
+        float, typer.Option(min=0.1, max=600, help="Seconds between the two readings that rates are computed from.")
     ] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
     namespace: Namespace = NAMESPACE,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Show pods, versions, frames a second, whom all wait for, and how old the weights are that paint."""
+    """Show pods, versions, frames per second, the bottleneck, and how old the weights are that paint."""
     from spiral.cli import k8s_tables  # noqa: PLC0415
 
     access = _access(namespace, context, kubeconfig)
@@ -104,13 +116,13 @@ def scale(
     wishes: Annotated[list[str], typer.Argument(metavar="SERVICE=N...", help="For example actors=8 renderers=4.")],
     wait: Annotated[
         float | None,
-        typer.Option(min=1, max=3600, help="Wait until so many are ready, at most these seconds.", show_default=False),
+        typer.Option(min=1, max=3600, help="Wait until all are ready, at most this many seconds.", show_default=False),
     ] = None,
     namespace: Namespace = NAMESPACE,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Ask for more or fewer actors and renderers; stop and start learner and discriminator with 0 and 1."""
+    """Change the number of actors and renderers; stop or start learner and discriminator with 0 or 1."""
     access = _access(namespace, context, kubeconfig)
     from spiral.kubernetes import scaling  # noqa: PLC0415
 
@@ -120,7 +132,7 @@ def scale(
         for service, before, now in await scaling.scale(cluster, wanted):
             typer.echo(f"{service}: {before} → {now}")
         for service, name in (await scaling.autoscalers(cluster, wanted)).items():
-            typer.echo(f"the autoscaler {name} sets the number of {service} pods too and may change it back", err=True)
+            typer.echo(f"the autoscaler {name} also sets the number of {service} pods and may change it back", err=True)
         if wait is not None:
             await scaling.wait_ready(cluster, wanted, wait)
             typer.echo("ready")
@@ -131,18 +143,22 @@ def scale(
 @app.command("logs")
 def logs(
     service: Services = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines as they come.")] = False,
-    tail: Annotated[int, typer.Option(min=0, help="The last lines of each container; 0: all.")] = 100,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new lines as they come.")] = False,
+    tail: Annotated[int, typer.Option(min=0, help="Print this many last lines of each container; 0: all.")] = 100,
     since: Annotated[
         str | None,
-        typer.Option(help="Of the last time only, for example 90s, 10m, 2h.", metavar="TIME", show_default=False),
+        typer.Option(
+            help="Print only lines this recent, for example 90s, 10m, 2h.", metavar="TIME", show_default=False
+        ),
     ] = None,
-    previous: Annotated[bool, typer.Option("--previous", help="Of the containers before their last restart.")] = False,
+    previous: Annotated[
+        bool, typer.Option("--previous", help="Print the logs of the containers before their last restart.")
+    ] = False,
     namespace: Namespace = NAMESPACE,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Print what all services say, interleaved by time."""
+    """Print the logs of all services, interleaved by time."""
     if follow and previous:
         raise ValueError("--previous: a container that has ended says nothing new; leave out --follow")
     since_s = None if since is None else _duration(since)
@@ -179,7 +195,7 @@ def samples(
 ) -> None:
     """Fetch the newest pictures that the learner has written."""
     if out.suffix not in {".png", ".gif"}:
-        raise ValueError(f'out: "{out}" has no ending that is known; .png, .gif are')
+        raise ValueError(f'out: the ending of "{out}" is unknown; expected .png or .gif')
     refuse_to_overwrite([out], overwrite)
     access = _access(namespace, context, kubeconfig)
     from spiral.kubernetes.samples import newest_sample  # noqa: PLC0415
@@ -192,7 +208,7 @@ def samples(
         remember([out])
     except OSError as error:
         raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
-    typer.echo(f"{out}: {found.name} of the cluster, after {found.frames:,} learnt frames")
+    typer.echo(f"{out}: {found.name} of the cluster, after {found.frames:,} learned frames")
 
 
 @checkpoint.command("pull")
@@ -205,9 +221,10 @@ def pull(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Fetch the newest checkpoints into a run here, which spiral paint, eval and train know.
+    """Fetch the newest checkpoints into a local run, for spiral paint, eval and train.
 
-    Each is written aside, compared with its manifest's SHA-256 and renamed. The services may run meanwhile.
+    Each is written to a temporary file, checked against the SHA-256 of its manifest, and renamed. The services may keep
+    running.
     """
     access = _access(namespace, context, kubeconfig)
     from spiral.kubernetes import checkpoints, logs  # noqa: PLC0415
@@ -223,16 +240,18 @@ def push(
     runs: options.Runs = options.RUNS,
     service: Services = None,
     stop: Annotated[
-        bool, typer.Option("--stop", help="Stop the services for it, with a last checkpoint, and start them again.")
+        bool,
+        typer.Option("--stop", help="Stop the services first, with a last checkpoint, and start them again after it."),
     ] = False,
     namespace: Namespace = NAMESPACE,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Make the newest checkpoints of a run here the newest ones of the cluster.
+    """Copy the newest checkpoints of a local run into the cluster, as the newest ones there.
 
-    They are read at a service's start, so the service must not run: it is refused then, unless --stop. What the
-    cluster has stays; the next generation begins, so nothing painted with other weights is learnt from.
+    A service reads its checkpoint only at its start, so it must not be running: push refuses then, unless --stop is
+    given. The checkpoints in the cluster stay. A new generation begins, so nothing painted with other weights is
+    learned from.
     """
     access = _access(namespace, context, kubeconfig)
     from spiral.kubernetes import checkpoints, logs  # noqa: PLC0415
@@ -244,7 +263,7 @@ def push(
 
 @app.command("doctor")
 def doctor(namespace: Namespace = NAMESPACE, context: Context = None, kubeconfig: Kubeconfig = None) -> int:
-    """Check rights, storage, autoscaling, GPUs, pods and warnings, each with its fix; exit code 1 if one is bad."""
+    """Check rights, storage, autoscaling, GPUs, pods and warnings, each with its fix; exit code 1 if a check fails."""
     access = _access(namespace, context, kubeconfig)
     from spiral.cli.doctor import SIGNS  # noqa: PLC0415
     from spiral.kubernetes.diagnosis import examine  # noqa: PLC0415
@@ -271,7 +290,7 @@ def port_forward(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Reach ports of the cluster at addresses of this machine, until Ctrl-C."""
+    """Make ports of the cluster reachable at addresses of this machine, until Ctrl-C."""
     access = _access(namespace, context, kubeconfig)
     from spiral.kubernetes import forwarding  # noqa: PLC0415
 
@@ -284,7 +303,7 @@ def port_forward(
 
 
 def _access(namespace: str, context: str | None, kubeconfig: Path | None) -> Access:
-    """How the cluster is reached; ValueError that says what to install where the client is not there."""
+    """How to reach the cluster. Raises ValueError, which says what to install, if the client package is missing."""
     try:
         from spiral.kubernetes.cluster import Access  # noqa: PLC0415
     except ModuleNotFoundError as error:
@@ -295,7 +314,7 @@ def _access(namespace: str, context: str | None, kubeconfig: Path | None) -> Acc
 
 
 def _with(access: Access, work: Callable[[Cluster], Awaitable[T]]) -> T:
-    """Do something with a connection to the cluster."""
+    """Run ``work`` with a connection to the cluster."""
     import asyncio  # noqa: PLC0415
 
     from spiral.kubernetes.cluster import connect  # noqa: PLC0415

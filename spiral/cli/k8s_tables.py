@@ -32,7 +32,7 @@ def show_status(status: RunStatus) -> None:
     from rich.table import Table  # noqa: PLC0415
 
     if not status.parts:
-        typer.echo("no pods; `kubectl apply -k k8s/` starts a run, `spiral k8s doctor` says what keeps one")
+        typer.echo("no pods; `kubectl apply -k k8s/` starts a run, `spiral k8s doctor` says what prevents one")
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading, justify in (
@@ -66,10 +66,10 @@ def show_status(status: RunStatus) -> None:
 def _summary(status: RunStatus) -> list[str]:
     lines = []
     if status.learnt_frames is not None:
-        lines.append(f"learnt      {status.learnt_frames:,} frames, {status.updates or 0:,} updates")
+        lines.append(f"learned     {status.learnt_frames:,} frames, {status.updates or 0:,} updates")
     lines.append(
         f"frames/s    rendered {_number(status.rendered_per_s)}, painted {_number(status.painted_per_s)}, "
-        f"learnt {_number(status.learnt_per_s)}"
+        f"learned {_number(status.learnt_per_s)}"
     )
     if status.bottleneck:
         lines.append(f"bottleneck  {status.bottleneck}")

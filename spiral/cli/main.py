@@ -1,7 +1,7 @@
-"""The program ``spiral``: its commands, and what becomes of errors.
+"""The program ``spiral``: its commands, and how errors end.
 
-What the user can put right is one sentence on standard error and exit code 2; what failed for another known reason is
-a sentence and exit code 1; only a fault in the program itself shows a traceback.
+An error that the user can correct is one sentence on standard error and exit code 2. A failure with another known
+reason is a sentence and exit code 1. Only a fault in the program itself shows a traceback.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from spiral.cli import (
 
 app = typer.Typer(
     name="spiral",
-    help="An agent writes programs of brush commands and learns from a discriminator to paint.",
+    help="An agent learns to paint: it writes programs of brush commands, and a discriminator scores the pictures.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -54,8 +54,8 @@ app.add_typer(k8s.app, name="k8s")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code."""
-    # At its end the interpreter has the collector look through all that torch has made, several times: a second or two.
+    """Run one command and return its exit code."""
+    # At exit the collector looks through everything that torch made, several times: a second or two.
     atexit.register(gc.freeze)
     try:
         code = app(args=None if argv is None else list(argv), prog_name="spiral", standalone_mode=False)
@@ -82,7 +82,7 @@ def _from_the_system(error: OSError | MemoryError) -> tuple[str, int]:
 
 
 def _is_known(error: RuntimeError) -> bool:
-    """Whether the message was written for the user; asked only when there is an error, because it imports."""
+    """Whether the message was written for the user. Called only after an error, because it imports."""
     from spiral.engines.interface import EngineMissingError  # noqa: PLC0415
 
     known: list[type[BaseException]] = [EngineMissingError]

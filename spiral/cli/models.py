@@ -9,7 +9,7 @@ import typer
 
 from spiral.cli import options
 
-app = typer.Typer(help="Trained models: which ship, what one is, making one of a run.", no_args_is_help=True)
+app = typer.Typer(help="List the models that ship, describe one, or export a run as one.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -32,7 +32,7 @@ def list_models() -> None:
 
 @app.command("info")
 def info(name: Annotated[str, typer.Argument(help="A model that ships, or a folder that holds one.")]) -> None:
-    """Say what a model is, what was measured of it and what not to expect."""
+    """Describe a model: what it is, what was measured, and what not to expect."""
     from spiral.models import SAMPLES, find_model, read_card  # noqa: PLC0415
 
     folder = find_model(name)
@@ -48,18 +48,18 @@ def info(name: Annotated[str, typer.Argument(help="A model that ships, or a fold
 @app.command("export")
 def export(
     run: options.RunName,
-    out: Annotated[Path, typer.Option(help="The model's folder, which must not exist yet.", metavar="DIR")],
+    out: Annotated[Path, typer.Option(help="Folder for the model; it must not exist yet.", metavar="DIR")],
     summary: Annotated[str, typer.Option(help="What the model is, in a sentence.")],
-    data: Annotated[str, typer.Option(help="What it learnt from, and the licence of that.")],
-    method: Annotated[str, typer.Option(help="Whose method, and where it departs from the paper's.")] = "the preset's",
+    data: Annotated[str, typer.Option(help="What it learned from, and the license of that data.")],
+    method: Annotated[str, typer.Option(help="The method, and how it differs from the paper's.")] = "the preset's",
     limits: Annotated[str, typer.Option(help="What not to expect of it.")] = "not examined",
     discriminator: Annotated[
         Path | None,
-        typer.Option(help="Folder for its discriminator, to train on from (default: leave it out).", metavar="DIR"),
+        typer.Option(help="Folder for its discriminator, for further training (default: leave it out).", metavar="DIR"),
     ] = None,
     runs: options.Runs = options.RUNS,
 ) -> None:
-    """Make a model of a run's newest checkpoint, with the scores of its last `spiral eval`."""
+    """Export a run's newest checkpoint as a model, with the figures of its last `spiral eval`."""
     from spiral.runs.directory import find_run  # noqa: PLC0415
 
     found = find_run(runs, run)
@@ -67,4 +67,4 @@ def export(
 
     texts = {"summary": summary, "method": method, "data": data, "limits": limits}
     card = exporting.export(found, out, **texts, discriminator=discriminator)
-    typer.echo(f"{out}: {card.frames:,} learnt frames, {len(card.scores)} scores")
+    typer.echo(f"{out}: {card.frames:,} learned frames, {len(card.scores)} scores")

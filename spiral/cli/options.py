@@ -23,8 +23,8 @@ PainterRuns = Annotated[
     list[str] | None,
     typer.Option(
         "--run",
-        help="Name of the run: a folder in --runs. May be repeated, for runs that differ in their seed: then the mean "
-        "over them is told, too.",
+        help="Name of the run: a folder in --runs. May be repeated, for runs that differ only in their seed; then the "
+        "mean over them is printed, too.",
         metavar="NAME",
         show_default=False,
     ),
@@ -33,7 +33,7 @@ Model = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="Instead of a run: a model that ships (`spiral models list`), or a folder that holds one.",
+        help="A model instead of a run: one that ships (`spiral models list`), or a folder that holds one.",
         metavar="NAME",
         show_default=False,
     ),
@@ -41,7 +41,7 @@ Model = Annotated[
 Seed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of the random draws.")]
 Device = Annotated[
     Literal["auto", "cpu", "cuda"],
-    typer.Option("--device", help="Where to compute; auto: cuda where there is one."),
+    typer.Option("--device", help="Where to compute; auto: cuda if there is one."),
 ]
 Temperature = Annotated[
     float,
@@ -49,18 +49,18 @@ Temperature = Annotated[
         "--temperature",
         min=0,
         max=10,
-        help="Of the draws: 1 as it learnt, more for variety, less for surer strokes; 0 takes the likeliest action "
-        "each time, which from nothing is one and the same picture.",
+        help="Temperature of the draws: 1 as in training, higher for variety, lower for surer strokes. 0 always takes "
+        "the likeliest action; without a target every picture is then the same.",
     ),
 ]
 Overwrite = Annotated[
     bool,
-    typer.Option("--overwrite", help="Overwrite files that this program did not write, or that were changed since."),
+    typer.Option("--overwrite", help="Also overwrite files that this program did not write, or that changed since."),
 ]
 
 
 def load_painter(run: str | None, model: str | None, runs: Path, temperature: float = 1.0) -> Trained:
-    """What ``--run`` or ``--model`` names, ready to paint; ValueError unless it is exactly one of them."""
+    """The run or model that the options name, ready to paint; ValueError unless exactly one is given."""
     if (run is None) == (model is None):
         raise ValueError("--run, --model: exactly one of them says who paints; `spiral models list` shows the models")
     from spiral.models import find_model  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""``spiral paint``: let a trained run paint pictures, and keep their programs."""
+"""``spiral paint``: paint pictures with a trained run or model, and keep their programs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MOST = 1_000_000
 SHEET = 64
-"""Pictures of a contact sheet."""
+"""Pictures on a contact sheet."""
 _NUMBER = re.compile(r"[0-9]{5,}")
 
 
@@ -30,8 +30,8 @@ def paint(
     out: Annotated[
         Path,
         typer.Option(
-            help="A file.npz with the array images, uint8 [N, H, W, C]; or a folder for PNG files, with a sheet of "
-            "them in FOLDER.png."
+            help="A .npz file for the array images, uint8 [N, H, W, C]; or a folder for PNG files, with a contact "
+            "sheet in FOLDER.png."
         ),
     ],
     run: options.PainterRun = None,
@@ -45,9 +45,9 @@ def paint(
 ) -> None:
     """Paint with a model, or with the averaged weights of a run's newest checkpoint.
 
-    The pictures are the canvases, not the views that the agent sees. Their programs go to a folder beside them:
-    samples.npz has samples.programs/. Beside a folder there is a sheet of the first 64, samples/ has samples.png. What
-    an earlier painting left there is replaced. Any other file stays: where one would be overwritten, nothing is
+    The pictures are the canvases, not the observations that the agent sees. Their programs go to a folder beside them:
+    samples.programs/ for samples.npz. Beside a folder samples/, the contact sheet samples.png shows the first 64.
+    Files of an earlier `spiral paint` are replaced. Any other file stays: if one would be overwritten, nothing is
     painted.
     """
     programs = out.with_suffix(".programs") if out.suffix == ".npz" else out.with_name(f"{out.name}.programs")
@@ -66,11 +66,11 @@ def paint(
     _write_images(out, images)
     _write_programs(programs, trained, actions)
     sheet = _write_sheet(out, images)
-    typer.echo(f"{num} pictures of {trained.frames:,} learnt frames: {out}{sheet}, programs: {programs}")
+    typer.echo(f"{num} pictures of {trained.frames:,} learned frames: {out}{sheet}, programs: {programs}")
 
 
 def _check(out: Path) -> None:
-    """ValueError where the output can't be what it is to be, before anything is painted."""
+    """Raise ValueError, before anything is painted, if the output can't be written as asked."""
     if out.suffix and out.suffix != ".npz":
         raise ValueError(f'out: "{out}" is neither a .npz file nor a folder; write for example samples.npz')
     if out.suffix == ".npz" and out.is_dir():
@@ -104,7 +104,7 @@ def _write_images(out: Path, images: NDArray[np.uint8]) -> None:
 
 
 def _write_sheet(out: Path, images: NDArray[np.uint8]) -> str:
-    """The first pictures on one sheet, beside their folder; what to say of it."""
+    """Write the first pictures on one sheet beside their folder, and return what to say about it."""
     if out.suffix == ".npz":
         return ""
     from spiral.pictures import contact_sheet, save_png  # noqa: PLC0415
@@ -129,7 +129,7 @@ def _write_programs(folder: Path, trained: Trained, actions: NDArray[np.int32]) 
 def _replace_numbered(
     folder: Path, ending: str, things: NDArray[Any], write: Callable[[Path, NDArray[Any]], object]
 ) -> None:
-    """Write one file for each row and remove those of an earlier painting; other files of the folder stay."""
+    """Write one file per row and remove the files of an earlier painting; other files in the folder stay."""
     files = _numbered(folder, ending, len(things))
     try:
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent) as private:
@@ -148,6 +148,6 @@ def _replace_numbered(
 
 
 def _numbered(folder: Path, ending: str, count: int) -> list[Path]:
-    """The files of ``count`` pictures: five digits, or as many as keep all names in order."""
+    """The file names of ``count`` pictures: five digits, or as many as it takes to keep all names in order."""
     digits = max(5, len(str(count - 1)))
     return [folder / f"{str(index).zfill(digits)}{ending}" for index in range(count)]

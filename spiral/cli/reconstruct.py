@@ -1,4 +1,4 @@
-"""``spiral reconstruct``: let a trained run paint after pictures of yours."""
+"""``spiral reconstruct``: paint after your own pictures with a trained run or model."""
 
 from __future__ import annotations
 
@@ -16,22 +16,20 @@ MOST_CHANGES = 100_000
 
 
 def reconstruct(
-    images: Annotated[
-        list[Path], typer.Argument(help="Picture files of any size; dark on white where it is a drawing.")
-    ],
+    images: Annotated[list[Path], typer.Argument(help="Picture files of any size; drawings should be dark on white.")],
     run: options.PainterRun = None,
     model: options.Model = None,
     out: Annotated[Path, typer.Option(help="Folder for programs and pictures.")] = Path("reconstructions"),
     attempts: Annotated[
-        int, typer.Option(min=1, max=MOST_ATTEMPTS, help="Paintings of each picture, of which the best is kept.")
+        int, typer.Option(min=1, max=MOST_ATTEMPTS, help="Paintings of each picture; the best one is kept.")
     ] = 16,
     refine: Annotated[
         int,
         typer.Option(
             min=0,
             max=MOST_CHANGES,
-            help="Changes to try on the best painting, eight at a time, kept where it comes nearer: a search, nothing "
-            "that was learnt. 1,000 take about half a second.",
+            help="Changes to try on the best painting, eight at a time; those that bring it nearer are kept. This is a "
+            "search and not learned. 1,000 changes take about half a second.",
         ),
     ] = 0,
     seed: options.Seed = 0,
@@ -39,10 +37,10 @@ def reconstruct(
     overwrite: options.Overwrite = False,
     runs: options.Runs = options.RUNS,
 ) -> None:
-    """Paint after pictures with a run or model that learnt with targets, and say how near it came.
+    """Paint after pictures with a run or model that learned with targets, and say how near it came.
 
     For each picture NAME.png it writes NAME.json (the program), NAME.png (the canvas) and NAME-and-target.png (the
-    target, what was painted, and where that was refined what became of it).
+    target beside the painting, and with --refine the refined painting, too).
     """
     names = [image.stem for image in images]
     written = [out / f"{name}{ending}" for name in names for ending in (".png", "-and-target.png", ".json")]
@@ -58,7 +56,8 @@ def reconstruct(
     trained = options.load_painter(run, model, runs)
     if not trained.config.conditional:
         raise ValueError(
-            "run, model: it paints from nothing and takes no target; one that does ships: --model mnist-reconstruct"
+            "run, model: it learned to paint from nothing and takes no target; a model that takes one ships with the "
+            "package: --model mnist-reconstruct"
         )
 
     from spiral import pictures  # noqa: PLC0415
@@ -66,7 +65,7 @@ def reconstruct(
     from spiral.reconstruction import attempts as reconstruction  # noqa: PLC0415
 
     trained.policy.to(choose_device(device))
-    # All are read before one is painted: a bad one costs no time and leaves nothing behind.
+    # All pictures are read before the first is painted: a bad one costs no time and leaves nothing behind.
     targets = [reconstruction.read_target(image, trained) for image in images]
     for name, target in zip(names, targets, strict=True):
         best = reconstruction.reconstruct(trained, target.picture, attempts, seed, refine)

@@ -14,29 +14,32 @@ from spiral.values.atomic_file import atomic_write
 
 ENDINGS = (".png", ".gif", ".npz")
 WRITER_BYTES = 16
-"""Of memory for each pixel of a picture that is being written."""
+"""Memory for each pixel of a picture that is being written."""
 
 
 def render(
-    program: Annotated[Path, typer.Argument(help="A program: a JSON file that spiral paint or a run has written.")],
+    program: Annotated[Path, typer.Argument(help="A program: a JSON file that spiral paint or a run wrote.")],
     out: Annotated[
-        Path, typer.Option(help="A .png (the last picture), a .gif (all), or a .npz (images, uint8 [N, H, W, C]).")
+        Path,
+        typer.Option(
+            help="A .png (the last picture), a .gif (all pictures), or a .npz (array images, uint8 [N, H, W, C])."
+        ),
     ],
-    scale: Annotated[int, typer.Option(min=1, help="Enlargement of the canvas, up to what the engine can paint.")] = 1,
+    scale: Annotated[int, typer.Option(min=1, help="How much larger than the canvas, up to the engine's limit.")] = 1,
     every: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Take the picture after every k-th action (default: .gif 1, else the last only).",
+            help="Take a picture after every k-th action (default: 1 for a .gif, otherwise only the last picture).",
             show_default=False,
         ),
     ] = None,
-    ms: Annotated[int, typer.Option(min=20, max=60_000, help="Time of each picture in a .gif, milliseconds.")] = 200,
+    ms: Annotated[int, typer.Option(min=20, max=60_000, help="Milliseconds that a .gif shows each picture.")] = 200,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Replay a program at any resolution; where the strokes do not look the same at that scale, it says so."""
+    """Replay a program at any resolution; a message says if the strokes look different at that scale."""
     if out.suffix not in ENDINGS:
-        raise ValueError(f'out: "{out}" has no ending that is known; {", ".join(ENDINGS)} are')
+        raise ValueError(f'out: the ending of "{out}" is unknown; expected one of {", ".join(ENDINGS)}')
     if not program.is_file():
         raise ValueError(f"program: there is no file {program}")
     refuse_to_overwrite([out], overwrite)

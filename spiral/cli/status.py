@@ -1,4 +1,4 @@
-"""``spiral status``: the runs of a folder, and who trains."""
+"""``spiral status``: list the runs of a folder, and which of them are training."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def status(
     run: Annotated[
         str | None, typer.Option("--run", help="One run only (default: all).", metavar="NAME", show_default=False)
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line instead of a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line instead of a table.")] = False,
     runs: options.Runs = options.RUNS,
 ) -> None:
-    """List the runs: preset, learnt frames, time, scores, and the process that trains."""
+    """List the runs: preset, learned frames, time, scores, and the process that trains."""
     from spiral.runs.directory import find_run, list_runs, summarise  # noqa: PLC0415
 
     found = [find_run(runs, run)] if run else list_runs(runs)
@@ -25,7 +25,7 @@ def status(
     for each in found:
         try:
             summaries.append(summarise(each))
-        except ValueError as error:  # one that can't be read hides no other
+        except ValueError as error:  # a run that can't be read must not hide the others
             if run:
                 raise
             summaries.append({"run": each.name, "error": str(error)})
@@ -34,7 +34,7 @@ def status(
             typer.echo(strict_json.report(summary))
         return
     if not summaries:
-        typer.echo(f"no runs in {runs} yet; `spiral train` makes one")
+        typer.echo(f"no runs in {runs} yet; `spiral train` starts one")
         return
 
     from rich.console import Console  # noqa: PLC0415

@@ -16,7 +16,7 @@ def train(
         str | None,
         typer.Option(
             help="What to learn: demo, mnist or another preset of spiral/presets, or a YAML file "
-            "(default: the run's own, or demo for a new run).",
+            "(default: the run's own; demo for a new run).",
             metavar="NAME|FILE",
             show_default=False,
         ),
@@ -29,11 +29,10 @@ def train(
         str | None,
         typer.Option(
             "--from",
-            help="Begin a new run with a model's weights and settings: one that ships (`spiral models list`), or a "
-            "folder; its programs may become longer or shorter (--set num_actions=12), its places finer (--set "
-            "engine.settings.grid=32), its network wider (--set policy.width=512), and it may begin to see from its "
-            "pen (--set policy.glimpse=15) and to look at its places (--set policy.patch=3). "
-            "A new discriminator learns alone at first.",
+            help="Begin a new run with a model's weights and settings: a model that ships (`spiral models list`), or a "
+            "folder. --set may make its programs longer or shorter (num_actions=12), its places finer "
+            "(engine.settings.grid=32) and its network wider (policy.width=512), and add a glimpse "
+            "(policy.glimpse=15) or a patch (policy.patch=3). If the discriminator is new, it first learns alone.",
             metavar="MODEL",
             show_default=False,
         ),
@@ -50,36 +49,37 @@ def train(
     minutes: Annotated[
         float | None,
         typer.Option(
-            min=0.01, max=100_000, help="Train for so many minutes (default: until stopped).", show_default=False
+            min=0.01, max=100_000, help="Train for this many minutes (default: until stopped).", show_default=False
         ),
     ] = None,
     frames: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Train until so many frames have been learnt over the whole run (default: until stopped).",
+            help="Train until the whole run has learned from this many frames (default: until stopped).",
             show_default=False,
         ),
     ] = None,
     in_process: Annotated[
-        bool, typer.Option("--in-process", help="Everything in this process, in lockstep: repeatable bit for bit.")
+        bool, typer.Option("--in-process", help="Run everything in this process, in lockstep: repeatable bit for bit.")
     ] = False,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Begin anew; what the run had is kept under another name beside it.")
+        bool,
+        typer.Option("--fresh", help="Begin again from nothing; the old run is kept beside it under another name."),
     ] = False,
     restart_schedule: Annotated[
         bool,
         typer.Option(
             "--restart-schedule",
-            help="Let the learning rate, and what else falls over the run, begin anew and fall until the end of this "
-            "start (default: they go on from where they were).",
+            help="Restart the learning rate, and whatever else falls over the run, so that it falls until the end of "
+            "this start (default: it continues from where it was).",
         ),
     ] = False,
     threads: Annotated[
         list[str] | None,
         typer.Option(
-            help="Threads of a service, for example learner=2, 1 to 256; may be repeated "
-            "(default: the run's own, or this machine's cores split between the services).",
+            help="Threads of a service, 1 to 256, for example learner=2; may be repeated "
+            "(default: the run's own; for a new run this machine's cores are split between the services).",
             metavar="SERVICE=N",
             show_default=False,
         ),
@@ -88,8 +88,8 @@ def train(
     precision: Annotated[
         Literal["auto", "fp32", "bf16"],
         typer.Option(
-            help="What learner and discriminator train in, bf16 being mixed precision; auto: as the run began, or "
-            "what is faster here."
+            help="Precision of learner and discriminator; bf16 is mixed precision. auto: the precision that the run "
+            "began with; a new run measures which is faster here."
         ),
     ] = "auto",
     paintings: Annotated[
@@ -98,15 +98,16 @@ def train(
             "--judge",
             min=0,
             max=100_000,
-            help="Paintings to judge at the end, at least 65; 0: none. 4,096 compare with others.",
+            help="Paintings for the evaluation at the end, at least 65; 0: no evaluation. Figures compare between "
+            "runs only at one number.",
         ),
     ] = 4096,
     runs: options.Runs = options.RUNS,
 ) -> int:
     """Learn to paint: start a run, or resume it where it was.
 
-    Starts renderer, actor, learner and discriminator on this machine, shows how far they are, and ends by naming the
-    pictures to open. Ctrl-C stops at any moment, with a checkpoint and the same ending.
+    Starts renderer, actor, learner and discriminator on this machine, shows their progress, and names the pictures to
+    open at the end. Ctrl-C stops at any moment; a checkpoint is saved and the end is the same.
     """
     if minutes is not None and frames is not None:
         raise ValueError("--minutes and --frames: a run has one limit; leave one of them out")
@@ -116,7 +117,7 @@ def train(
         raise ValueError("--from and --preset: a model brings its own settings; leave one of them out")
     from spiral.models import find_model  # noqa: PLC0415
 
-    # Read once, when gRPC is imported; its remarks on connections that end would run through the display.
+    # gRPC reads this once, when it is imported. Otherwise its messages about closed connections break the display.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     from spiral.launcher.options import Computing, TrainOptions  # noqa: PLC0415
     from spiral.launcher.training import train_run  # noqa: PLC0415

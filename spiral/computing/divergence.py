@@ -56,7 +56,7 @@ class SoundWeights:
         self._weights = list(modules[0].parameters())
         self._copies: list[Tensor] = []
         self._states = 0
-        """Parameters that the optimiser had made a step with when the copy was made."""
+        """Parameters that the optimizer had made a step with when the copy was made."""
         self._age = 0
         """Steps since the copy was made; what they led to may not be sound."""
         self._in_a_row = 0
@@ -75,7 +75,7 @@ class SoundWeights:
             self._keep()
 
     def stepped(self, again: Callable[[], object], steps: int = 1) -> None:
-        """The optimiser made so many steps. NotFiniteError where the weights have not stayed finite; whether they are
+        """The optimizer made so many steps. NotFiniteError where the weights have not stayed finite; whether they are
         sound, ``again`` would show, which computes a gradient and passes it with ``keep``."""
         self._age += steps
         self._again = again
@@ -104,7 +104,7 @@ class SoundWeights:
             raise DivergedError(
                 self._service,
                 f"learning has diverged: {error}, {self._in_a_row} times in a row; {self._advice}; "
-                "what was learnt before is kept",
+                "what was learned before is kept",
             )
 
     @torch.no_grad()

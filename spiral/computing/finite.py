@@ -1,4 +1,4 @@
-"""Whether tensors hold numbers: what is infinite or no number was learnt from nothing and teaches nothing."""
+"""Whether tensors hold numbers: what is infinite or no number was learned from nothing and teaches nothing."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ WARN_S = 120.0
 SENTENCES: Mapping[Kind, str] = {
     "entropy": "the entropy of all components has been 0 for {minutes:.0f} minutes: the policy tries nothing new; "
     "begin anew with a lower learner.learning_rate or a higher learner.entropy_cost",
-    "gradient": "the gradient of the policy has been 0 for {minutes:.0f} minutes: nothing is learnt any more; "
+    "gradient": "the gradient of the policy has been 0 for {minutes:.0f} minutes: nothing is learned any more; "
     "see whether anything is painted, and begin anew with a lower learner.learning_rate",
 }
 
@@ -32,7 +32,7 @@ class Saturation:
         self._since: dict[Kind, float] = {}
 
     def note(self, now: float, entropy: Mapping[str, float], gradient_norm: float) -> None:
-        """Take in what was learnt until ``now`` (seconds): entropies in nats, by component, and the gradient's norm."""
+        """Take in the state at ``now`` (seconds): entropies in nats by component, and the gradient's norm."""
         at_zero: dict[Kind, bool] = {
             "entropy": max(entropy.values()) < ZERO_ENTROPY,
             "gradient": gradient_norm < ZERO_GRADIENT,

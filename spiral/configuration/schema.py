@@ -1,6 +1,6 @@
 """The configuration of a run: one typed schema; :mod:`spiral.configuration.files` reads it.
 
-Everything that decides *what is learnt* is here and is stored with the run; where a service listens
+Everything that decides *what is learned* is here and is stored with the run; where a service listens
 and whom it talks to is in :mod:`spiral.serving.options`.
 """
 
@@ -107,7 +107,7 @@ class LearnerConfig(ChoosingSection):
     """Correction for the difference between the weights that painted and those that learn: importance weights, or a
     surrogate clipped about the weights that painted (``clip``) or about those before the batch (``decoupled``)."""
     reuse: int = Field(1, ge=1, le=16)
-    """How often each trajectory is learnt from."""
+    """How often each trajectory is learned from."""
     minibatches: int = Field(1, ge=1)
     """Updates for each use of a batch, each on its share of the episodes."""
     hold_batches: int = Field(0, ge=0)
@@ -131,7 +131,7 @@ class LearnerConfig(ChoosingSection):
     reward_scale: Literal["none", "deviation"] = "none"
     """``deviation``: rewards are divided by the running deviation of the scores and cut to ±10."""
     learning_rate: float = Field(1e-4, gt=0)
-    """Step size of the optimiser."""
+    """Step size of the optimizer."""
     learning_rate_floor: float = Field(1.0, ge=0, le=1)
     """Share of the learning rate that is left after ``learning_rate_frames``; 1: it stays as it is."""
     learning_rate_frames: int | None = Field(1_000_000, ge=1)
@@ -178,13 +178,13 @@ class DiscriminatorConfig(ChoosingSection):
     """``learned``: a network trained against the painter; ``l2``: the distance to the target."""
     objective: DiscriminatorObjective = WganGp()
     """What the network is trained for (docs/method.md, 1, 3 and 6): Wasserstein, or the logistic loss with R1 or with
-    normalised layers."""
+    normalized layers."""
     complement: Literal["none", "halves", "random"] = "none"
     """Conditional runs: judge part of each painting beside the rest of its target, one half or random cells
     (docs/method.md, 3)."""
     terms: tuple[str, ...] = ()
     """Conditional runs: distances to the target that are answered beside the judge's own score, for ``learner.terms``:
-    ``l2``; ``colour-emd``, the earth-mover distance of the colour histograms (docs/method.md, 2); or one of your own:
+    ``l2``; ``colour-emd``, the earth-mover distance of the color histograms (docs/method.md, 2); or one of your own:
     docs/recipes/score-term.md."""
     channels: tuple[int, ...] = (64, 128, 256, 512)
     """Output channels of the convolutions, each of which halves the picture."""
@@ -217,7 +217,7 @@ class RunConfig(Section):
     data: str = "mnist-sample"
     """Data set, by name, or ``folder:PATH``: a folder or zip of pictures."""
     hold_out_validation: bool = False
-    """Keep the validation pictures from being learnt from, so that choices can look at them (docs/evaluation.md).
+    """Keep the validation pictures from being learned from, so that choices can look at them (docs/evaluation.md).
     Presets do; a file that does not say so learns from the whole training set, as all runs once did."""
     num_actions: int = Field(20, ge=1, le=1000)
     """Actions of an episode, T."""

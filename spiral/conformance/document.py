@@ -44,7 +44,7 @@ The run is the suite's `--config` and `--set`; a preset is a file in `spiral/pre
 defaults of `spiral/configuration/schema.py`. What travels depends on `num_actions`, `unroll`, `conditional`,
 `actor.batch`, `policy.noise`, and on the memory of `policy.network` where episodes are cut into unrolls. The cases
 about those need a run with such: `--set num_actions=5 --set unroll=2`, and `--set policy.network=paper` for a memory.
-The suite's renderer has an engine of its own for any name, 32×32 grey pixels.
+The suite's renderer has an engine of its own for any name, 32×32 gray pixels.
 An actor whose policy is not ours takes its weights from `--weights`. With `--curve-key` and `--curve-peers` the suite's
 end of the trajectories is encrypted, with keys as `spiral certs` writes them; the target gets its own by its own means.
 

@@ -34,7 +34,7 @@ FILES = {
     "tls-ca": "authority, PEM",
     "tls-cert": "own certificate, PEM",
     "tls-key": "own key, PEM",
-    "curve-key": "own key file for CURVE towards a learner or an actor",
+    "curve-key": "own key file for CURVE toward a learner or an actor",
     "curve-peers": "public key of the learner, or those of the actors",
     "weights": "weights for an actor of another policy, safetensors",
 }

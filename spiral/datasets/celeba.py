@@ -3,7 +3,7 @@
 It is read from `img_align_celeba`, a folder or a zip, and `list_eval_partition.txt` (a file name and 0, 1 or 2 a
 line) or `list_eval_partition.csv` (the same with commas, below the line `image_id,partition`). Partition 0 is for
 training, 1 for validation (left out where none is held out) and 2 for testing, as its authors say; no person is in
-two of them. The centre of 160×160 pixels (x 9…169, y 29…189) holds the face.
+two of them. The center of 160×160 pixels (x 9…169, y 29…189) holds the face.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class DatasetMissingError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The picture size that a run looks at: height and width in pixels, 3 channels if colour, else 1."""
+    """The picture size that a run looks at: height and width in pixels, 3 channels if color, else 1."""
 
     height: int
     width: int
@@ -41,7 +41,7 @@ class View:
 
     @property
     def channels(self) -> int:
-        """Channels of a picture: 3 (RGB) or 1 (grey)."""
+        """Channels of a picture: 3 (RGB) or 1 (gray)."""
         return 3 if self.colour else 1
 
 
@@ -87,7 +87,7 @@ class Dataset:
                 raise ValueError(f"{self.name}: {one} {these.shape[1:]} and {other} {those.shape[1:]} differ in shape")
             if np.may_share_memory(these, those):  # of contiguous arrays their bounds say it exactly
                 raise ValueError(
-                    f"{self.name}: {one} and {other} share pictures; one that is held out must never be learnt from"
+                    f"{self.name}: {one} and {other} share pictures; one that is held out must never be learned from"
                 )
 
     def _parts(self) -> dict[Split, tuple[Pictures, Labels | None]]:

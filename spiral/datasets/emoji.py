@@ -1,4 +1,4 @@
-"""Noto Emoji: Google's colour pictures, blended on white; one packed npz, or the PNG files of their repository.
+"""Noto Emoji: Google's color pictures, blended on white; one packed npz, or the PNG files of their repository.
 
 The packed file, `emoji_64.npz`, has `images` uint8 [N, S, S, 4] (red, green, blue, alpha), `files` (PNG names, which
 are code points) and `category` [N]. One in five glyphs is held out for testing, together with its skin tones and with

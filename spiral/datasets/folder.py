@@ -32,7 +32,7 @@ class Folder:
     """The source `folder:PATH`, PATH a directory or a zip.
 
     Every .png, .jpg and .jpeg below PATH belongs to it, behind links too, except in hidden folders. All have one size;
-    they are cut to the view's aspect about their centre, scaled, and blended on white where they are transparent.
+    they are cut to the view's aspect about their center, scaled, and blended on white where they are transparent.
     Polarity stays as it is: the engine paints dark on white, so should the pictures be, and a note says where they
     are not. Equal pictures land in the same split, which the SHA-256 of a picture's pixels decides, so adding pictures
     moves no other.

@@ -54,7 +54,7 @@ def _pixel_segments(content: bytes, exif: bool) -> list[bytes]:
 
 
 def _is_for_pixels(marker: int, body: bytes, exif: bool) -> bool:
-    """Whether decoding needs a segment; of the application's, what says how colours are stored."""
+    """Whether decoding needs a segment; of the application's, what says how colors are stored."""
     if marker == 0xE0:
         return body.startswith(b"JFIF") and len(body) >= 14
     if marker == 0xEE:

@@ -1,4 +1,4 @@
-"""MNIST: 60,000 training and 10,000 test digits in four idx files, plain or gzip, recognised by their content's MD5."""
+"""MNIST: 60,000 training and 10,000 test digits in four idx files, plain or gzip, recognized by their content's MD5."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def load(
     *,
     hold_out_validation: bool = False,
 ) -> Dataset:
-    """Load a data set in a view of size × size or (height, width) pixels, 3 channels if colour, else 1.
+    """Load a data set in a view of size × size or (height, width) pixels, 3 channels if color, else 1.
 
     Pictures are uint8 [N, H, W, C], ink dark on white, never stretched. `root` is the data folder (`data_root()` by
     default). With `hold_out_validation` the validation pictures are a split of their own, else they are among those for
@@ -141,7 +141,7 @@ class Entry:
 
 
 def catalogue(root: Path | None = None) -> tuple[Entry, ...]:
-    """List every named data set with its source, its licence and whether it is there."""
+    """List every named data set with its source, its license and whether it is there."""
     return tuple(
         Entry(source.name, source.origin, source.licence, source.missing(_folder(source, root)), source.how_to_get)
         for source in sources()

@@ -13,7 +13,7 @@ class Source(Protocol):
     """Where a data set comes from; docs/recipes/data-set.md says how to add one.
 
     `folder` is the set's own folder in the data root; an embedded set ignores it. A subclass that needs no files has to
-    say its name, origin and licence and to `read`.
+    say its name, origin and license and to `read`.
     """
 
     @property
@@ -28,7 +28,7 @@ class Source(Protocol):
 
     @property
     def licence(self) -> str:
-        """Its licence, in one line."""
+        """Its license, in one line."""
         ...
 
     @property

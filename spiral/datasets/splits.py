@@ -1,4 +1,4 @@
-"""Which pictures are learnt from, which choices look at, and which results quote: training, validation, test.
+"""Which pictures are learned from, which choices look at, and which results quote: training, validation, test.
 
 Validation pictures are taken from those for training, by a fixed hash: of the picture, or of the group it belongs to
 where a set has groups. So they are the same on every machine, and adding pictures moves no other.

@@ -28,7 +28,7 @@ def resize(images: Pictures, height: int, width: int) -> Pictures:
 
 
 def pad_to(images: Pictures, height: int, width: int) -> Pictures:
-    """Centre uint8 [N, H, W, C] on a white height × width; an odd rest goes right and below."""
+    """Center uint8 [N, H, W, C] on a white height × width; an odd rest goes right and below."""
     down, across = height - images.shape[1], width - images.shape[2]
     if down < 0 or across < 0:
         raise ValueError(f"pad: {images.shape[1]}×{images.shape[2]} does not fit into {height}×{width}")
@@ -37,7 +37,7 @@ def pad_to(images: Pictures, height: int, width: int) -> Pictures:
 
 
 def fit_inside(images: Pictures, height: int, width: int) -> Pictures:
-    """Scale uint8 [N, H, W, C] until it just fits into height × width, then centre it on white (for drawings)."""
+    """Scale uint8 [N, H, W, C] until it just fits into height × width, then center it on white (for drawings)."""
     scale = min(height / images.shape[1], width / images.shape[2])
     inner_height = min(height, max(1, round(images.shape[1] * scale)))
     inner_width = min(width, max(1, round(images.shape[2] * scale)))
@@ -45,7 +45,7 @@ def fit_inside(images: Pictures, height: int, width: int) -> Pictures:
 
 
 def crop_to_cover(images: Pictures, height: int, width: int) -> Pictures:
-    """Cut uint8 [N, H, W, C] to the aspect of height × width about its centre, then scale it (for photographs)."""
+    """Cut uint8 [N, H, W, C] to the aspect of height × width about its center, then scale it (for photographs)."""
     scale = min(images.shape[1] / height, images.shape[2] / width)
     cut_height = min(images.shape[1], max(1, round(height * scale)))
     cut_width = min(images.shape[2], max(1, round(width * scale)))
@@ -55,7 +55,7 @@ def crop_to_cover(images: Pictures, height: int, width: int) -> Pictures:
 
 
 def with_channels(images: Pictures, channels: int) -> Pictures:
-    """Bring uint8 [N, H, W, 1 or 3] to 1 channel (ITU-R 601 luma) or to 3 (the grey repeated)."""
+    """Bring uint8 [N, H, W, 1 or 3] to 1 channel (ITU-R 601 luma) or to 3 (the gray repeated)."""
     have = images.shape[3]
     if have == channels:
         return images
@@ -66,7 +66,7 @@ def with_channels(images: Pictures, channels: int) -> Pictures:
         for source, target in zip(images, grey, strict=True):
             target[:, :, 0] = np.asarray(Image.fromarray(source).convert("L"))
         return grey
-    raise ValueError(f"channels: {have} cannot become {channels}; pictures have 1 (grey) or 3 (red, green, blue)")
+    raise ValueError(f"channels: {have} cannot become {channels}; pictures have 1 (gray) or 3 (red, green, blue)")
 
 
 def digits(images: Pictures, view: View) -> Pictures:

@@ -87,7 +87,7 @@ class DigitsReference:
     def evaluate(self, images: NDArray[np.uint8]) -> DigitsReport:
         """Compare paintings, uint8 [N, S, S, 1 or 3] dark on white, with this reference.
 
-        They are brought to 32×32 grey: averaged over areas where they are larger. Raises ValueError for another
+        They are brought to 32×32 gray: averaged over areas where they are larger. Raises ValueError for another
         shape or dtype, and for 64 paintings or fewer (the covariance of 64 features needs more).
         """
         features, probabilities = features_and_probabilities(self.network, views_of_lenet(images))

@@ -39,7 +39,7 @@ class Encoder:
 
 
 def lenet_encoder() -> Encoder:
-    """The LeNet that was trained on digits, for every grey set: its first layers know strokes, whatever they show."""
+    """The LeNet that was trained on digits, for every gray set: its first layers know strokes, whatever they show."""
     network = load_lenet()
 
     def encode(images: NDArray[np.uint8]) -> Encoded:
@@ -49,7 +49,7 @@ def lenet_encoder() -> Encoder:
 
 
 def colour_encoder() -> Encoder:
-    """The encoder that was trained on emoji and drawn faces, for every colour set."""
+    """The encoder that was trained on emoji and drawn faces, for every color set."""
     network = load_colour_encoder()
 
     def encode(images: NDArray[np.uint8]) -> Encoded:
@@ -59,7 +59,7 @@ def colour_encoder() -> Encoder:
 
 
 def encoder_for(channels: int, digits: bool) -> Encoder:
-    """The encoder of a run's pictures: the LeNet for digits and for all that is grey, else the one for colour."""
+    """The encoder of a run's pictures: the LeNet for digits and for all that is gray, else the one for color."""
     return lenet_encoder() if digits or channels == 1 else colour_encoder()
 
 
@@ -69,6 +69,6 @@ def views_of_colour(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         raise ValueError(f"pictures: {images.dtype} {list(images.shape)}; expected uint8 [N, H, W, 1 or 3]")
     if images.shape[1] != images.shape[2] or not len(images):
         raise ValueError(
-            f"pictures: {len(images)} of {images.shape[2]}×{images.shape[1]}; the colour encoder needs square ones"
+            f"pictures: {len(images)} of {images.shape[2]}×{images.shape[1]}; the color encoder needs square ones"
         )
     return resize(with_channels(images, 3), SIDE, SIDE)

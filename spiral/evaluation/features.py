@@ -15,7 +15,7 @@ from torch import Tensor, nn
 SIDE = 32
 """Height and width of the pictures, in pixels."""
 FEATURES = 64
-# Activations of 1,000 pictures take 20 MB for digits and 60 MB in colour; larger batches are no faster on a CPU.
+# Activations of 1,000 pictures take 20 MB for digits and 60 MB in color; larger batches are no faster on a CPU.
 _BATCH = 1000
 
 N = TypeVar("N", bound=nn.Module)

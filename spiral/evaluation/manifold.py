@@ -1,6 +1,6 @@
 """Precision and recall of paintings (Kynkäänniemi et al. 2019, algorithm 1): both shares are of features in a manifold.
 
-The manifold of some pictures is a ball about the features of each, as wide as its third nearest neighbour among them is
+The manifold of some pictures is a ball about the features of each, as wide as its third nearest neighbor among them is
 far. Precision is the share of paintings in the manifold of real pictures; recall the share of real pictures in that of
 the paintings.
 """
@@ -19,7 +19,7 @@ def inside(points: NDArray[np.float64], support: NDArray[np.float64]) -> NDArray
     """Which of the features [N, F] lie in the manifold of features [M, F]: bool [N]. Raises ValueError for M ≤ 3."""
     if len(support) <= NEIGHBOURS:
         raise ValueError(
-            f"manifold: {len(support)} pictures have no {NEIGHBOURS} neighbours; expected at least {NEIGHBOURS + 1}"
+            f"manifold: {len(support)} pictures have no {NEIGHBOURS} neighbors; expected at least {NEIGHBOURS + 1}"
         )
     reach = _squared_reach(support)
     found = np.empty(len(points), np.bool_)
@@ -35,7 +35,7 @@ def _squared_reach(support: NDArray[np.float64]) -> NDArray[np.float64]:
     for start in range(0, len(support), _ROWS):
         rows = slice(start, start + _ROWS)
         apart = _squared_distances(support[rows], support)
-        np.fill_diagonal(apart[:, start:], np.inf)  # no row is its own neighbour
+        np.fill_diagonal(apart[:, start:], np.inf)  # no row is its own neighbor
         reach[rows] = np.partition(apart, NEIGHBOURS - 1, axis=1)[:, NEIGHBOURS - 1]
     return reach
 

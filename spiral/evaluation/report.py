@@ -59,7 +59,7 @@ class Report:
     def title(self) -> str:
         """What was judged, in one line."""
         drawn = f", temperature {self.temperature:g}" if self.temperature != 1 else ""
-        painted = f"{self.num:,} paintings after {self.frames:,} learnt frames"
+        painted = f"{self.num:,} paintings after {self.frames:,} learned frames"
         return f"{self.run}: {painted}, {self.split} split, seed {self.seed}{drawn}"
 
     def __getitem__(self, key: str) -> Estimate:

@@ -26,7 +26,7 @@ FEWEST = 65
 """The covariance of 64 features needs more than 64 pictures."""
 # Every two of so many pictures are compared: their mean distance is then known to a hundredth of its size.
 _COMPARED = 1_024
-# Of a data set in the canvas's size, which is prepared for a few thousand of its pictures: room for the grey sets.
+# Of a data set in the canvas's size, which is prepared for a few thousand of its pictures: room for the gray sets.
 _MOST_BYTES = 512 << 20
 # So many paintings are shown beside real pictures.
 _SHOWN = 48

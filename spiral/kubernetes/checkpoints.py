@@ -82,7 +82,7 @@ def verify(path: Path) -> Found:
 async def pull(cluster: Cluster, run: Run, services: Iterable[Service], say: Say, overwrite: bool = False) -> None:
     """Fetch the newest checkpoint of each service into a run's directory here, with what else makes it a run.
 
-    ValueError where the run's files there were not pulled, or the run has learnt here since, unless ``overwrite``.
+    ValueError where the run's files there were not pulled, or the run has learned here since, unless ``overwrite``.
     """
     if pid := run.trainer():
         raise ValueError(f'run: "{run.name}" is in use by process {pid}; stop it, or choose another name with --run')

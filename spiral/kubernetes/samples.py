@@ -20,7 +20,7 @@ class Sample:
 
     name: str
     frames: int
-    """Learnt when it was made."""
+    """Learned when it was made."""
     content: bytes
 
 

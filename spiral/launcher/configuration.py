@@ -59,7 +59,7 @@ def new_config(options: TrainOptions, run: Run) -> RunConfig:
 
 
 def _refuse_imports(options: TrainOptions) -> None:
-    """ValueError where the model learnt with parts of its maker's own that nobody has asked for here."""
+    """ValueError where the model learned with parts of its maker's own that nobody has asked for here."""
     assert options.model is not None
     try:
         text = (options.model / CONFIG).read_text()
@@ -70,7 +70,7 @@ def _refuse_imports(options: TrainOptions) -> None:
     missing = [f"--set {shlex.quote(_setting(key, value))}" for key, value in named.items() if key not in chosen]
     if missing:
         raise ValueError(
-            f"--from: {options.model.name} learnt with code of its maker's own, which is imported only when asked for; "
+            f"--from: {options.model.name} learned with its maker's own code, which is imported only when asked for; "
             f"add {' '.join(missing)} if you trust it, or choose another"
         )
 
@@ -81,10 +81,10 @@ def _setting(key: str, value: object) -> str:
 
 
 def _refuse_known_validation(config: RunConfig, model: RunConfig) -> None:
-    """ValueError where pictures are to be held out that the model has learnt from."""
+    """ValueError where pictures are to be held out that the model has learned from."""
     if config.data == model.data and config.hold_out_validation and not model.hold_out_validation:
         raise ValueError(
-            "--set hold_out_validation=true: the model has learnt from the whole training set, so nothing of it can be "
+            "--set hold_out_validation=true: the model has learned from the whole training set, so none of it can be "
             "held out any more; leave it out, or begin without --from"
         )
 
@@ -101,14 +101,14 @@ def begun_with(model: Path, config: RunConfig) -> str:
     if not left:
         raise ValueError(
             f"--from: after the {frames:,} frames of {model.name} its learning rate has fallen to 0, so nothing would "
-            "be learnt; choose one, for example --set learner.learning_rate=0.0003 --set learner.learning_rate_floor=1"
+            "be learned; choose one, for example --set learner.learning_rate=0.0003 --set learner.learning_rate_floor=1"
         )
     rate = f"{learner.learning_rate * left:.2g} ({left:.2g} of learner.learning_rate)"
     return f"begins with {model.name} after its {frames:,} frames, at a learning rate of {rate}"
 
 
 def next_config(run: Run, options: TrainOptions, free: bool) -> NextConfig:
-    """The configuration to go on with; ``free``: nothing was learnt yet, so that everything may change.
+    """The configuration to go on with; ``free``: nothing was learned yet, so that everything may change.
 
     Raises ValueError where the checkpoints can't follow, or the preset is not the run's.
     """
@@ -131,7 +131,7 @@ def next_config(run: Run, options: TrainOptions, free: bool) -> NextConfig:
             own = [setting for setting in options.settings if _sets(setting, change.key)]
             raise ValueError(
                 f"{blame(own, '') + ': ' if own else ''}{change.key}: {change.after!r} does not fit the run "
-                f'"{run.name}", which has learnt with {change.before!r}; choose another name with --run, or begin '
+                f'"{run.name}", which has learned with {change.before!r}; choose another name with --run, or begin '
                 "anew with --fresh"
             )
         remade |= fixed

@@ -174,7 +174,7 @@ def _bar(progress: Progress) -> Table:
 
 
 def _rates(progress: Progress) -> Text:
-    learnt = "" if progress.frames_per_s is None else f"{progress.frames_per_s:,.0f} learnt/s"
+    learnt = "" if progress.frames_per_s is None else f"{progress.frames_per_s:,.0f} learned/s"
     painted = "" if progress.painted_per_s is None else f"   {progress.painted_per_s:,.0f} painted/s"
     return Text(learnt + painted)
 

@@ -1,4 +1,4 @@
-"""What is to be said of a run's engine at its start: that what it paints is invisible, or not what it learnt with."""
+"""What is to be said of a run's engine at its start: that what it paints is invisible, or not what it learned with."""
 
 from __future__ import annotations
 

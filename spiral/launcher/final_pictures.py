@@ -113,7 +113,7 @@ def show_ending(ending: Ending, stream: TextIO) -> None:
         table.add_row("", Text(sentence, "yellow"))
     table.add_row("go on", f"spiral train --run {ending.run.name}")
     Console(file=stream).print(
-        Panel(table, title=f"{ending.frames:,} frames learnt", border_style="green", padding=(1, 2))
+        Panel(table, title=f"{ending.frames:,} frames learned", border_style="green", padding=(1, 2))
     )
 
 

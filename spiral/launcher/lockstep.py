@@ -151,7 +151,7 @@ class Lockstep:
             self._store.save(self._judge.state(), self.config.to_yaml())
 
     def give_up(self, error: DivergedError) -> None:
-        """Write down what was learnt before, and why the run ends; errors as for :meth:`finish`."""
+        """Write down what was learned before, and why the run ends; errors as for :meth:`finish`."""
         self.finish()
         DivergenceRecord(self.trainer.run.checkpoints(error.service), self.config, FP32.name).write(str(error))
 

@@ -1,4 +1,4 @@
-"""What ``spiral train`` is asked for."""
+"""The options of ``spiral train``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from spiral.runs.limits import Limits
 
 @dataclass(frozen=True, slots=True)
 class Computing:
-    """What learner and discriminator compute on and in, in the words of their options."""
+    """Device and precision of learner and discriminator, as their options name them."""
 
     device: str = "auto"
     precision: str = "auto"
@@ -19,7 +19,7 @@ class Computing:
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
-    """What the user asks for; None: not said."""
+    """What the user asked for; None: not given."""
 
     runs: Path
     """Folder of all runs."""
@@ -30,20 +30,20 @@ class TrainOptions:
     settings: Sequence[str] = ()
     """``key=value``, each on top of the preset or the stored configuration."""
     minutes: float | None = None
-    """Limit of minutes of this start."""
+    """Time limit of this start, minutes."""
     frames: int | None = None
-    """Limit of frames over the whole run."""
+    """Limit of learned frames over the whole run."""
     in_process: bool = False
     fresh: bool = False
     restart_schedule: bool = False
-    """What falls over the run is to begin anew."""
+    """Schedules that fall over the run begin again."""
     model: Path | None = None
     """Folder of the model whose weights and configuration a new run begins with."""
     threads: Sequence[str] = ()
     """``service=count``."""
     computing: Computing = field(default_factory=Computing)
     paintings: int = 4096
-    """Paintings evaluated at the end; 0: none."""
+    """Paintings for the evaluation at the end; 0: no evaluation."""
 
     @property
     def limits(self) -> Limits:

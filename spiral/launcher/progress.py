@@ -40,9 +40,9 @@ class Progress:
     share_done: float | None = None
     """0 to 1; None for a run without a limit."""
     frames: int = 0
-    """Learnt over the whole run."""
+    """Learned over the whole run."""
     frames_per_s: float | None = None
-    """Learnt."""
+    """Learned."""
     painted_per_s: float | None = None
     """Frames painted by the actors."""
     updates: int = 0
@@ -86,7 +86,7 @@ class Tracker:
 
     @property
     def frames(self) -> int:
-        """Learnt frames when last heard."""
+        """Learned frames when last heard."""
         return self._frames
 
     def progress(self, seconds: float, scrape: Scrape, services: tuple[ServiceProgress, ...]) -> Progress:

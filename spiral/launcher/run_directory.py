@@ -150,7 +150,7 @@ def _forget_moments(run: Run) -> None:
 
 
 def _make_anew(run: Run) -> list[str]:
-    """Clear away what was made for another engine or network by a start that learnt nothing; checkpoints are kept."""
+    """Clear away what was made for another engine or network by a start that learned nothing; checkpoints are kept."""
     run.engine_file.unlink(missing_ok=True)
     for snapshot in run.snapshots.glob("start.*"):
         snapshot.unlink()
@@ -162,7 +162,7 @@ def _make_anew(run: Run) -> list[str]:
         kept = aside / path.relative_to(run.path)
         kept.parent.mkdir(parents=True, exist_ok=True)
         path.rename(kept)
-    return [f"checkpoints of a start that learnt nothing are kept in {aside}"]
+    return [f"checkpoints of a start that learned nothing are kept in {aside}"]
 
 
 def _machine(run: Run) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class Start:
     learnt: CheckpointCounters = NOTHING_LEARNT
     """What the run goes on from."""
     remade: bool = False
-    """Whether what an earlier start made for another configuration has to go: it has learnt nothing."""
+    """Whether what an earlier start made for another configuration has to go: it has learned nothing."""
     initial_weights: bool = False
     """Whether the run begins with other weights than it has: those of a model, or none."""
     schedule_from: int = 0
@@ -105,7 +105,7 @@ def _check(config: RunConfig, options: TrainOptions, new_data: bool = True) -> l
         if options.model is None or not config.data.startswith(PREFIX):
             raise
         raise ValueError(
-            f"--from: {options.model.name} has learnt from pictures of its maker's own, which do not come with it "
+            f"--from: {options.model.name} has learned from pictures of its maker's own, which do not come with it "
             f"({error}); name yours with --set data={PREFIX}PATH"
         ) from error
     return said if options.model is None else [*said, begun_with(options.model, config)]
@@ -114,8 +114,8 @@ def _check(config: RunConfig, options: TrainOptions, new_data: bool = True) -> l
 def _goes_on(run: Run, learnt: CheckpointCounters) -> str:
     """What a resumed run has behind it."""
     if learnt.nothing:
-        return f"run {run.name} in {run.path} goes on; nothing was learnt yet"
+        return f"run {run.name} in {run.path} goes on; nothing was learned yet"
     history = run.history()
     lost = (history[-1].get("frames", 0) if history else 0) - learnt.frames
-    after = f"; the {lost:,} that it learnt after its last checkpoint are lost" if lost > 0 else ""
-    return f"run {run.name} in {run.path} goes on after {learnt.frames:,} learnt frames{after}"
+    after = f"; the {lost:,} that it learned after its last checkpoint are lost" if lost > 0 else ""
+    return f"run {run.name} in {run.path} goes on after {learnt.frames:,} learned frames{after}"

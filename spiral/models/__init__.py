@@ -1,4 +1,4 @@
-"""Trained models: a policy's averaged weights, the configuration that it learnt by, and a card that says what it is.
+"""Trained models: a policy's averaged weights, the configuration that it learned by, and a card that says what it is.
 
 A model is a folder of ``policy.safetensors``, ``config.yaml``, ``card.yaml`` and ``samples.png``. Those that ship with
 the package lie here, one folder each; ``spiral models export`` makes one of any run. To train a model further takes its
@@ -22,7 +22,7 @@ DISCRIMINATOR = "discriminator.safetensors"
 
 
 class DataSet(BaseModel):
-    """Pictures that a model has learnt from."""
+    """Pictures that a model has learned from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,7 +31,7 @@ class DataSet(BaseModel):
     pictures: int = Field(ge=0)
     """Of all splits."""
     validation: int = Field(0, ge=0)
-    """Those of them that were held out for validation; 0: it has learnt from the whole training set."""
+    """Those of them that were held out for validation; 0: it has learned from the whole training set."""
     sha256: str
     """Of the pictures' content, hex, as `spiral data check` tells."""
 
@@ -46,7 +46,7 @@ class Card(BaseModel):
     method: str
     """Whose method it is, and where it departs from the paper's."""
     data: str
-    """What it learnt from, and under which licence that is."""
+    """What it learned from, and under which license that is."""
     data_sets: tuple[DataSet, ...] = ()
     """The same for machines, oldest first: those of the model that it began with, and each before a change."""
     preset: str

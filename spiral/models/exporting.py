@@ -88,7 +88,7 @@ def export(
 
 
 def _data_sets(before: Card | None, run: Run) -> tuple[DataSet, ...]:
-    """What the model that the run began with had learnt from, then what the run has; nothing where nothing is known."""
+    """What the model that the run began with had learned from, then what the run has; empty where nothing is known."""
     known = dataset_record.read(run)
     own: tuple[dataset_record.PictureSet, ...] = () if known is None else (*known.before, known)
     sets = list(before.data_sets if before else ())
@@ -123,7 +123,7 @@ def _discriminator(run: Run) -> bytes:
 
 def _scores(run: Run, frames: int) -> dict[str, float]:
     """The figures of the run's last evaluation, without their intervals; none where it was not after so many frames,
-    of another split than the test pictures, or drawn at another temperature than it learnt."""
+    of another split than the test pictures, or drawn at another temperature than it learned."""
     try:
         found = json.loads((run.path / "evaluation" / "evaluation.json").read_text())
         if found["frames"] != frames or found.get("temperature", 1) != 1 or found.get("split", "test") != "test":
@@ -134,7 +134,7 @@ def _scores(run: Run, frames: int) -> dict[str, float]:
 
 
 def _machines(before: Card | None, run: Run) -> str:
-    """Where the model learnt that the run began with, and where it went on, once if that is the same."""
+    """Where the model learned that the run began with, and where it went on, once if that is the same."""
     here = _machine(run)
     if before is None:
         return here

@@ -1,4 +1,4 @@
-"""What a run has learnt so far: its policy with the averaged weights, and the engine it paints on."""
+"""What a run has learned so far: its policy with the averaged weights, and the engine it paints on."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Trained:
     engine: Engine
     policy: Policy
     frames: int
-    """Learnt so far."""
+    """Learned so far."""
     frames_before: int = 0
     """Those of the model with which the run began."""
     temperature: float = 1.0
-    """Of the draws: 1 is what it learnt, 0 takes the likeliest action each time."""
+    """Of the draws: 1 is what it learned, 0 takes the likeliest action each time."""
 
     def paint(
         self, num: int, seed: int, targets: NDArray[np.uint8] | None = None
@@ -98,7 +98,7 @@ class Trained:
         return load(self.config.data, (height, width), colour=channels == 3, hold_out_validation=held_out)
 
     def before(self, data: str) -> Trained:
-        """The same, before pictures of another set than it learnt from: its targets, and what it is compared with."""
+        """The same, before pictures of another set than it learned from: its targets, and what it is compared with."""
         return replace(self, config=self.config.model_copy(update={"data": data, "hold_out_validation": True}))
 
     def with_snapshot(self, path: Path) -> Trained:

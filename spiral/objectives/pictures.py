@@ -45,7 +45,7 @@ class Loss:
     """A loss and what was seen on the way."""
 
     total: Tensor
-    """Scalar to minimise."""
+    """Scalar to minimize."""
     real: Tensor
     """[N] scores of the real pictures, without graph."""
     painted: Tensor
@@ -61,7 +61,7 @@ def input_gradient(scores: Tensor, painting: Tensor) -> Tensor:
 
 
 def pair(painting: Tensor, target: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """What the network sees of paintings and their targets ``[N, C, H, W]``; hidden pixels are mid grey (0)."""
+    """What the network sees of paintings and their targets ``[N, C, H, W]``; hidden pixels are mid gray (0)."""
     if mask is None or target is None:
         return painting, target
     return painting * mask, target * (1 - mask)

@@ -33,7 +33,7 @@ def vtrace(
 
     ``log_rho``, ``rewards``, ``values`` are float32 ``[T, B]``: log π/μ of the actions taken, rewards, V(x_t);
     ``bootstrap_value`` ``[B]`` is V(x_T), 0 where the episode ends with the last action. ``log_rho`` of zero
-    gives the λ-returns of the behaviour policy.
+    gives the λ-returns of the behavior policy.
 
     With δ_t = ρ_t (r_t + γ V(x_{t+1}) − V(x_t)), ρ_t = min(ρ̄, π/μ) and c_t = λ min(c̄, π/μ):
     v_s − V(x_s) = δ_s + γ c_s (v_{s+1} − V(x_{s+1})).

@@ -74,7 +74,7 @@ class Policy(nn.Module, ABC):
         self.num_actions = num_actions
         self.noise = noise
         self.conditional = conditional
-        # Not in the weights: it is part of the contract, not something learnt.
+        # Not in the weights: it is part of the contract, not something learned.
         self.register_buffer("counts", torch.from_numpy(spec.mask_table()).float(), persistent=False)
         # By flag: whether a component or one after it counts, and where that becomes less.
         needed = torch.from_numpy(np.maximum.accumulate(spec.mask_table()[:, ::-1], 1)[:, ::-1].copy())

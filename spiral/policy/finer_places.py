@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from spiral.policy.glimpse import bins
 
 SHYNESS = 1.5
-"""Taken off the logits of places that are new, so that few are chosen before it is learnt what they are good for."""
+"""Taken off the logits of places that are new, so that few are chosen before it is learned what they are good for."""
 
 
 def refine(rows: Tensor, side: int) -> Tensor:
-    """Rows ``[places, …]`` of a coarser square lattice for one of ``side²`` places, linear between neighbours.
+    """Rows ``[places, …]`` of a coarser square lattice for one of ``side²`` places, linear between neighbors.
 
     Place i of n lies at i/n of the canvas (docs/method.md, 4), so that an old place is found again where ``side`` is a
-    multiple, and beyond the last one there is no neighbour. Unchanged where they are no square lattice that is coarser.
+    multiple, and beyond the last one there is no neighbor. Unchanged where they are no square lattice that is coarser.
     """
     before = math.isqrt(len(rows))
     if before**2 != len(rows) or not 0 < before < side:
@@ -65,7 +65,7 @@ def _between(before: int, side: int) -> Tensor:
 
 
 def _linear(at: Tensor, size: int) -> Tensor:
-    """Weights ``[…, size]`` of neighbours for points from 0 on, short of ``size``; beyond the last there is none."""
+    """Weights ``[…, size]`` of neighbors for points from 0 on, short of ``size``; beyond the last there is none."""
     low = at.long()
     weights = torch.zeros(len(at), size)
     rows = torch.arange(len(at))

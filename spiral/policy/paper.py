@@ -1,6 +1,6 @@
 """The network of the paper, as the published agent has it (Ganin et al. 2018, figures 12 and 13).
 
-Colour, six brush sizes, 64×64 view, 32×32 grid: 1,613,329 parameters.
+Color, six brush sizes, 64×64 view, 32×32 grid: 1,613,329 parameters.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ class SmallPolicy(Policy):
         return sight
 
     def for_this_run(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Steps beyond the last that is known begin as that one, finer places between their neighbours; units beyond
+        """Steps beyond the last that is known begin as that one, finer places between their neighbors; units beyond
         the known ones are not listened to yet, and where it did not see from its pen or look at its places nothing
         comes of it yet."""
         fitting = dict(state)

@@ -59,10 +59,10 @@ def read_target(file: Path, trained: Trained) -> Target:
     data = trained.config.data
     if data in PHOTOGRAPHS or data.startswith(PREFIX):
         fitted = views.crop_to_cover(picture[None], height, width)[0]
-        how = "cut about its centre and scaled"
+        how = "cut about its center and scaled"
     else:
         fitted = views.fit_inside(picture[None], height, width)[0]
-        how = "scaled and centred on white"
+        how = "scaled and centered on white"
     same = picture.shape[:2] == (height, width)
     change = f"{had}, as the agent sees it" if same else f"{had} → {width}×{height}, {how}"
     return Target(np.ascontiguousarray(fitted), change)

@@ -1,6 +1,6 @@
 """Betters programs by trial: changes at random are painted, and the best is kept where it comes nearer to its target.
 
-Nothing is learnt by it. It polishes a single painting after it was painted, and says how near to a target the best
+Nothing is learned by it. It polishes a single painting after it was painted, and says how near to a target the best
 program comes (``python -m benchmarks.within_reach``).
 """
 
@@ -19,7 +19,7 @@ TRIES_AT_ONCE = 8
 MOST_TARGETS = 512
 """An engine has 4,096 canvases at the most."""
 WHOLE, NEAR = 0.3, 0.6
-"""Share of the changes that make an action anew, and of those of one component that go to a neighbouring value."""
+"""Share of the changes that make an action anew, and of those of one component that go to a neighboring value."""
 _ASIDE = np.array([(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1) if row or column])
 
 

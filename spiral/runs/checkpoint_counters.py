@@ -15,7 +15,7 @@ class CheckpointCounters:
     frames: int = 0
     updates: int = 0
     held: int = 0
-    """Batches from which the discriminator alone has learnt."""
+    """Batches from which the discriminator alone has learned."""
     run_share: float = 0.0
     """Share of the run over which schedules have fallen, 0 to 1."""
     elapsed_s: float = 0.0
@@ -25,7 +25,7 @@ class CheckpointCounters:
 
     @property
     def nothing(self) -> bool:
-        """Whether nothing is known to have been learnt, so that nothing is lost with the checkpoints."""
+        """Whether nothing is known to have been learned, so that nothing is lost with the checkpoints."""
         return self.readable and not (self.frames or self.updates or self.held)
 
 

@@ -198,7 +198,7 @@ def pack_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def unpack_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put a packed state back into an optimiser over the same parameters.
+    """Put a packed state back into an optimizer over the same parameters.
 
     Raises ValueError where the parameters' number or shapes differ.
     """
@@ -208,7 +208,7 @@ def unpack_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor
         position, _, part = name.partition(".")
         if int(position) >= len(parameters) or (value.ndim and value.shape != parameters[int(position)].shape):
             raise ValueError(
-                f"optimiser: {name} of shape {list(value.shape)} fits none of this optimiser's "
+                f"optimizer: {name} of shape {list(value.shape)} fits none of this optimizer's "
                 f"{len(parameters)} parameters"
             )
         state.setdefault(int(position), {})[part] = value.clone()

@@ -29,7 +29,7 @@ FileState = tuple[int, int, str]
 
 
 class PictureSet(BaseModel):
-    """Pictures that a run has learnt from."""
+    """Pictures that a run has learned from."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,7 +38,7 @@ class PictureSet(BaseModel):
     pictures: int
     """Of all splits."""
     validation: int = 0
-    """Those of them that are held out for validation; 0: the whole training set is learnt from."""
+    """Those of them that are held out for validation; 0: the whole training set is learned from."""
     sha256: str
     """Of the pictures' content, hex; the same whatever the files are called."""
 
@@ -92,7 +92,7 @@ def store(run: Run, data: str, dataset: Dataset, *, learnt: bool) -> str:
 
 
 def same_files(run: Run, data: str) -> bool:
-    """Whether a folder has the pictures that the run has learnt from, whatever they are called."""
+    """Whether a folder has the pictures that the run has learned from, whatever they are called."""
     known = read(run)
     if known is None or not known.files:
         return False
@@ -118,7 +118,7 @@ def _change(before: DatasetRecord, now: DatasetRecord) -> str:
     if (before.sha256, before.pictures) == (now.sha256, now.pictures):
         return ""
     counts = f"{before.pictures:,} pictures then (sha256 {before.sha256[:12]}…), {now.pictures:,} now"
-    said = f"{now.data} is not what this run has learnt from: {counts} (sha256 {now.sha256[:12]}…)"
+    said = f"{now.data} is not what this run has learned from: {counts} (sha256 {now.sha256[:12]}…)"
     if not (before.files and now.files):
         return said
     changed = [name for name in now.files if name in before.files and before.files[name][2] != now.files[name][2]]

@@ -52,7 +52,7 @@ class Run:
 
     @property
     def initial_card_file(self) -> Path:
-        """That model's card: what was learnt before the run began."""
+        """That model's card: what was learned before the run began."""
         return self.path / "initial-card.yaml"
 
     @property

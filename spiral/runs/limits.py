@@ -10,7 +10,7 @@ class Limits:
     """When a run is over; both None: when it is stopped."""
 
     frames: int | None = None
-    """Learnt over the whole run."""
+    """Learned over the whole run."""
     minutes: float | None = None
     """Of training, since this start."""
     from_s: float | None = None

@@ -1,1 +1,1 @@
-"""What every service shares: its shell, its options, its metrics, and the page that shows them."""
+"""What every service shares: its shell, its options, its metrics and the page that shows them."""

@@ -1,4 +1,4 @@
-"""Asks a renderer what its engine understands and shows: the one place for actor and learner."""
+"""Ask a renderer what its engine understands and shows; actor and learner both do it here."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from spiral.wire.rpc import connect
 from spiral.wire.tls import Identity
 
 DEADLINE_S = 5.0
-"""Of one try to reach a renderer; it is tried until the service is stopped."""
+"""Deadline of one attempt to reach a renderer; attempts go on until the service is stopped."""
 PAUSE_S = 0.5
-"""Between two tries, and between two looks at the clock while one is under way."""
+"""Pause between two attempts, and between two looks at the clock during one."""
 SLOW_WAIT_S = 10.0
-"""A wait of this length is worth a line in the log."""
+"""A wait this long gets a line in the log."""
 REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
-"""These settings are not for this renderer, or what the engine needs is not installed there."""
+"""This renderer does not take these settings, or something that the engine needs is not installed there."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,10 +42,10 @@ def describe_engine(
     serving: Serving,
     waited: Callable[[float], object] = lambda seconds: None,
 ) -> EngineDescription:
-    """Ask the renderer at ``address``, until it answers; ``waited`` is told of the seconds as they pass.
+    """Ask the renderer at ``address`` until it answers; ``waited`` is called with the seconds as they pass.
 
-    ValueError, with a sentence, where it refuses the settings or its answer makes no sense; StoppedError where the
-    service is to end.
+    Raises ValueError, with a sentence, if it refuses the settings or its answer makes no sense; StoppedError if the
+    service was asked to stop.
     """
     request = DescribeEngineRequest(engine=settings_to_proto(engine.name, engine.settings))
     logged_at = counted_until = time.monotonic()
@@ -75,7 +75,7 @@ def describe_engine(
 def _ask(
     channel: grpc.Channel, request: DescribeEngineRequest, serving: Serving, beat: Callable[[], None]
 ) -> DescribeEngineResponse:
-    """One try, which ends early where the service is to end."""
+    """Make one attempt, which ends early if the service is asked to stop."""
     call = RendererServiceStub(channel).DescribeEngine.future(request, timeout=DEADLINE_S)
     while True:
         try:

@@ -1,4 +1,4 @@
-"""How a service ends whose learning has diverged: what was learnt before is kept, and why it ends is written down."""
+"""End a service whose learning has diverged: keep what was learned before, and record why it ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 def end_diverged(error: DivergedError, record: DivergenceRecord, finish: Callable[[], object] = lambda: None) -> int:
-    """``finish`` the run, then keep the error in ``record``; the exit code. What can't be written is logged."""
+    """``finish`` the run, store the error in ``record``, and return the exit code. Failures to write are logged."""
     try:
         finish()
         record.write(str(error))

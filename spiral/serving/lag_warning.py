@@ -1,4 +1,4 @@
-"""Says, now and then, that trajectories are dropped because they are too old to learn from."""
+"""A warning, now and then, that trajectories are dropped because they are too old to learn from."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Callable
 from spiral.configuration.schema import LearnerConfig
 
 FIRST_S = 10.0
-"""After the first trajectory: soon enough for a short run, and one trajectory is no measure."""
+"""Time from the first trajectory to the first warning: soon enough for a short run; one trajectory is no measure."""
 EVERY_S = 60.0
-"""Between two sentences."""
+"""Time between two warnings."""
 WORTH_SAYING = 0.05
-"""Share of dropped trajectories from which it is; as the alert SpiralPolicyLagHigh has it."""
+"""Share of dropped trajectories that is worth a warning; the alert SpiralPolicyLagHigh uses the same."""
 
 
 class LagWarning:
-    """Watches how many trajectories were dropped::
+    """Watch how many trajectories are dropped::
 
     lag_warning = LagWarning(config.learner, time.monotonic)
     while learning:
@@ -29,7 +29,7 @@ class LagWarning:
         self._dropped = self._arrived = 0
 
     def seen(self, dropped: int, arrived: int) -> str:
-        """What to say of ``dropped`` of ``arrived`` trajectories since the learner's start; mostly nothing."""
+        """The warning for ``dropped`` of ``arrived`` trajectories since the learner's start; usually empty."""
         if arrived < self._arrived:  # another start
             self._dropped = self._arrived = 0
         if self._due_s is None and arrived:

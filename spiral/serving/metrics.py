@@ -1,4 +1,4 @@
-"""What the services count and measure: one catalogue, one page a process.
+"""What the services count and measure: one catalogue, one page per process.
 
 ``python -m spiral.serving.metrics`` prints the catalogue as docs/metrics.md.
 """
@@ -37,9 +37,9 @@ REFUSALS = (
     "no_hello",
     "stopping",
 )
-"""Why a trajectory is refused: trajectory.proto's ``Reason`` in small letters, without its prefix."""
+"""Why a trajectory is refused: ``Reason`` of trajectory.proto in lower case, without its prefix."""
 VERDICTS = ("accepted", "duplicate", "refused")
-"""What becomes of a trajectory: trajectory.proto's ``Verdict`` likewise."""
+"""What becomes of a trajectory: ``Verdict`` of trajectory.proto, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ class Metric:
     help: str
     services: tuple[Service, ...]
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Values of each label; empty where the run's configuration decides which there are."""
+    """Values of each label; empty if they depend on the run's configuration."""
 
 
 def _metric(name: str, kind: Kind, unit: str, text: str, /, **labels: tuple[str, ...]) -> Metric:
-    """A metric of the service that its name says."""
+    """A metric of the service that its name contains."""
     service = next(s for s in SERVICES if name.startswith(f"spiral_{s}_"))
     return Metric(name, kind, unit, text, (service,), labels)
 
@@ -64,48 +64,50 @@ def _metric(name: str, kind: Kind, unit: str, text: str, /, **labels: tuple[str,
 CATALOGUE: tuple[Metric, ...] = (
     Metric("spiral_resident_bytes", "gauge", "bytes", "Memory of the process that is in RAM.", SERVICES),
     Metric("spiral_start_time_seconds", "gauge", "seconds", "When the process started, Unix time.", SERVICES),
-    Metric("spiral_info", "gauge", "", "1, with the version of the software.", SERVICES, {"version": ()}),
+    Metric("spiral_info", "gauge", "", "Always 1; its label is the software's version.", SERVICES, {"version": ()}),
     _metric("spiral_renderer_frames_total", "counter", "frames", "Actions executed, each with its observation."),
-    _metric("spiral_renderer_step_seconds", "histogram", "seconds", "Time of the engine for one step of a stream."),
-    _metric("spiral_renderer_streams", "gauge", "streams", "Rollout and Render calls under way."),
+    _metric("spiral_renderer_step_seconds", "histogram", "seconds", "Engine time for one step of a stream."),
+    _metric("spiral_renderer_streams", "gauge", "streams", "Rollout and Render calls in progress."),
     _metric("spiral_renderer_idle_total", "counter", "streams", "Streams ended because their caller was silent."),
     _metric("spiral_renderer_canvases", "gauge", "canvases", "Canvases open on all streams."),
     _metric("spiral_actor_frames_total", "counter", "frames", "Frames painted."),
-    _metric("spiral_actor_inference_seconds", "histogram", "seconds", "Time of the policy for one step of a group."),
+    _metric("spiral_actor_inference_seconds", "histogram", "seconds", "Policy time for one step of a group."),
     _metric("spiral_actor_batch", "gauge", "canvases", "Canvases of a group: the batch of one inference."),
     _metric("spiral_actor_weights_generation", "gauge", "generation", "Generation of the weights in use."),
     _metric("spiral_actor_weights_version", "gauge", "updates", "Number of the weights in use."),
     _metric("spiral_actor_weights_age_seconds", "gauge", "seconds", "Time since the weights in use arrived."),
-    _metric("spiral_actor_credits", "gauge", "trajectories", "Trajectories that the learner lets it send."),
+    _metric("spiral_actor_credits", "gauge", "trajectories", "Trajectories that the learner allows it to send."),
     _metric(
         "spiral_actor_episodes_lost_total",
         "counter",
         "episodes",
-        "Episodes thrown away.",
+        "Episodes discarded, by reason.",
         reason=("renderer", "generation", "refused", "stopping"),
     ),
     _metric(
-        "spiral_actor_trajectories_total", "counter", "messages", "Answers of the learner by verdict.", verdict=VERDICTS
+        "spiral_actor_trajectories_total", "counter", "messages", "The learner's answers, by verdict.", verdict=VERDICTS
     ),
     _metric(
         "spiral_actor_wait_seconds_total",
         "counter",
         "seconds",
-        "Time of all groups that was spent waiting, by whom for.",
+        "Time that all groups spent waiting, by the service that they waited for.",
         peer=("renderer", "learner", "discriminator"),
     ),
     _metric("spiral_actor_paint_fraction", "gauge", "fraction", "Share of actions that paint, in the last episodes."),
-    _metric("spiral_learner_frames_total", "counter", "frames", "Frames learnt from since the start, each once."),
-    _metric("spiral_learner_run_frames", "gauge", "frames", "Frames learnt from over the whole run."),
+    _metric(
+        "spiral_learner_frames_total", "counter", "frames", "Frames learned from since the start, each counted once."
+    ),
+    _metric("spiral_learner_run_frames", "gauge", "frames", "Frames learned from over the whole run."),
     _metric("spiral_learner_updates_total", "counter", "updates", "Updates of the policy since the start."),
     _metric("spiral_learner_run_updates", "gauge", "updates", "Updates of the policy over the whole run."),
-    _metric(
-        "spiral_learner_run_share", "gauge", "fraction", "Share of the run that is done, over which schedules fall."
-    ),
-    _metric("spiral_learner_learning_rate", "gauge", "", "Step size of the policy's optimiser."),
+    _metric("spiral_learner_run_share", "gauge", "fraction", "Share of the run that is done; schedules fall over it."),
+    _metric("spiral_learner_learning_rate", "gauge", "", "Step size of the policy's optimizer."),
     _metric("spiral_learner_generation", "gauge", "generation", "How often the learner was started on this run."),
-    _metric("spiral_learner_queue_messages", "gauge", "messages", "Trajectories that wait to be learnt from."),
-    _metric("spiral_learner_slots", "gauge", "messages", "Trajectories that may be under way to it or wait there."),
+    _metric("spiral_learner_queue_messages", "gauge", "messages", "Trajectories that wait to be learned from."),
+    _metric(
+        "spiral_learner_slots", "gauge", "messages", "Trajectories that may be on their way to it or waiting there."
+    ),
     _metric("spiral_learner_queue_bytes", "gauge", "bytes", "Memory of the trajectories that wait."),
     _metric(
         "spiral_learner_trajectories_total",
@@ -119,14 +121,14 @@ CATALOGUE: tuple[Metric, ...] = (
         "spiral_learner_dropped_total",
         "counter",
         "messages",
-        "Accepted trajectories that were not learnt from, by reason.",
+        "Accepted trajectories that were not learned from, by reason.",
         reason=("lag", "stopping"),
     ),
     _metric(
         "spiral_learner_policy_lag",
         "gauge",
         "updates",
-        "Updates between the weights that painted the last batch and those it is learnt with.",
+        "Updates between the weights that painted the last batch and the weights that learned from it.",
         stat=("min", "mean", "max"),
     ),
     _metric(
@@ -136,11 +138,11 @@ CATALOGUE: tuple[Metric, ...] = (
         "spiral_learner_wait_seconds_total",
         "counter",
         "seconds",
-        "Time that the learning loop waited, by whom for.",
+        "Time that the learning loop waited, by the service that it waited for.",
         peer=("actor", "discriminator", "renderer"),
     ),
     _metric("spiral_learner_update_seconds", "histogram", "seconds", "Time of all updates on one batch."),
-    _metric("spiral_learner_score_seconds", "histogram", "seconds", "Time until a batch's scores are there."),
+    _metric("spiral_learner_score_seconds", "histogram", "seconds", "Time until a batch's scores arrive."),
     _metric("spiral_learner_entropy", "gauge", "nats", "Entropy of each component where it counts.", component=()),
     _metric(
         "spiral_learner_entropy_limit",
@@ -154,7 +156,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "spiral_learner_saturated_seconds",
         "gauge",
         "seconds",
-        "Time for which the entropy of all components, or the gradient, has been 0.",
+        "How long the entropy of all components, or the gradient, has been 0.",
         kind=KINDS,
     ),
     _metric("spiral_learner_reward", "gauge", "reward", "Mean return of the episodes of the last batch."),
@@ -169,20 +171,20 @@ CATALOGUE: tuple[Metric, ...] = (
         "spiral_learner_ink_share",
         "gauge",
         "fraction",
-        "Share of strokes that change the picture, in the last episodes: 0 where the brush leaves nothing.",
+        "Share of strokes that change the picture, in the last episodes; 0 if the brush leaves nothing.",
     ),
-    _metric("spiral_learner_finished", "gauge", "", "1 once the run's limit is reached and nothing more is learnt."),
+    _metric("spiral_learner_finished", "gauge", "", "1 once the run's limit is reached; learning has then ended."),
     _metric(
         "spiral_learner_checkpoint_age_seconds",
         "gauge",
         "seconds",
-        "Time since the first batch was learnt from that no checkpoint holds; 0: all is saved.",
+        "Time since the oldest update that no checkpoint holds; 0: all is saved.",
     ),
     _metric(
         "spiral_learner_checkpoint_interval_seconds",
         "gauge",
         "seconds",
-        "Time between checkpoints that is asked for: learner.checkpoint_s.",
+        "Configured time between checkpoints: learner.checkpoint_s.",
     ),
     _metric("spiral_learner_term", "gauge", "score", "Mean of each score term over a batch's final pictures.", term=()),
     _metric(
@@ -203,11 +205,11 @@ CATALOGUE: tuple[Metric, ...] = (
     _metric("spiral_discriminator_run_updates", "gauge", "updates", "Updates over the whole run."),
     _metric("spiral_discriminator_generation", "gauge", "generation", "How often it was started on this run."),
     _metric("spiral_discriminator_update_seconds", "histogram", "seconds", "Time of one update."),
-    _metric("spiral_discriminator_score_seconds", "histogram", "seconds", "Time of one batch's scores."),
+    _metric("spiral_discriminator_score_seconds", "histogram", "seconds", "Time to score one batch."),
     _metric("spiral_discriminator_scored_frames_total", "counter", "frames", "Observations scored."),
     _metric("spiral_discriminator_remembered_total", "counter", "pictures", "Paintings taken into the replay buffer."),
     _metric("spiral_discriminator_idle_total", "counter", "calls", "Calls ended because their caller was silent."),
-    _metric("spiral_discriminator_debt", "gauge", "updates", "Updates that remembered batches have earned and wait."),
+    _metric("spiral_discriminator_debt", "gauge", "updates", "Updates earned by remembered batches and not yet made."),
     _metric(
         "spiral_discriminator_score",
         "gauge",
@@ -219,20 +221,20 @@ CATALOGUE: tuple[Metric, ...] = (
         "spiral_discriminator_deviation",
         "gauge",
         "score",
-        "Running deviation of the scores of real pictures and of paintings.",
+        "Running standard deviation of the scores of real pictures and of paintings.",
         kind=("real", "painted"),
     ),
     _metric(
         "spiral_discriminator_checkpoint_age_seconds",
         "gauge",
         "seconds",
-        "Time since the first batch was learnt from that no checkpoint holds; 0: all is saved.",
+        "Time since the oldest update that no checkpoint holds; 0: all is saved.",
     ),
     _metric(
         "spiral_discriminator_checkpoint_interval_seconds",
         "gauge",
         "seconds",
-        "Time between checkpoints that is asked for: learner.checkpoint_s.",
+        "Configured time between checkpoints: learner.checkpoint_s.",
     ),
     _metric("spiral_discriminator_loss", "gauge", "", "Loss of the last update."),
 )
@@ -242,7 +244,7 @@ class Metrics:
     """The metrics of one service: ``metrics["spiral_renderer_frames_total"].inc(64)``."""
 
     def __init__(self, service: Service, registry: CollectorRegistry) -> None:
-        """Make all that the catalogue lists for ``service``; those with known labels start at 0."""
+        """Make all metrics that the catalogue lists for ``service``; those with known labels start at 0."""
         self.registry = registry
         self._made = {m.name: _make(m, registry) for m in CATALOGUE if service in m.services}
         self["spiral_resident_bytes"].set_function(lambda: psutil.Process().memory_info().rss)
@@ -250,7 +252,7 @@ class Metrics:
         self["spiral_info"].labels(version=software_version()).set(1)
 
     def __getitem__(self, name: str) -> Any:
-        """The Counter, Gauge or Histogram of that name; KeyError where the catalogue has none for the service."""
+        """The Counter, Gauge or Histogram of that name; KeyError if the catalogue has none for the service."""
         return self._made[name]
 
     def __iter__(self) -> Any:
@@ -258,16 +260,16 @@ class Metrics:
 
 
 def new_metrics(service: Service) -> Metrics:
-    """The metrics of a service in a registry of their own."""
+    """The metrics of a service, in their own registry."""
     return Metrics(service, CollectorRegistry())
 
 
 class MetricsPage:
-    """The page over HTTP, from now until closed."""
+    """The metrics page over HTTP, served until closed."""
 
     def __init__(self, metrics: Metrics, address: str) -> None:
-        """Serve on ``host:port`` (port 0: a free one); ValueError with a sentence where it is in use."""
-        # Creation times double the page and answer no question of ours.
+        """Serve on ``host:port`` (port 0: a free one); ValueError with a sentence if it is in use."""
+        # Creation times double the page and answer no question that we have.
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
         host, port = split_tcp(address)
         try:
@@ -286,13 +288,13 @@ class MetricsPage:
 
 
 def catalogue_page() -> str:
-    """docs/metrics.md, whole."""
+    """The whole text of docs/metrics.md."""
     lines = [
         "# Metrics",
         "",
         "Every service shows its metrics over HTTP in Prometheus' text format; `GetInfo` names the address, and",
-        "`--metrics HOST:PORT` chooses it. This page is made from the catalogue in `spiral/serving/metrics.py` by",
-        "`python -m spiral.serving.metrics > docs/metrics.md`.",
+        "`--metrics HOST:PORT` sets it. This page is generated from the catalogue in",
+        "`spiral/serving/metrics.py`: `python -m spiral.serving.metrics > docs/metrics.md`.",
     ]
     for title, services in (("Every service", SERVICES), *((s.capitalize(), (s,)) for s in SERVICES)):
         lines += ["", f"## {title}", "", "| name | type | unit | labels | what |", "|---|---|---|---|---|"]

@@ -1,4 +1,4 @@
-"""A metrics page as numbers: what a service publishes about itself, read by whoever watches it."""
+"""A metrics page as numbers, for programs that watch a service."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Page:
     values: Mapping[tuple[str, Labels], float] = field(default_factory=dict)
 
     def value(self, name: str, **labels: str) -> float | None:
-        """One value; None where the page has none."""
+        """One value; None if the page does not have it."""
         return self.values.get((name, tuple(sorted(labels.items()))))
 
     def by_label(self, name: str, label: str) -> dict[str, float]:
@@ -31,7 +31,7 @@ class Page:
 
 
 def parse_page(text: str) -> Page:
-    """Finite values of a metrics page in Prometheus' text format; ValueError where it is none."""
+    """The finite values of a metrics page in Prometheus' text format; ValueError if the text is not such a page."""
     return Page(
         {
             (sample.name, tuple(sorted(sample.labels.items()))): sample.value

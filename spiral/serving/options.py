@@ -1,11 +1,11 @@
-"""Where a service listens, whom it talks to and what it may use: flags, environment or file, one typed schema.
+"""Where a service listens, which services it talks to and what it may use: one schema for flags, environment and file.
 
-An option ``--learner-data`` is ``SPIRAL_LEARNER_DATA`` in the environment and ``learner_data`` in a YAML file that
+The option ``--learner-data`` is ``SPIRAL_LEARNER_DATA`` in the environment and ``learner_data`` in a YAML file that
 ``--options-file`` or ``SPIRAL_OPTIONS_FILE`` names. Flags win over the environment, the environment over the file.
 What a run learns is configured elsewhere, see :mod:`spiral.configuration.schema`.
 
 The flags are read by argparse. pydantic-settings was tried: 221 lines instead of 272, but it cuts ``--set`` values at
-commas, counts ports that Kubernetes injects as options, and its help has no ranges. Mending that means overriding
+commas, takes ports that Kubernetes injects for options, and its help has no ranges. Fixing that means overriding
 private methods of the package.
 """
 
@@ -44,12 +44,12 @@ from spiral.wire.curve import Keys
 from spiral.wire.edges import DATA_PORT, PORTS
 from spiral.wire.tls import Identity
 
-# Kubernetes shows this file's text as the reason why a container ended.
+# Kubernetes shows the text of this file as the reason why a container ended.
 TERMINATION_LOG = Path("/dev/termination-log")
 
 
 class StartError(ValueError):
-    """The service can't start like this; the message is the sentence for whoever started it."""
+    """The service can't start with these options; the message is a sentence for the user who started it."""
 
 
 def _address(value: str, info: ValidationInfo) -> str:
@@ -69,27 +69,27 @@ HostPort = Annotated[str, AfterValidator(_host_port)]
 
 
 class ServiceOptions(BaseModel):
-    """What every service is told."""
+    """The options of every service."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     listen: Address
     """Address of its gRPC server: host:port (port 0: a free one) or unix:/path."""
     health: Address = ""
-    """Further address where health alone is answered, always plaintext; empty: only on --listen."""
+    """Additional address that answers health checks only, always in plaintext. Empty: none; --listen answers them."""
     metrics: HostPort = "127.0.0.1:0"
     """Address of the metrics page over HTTP, host:port; port 0: a free one, which GetInfo names."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """Least important records that are logged."""
+    """Lowest level that is logged."""
     grace_s: float = Field(30.0, ge=0, le=600)
-    """Time that calls under way have to end after SIGTERM, seconds."""
+    """Seconds that calls in progress have to end after SIGTERM."""
     parent_pipe: int | None = Field(None, ge=0)
     """File descriptor of an inherited pipe; the service stops when its other end closes. Empty: none."""
     tls_ca: Path | None = None
-    """PEM file of the authority whose certificates the peers must have. With tls_cert and tls_key all gRPC is mutual
-    TLS, but for --health; empty: plaintext."""
+    """PEM file of the authority that must have signed the peers' certificates. With tls_cert and tls_key, all gRPC
+    except --health uses mutual TLS. Empty: plaintext."""
     tls_cert: Path | None = None
-    """PEM file of the own certificate, for client and server, which names the host that others know it by."""
+    """PEM file of this service's certificate, as client and as server; it contains the host name that peers use."""
     tls_key: Path | None = None
     """PEM file of the certificate's key, not encrypted."""
 
@@ -97,7 +97,7 @@ class ServiceOptions(BaseModel):
 
     @property
     def identity(self) -> Identity | None:
-        """What the three files of TLS hold; None: plaintext."""
+        """The contents of the three TLS files; None: plaintext."""
         return self._identity
 
     @model_validator(mode="after")
@@ -108,14 +108,14 @@ class ServiceOptions(BaseModel):
 
 
 class RunOptions(ServiceOptions):
-    """What a service that takes part in a run is told beside that."""
+    """The additional options of a service that takes part in a run."""
 
     config: str = "demo"
-    """What is learnt: the name of a preset or the path of a YAML file."""
+    """What to learn: the name of a preset or the path of a YAML file."""
     set: tuple[str, ...] = ()
-    """Single settings on top of it, key=value, for example learner.reuse=2."""
+    """One setting on top of it, key=value, for example learner.reuse=2; may be repeated."""
     renderer: Address = f"127.0.0.1:{PORTS['renderer']}"
-    """Address of the renderer, or dns:///name:port of several."""
+    """Address of the renderer; dns:///name:port for several renderers."""
     learner: Address = f"127.0.0.1:{PORTS['learner']}"
     """Address of the learner's gRPC server."""
     learner_data: Address = f"127.0.0.1:{DATA_PORT}"
@@ -124,24 +124,24 @@ class RunOptions(ServiceOptions):
     """Address of the discriminator."""
 
     def run_config(self) -> RunConfig:
-        """The configuration that ``config`` and ``set`` make; ValueError with a sentence."""
+        """The configuration that ``config`` and ``set`` describe; ValueError with a sentence if it is invalid."""
         return load_config(self.config, self.set)
 
 
 class DataOptions(RunOptions):
-    """What the two ends of the trajectories' edge, actor and learner, are told beside that."""
+    """The additional options of actor and learner, between which trajectories travel."""
 
     curve_key: Path | None = None
-    """Own key file for CURVE on the trajectories' edge (ZeroMQ), with the secret key. Empty: plaintext."""
+    """File with this service's secret key for CURVE, which encrypts trajectories (ZeroMQ). Empty: plaintext."""
     curve_peers: Path | None = None
-    """Public keys of trusted peers: a file, or a folder of files *.key. For the learner those of the actors; for an
-    actor the learner's."""
+    """Public keys of trusted peers: a file, or a folder of *.key files. The learner needs the keys of the actors; an
+    actor needs the key of the learner."""
 
     _curve: Keys | None = PrivateAttr(None)
 
     @property
     def curve(self) -> Keys | None:
-        """What the key files hold; None: plaintext."""
+        """The contents of the key files; None: plaintext."""
         return self._curve
 
     @model_validator(mode="after")
@@ -152,7 +152,7 @@ class DataOptions(RunOptions):
 
 
 def _all_or_none(options: ServiceOptions, *names: str) -> list[Path]:
-    """The files of options that make sense together only; none where none is given."""
+    """The files of options that only make sense together; empty if none is given."""
     files: list[Path] = [path for name in names if (path := getattr(options, name)) is not None]
     if files and len(files) < len(names):
         missing = " and ".join(name for name in names if getattr(options, name) is None)
@@ -164,8 +164,8 @@ O = TypeVar("O", bound=ServiceOptions)  # noqa: E741  (options)
 
 
 def run(schema: type[O], service: str, serve: Callable[[O], int], argv: Sequence[str] | None = None) -> int:
-    """Read the options and serve; the exit code, 2 with a sentence on standard error where it can't start."""
-    # At its end the interpreter has the collector look through all that torch has made, several times: a second or two.
+    """Read the options and serve. Returns the exit code: 2, with a sentence on standard error, if it can't start."""
+    # At exit the collector looks through everything that torch made, several times: a second or two.
     atexit.register(gc.freeze)
     arguments = sys.argv[1:] if argv is None else argv
     try:
@@ -175,7 +175,7 @@ def run(schema: type[O], service: str, serve: Callable[[O], int], argv: Sequence
 
 
 def refuse(service: str, error: Exception, log: Path = TERMINATION_LOG, code: int = 2) -> int:
-    """Say why the service doesn't start, or ends, to people and to Kubernetes; the exit code."""
+    """Tell the user and Kubernetes why the service does not start, or ends. Returns the exit code."""
     text = f"{service}: {error}"
     sys.stderr.write(text + "\n")
     if os.access(log, os.W_OK):
@@ -184,7 +184,7 @@ def refuse(service: str, error: Exception, log: Path = TERMINATION_LOG, code: in
 
 
 def parse(schema: type[O], service: str, argv: Sequence[str], environment: Mapping[str, str]) -> O:
-    """The options from flags, environment and file; StartError with a sentence that names what is wrong."""
+    """The options from flags, environment and file; StartError with a sentence if something is wrong."""
     flags = vars(_parser(schema, service).parse_args(argv))
     file = flags.pop("options_file", None) or environment.get("SPIRAL_OPTIONS_FILE", "")
     values = (_read_file(schema, Path(file)) if file else {}) | _read_environment(schema, environment) | flags
@@ -205,7 +205,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser(schema: type[ServiceOptions], service: str) -> argparse.ArgumentParser:
     parser = _Parser(
         prog=f"python -m spiral.services.{service}",
-        description=(schema.__doc__ or "") + " Every option --some-name is SPIRAL_SOME_NAME in the environment too.",
+        description=(schema.__doc__ or "") + " The environment variable SPIRAL_SOME_NAME sets the option --some-name.",
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
@@ -251,7 +251,7 @@ def _read_environment(schema: type[ServiceOptions], environment: Mapping[str, st
 
 
 def _split(name: str, value: str) -> Any:
-    """Several values in one variable: a JSON list, or one a line."""
+    """The values of a variable that holds several: a JSON list, or one value per line."""
     if not value.startswith("["):
         return value.splitlines()
     try:

@@ -1,14 +1,14 @@
-"""The shell that every service shares: its address, health, info, metrics page, log, and a clean end.
+"""The shell that every service shares: address, health, info, metrics page, log and a clean end.
 
     with Serving("renderer", options, metrics, capabilities=("render",)) as serving:
         add_RendererServiceServicer_to_server(servicer, serving.server)
         serving.start()
         serving.wait()
 
-A service with a loop of its own calls ``serving.tick()`` in it and ends when ``serving.stopping`` is set. The end of
-the ``with`` block says NOT_SERVING, lets calls under way end for ``grace_s`` seconds, frees all addresses, and does
-what was left for the end (:meth:`Serving.on_end`). SIGHUP ends it likewise, with exit code 129. A call that does not
-end even when it is cut off ends the process.
+A service with its own loop calls ``serving.tick()`` in it and ends when ``serving.stopping`` is set. The end of the
+``with`` block answers NOT_SERVING, gives calls in progress ``grace_s`` seconds to end, frees all addresses, and runs
+the callbacks of :meth:`Serving.on_end`. SIGHUP does the same, with exit code 129. If a call does not end even when it
+is cut off, the process exits without it.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ from spiral.wire.server import Server
 
 logger = logging.getLogger(__name__)
 
-# How often a service that only answers says that its main thread lives.
+# How often a service without a loop of its own reports that its main thread is alive.
 TICK_S = 1.0
-# After the parent's death nobody is left to kill a service that hangs; this long after its grace it ends itself.
+# After the parent's death nobody is left to kill a service that hangs; this long after its grace period it exits.
 ORPHAN_LIMIT_S = 60.0
-# What a call that is cut off may take to notice it: a step of a renderer's engine, above all.
+# Time that a call may need to notice that it was cut off, above all a step of a renderer's engine.
 CUT_OFF_S = 10.0
-# A call counts as ended when its method has returned; its answer is on its way for a moment longer.
+# A call counts as ended when its method has returned; its answer needs a moment longer.
 ANSWER_S = 0.2
 
 
 class Serving:
-    """A service at its address; see the module's text for its use."""
+    """A service at its address; the module's docstring shows how to use it."""
 
     def __init__(
         self,
@@ -64,11 +64,11 @@ class Serving:
     ) -> None:
         """Take the addresses of ``options`` and handle signals; answers begin with :meth:`start`.
 
-        Calls are answered by ``workers`` threads. Raises StartError where an address is in use.
+        ``workers`` threads answer calls. Raises StartError if an address is in use.
         """
         set_up_logging(service, options.log_level)
         self.stopping = threading.Event()
-        """Set when the service is to end: by SIGTERM, SIGINT, SIGHUP, the parent's death or :meth:`stop`."""
+        """Set when the service should end: by SIGTERM, SIGINT, SIGHUP, the parent's death or :meth:`stop`."""
         self.info = Info(service, capabilities, max_streams)
         """What GetInfo answers; version, digest and waits are set there."""
         self._grace_s = options.grace_s
@@ -96,7 +96,7 @@ class Serving:
             self._stack = stack.pop_all()
 
     def start(self) -> None:
-        """Begin to answer calls, health and reflection; the servicers have been added."""
+        """Begin to answer calls, health and reflection. Add the servicers before."""
         info_pb2_grpc.add_InfoServiceServicer_to_server(self.info, self.server)
         names = list(self.server.service_names)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
@@ -109,18 +109,18 @@ class Serving:
         logger.info("listening on %s, metrics on %s", self.server.address, self.info.metrics_url)
 
     def wait(self, check: Callable[[], object] = lambda: None) -> None:
-        """Wait until the service is to end, ticking and calling ``check`` every second meanwhile."""
+        """Wait until the service should end; meanwhile tick and call ``check`` every second."""
         self.tick()
         while not self.stopping.wait(TICK_S):
             self.tick()
             check()
 
     def tick(self) -> None:
-        """Say that the main loop lives; a service that says so less than once a minute is restarted."""
+        """Report that the main loop is alive; a service that does so less than once a minute is restarted."""
         self._health.tick()
 
     def stop(self, why: str = "asked to") -> None:
-        """Let the service end; may be called from any thread, and again."""
+        """Ask the service to end. May be called from any thread, and more than once."""
         if not self.stopping.is_set():
             logger.info("stopping: %s", why)
             self.stopping.set()
@@ -128,13 +128,13 @@ class Serving:
                 callback()
 
     def on_stop(self, callback: Callable[[], None]) -> None:
-        """Call ``callback`` once when the service is to end, from whichever thread learns of it."""
+        """Call ``callback`` once when the service should end, in whichever thread notices first."""
         self._callbacks.append(callback)
 
     def on_end(self, callback: Callable[[], object]) -> None:
-        """Call ``callback`` at the end of the block, when the last call has ended; an orphan's time limit holds for it.
+        """Call ``callback`` at the end of the block, after the last call has ended; an orphan's time limit includes it.
 
-        For what has to hold all answers that were given, such as a last checkpoint.
+        Use it for anything that must include all answers that were given, such as a last checkpoint.
         """
         self._last.append(callback)
 
@@ -157,7 +157,7 @@ class Serving:
         finally:
             self._ended.set()
         if stuck:
-            # Closing the server, and the interpreter's own end, would wait for the thread of that call for ever.
+            # Closing the server would wait for that call's thread forever, and so would the interpreter's exit.
             logger.error("a call did not end within %g s of being cut off; the process ends without it", CUT_OFF_S)
             sys.stderr.flush()
             os._exit(1)
@@ -166,8 +166,8 @@ class Serving:
             raise SystemExit(128 + signal.SIGHUP)
 
     def _watch_signals(self, stack: ExitStack) -> None:
-        # A handler runs in the middle of whatever the main thread does, which may hold the very locks that stopping
-        # and logging take. It only writes a byte; a thread of its own does the rest.
+        # A handler interrupts the main thread, which may hold the very locks that stopping and logging need. So it
+        # only writes a byte, and a separate thread does the rest.
         reader, writer = os.pipe()
 
         def signalled(number: int, frame: FrameType | None) -> None:
@@ -209,7 +209,7 @@ class _OneLine(logging.Formatter):
 
 
 def set_up_logging(service: str, level: str) -> None:
-    """Log to standard error, one line a record, each with the service's name."""
+    """Log to standard error, one line per record, each with the service's name."""
     out = logging.StreamHandler(sys.stderr)
     out.setFormatter(_OneLine(f"%(asctime)s {service} %(levelname)s %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[out], force=True)

@@ -97,7 +97,7 @@ def generation(run: Launched, service: str) -> int:
 
 
 def updates_on_disk(run: Launched) -> int:
-    """Updates in the learner's newest checkpoint; 0: there is none yet, or of a learner that had learnt nothing."""
+    """Updates in the learner's newest checkpoint; 0: there is none yet, or of a learner that had learned nothing."""
     checkpoint = read_latest(run.run.checkpoints("learner"))
     return int(checkpoint.state.counters["updates"]) if checkpoint else 0
 

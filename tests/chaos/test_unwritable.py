@@ -57,7 +57,7 @@ def test_it_goes_on_and_loses_nothing_where_that_is_mended(run: Launched) -> Non
     assert frames_on_disk(run) == kept
     permit(run, 0o755)
     run.until(lambda: told(run, "can be written again"), "the other sentence")
-    run.until(lambda: frames_on_disk(run) > learnt, "a checkpoint of what was learnt meanwhile")
+    run.until(lambda: frames_on_disk(run) > learnt, "a checkpoint of what was learned meanwhile")
     run.signal(signal.SIGTERM)
     assert run.wait() == 0, run.text() + run.logs()
     assert not told(run, "it starts again")

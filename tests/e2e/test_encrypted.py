@@ -48,7 +48,7 @@ def test_four_services_learn_over_encrypted_tcp(tmp_path: Path) -> None:
             history = run.history()
             return bool(history) and history[-1]["frames"] > 0
 
-        until(learnt, "learnt frames", 240.0)
+        until(learnt, "learned frames", 240.0)
         own = tmp_path / "certs" / "actor"
         identity = Identity.load(own / "ca.crt", own / "tls.crt", own / "tls.key")
         for name in SERVICES:

@@ -46,7 +46,7 @@ class AfterBatches(Event):
 def train(
     run: Run, config: RunConfig, batches: int, limit: int | None = None, schedule_from: int = 0
 ) -> tuple[str, dict[str, dict[str, torch.Tensor]]]:
-    """Train until so many batches are learnt in all, of ``limit`` (None: as many); what was found, and every tensor of
+    """Train until so many batches are learned in all, of ``limit`` (None: as many); what was found, and every tensor of
     both checkpoints."""
     run.path.mkdir(parents=True, exist_ok=True)
     records: list[Mapping[str, Any]] = []
@@ -259,7 +259,7 @@ def test_painting_towards_a_target_learns(tmp_path: Path) -> None:
 
     before, after = ink_after_training("learning", 2e-3)
     frozen_before, frozen_after = ink_after_training("frozen", 1e-30)
-    assert after > before * 1.15  # it has learnt already in the first ten batches
+    assert after > before * 1.15  # it has learned already in the first ten batches
     assert after > frozen_after * 1.3
     assert abs(frozen_after - frozen_before) < 0.25 * frozen_before
     shutil.rmtree(folder)

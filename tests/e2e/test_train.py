@@ -176,7 +176,7 @@ def test_a_disk_that_fills_up_holds_learning_up_no_more_than_it_must(launch: Lau
     """With four processes: nothing can be saved any more, so the run goes on, and says so with its exit code."""
     run = launch(PLAIN)
     run.until_painting()
-    run.until(lambda: frames_on_disk(run) > 0, "a checkpoint that has learnt")
+    run.until(lambda: frames_on_disk(run) > 0, "a checkpoint that has learned")
     for name in ("learner", "discriminator"):
         pid = run.services()[name].pid
         _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)

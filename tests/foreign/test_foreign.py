@@ -89,4 +89,4 @@ def test_a_learner_learns_from_a_foreign_actor_and_a_foreign_discriminator(tmp_p
             history = run.history()
             return bool(history) and history[-1]["frames"] > 0
 
-        until(learnt, "learnt frames", PATIENCE_S)
+        until(learnt, "learned frames", PATIENCE_S)

@@ -123,7 +123,7 @@ def test_the_loop_trains_with_it_by_its_address_alone(tmp_path: Path) -> None:
             history = run.history()
             return bool(history) and history[-1]["frames"] > 1000
 
-        until(learnt, "1,000 learnt frames", 240.0)
+        until(learnt, "1,000 learned frames", 240.0)
         for process in processes.values():
             process.terminate()
         assert {name: process.wait(PATIENCE_S) for name, process in processes.items()} == dict.fromkeys(own, 0)

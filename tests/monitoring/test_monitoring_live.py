@@ -137,7 +137,7 @@ def test_a_run_does_not_miss_a_prometheus_that_goes(watched: Cluster) -> None:
     watched.until(lambda: not watched.pods("prometheus"), "Prometheus to end", PATIENCE_S)
     frames = total(watched.pods("learner"), "spiral_learner_run_frames")
     watched.until(
-        lambda: total(watched.pods("learner"), "spiral_learner_run_frames") > frames, "frames to be learnt", PATIENCE_S
+        lambda: total(watched.pods("learner"), "spiral_learner_run_frames") > frames, "frames to be learned", PATIENCE_S
     )
     assert {pod.uid: pod.restarts for name in SERVICES for pod in watched.pods(name)} == starts
 

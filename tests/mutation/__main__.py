@@ -26,7 +26,7 @@ from typing import Any
 
 import pytest
 import torch
-import torch._dynamo  # otherwise the first optimiser of every child would import it
+import torch._dynamo  # otherwise the first optimizer of every child would import it
 
 from tests.mutation.mutants import Mutant, mutants_of
 

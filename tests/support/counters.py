@@ -9,7 +9,7 @@ from spiral.runs.directory import Run
 
 
 def write_counters(run: Run, frames: int, number: int = 1, updates: int = 0, **more: object) -> None:
-    """Let the run have learnt so many frames."""
+    """Let the run have learned so many frames."""
     folder = run.checkpoints("learner") / f"checkpoint-{number:08d}"
     folder.mkdir(parents=True)
     counters = json.dumps({"frames": frames, "updates": updates, "frames_before": 0, "held": 0, **more}).encode()

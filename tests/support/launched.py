@@ -94,11 +94,11 @@ class Launched:
         return answer
 
     def until_frames(self, frames: int) -> None:
-        """Wait until so many frames have been learnt, by the history."""
+        """Wait until so many frames have been learned, by the history."""
         self.until(lambda: self.frames() >= frames, f"{frames} frames")
 
     def frames(self) -> int:
-        """Learnt frames by the history's last record."""
+        """Learned frames by the history's last record."""
         history = self.run.history()
         return int(history[-1]["frames"]) if history else 0
 
@@ -121,7 +121,7 @@ class Launched:
         return found
 
     def until_painting(self) -> None:
-        """Wait until all services live and have learnt something together."""
+        """Wait until all services live and have learned something together."""
         self.until(lambda: len(self.services()) == len(SERVICES), "four services")
         self.until_frames(1)
 

@@ -14,7 +14,7 @@ from spiral.runs.directory import Run
 
 
 def make_trained_run(runs: Path, name: str = "tiny", preset: str = "demo", settings: Sequence[str] = ()) -> Run:
-    """The run ``tiny`` in ``runs``: two strokes by a small policy that has learnt nothing."""
+    """The run ``tiny`` in ``runs``: two strokes by a small policy that has learned nothing."""
     run = Run(runs / name)
     config = load_config(preset, ["policy.width=16", "num_actions=2", *settings])
     policy = make_policy(config, create(config.engine.name, config.engine.settings))

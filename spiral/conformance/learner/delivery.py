@@ -55,7 +55,7 @@ def a_trajectory_sent_again_is_a_duplicate(learner: LearnerTarget) -> None:
 
 @case("learner", "idempotency")
 def a_duplicate_is_not_learnt_from(learner: LearnerTarget) -> None:
-    """A duplicate is not learnt from.
+    """A duplicate is not learned from.
 
     Sends a trajectory twice, and others until they have been scored. Among the observations that the discriminator was
     asked to score, those of the first must be there once.
@@ -86,7 +86,7 @@ def sequences_far_behind_are_duplicates(learner: LearnerTarget) -> None:
 
 @case("learner", "back-pressure")
 def credits_end_while_nothing_is_learnt(learner: LearnerTarget) -> None:
-    """Credits end while nothing is learnt, come back when it is, and nobody may send without.
+    """Credits end while nothing is learned, come back when it is, and nobody may send without.
 
     Holds the discriminator's answers back and sends trajectories as long as there are credits: there must be an end.
     One more trajectory must be refused with REASON_NO_CREDIT. Then lets the discriminator answer: a credit must come,
@@ -105,7 +105,7 @@ def every_trajectory_costs_a_credit(learner: LearnerTarget) -> None:
 
     Sends a trajectory, and then 16 times its duplicate and one of another contract, each against a credit that the
     actor's account has: it must never run dry for good, and never rise above what one actor had at the start and
-    what the answers since gave for the trajectory that was learnt from.
+    what the answers since gave for the trajectory that was learned from.
     """
     with learner.welcomed() as actor:
         actor.await_credit()
@@ -128,7 +128,7 @@ def every_trajectory_costs_a_credit(learner: LearnerTarget) -> None:
 def credits_end_with_the_next_hello(learner: LearnerTarget) -> None:
     """Credits end with the next Hello.
 
-    Says Hello twice on one connection, while nothing is learnt, and then sends as many trajectories as the second
+    Says Hello twice on one connection, while nothing is learned, and then sends as many trajectories as the second
     Welcome and what came after it allow. Each must be accepted, and one more be refused with REASON_NO_CREDIT.
     """
     with learner.welcomed() as actor, learner.held():
@@ -142,7 +142,7 @@ def credits_end_with_the_next_hello(learner: LearnerTarget) -> None:
 def credits_of_one_who_leaves_go_to_others(learner: LearnerTarget) -> None:
     """The credits of an actor that leaves go to others.
 
-    While nothing is learnt, lets one actor take what credits it gets, and lets a second one use all of its own; then
+    While nothing is learned, lets one actor take what credits it gets, and lets a second one use all of its own; then
     the first one's connection ends. The second one must get a credit and have a trajectory accepted against it.
     """
     with learner.welcomed() as keeper:
@@ -160,7 +160,7 @@ def _exhaust(learner: LearnerTarget, actor: PlayedActor) -> None:
         if actor.credits:
             accepted(actor.ask(actor.frames(learner.task.trajectory(100 + sent))), "a trajectory against a credit")
             sent, quiet = sent + 1, 0
-            require(sent < MOST_SENT, f"{sent} trajectories were accepted while nothing is learnt: there is no bound")
+            require(sent < MOST_SENT, f"{sent} trajectories were accepted while nothing is learned: there is no bound")
         else:
             actor.until("heartbeat")
             quiet += not actor.credits

@@ -83,7 +83,7 @@ class LearnerTarget(Target):
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """The discriminator answers nothing in this block, so that nothing is learnt."""
+        """The discriminator answers nothing in this block, so that nothing is learned."""
         self.discriminator.hold()
         try:
             yield

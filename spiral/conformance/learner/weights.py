@@ -77,7 +77,7 @@ def only_newer_weights_are_sent(learner: LearnerTarget) -> None:
     """Weights that the asker has are not sent again.
 
     Calls ``GetWeights`` with ``if_newer_than`` at the served version, at a later number, and at a later generation,
-    while nothing is learnt: one header with ``modified`` false must come, and nothing else. With an earlier generation
+    while nothing is learned: one header with ``modified`` false must come, and nothing else. With an earlier generation
     the weights must come.
     """
 
@@ -107,7 +107,7 @@ def only_newer_weights_are_sent(learner: LearnerTarget) -> None:
 def one_version_has_the_same_bytes_for_all(learner: LearnerTarget) -> None:
     """One version has the same bytes for all who ask.
 
-    Calls ``GetWeights`` twice over two connections while nothing is learnt. Both must be equal.
+    Calls ``GetWeights`` twice over two connections while nothing is learned. Both must be equal.
     """
     with learner.held(), learner.connection() as other:
         stub = type(learner.stub)(other)

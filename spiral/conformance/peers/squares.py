@@ -1,4 +1,4 @@
-"""A graphics engine of a few lines: an action paints a grey square, so that every pixel can be foretold."""
+"""A graphics engine of a few lines: an action paints a gray square, so that every pixel can be foretold."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ if not hasattr(lib, "keep_painting"):
 
 PRESSURES = 10
 LEVELS = 20
-"""Levels of each colour channel."""
+"""Levels of each color channel."""
 __all__ = ["LEVELS", "PRESSURES", "ffi", "has_speed_inputs", "lib", "library", "native_settings", "parse"]
 
 MAX_DAB_PIXELS = 1 << 30

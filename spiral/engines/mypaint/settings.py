@@ -35,14 +35,14 @@ class MyPaintSettings(BaseModel):
     canvas: Side | tuple[Side, Side] = 64
     """Side of the canvas, or its height and width; multiples of 64 pixels, libmypaint's tile."""
     colour: bool = False
-    """Components ``red``, ``green``, ``blue``, and pictures in RGB; otherwise black ink, and grey pictures."""
+    """Components ``red``, ``green``, ``blue``, and pictures in RGB; otherwise black ink, and gray pictures."""
     pressure: bool = True
     """Component ``pressure`` of ten levels from 0.1 to 1; otherwise always 1."""
     background: Literal["white", "transparent"] = "white"
-    """Blank canvas. ``transparent`` is black with ink that is never mixed with it (its colour without its alpha):
-    black ink does not show there, so a grey canvas needs white unless the brush changes colour by itself."""
+    """Blank canvas. ``transparent`` is black with ink that is never mixed with it (its color without its alpha):
+    black ink does not show there, so a gray canvas needs white unless the brush changes color by itself."""
     alpha: bool = False
-    """Keep the canvas' fourth channel: RGBA pictures, colour not premultiplied. Needs ``colour``."""
+    """Keep the canvas' fourth channel: RGBA pictures, color not premultiplied. Needs ``colour``."""
     view: Side | tuple[Side, Side] | None = None
     """Observation: the canvas itself, or the height (or height and width) to which the canvas is averaged, channel
     by channel; must divide the canvas."""
@@ -68,7 +68,7 @@ class MyPaintSettings(BaseModel):
 
     @property
     def channels(self) -> int:
-        """1 grey, 3 RGB, 4 RGBA."""
+        """1 gray, 3 RGB, 4 RGBA."""
         if not self.colour:
             return 1
         return 4 if self.alpha else 3
@@ -83,7 +83,7 @@ class MyPaintSettings(BaseModel):
         if not exact or not rows or not columns or height % rows or width % columns:
             raise ValueError(f"view: {self.view} does not divide the canvas, {height} × {width} pixels")
         if self.alpha and not self.colour:
-            raise ValueError("alpha: true needs colour: true; a grey picture has one channel, the ink's")
+            raise ValueError("alpha: true needs colour: true; a gray picture has one channel, the ink's")
         if self.legacy_move and self.interface != "curve":
             raise ValueError(f'legacy_move: true is of interface "curve"; "{self.interface}" has no such moves')
         return self

@@ -1,4 +1,4 @@
-"""The small encoder whose features stand for colour pictures, as the LeNet's do for digits."""
+"""The small encoder whose features stand for color pictures, as the LeNet's do for digits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WEIGHTS_FILE = Path(__file__).with_name("colour.safetensors")
 
 
 class ColourEncoder(nn.Module):
-    """Encoder of 32×32 colour pictures.
+    """Encoder of 32×32 color pictures.
 
     conv 5×5/2 32 → conv 3×3/2 64 → conv 3×3/2 128, ReLU after each, → linear 64. The convolutions pad by 2, 1, 1, so
     the maps are 16×16, 8×8 and 4×4. The input is ink (see :func:`~spiral.evaluation.features.ink_of`). Over the

@@ -1,4 +1,4 @@
-"""Train the colour encoder on the training splits of `emoji` and `faces` and write colour.safetensors.
+"""Train the color encoder on the training splits of `emoji` and `faces` and write colour.safetensors.
 
     python -m spiral.evaluation.colour.make
 
@@ -7,7 +7,7 @@ same weights. The numbers of the shipped file are in README.md beside it.
 
 It learns without labels: two disturbed copies of a picture are to be more alike than copies of different pictures
 (NT-Xent, Chen et al. 2020, equation 1). The copies are moved, scaled, noisy and partly hidden, but never recoloured or
-mirrored: colour and handedness are what a painting can get wrong.
+mirrored: color and handedness are what a painting can get wrong.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def train(pictures: NDArray[np.uint8], seed: int = SEED, updates: int = UPDATES,
 
 
 def nt_xent(projections: Tensor, temperature: float) -> Tensor:
-    """The normalised cross-entropy of finding a copy's twin: float32 [2B, F], row i and row i + B are twins."""
+    """The normalized cross-entropy of finding a copy's twin: float32 [2B, F], row i and row i + B are twins."""
     unit = nn.functional.normalize(projections, dim=1)
     likeness = unit @ unit.T / temperature
     likeness = likeness.masked_fill(torch.eye(len(unit), dtype=torch.bool), -torch.inf)

@@ -17,7 +17,7 @@ WEIGHTS_FILE = Path(__file__).with_name("lenet.safetensors")
 
 
 class LeNet(nn.Module):
-    """Classifier of 32×32 grey digits.
+    """Classifier of 32×32 gray digits.
 
     conv 5×5/2 16 → conv 3×3/2 32 → conv 3×3/2 64 → linear 64 → linear 10, ReLU after each but the last. The
     convolutions pad by 2, 1, 1, so the maps are 16×16, 8×8 and 4×4. The input is ink (see

@@ -1,4 +1,4 @@
-"""Non-saturating logistic loss with spectral normalisation (Goodfellow et al. 2014; Miyato et al. 2018).
+"""Non-saturating logistic loss with spectral normalization (Goodfellow et al. 2014; Miyato et al. 2018).
 
 What SPIRAL++ uses (Mellor et al. 2019; docs/method.md, 3): no penalty, instead every layer is divided by its largest
 singular value, which bounds how fast the score can change.
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class SpectralNorm(DiscriminatorObjective):
-    """E softplus(−D(real)) + E softplus(D(painted)), with a normalised D."""
+    """E softplus(−D(real)) + E softplus(D(painted)), with a normalized D."""
 
     def prepare(self, network: nn.Module) -> None:
-        """Normalise every layer: one power iteration an update, from singular vectors that are kept in between.
+        """Normalize every layer: one power iteration an update, from singular vectors that are kept in between.
 
         The iteration belongs to a pass in training mode; in evaluation mode a layer is what it last was.
         """

@@ -47,4 +47,4 @@ class PolicyObjective(Objective):
 
     @abstractmethod
     def loss(self, steps: Steps, advantages: Tensor) -> Tensor:
-        """Scalar to minimise, a mean over ``[T, B]``; ``advantages`` ``[T, B]`` carry no gradient."""
+        """Scalar to minimize, a mean over ``[T, B]``; ``advantages`` ``[T, B]`` carry no gradient."""

@@ -21,7 +21,7 @@ def l2(paintings: NDArray[np.uint8], targets: NDArray[np.uint8]) -> NDArray[np.f
 
 
 def colour_emd(paintings: NDArray[np.uint8], targets: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Minus the earth-mover distance of the colour histograms of pairs [N, H, W, C] → [N] in −1 … 0.
+    """Minus the earth-mover distance of the color histograms of pairs [N, H, W, C] → [N] in −1 … 0.
 
     The mean over channels of the distance between their histograms of all 256 levels, in units of black to white. In
     one dimension it is the mean distance of the levels in order, wherever in the picture they are (docs/method.md, 2).

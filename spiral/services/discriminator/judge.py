@@ -30,7 +30,7 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Judgement of a batch, all by one version."""
+    """Judgment of a batch, all by one version."""
 
     terms: dict[str, NDArray[np.float32]]
     """[F, B] for each named term, higher is better; the first is the judge's own."""
@@ -90,7 +90,7 @@ class Judge(Protocol):
         ...
 
     def check(self) -> None:
-        """Make sure, without learning, that the newest weights can be learnt from; go back to sound ones where not."""
+        """Make sure, without learning, that the newest weights can be learned from; go back to sound ones where not."""
         ...
 
     def sample_targets(self, count: int, test: bool) -> NDArray[np.uint8]:

@@ -234,7 +234,7 @@ class LearnedJudge:
         return draw_masks(self._config.complement, count, height, width, self._generator)
 
     def state(self) -> State:
-        """Weights, optimiser, replay, statistics, answers, generators and counters; copies."""
+        """Weights, optimizer, replay, statistics, answers, generators and counters; copies."""
         answers = self._answers.state()
         batches = self._replay.batches
         counters = {
@@ -266,7 +266,7 @@ class LearnedJudge:
         )
 
     def begin(self, weights: dict[str, Tensor]) -> None:
-        """Start with a network that has learnt elsewhere; ValueError where it is another one."""
+        """Start with a network that has learned elsewhere; ValueError where it is another one."""
         self._load("the model's discriminator", weights)
 
     def _load(self, what: str, weights: dict[str, Tensor]) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 Kind = Literal["halves", "random"]
 
 CELLS = 4
-"""``random`` keeps or hides cells, so many along each side: single pixels could be guessed from their neighbours."""
+"""``random`` keeps or hides cells, so many along each side: single pixels could be guessed from their neighbors."""
 
 
 def draw_masks(kind: Kind, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:

@@ -1,4 +1,4 @@
-"""The network that judges: a small DCGAN-like stack of convolutions without normalisation (docs/method.md, 5)."""
+"""The network that judges: a small DCGAN-like stack of convolutions without normalization (docs/method.md, 5)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Critic(nn.Module):
     """Says of each picture how much it looks like the data; the answer has no bounds.
 
     Each convolution (4×4, stride 2) halves the picture, so any view works whose sides survive that. There is no
-    batch normalisation: gradient penalties are made for each picture, and it would couple the pictures of a batch.
+    batch normalization: gradient penalties are made for each picture, and it would couple the pictures of a batch.
     """
 
     def __init__(self, observation_shape: tuple[int, int, int], channels: tuple[int, ...], conditional: bool) -> None:
@@ -54,7 +54,7 @@ def to_input(pictures: NDArray[np.uint8], device: torch.device) -> Tensor:
 
 
 def torch_default(network: nn.Module) -> None:
-    """Leave PyTorch's own initialisation: uniform, scaled by the number of inputs."""
+    """Leave PyTorch's own initialization: uniform, scaled by the number of inputs."""
 
 
 def dcgan(network: nn.Module) -> None:

@@ -91,7 +91,7 @@ def _observation_shape(options: DiscriminatorOptions, config: RunConfig) -> tupl
 def _load(config: RunConfig, observation_shape: tuple[int, int, int]) -> Dataset:
     height, width, channels = observation_shape
     if channels not in {1, 3}:
-        raise StartError(f"observation_shape: {channels} channels; expected 1 (grey) or 3 (color)")
+        raise StartError(f"observation_shape: {channels} channels; expected 1 (gray) or 3 (color)")
     dataset = load(config.data, (height, width), colour=channels == 3, hold_out_validation=config.hold_out_validation)
     for note in dataset.notes:
         log.warning("%s: %s", dataset.name, note)

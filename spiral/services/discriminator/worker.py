@@ -57,7 +57,7 @@ class Worker:
         progressed: Callable[[tuple[Update, ...]], None] = lambda updates: None,
         failed: Callable[[], None] = lambda: None,
     ) -> None:
-        """``checkpoint`` is called every ``interval_s`` in which something was learnt, and may raise CheckpointError.
+        """``checkpoint`` is called every ``interval_s`` in which something was learned, and may raise CheckpointError.
 
         ``progressed`` is told after each job of the updates made since, ``failed`` that ``failure`` ended the worker;
         all are called by the worker's own thread.

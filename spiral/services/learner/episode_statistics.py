@@ -1,4 +1,4 @@
-"""Statistics of the episodes in a batch that was learnt from: reward, scores, paint, ink, distance to the target."""
+"""Statistics of the episodes in a batch that was learned from: reward, scores, paint, ink, distance to the target."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from spiral.values.atomic_file import atomic_write
 BUFFER_BYTES = 1 << 20
 """Bound of the memory for records that can't be written yet: hours of them."""
 LOST = "history-lost.jsonl"
-"""Beside the history: its records of what was learnt after the checkpoint that a start went on from."""
+"""Beside the history: its records of what was learned after the checkpoint that a start went on from."""
 
 _log = logging.getLogger(__name__)
 

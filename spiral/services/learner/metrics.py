@@ -59,7 +59,7 @@ class LearnerMetrics:
             _log.warning("waiting for the %s for %.0f s", peer, self._in_a_row)
 
     def learnt(self, seconds: float) -> None:
-        """Account for a batch that was learnt from."""
+        """Account for a batch that was learned from."""
         metrics, trainer = self.exposed, self._trainer
         self._count()
         metrics["spiral_learner_update_seconds"].observe(seconds)

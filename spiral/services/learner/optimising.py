@@ -1,4 +1,4 @@
-"""What becomes of a gradient: the optimiser, and the clipping before it."""
+"""What becomes of a gradient: the optimizer, and the clipping before it."""
 
 from __future__ import annotations
 

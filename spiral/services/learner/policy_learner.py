@@ -51,7 +51,7 @@ class Update(NamedTuple):
 
 
 class PolicyLearner:
-    """Policy, optimiser and running average of the weights."""
+    """Policy, optimizer and running average of the weights."""
 
     def __init__(self, policy: Policy, config: LearnerConfig, seed: int) -> None:
         self.policy = policy
@@ -62,11 +62,11 @@ class PolicyLearner:
         self.updates = 0
         self.frames = 0
         self.frames_before = 0
-        """Frames that the model had learnt with which the run began."""
+        """Frames that the model had learned with which the run began."""
         self.run_share = 0.0
         """Share of the run that is done, 0 to 1, for what falls over the run."""
         self.held = 0
-        """Batches that were not learnt from, at the start."""
+        """Batches that were not learned from, at the start."""
         self.optimiser = make_optimiser(policy, config)
         self._sound = self._new_sound()
         self.statistics = UpdateStatistics()
@@ -80,7 +80,7 @@ class PolicyLearner:
 
     @property
     def learning_rate(self) -> float:
-        """Step size of the optimiser at present."""
+        """Step size of the optimizer at present."""
         config = self.config
         return config.learning_rate * rate_left(config, self.frames_before + self.frames, self.run_share)
 

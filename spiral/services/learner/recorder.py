@@ -49,7 +49,7 @@ class Recorder:
         self._ended: Trajectory | None = None
         """The episodes that ended last."""
         self._of_last: dict[str, Any] = {"terms": {}}
-        """Figures of the batch that was learnt from last."""
+        """Figures of the batch that was learned from last."""
         self.saturation, self._warnings = Saturation(), SaturationWarnings()
 
     def learnt(self, figures: Mapping[str, Any], ended: Trajectory | None) -> None:

@@ -25,7 +25,7 @@ SNAPSHOTS = ("start", "quarter-1", "quarter-2", "quarter-3", "end")
 
 
 def write_samples(folder: Path, frames: int, trajectory: Trajectory, engine: EngineConfig, engine_version: str) -> None:
-    """A contact sheet, an animation and some programs of a trajectory that was learnt from; targets stand beside."""
+    """A contact sheet, an animation and some programs of a trajectory that was learned from; targets stand beside."""
     final, targets = trajectory.observations[-1, :SHEET], trajectory.targets
     if targets is None:
         sheet = pictures.contact_sheet(final)

@@ -50,7 +50,7 @@ class DiscriminatorError(RuntimeError):
 class Scorer:
     """A thread that collects batches from the queue, has them scored and hands them out in order.
 
-    While one batch is being learnt from, the next is being scored. ``waiting_for`` names the peer that it waits for.
+    While one batch is being learned from, the next is being scored. ``waiting_for`` names the peer that it waits for.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Scorer:
             if self._failure is not None:
                 raise self._failure from None
             return None
-        # Only now are the slots free: what is painted from here on is painted while this batch is learnt from.
+        # Only now are the slots free: what is painted from here on is painted while this batch is learned from.
         for one in arrived:
             one.release()
         if ready:

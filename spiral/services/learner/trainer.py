@@ -76,11 +76,11 @@ class Trainer:
         self.recorder = Recorder(self.config, run, self.learner, description, clock)
         self._saved_at = clock()
         self._on_disk: tuple[int, int] | None = None if self.extra is None else self._learnt
-        """What had been learnt at the last checkpoint; None: there is none."""
+        """What had been learned at the last checkpoint; None: there is none."""
         self._unsaved_since: float | None = None
-        """When the first batch was learnt from that no checkpoint holds."""
+        """When the first batch was learned from that no checkpoint holds."""
         self.last: ScoredBatch | None = None
-        """The batch that was learnt from last."""
+        """The batch that was learned from last."""
         self.lag = Lag(0, 0)
 
     @property
@@ -145,17 +145,17 @@ class Trainer:
 
     @property
     def unsaved(self) -> bool:
-        """Whether something was learnt that no checkpoint holds, or there is none."""
+        """Whether something was learned that no checkpoint holds, or there is none."""
         return self._learnt != self._on_disk
 
     @property
     def unsaved_s(self) -> float:
-        """Seconds since the first batch was learnt from that no checkpoint holds; 0 where there is none."""
+        """Seconds since the first batch was learned from that no checkpoint holds; 0 where there is none."""
         return 0.0 if self._unsaved_since is None else self._clock() - self._unsaved_since
 
     @property
     def _learnt(self) -> tuple[int, int]:
-        """Frames learnt from, and batches that the discriminator alone learnt from: what a checkpoint is about."""
+        """Frames learned from, and batches that the discriminator alone learned from: what a checkpoint is about."""
         return self.learner.frames, self.learner.held
 
     def finish(self, extra: State | None = None) -> dict[str, Any] | None:
@@ -167,8 +167,10 @@ class Trainer:
         return self.recorder.finish(self.elapsed_s)
 
     def save(self, extra: State | None = None) -> None:
-        """Write a checkpoint of sound weights, where something was learnt since the last one: those there are good, and
-        not to be rotated away. ``extra`` is what else belongs to it, and comes back when it is resumed.
+        """Write a checkpoint of sound weights, if something was learned since the last one.
+
+        Otherwise the checkpoints there are good and must not be rotated away. ``extra`` is whatever else belongs to the
+        checkpoint; a resumed run gets it back.
 
         DivergedError where the newest weights are the last straw.
         """

@@ -208,7 +208,7 @@ def tells_all(patch: Patch) -> None:
 
 AVERAGE = "observations_are_area_averages_of_the_canvas"
 MUTANTS = (
-    Mutant("renderer", "answers with its neighbour's canvas", ("the_place_in_the_batch_does_not_matter",), neighbours),
+    Mutant("renderer", "answers with its neighbor's canvas", ("the_place_in_the_batch_does_not_matter",), neighbours),
     Mutant("renderer", "rounds averages down", (AVERAGE,), rounds_down),
     Mutant(
         "renderer",

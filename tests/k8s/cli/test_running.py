@@ -145,10 +145,10 @@ def test_samples_fetch_the_newest_sheet(server: ApiServer, k8s: K8s, refused: K8
     (samples / "sheet-0000000064.png").write_bytes(b"an older one")
     (samples / PNG).write_bytes(file.getvalue())
     (samples / "painting-0000000640.gif").write_bytes(b"GIF89a;")
-    assert "after 640 learnt frames" in k8s("samples", "--out", str(out))
+    assert "after 640 learned frames" in k8s("samples", "--out", str(out))
     assert out.read_bytes() == file.getvalue()
     assert [path.name for path in out.parent.glob("[!.]*")] == ["sheet.png"]
-    assert "after 640 learnt frames" in k8s("samples", "--out", str(out)), "it is known to be ours"
+    assert "after 640 learned frames" in k8s("samples", "--out", str(out)), "it is known to be ours"
     k8s("samples", "--out", str(tmp_path / "p.gif"))
     (samples / PNG).write_bytes(file.getvalue()[:-20])
     assert "did not arrive whole" in refused("samples", "--out", str(out), code=1)

@@ -17,7 +17,7 @@ WORKLOADS = ("renderer", "actor", "learner", "discriminator")
 
 
 def learnt(cluster: Cluster) -> float:
-    """Frames learnt from since the learner's start."""
+    """Frames learned from since the learner's start."""
     return total(cluster.pods("learner"), "spiral_learner_frames_total")
 
 
@@ -30,7 +30,7 @@ def until_learning(cluster: Cluster) -> None:
     """All are ready, and frames go up."""
     cluster.until(lambda: cluster.ready(*WORKLOADS), "all four to become ready")
     before = learnt(cluster)
-    cluster.until(lambda: learnt(cluster) > before, "frames to be learnt")
+    cluster.until(lambda: learnt(cluster) > before, "frames to be learned")
 
 
 def renderers(cluster: Cluster) -> list[Pod]:

@@ -26,7 +26,7 @@ def until_learning(cluster: Cluster) -> None:
     """All are ready, and frames go up."""
     cluster.until(lambda: cluster.ready(*WORKLOADS), "all four to become ready")
     before = learnt(cluster)
-    cluster.until(lambda: learnt(cluster) > before, "frames to be learnt")
+    cluster.until(lambda: learnt(cluster) > before, "frames to be learned")
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_second_apply_changes_nothing(cluster: Cluster) -> None:
     changes = cluster.apply(project())
     assert set(changes.values()) == {"unchanged"}
     frames = learnt(cluster)
-    cluster.until(lambda: learnt(cluster) > frames, "frames to be learnt")
+    cluster.until(lambda: learnt(cluster) > frames, "frames to be learned")
     assert starts(cluster) == before
 
 

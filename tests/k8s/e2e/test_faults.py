@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def learning(cluster: Cluster) -> Cluster:
-    """A small run with one pod of each kind, which has learnt something and written a checkpoint."""
+    """A small run with one pod of each kind, which has learned something and written a checkpoint."""
     cluster.apply(single(with_run(project(), SMALL)))
     until_learning(cluster)
     cluster.until(lambda: checkpoints(cluster, "learner"), "the learner's first checkpoint")

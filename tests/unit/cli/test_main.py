@@ -236,7 +236,7 @@ def test_render_refuses_what_it_cannot_read_or_write(tmp_path: Path, capsys: pyt
     program = tmp_path / "p.json"
     PROGRAM.save(program)
     out = str(tmp_path / "x.png")
-    assert "no ending that is known" in refused(capsys, "render", str(program), "--out", str(tmp_path / "x.bmp"))
+    assert "the ending of" in refused(capsys, "render", str(program), "--out", str(tmp_path / "x.bmp"))
     assert "there is no file" in refused(capsys, "render", str(tmp_path / "q.json"), "--out", out)
     assert "scale" in refused(capsys, "render", str(program), "--scale", "200", "--out", out)
     Program("mypaint", {"canvas": 512, "grid": 16}, PROGRAM.actions.repeat(3, 0)).save(tmp_path / "large.json")

@@ -87,13 +87,13 @@ def test_a_drawing_is_scaled_on_white_and_a_photograph_cut(runs: Path, tmp_path:
     Image.fromarray(wide).save(tmp_path / "wide.png")
     trained = load_trained(Run(runs / "after"))
     target = read_target(tmp_path / "wide.png", trained)
-    assert target.change == "160×40 → 32×32, scaled and centred on white"
+    assert target.change == "160×40 → 32×32, scaled and centered on white"
     assert target.picture.shape == (32, 32, 1)
     assert (target.picture[12:20] == 0).all()
     assert (target.picture[:12] == 255).all()
     photographs = trained.config.model_copy(update={"data": "faces"})
     target = read_target(tmp_path / "wide.png", type(trained)(photographs, trained.engine, trained.policy, 0))
-    assert target.change == "160×40 → 32×32, cut about its centre and scaled"
+    assert target.change == "160×40 → 32×32, cut about its center and scaled"
     assert (target.picture == 0).all()
 
 
@@ -179,7 +179,7 @@ def test_a_run_without_targets_and_names_that_collide_are_sentences(
     file, out = tmp_path / "seven.png", tmp_path / "out"
     Image.fromarray(digit()).save(file)
     assert main(["reconstruct", str(file), "--run=nothing", f"--runs={runs}", f"--out={out}"]) == 2
-    assert "paints from nothing and takes no target" in capsys.readouterr().err
+    assert "it learned to paint from nothing and takes no target" in capsys.readouterr().err
     assert main(["reconstruct", str(file), "a/seven.jpg", "--run=after", f"--runs={runs}", f"--out={out}"]) == 2
     assert "seven, seven-and-target: several pictures would be written to one file" in capsys.readouterr().err
     words = ["reconstruct", str(file), "a/seven-and-target.png", "--run=after", f"--runs={runs}", f"--out={out}"]

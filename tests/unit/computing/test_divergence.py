@@ -136,7 +136,7 @@ def test_a_judge_that_diverges_answers_by_what_it_was_and_ends_at_the_third_upda
     with pytest.raises(DivergedError, match=r"lower discriminator\.learning_rate") as ended:
         judge.score("2", observations(2), None, True)
     weights = zip(before, tensors_of(judge.state(), "network"), strict=True)
-    assert all(torch.allclose(one, other, atol=1) for one, other in weights), "vectors of the normalisation may turn"
+    assert all(torch.allclose(one, other, atol=1) for one, other in weights), "vectors of the normalization may turn"
     assert ended.value.service == "discriminator"
 
 

@@ -84,7 +84,7 @@ def test_at_64_each_pixel_is_doubled_bilinearly():
     stored = np.random.default_rng(0).integers(0, 256, (1, 28, 28), dtype=np.uint8)
     small = views.digits(stored, View(32, 32, False))[0, :, :, 0].astype(float)
     large = views.digits(stored, View(64, 64, False))[0, :, :, 0].astype(float)
-    # Doubling puts new pixels a quarter of the way towards each neighbour.
+    # Doubling puts new pixels a quarter of the way toward each neighbor.
     for y in range(1, 63):
         for x in range(1, 63):
             y0, x0 = y // 2, x // 2

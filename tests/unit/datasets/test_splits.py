@@ -1,4 +1,4 @@
-"""No picture that is held out is learnt from, and no training picture is evaluated on: for every data set there is."""
+"""No picture that is held out is learned from, and no training picture is evaluated on: for every data set there is."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_validation_pictures_come_from_those_for_training(name: str, tmp_path: P
         assert not train & (validation | test)
         assert not validation & test
         np.testing.assert_array_equal(data.test, whole.test)
-        if name != "celeba":  # its own validation set has never been learnt from
+        if name != "celeba":  # its own validation set has never been learned from
             assert data.count == whole.count
             assert data.checksum == whole.checksum
             assert drawn(whole.train) == train | validation

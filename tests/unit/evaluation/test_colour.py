@@ -1,4 +1,4 @@
-"""The encoder of colour pictures: the network described, the shipped weights, and a script that learns."""
+"""The encoder of color pictures: the network described, the shipped weights, and a script that learns."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_the_shipped_weights_measure_growing_harm():
 
 @pytest.mark.skipif(
     not ((DATA / "faces").is_dir() and (DATA / "emoji").is_dir()),
-    reason="the colour sets are not here: set SPIRAL_DATA to a folder with emoji/ and faces/ in it",
+    reason="the color sets are not here: set SPIRAL_DATA to a folder with emoji/ and faces/ in it",
 )
 @pytest.mark.slow
 @pytest.mark.timeout(600)

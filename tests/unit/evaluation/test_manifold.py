@@ -43,5 +43,5 @@ def test_paintings_of_one_kind_are_precise_and_recall_little() -> None:
 
 
 def test_three_pictures_span_no_manifold() -> None:
-    with pytest.raises(ValueError, match="manifold: 3 pictures have no 3 neighbours; expected at least 4"):
+    with pytest.raises(ValueError, match="manifold: 3 pictures have no 3 neighbors; expected at least 4"):
         inside(np.zeros((5, 2)), np.zeros((3, 2)))

@@ -38,7 +38,7 @@ SMALL_ENGINE = {"grid": 16, "view": 32}
 
 
 def drawings(folder: Path, count: int) -> Path:
-    """`count` pictures of one disc each, 32×32 in colour."""
+    """`count` pictures of one disc each, 32×32 in color."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:32, :32]
@@ -186,7 +186,7 @@ def test_eval_of_digits_prints_a_table_and_writes_json_and_picture(
     command = ["eval", "--run=tiny", f"--runs={run.path.parent}", "--num=70", "--seed=4"]
     assert main(command) == 0
     said = capsys.readouterr().out
-    assert "after 64 learnt frames, test split, seed 4" in said
+    assert "after 64 learned frames, test split, seed 4" in said
     assert "95 % interval" in said
     assert "LeNet-FID of the paintings ↓" in said
     assert "against 1,000 test pictures of mnist-sample" in said
@@ -265,7 +265,7 @@ def test_eval_at_another_temperature_leaves_that_of_what_was_learnt(
     ("arguments", "sentence"),
     [
         (["--num=64"], "--num: 64 paintings are too few for the covariance of 64 features; expected at least 65"),
-        (["--inception-weights=x.pth"], "--inception-weights: it is for --inception, which is not asked for"),
+        (["--inception-weights=x.pth"], "--inception-weights: only --inception uses it"),
         (["--out=file"], "out: file is a file; name a folder"),
         (["--model=x"], "exactly one of them"),
         (["--temperature=-1"], "Invalid value for '--temperature': Input should be greater than or equal to 0"),

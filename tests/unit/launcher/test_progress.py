@@ -158,7 +158,7 @@ def test_the_live_panel_shows_all_there_is_to_know() -> None:
     for text in (
         "22%  1:05, 3:55 left",
         "123,456",
-        "2,900 learnt/s",
+        "2,900 learned/s",
         "3,000 painted/s",
         "version 2.99",
         "+1.250",

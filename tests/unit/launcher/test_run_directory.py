@@ -87,7 +87,7 @@ def test_a_file_that_was_changed_since_is_read_again_and_held_to_what_the_checkp
     second.close()
     write_counters(second.run, 64)
     file.write_text("num_actions: 7")
-    with pytest.raises(ValueError, match=r'^num_actions: 7 does not fit the run "mine", which has learnt with 20'):
+    with pytest.raises(ValueError, match=r'^num_actions: 7 does not fit the run "mine", which has learned with 20'):
         open_run(ask(tmp_path, preset=str(file)))
     file.unlink()
     with pytest.raises(ValueError, match="can't be read"):
@@ -141,7 +141,7 @@ def test_what_was_learnt_after_the_last_checkpoint_is_said_to_be_lost(tmp_path: 
     (first.run.checkpoints("learner") / "checkpoint-00000002" / "counters.json").write_text("damaged")
     first.run.history_file.write_text('{"frames": 81024}\n')
     second = open_run(ask(tmp_path, name="a"))
-    said = "goes on after 49,152 learnt frames; the 31,872 that it learnt after its last checkpoint are lost"
+    said = "goes on after 49,152 learned frames; the 31,872 that it learned after its last checkpoint are lost"
     assert second.report[0].endswith(said)
     second.close()
 
@@ -329,7 +329,7 @@ def test_what_was_learnt_from_can_not_be_held_out_later(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^--set hold_out_validation=false: .* does not fit the run"):
         open_run(ask(tmp_path, name="a", settings=("hold_out_validation=false",)))
     model = find_model("mnist")
-    with pytest.raises(ValueError, match="the model has learnt from the whole training set"):
+    with pytest.raises(ValueError, match="the model has learned from the whole training set"):
         open_run(ask(tmp_path, name="b", model=model, settings=("data=mnist", "hold_out_validation=true")))
     opened = open_run(ask(tmp_path, name="c", model=model, settings=SAMPLE))
     assert not opened.config.hold_out_validation, "a model of before goes on as it was"

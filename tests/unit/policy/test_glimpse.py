@@ -63,7 +63,7 @@ def test_what_lies_about_the_pen_is_seen_alike_wherever_it_is():
 
 @pytest.mark.parametrize("view", [(32, 32, 3), (24, 32, 1), (4, 4, 1)])
 def test_any_view_is_seen_from_any_place(view):
-    """Colour, a view that is no square, places that are finer than its pixels; pens at the edges among them."""
+    """Color, a view that is no square, places that are finer than its pixels; pens at the edges among them."""
     policy = policy_of("glimpsing", spec=spec_of(colour=view[2] == 3), view=view, conditional=True)
     actions, sampled, inputs = roll_out(policy, view, conditional=True, B=64)
     assert {0, 63} <= set(actions[..., 1].flatten().tolist()), "the corners"

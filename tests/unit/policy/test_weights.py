@@ -53,7 +53,7 @@ def test_weights_paint_programs_of_another_length(network, length):
 
 @pytest.mark.parametrize(("before", "side"), [(4, 8), (4, 12), (3, 4), (8, 4), (4, 4)])
 def test_finer_places_lie_between_their_neighbours(before, side):
-    """What is linear in the place stays so, up to the last one, beyond which there is no neighbour."""
+    """What is linear in the place stays so, up to the last one, beyond which there is no neighbor."""
     row, column = torch.meshgrid(torch.arange(before) / before, torch.arange(before) / before, indexing="ij")
     rows = torch.stack([1 + 2 * row - 3 * column, row], -1).reshape(before**2, 2)
     finer = refine(rows, side)

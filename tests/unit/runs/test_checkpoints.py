@@ -306,7 +306,7 @@ def test_an_optimisers_state_for_other_parameters_is_refused() -> None:
     optimiser = torch.optim.Adam(one.parameters())
     one(torch.ones(1, 4)).sum().backward()
     optimiser.step()
-    with pytest.raises(ValueError, match="fits none of this optimiser's 2 parameters"):
+    with pytest.raises(ValueError, match="fits none of this optimizer's 2 parameters"):
         unpack_optimiser(torch.optim.Adam(other.parameters()), pack_optimiser(optimiser))
 
 

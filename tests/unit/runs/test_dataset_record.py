@@ -1,4 +1,4 @@
-"""A run goes on with what it has learnt from: paths are absolute from the start, and what changed is named."""
+"""A run goes on with what it has learned from: paths are absolute from the start, and what changed is named."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def ask(runs: Path, *settings: str) -> TrainOptions:
 
 
 def begin(runs: Path) -> OpenRun:
-    """A run with what was typed, which has learnt something."""
+    """A run with what was typed, which has learned something."""
     opened = open_run(ask(runs, *TYPED))
     opened.close()
     store = CheckpointStore(opened.run.checkpoints("learner"), keep=3)
@@ -107,7 +107,7 @@ def test_pictures_that_were_moved_are_known_again_by_what_they_are(here: Path) -
     assert opened.report[1] == f"data was '{data}' and is '{moved.data}' from now on"
     opened.close()
     assert keep(opened.run, moved.data) == ""
-    with pytest.raises(ValueError, match=r"elsewhere/pics is not what this run has learnt from: .* begin a new run"):
+    with pytest.raises(ValueError, match=r"elsewhere/pics is not what this run has learned from: .* begin a new run"):
         keep(opened.run, f"folder:{here.parent}/elsewhere/pics")
 
 
@@ -189,7 +189,7 @@ def test_a_zip_a_named_set_and_what_nothing_was_learnt_from(here: Path) -> None:
     stored = json.loads(run.data_file.read_text())
     assert (stored["pictures"], stored["validation"], stored["before"]) == (11_000, 1_003, [])
     run.data_file.write_text(json.dumps({**stored, "sha256": "00" * 32, "pictures": 70_000}))
-    assert "mnist-sample is not what this run has learnt from: 70,000 pictures then" in keep(run, "mnist-sample")
+    assert "mnist-sample is not what this run has learned from: 70,000 pictures then" in keep(run, "mnist-sample")
     run.data_file.write_text('{"data": "mni')
     assert keep(run, "mnist-sample") == "", "a run of before, or a torn file: it is stored anew"
 

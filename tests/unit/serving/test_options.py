@@ -139,4 +139,4 @@ def test_help_shows_units_ranges_and_defaults(capsys: pytest.CaptureFixture[str]
     assert raised.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "--batch VALUE Canvases, number. (≥ 1, ≤ 4096, default: 64)" in text
-    assert "seconds. (≥ 0, ≤ 600, default: 30.0)" in text
+    assert "Seconds that calls in progress have to end after SIGTERM. (≥ 0, ≤ 600, default: 30.0)" in text

@@ -59,7 +59,7 @@ def test_only_flag_and_end_count_in_a_move() -> None:
     assert make(colour=True, legacy_reset_mask=True).reset_mask == tuple(move.tolist())
 
 
-# The last one picks up colour, beyond the canvas too, where canvases share memory.
+# The last one picks up color, beyond the canvas too, where canvases share memory.
 @pytest.mark.parametrize("brush", [*BRUSHES, "classic/smudge+paint"])
 def test_the_same_program_paints_the_same_pixels_whatever_was_painted_before(brush: str) -> None:
     engine = make(brush=brush, colour=True)

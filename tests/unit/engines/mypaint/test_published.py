@@ -65,7 +65,7 @@ def load_library() -> ctypes.CDLL:
 
 
 class Surface:
-    """libmypaint's own fixed surface, its pixels set to a legal colour."""
+    """libmypaint's own fixed surface, its pixels set to a legal color."""
 
     def __init__(self, library: ctypes.CDLL, height: int, width: int, background: int) -> None:
         self.library, self.shape = library, (height, width)
@@ -242,7 +242,7 @@ def test_any_brush_of_the_pack_paints_as_published(brush: str) -> None:
 
 
 def test_grey_ink_that_colorizes_takes_the_colour_away_as_published_but_for_rounding(tmp_path: Path) -> None:
-    # The guard draws such dabs another way. These greys are ones whose luminance libmypaint rounds to themselves.
+    # The guard draws such dabs another way. These grays are ones whose luminance libmypaint rounds to themselves.
     brush = json.loads(find_brush("classic/pen").read_text())
     brush["settings"] |= {name: {"base_value": 0.4, "inputs": {}} for name in ("colorize", "lock_alpha")}
     path = tmp_path / "colorizing.myb"

@@ -208,7 +208,7 @@ def test_credits_that_stay_unused_are_given_back(session: LearnerSession) -> Non
 
 
 class BothEnds(RuleBasedStateMachine):
-    """Two actors and a learner over links that delay and break: nothing is learnt twice, nothing waits for ever."""
+    """Two actors and a learner over links that delay and break: nothing is learned twice, nothing waits for ever."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -30,7 +30,7 @@ CONFIGS = {
     "complement": config("conditional=true", "discriminator.complement=halves", "discriminator.update_first=false"),
     "terms": config("conditional=true", "discriminator.complement=random", "discriminator.terms=[l2, colour-emd]"),
     "l2": config("conditional=true", "discriminator.kind=l2"),
-    "l2 and colours": config("conditional=true", "discriminator.kind=l2", "discriminator.terms=[colour-emd, l2]"),
+    "l2 and colors": config("conditional=true", "discriminator.kind=l2", "discriminator.terms=[colour-emd, l2]"),
 }
 
 
@@ -297,7 +297,7 @@ def test_colour_emd_is_the_cost_of_moving_one_histogram_onto_the_other() -> None
     generator = np.random.default_rng(1)
     one, other = (generator.integers(0, 256, (6, *shape), dtype=np.uint8) for _ in range(2))
     one[0], other[0] = 0, 255
-    other[1] = one[1].reshape(-1, 3)[generator.permutation(20)].reshape(shape)  # elsewhere, but the same colours
+    other[1] = one[1].reshape(-1, 3)[generator.permutation(20)].reshape(shape)  # elsewhere, but the same colors
     expected = []
     for painting, target in zip(one, other, strict=True):
         costs = []
@@ -309,7 +309,7 @@ def test_colour_emd_is_the_cost_of_moving_one_histogram_onto_the_other() -> None
     assert expected[:2] == [-1.0, 0.0]
 
 
-@pytest.mark.parametrize("name", ["terms", "l2 and colours"])
+@pytest.mark.parametrize("name", ["terms", "l2 and colors"])
 def test_every_term_of_a_batch_is_that_of_its_pictures(name: str) -> None:
     judge, shown, wanted = judge_of(CONFIGS[name]), observations(2, frames=4), targets(2)
     shown[2, :3] = shown[1, :3]

@@ -1,4 +1,4 @@
-"""What a judge does not take, and the sentence that it says: nothing is scored, learnt or lost by it."""
+"""What a judge does not take, and the sentence that it says: nothing is scored, learned or lost by it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The learner's step written a second time: one episode, one action, one component after the other.
 
 It is the definition that the learner is held to, made to be read from top to bottom beside docs/method.md. Speed is no
-concern. Returns, clipping, optimisers and averages are NumPy in float64. Only the networks' layers are those that
+concern. Returns, clipping, optimizers and averages are NumPy in float64. Only the networks' layers are those that
 paint (``core``, ``logits``, ``advance``), one step of one episode at a time; autograd differentiates them.
 
 [I] is IMPALA (Espeholt et al. 2018), [P] PPO (Schulman et al. 2017), [H] Hilton et al. 2022, [K] Kool et al. 2019.

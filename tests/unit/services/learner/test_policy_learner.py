@@ -166,7 +166,7 @@ def test_gradients_in_float32(mode: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("mode", CROSSED, ids=named)
 def test_three_batches_in_lockstep(mode: dict[str, Any]) -> None:
-    """Weights, optimiser, average, schedules, order of the episodes and what is told, after each of three batches.
+    """Weights, optimizer, average, schedules, order of the episodes and what is told, after each of three batches.
 
     One more comes first, from which only the discriminator learns; and the learner is replaced once by its checkpoint.
     """

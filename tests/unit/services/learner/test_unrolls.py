@@ -1,4 +1,4 @@
-"""Episodes that are cut into unrolls: what is painted, judged, paid and learnt is that of the whole."""
+"""Episodes that are cut into unrolls: what is painted, judged, paid and learned is that of the whole."""
 
 from __future__ import annotations
 
