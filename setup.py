@@ -24,7 +24,7 @@ def plugin(name: str) -> str:
 
 
 def generate_stubs() -> None:
-    """Compile protos/ into spiral/v1; RuntimeError where protoc refuses."""
+    """Compile protos/ into spiral/v1; RuntimeError if protoc refuses."""
     import grpc_tools  # noqa: PLC0415  (a build requirement: not there when only metadata is asked for)
     from grpc_tools import protoc  # noqa: PLC0415
 

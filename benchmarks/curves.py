@@ -23,7 +23,7 @@ POINTS = 50
 
 
 def recorded(run: Run, measure: str) -> NDArray[np.float64]:
-    """Learned frames and ``measure`` at each: [2, N], oldest first; ValueError where the run has none."""
+    """Learned frames and ``measure`` at each: [2, N], oldest first; ValueError if the run has none."""
     points = [(record["frames"], record[measure]) for record in run.history() if measure in record]
     if not points:
         raise ValueError(f'{run.history_file}: it records no "{measure}"; `spiral train` writes it where it is known')

@@ -60,7 +60,7 @@ class Row:
 def read(table: str) -> list[Row]:
     """The rows of one file, those that stand for others replaced by them.
 
-    Raises ValueError where a row names columns or rows that are not there.
+    Raises ValueError if a row names columns or rows that are not there.
     """
     with (ROWS / f"{table}.csv").open(newline="") as file:
         reader = csv.DictReader(file, strict=True)

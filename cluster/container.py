@@ -138,7 +138,7 @@ class Running:
         self._outer.wait()
 
     def execute(self, argv: Sequence[str], timeout_s: float) -> int | None:
-        """Run a command inside, as exec probes and hooks do; its exit code, None where it took too long."""
+        """Run a command inside, as exec probes and hooks do; its exit code, None if it took too long."""
         pid = self.pid
         if pid is None:
             return 1

@@ -33,7 +33,7 @@ class Identity:
     node: str = "node"
 
     def field(self, path: str) -> str:
-        """The value of ``metadata.name``, ``status.podIP`` and so on; ConfigError where there is no such field."""
+        """The value of ``metadata.name``, ``status.podIP`` and so on; ConfigError if there is no such field."""
         keyed = _KEYED.fullmatch(path)
         if keyed:
             return (self.labels if keyed[1] == "labels" else self.annotations).get(keyed[2], "")
@@ -72,7 +72,7 @@ class Node:
 
 
 def environment(container: Object, pod: Identity, objects: Objects, node: Node) -> dict[str, str]:
-    """The variables that the manifest sets, in order; ConfigError where something it refers to is missing."""
+    """The variables that the manifest sets, in order; ConfigError if something it refers to is missing."""
     values: dict[str, str] = {}
     for source in container.get("envFrom", []):
         kind = "ConfigMap" if "configMapRef" in source else "Secret"
@@ -96,7 +96,7 @@ def expand(text: str, values: Mapping[str, str]) -> str:
 
 
 def data(objects: Objects, kind: str, namespace: str, name: str, optional: bool = False) -> dict[str, bytes]:
-    """The entries of a ConfigMap or Secret; ConfigError where it isn't there and isn't optional."""
+    """The entries of a ConfigMap or Secret; ConfigError if it isn't there and isn't optional."""
     found = objects.get(Key(kind, namespace, name))
     if found is None:
         if optional:

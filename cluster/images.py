@@ -58,7 +58,7 @@ class Image:
 
 
 def find(name: str) -> Image:
-    """The stand-in for the image ``name``; ImageError where there is none."""
+    """The stand-in for the image ``name``; ImageError if there is none."""
     last = name.partition("@")[0].rpartition("/")[2].partition(":")[0]
     if last == _FOREIGN.name:
         return _service(_FOREIGN.dockerfile, _FOREIGN.links)

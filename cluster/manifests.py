@@ -38,7 +38,7 @@ class Key:
 def render(folder: Path) -> list[Object]:
     """The objects that ``kubectl kustomize`` makes of a folder.
 
-    Raises ValueError where there is no kubectl, or with its own words where it refuses.
+    Raises ValueError if there is no kubectl, or with its own words where it refuses.
     """
     if shutil.which("kubectl") is None:
         raise ValueError(f"{folder} can't be rendered: kubectl is not installed")

@@ -65,7 +65,7 @@ def prober(spec: Object) -> Prober:
 def question(
     spec: Object, container: Object, address: str, execute: Callable[[Sequence[str], float], int | None]
 ) -> Ask:
-    """How to ask this probe of the container at ``address``; ValueError where it is of no known kind."""
+    """How to ask this probe of the container at ``address``; ValueError if it is of no known kind."""
     timeout_s = float(spec.get("timeoutSeconds", 1))
     if "grpc" in spec:
         port, service = int(spec["grpc"]["port"]), spec["grpc"].get("service", "")

@@ -13,7 +13,7 @@ PORT_NAME = "metrics"
 
 
 def page(pod: Pod, timeout_s: float = 5.0) -> str:
-    """The page at the pod's port named ``metrics``; OSError where nobody answers."""
+    """The page at the pod's port named ``metrics``; OSError if nobody answers."""
     ports = [port for item in pod.template.spec["containers"] for port in item.get("ports", [])]
     port = next(port["containerPort"] for port in ports if port.get("name") == PORT_NAME)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

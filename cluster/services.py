@@ -51,7 +51,7 @@ def endpoints(service: Object, pods: Sequence[Pod]) -> list[Pod]:
 
 
 def check_ports(service: Object) -> None:
-    """PortError where a port of a Service leads to another number."""
+    """PortError if a port of a Service leads to another number."""
     if service["spec"].get("clusterIP") == "None":
         return
     for port in service["spec"].get("ports", []):

@@ -92,7 +92,7 @@ class Volumes:
 
 
 def prepare(folder: Path, spec: Object, pod: Identity, objects: Objects, claims: Claims) -> Volumes:
-    """Make the volumes of a pod below ``folder``; VolumeError where one refers to something that isn't there."""
+    """Make the volumes of a pod below ``folder``; VolumeError if one refers to something that isn't there."""
     group = spec.get("securityContext", {}).get("fsGroup")
     paths, read_only = {}, set()
     for volume in spec.get("volumes", []):

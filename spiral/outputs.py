@@ -30,7 +30,7 @@ def ours(folder: Path) -> set[str]:
 
 
 def refuse_to_overwrite(paths: Sequence[Path], overwrite: bool = False, option: str = "out") -> None:
-    """ValueError where one of the files exists and is not known to be ours, unless ``overwrite``, or is a folder."""
+    """ValueError if one of the files exists and is not known to be ours, unless ``overwrite``, or is a folder."""
     for path in paths:
         if path.is_dir():
             raise ValueError(f"{option}: {path} is a folder; expected a file")
@@ -50,7 +50,7 @@ def refuse_to_overwrite(paths: Sequence[Path], overwrite: bool = False, option: 
 
 
 def remember(paths: Iterable[Path]) -> None:
-    """Note that these files have just been written. OSError where the manifest can't be."""
+    """Note that these files have just been written. OSError if the manifest can't be."""
     paths = list(paths)
     for folder in dict.fromkeys(path.parent for path in paths):
         names = {path.name for path in paths if path.parent == folder}

@@ -104,7 +104,7 @@ def save_painting_gif(
     columns: int | None = None,
     scale: int | None = None,
 ) -> None:
-    """Write a GIF of paintings being painted at the same time, stroke by stroke; it repeats for ever.
+    """Write a GIF of paintings being painted at the same time, stroke by stroke; it repeats forever.
 
     `paintings` are uint8 [T, H, W, C], one a program; a shorter one waits finished for the others. The last frame stays
     `hold_ms`. A GIF counts in 10 ms, so frames differ by so much where the time of all would be wrong otherwise. Raises

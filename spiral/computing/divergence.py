@@ -75,7 +75,7 @@ class SoundWeights:
             self._keep()
 
     def stepped(self, again: Callable[[], object], steps: int = 1) -> None:
-        """The optimizer made so many steps. NotFiniteError where the weights have not stayed finite; whether they are
+        """The optimizer made so many steps. NotFiniteError if the weights have not stayed finite; whether they are
         sound, ``again`` would show, which computes a gradient and passes it with ``keep``."""
         self._age += steps
         self._again = again
@@ -96,7 +96,7 @@ class SoundWeights:
         return True
 
     def undo(self, error: NotFiniteError) -> None:
-        """Go back to the copy; DivergedError where that has been so too often in a row."""
+        """Go back to the copy; DivergedError if that has been so too often in a row."""
         self._restore()
         self._in_a_row += 1
         _log.warning("%s after an update, which is taken back (%d in a row)", error, self._in_a_row)

@@ -51,9 +51,9 @@ def free_memory_bytes(cgroup: Path = CGROUP) -> int:
 
 
 def require_memory(wanted: int, what: str) -> None:
-    """MemoryError where this process may not take ``wanted`` bytes more, which ``what`` ("4 canvases of …") need.
+    """MemoryError if this process may not take ``wanted`` bytes more, which ``what`` ("4 canvases of …") need.
 
-    ValueError where it never may. To be asked before the work begins: an allocation succeeds all the same, and its use
+    ValueError if it never may. To be asked before the work begins: an allocation succeeds all the same, and its use
     ends the process.
     """
     if wanted > (most := usable_memory_bytes()):

@@ -85,8 +85,8 @@ def choose_precision(
 
     What is ``wanted`` goes before what the file says of such a device, and that before what is faster. ``step_in``
     makes a step to measure; ``flags`` are the processor's instruction sets (None: this one's). A step that diverges
-    measures nothing, and nothing is kept: that is for the run itself to find. ValueError where the device does not have
-    what is wanted, OSError where the file can't be written.
+    measures nothing, and nothing is kept: that is for the run itself to find. ValueError if the device does not have
+    what is wanted, OSError if the file can't be written.
     """
     kept = _read(file, device) if wanted == "auto" else None
     if kept is not None:

@@ -47,7 +47,7 @@ def changes(before: RunConfig, after: RunConfig) -> Iterator[Change]:
 
 
 def fixed_change(before: RunConfig, after: RunConfig) -> Change | None:
-    """The first setting that differs and may not; None where checkpoints of the one go on with the other.
+    """The first setting that differs and may not; None if checkpoints of the one go on with the other.
 
     Where a folder of pictures lies may change; the discriminator compares what is in it. So may how an engine's file
     is named.
@@ -66,7 +66,7 @@ def _only_elsewhere(change: Change, files: Collection[str]) -> bool:
 def going_on(checkpoint: str, config: RunConfig) -> RunConfig:
     """``config`` for a run that goes on from a checkpoint, by the checkpoint's configuration in YAML.
 
-    What it learns from stays: presets that hold validation pictures out did not always. Raises ValueError where the
+    What it learns from stays: presets that hold validation pictures out did not always. Raises ValueError if the
     checkpoint is made for something else. A service that is started by hand, or by a cluster, has no launcher that
     would have looked.
     """

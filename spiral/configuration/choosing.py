@@ -49,7 +49,7 @@ class ChoosingSection(Section):
 
     @classmethod
     def idle(cls, given: Tree) -> list[str]:
-        """The keys that only other objectives than the chosen one have; ValueError where nobody has its name."""
+        """The keys that only other objectives than the chosen one have; ValueError if nobody has its name."""
         chosen = cls._chosen(given).model_fields
         return [key for key in cls._settings() if key in given and key not in chosen]
 
@@ -110,7 +110,7 @@ class ChoosingSection(Section):
 
     @classmethod
     def _chosen(cls, given: Tree) -> type[Objective]:
-        """The objective that is named; ValueError where nobody has that name, or a setting of its is a key already."""
+        """The objective that is named; ValueError if nobody has that name, or a setting of its is a key already."""
         field = cls.model_fields[cls._field()]
         assert field.annotation is not None
         name = given.get(cls.choice(), field.default)

@@ -10,13 +10,13 @@ from spiral.values.imported import imported, is_path
 
 
 def check_components(asked: Iterable[str], names: Sequence[str]) -> None:
-    """ValueError where ``learner.entropy_costs`` has other components than an engine's ``names``."""
+    """ValueError if ``learner.entropy_costs`` has other components than an engine's ``names``."""
     if unknown := set(asked) - set(names):
         raise ValueError(f"learner.entropy_costs: {sorted(unknown)} are no components; this engine has {tuple(names)}")
 
 
 def check_convolutions(channels: Sequence[int], observation_shape: tuple[int, int, int]) -> None:
-    """ValueError where a view of (H, W, C) is too small: each convolution halves it."""
+    """ValueError if a view of (H, W, C) is too small: each convolution halves it."""
     height, width, _ = observation_shape
     if not channels:
         raise ValueError("discriminator.channels: there is no convolution; expected at least one")
@@ -28,7 +28,7 @@ def check_convolutions(channels: Sequence[int], observation_shape: tuple[int, in
 
 
 def check_terms(asked: Iterable[str], discriminator: DiscriminatorConfig) -> None:
-    """ValueError where ``learner.terms`` weighs terms that the project's discriminator does not answer, or where one
+    """ValueError if ``learner.terms`` weighs terms that the project's discriminator does not answer, or where one
     of the user's own can't be imported."""
     answered = ("discriminator" if discriminator.kind == "learned" else discriminator.kind, *discriminator.terms)
     if unknown := set(asked) - set(answered):

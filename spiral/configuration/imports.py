@@ -28,7 +28,7 @@ def imports_of(tree: Tree) -> dict[str, Any]:
 def without_imports(tree: Tree, asked: Collection[str]) -> dict[str, Any]:
     """The same settings with nothing to import: who paints with a model needs no objective, no term and no data set.
 
-    ValueError where the network is not ours, unless the keys that are ``asked`` for replace it.
+    ValueError if the network is not ours, unless the keys that are ``asked`` for replace it.
     """
     rest = {name: dict(value) if isinstance(value, Mapping) else value for name, value in tree.items()}
     for key, value in imports_of(tree).items():

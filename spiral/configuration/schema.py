@@ -26,7 +26,7 @@ DISTANCES = ("l2", "colour-emd")
 
 
 def _known(name: str, known: tuple[str, ...]) -> str:
-    """The name of a part that is here or that can be imported; ValueError where it is neither."""
+    """The name of a part that is here or that can be imported; ValueError if it is neither."""
     if name not in known and not is_path(name):
         raise ValueError(f'"{name}" is unknown; expected one of {", ".join(known)}, or {HINT}')
     return name

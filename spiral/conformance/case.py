@@ -75,7 +75,7 @@ class Case:
 def case(
     service: Service | Literal["every"], group: Group, level: Level = "core", *, capability: str = ""
 ) -> Callable[[Callable[[T], None]], Case]:
-    """Make a function of a target a case of ``service``; ValueError where it says nothing of itself."""
+    """Make a function of a target a case of ``service``; ValueError if it says nothing of itself."""
 
     def register(run: Callable[[T], None]) -> Case:
         sentence, _, procedure = inspect.cleandoc(run.__doc__ or "").partition("\n")

@@ -20,7 +20,7 @@ class Command:
     """A command line that serves the target; runs in a session of its own, so that signals reach it alone."""
 
     def __init__(self, command: str, environment: Mapping[str, str], log: Path) -> None:
-        """``environment`` is added to this process's. ValueError where ``command`` is no command line."""
+        """``environment`` is added to this process's. ValueError if ``command`` is no command line."""
         try:
             self._arguments = shlex.split(command)
         except ValueError as error:
@@ -43,7 +43,7 @@ class Command:
         return None if self._process is None else self._process.poll()
 
     def start(self) -> None:
-        """Start it; ValueError where there is no such program."""
+        """Start it; ValueError if there is no such program."""
         out: IO[bytes]
         try:
             with self.log.open("ab") as out:
@@ -64,7 +64,7 @@ class Command:
             self._process.terminate()
 
     def wait(self, timeout_s: float = END_S) -> int | None:
-        """Wait for its end; the exit code, or None where it still lives after ``timeout_s``."""
+        """Wait for its end; the exit code, or None if it still lives after ``timeout_s``."""
         if self._process is None:
             return None
         try:

@@ -19,7 +19,7 @@ from spiral.wire.addresses import check_address
 def opened(options: SuiteOptions, tell: Callable[[str], object] = lambda line: None) -> Iterator[Target]:
     """The target, reachable and serving; whatever was started is ended with the block.
 
-    ``tell`` hears what the user has to start, where nobody else does. ValueError where the options make no sense,
+    ``tell`` hears what the user has to start, where nobody else does. ValueError if the options make no sense,
     Failure where the target does not serve.
     """
     if not options.target and not options.command:

@@ -36,7 +36,7 @@ class SuiteOptions:
     weights: Path | None = None
 
     def identity(self) -> Identity | None:
-        """For mutual TLS; ValueError where only some of the files are named."""
+        """For mutual TLS; ValueError if only some of the files are named."""
         files = (self.tls_ca, self.tls_cert, self.tls_key)
         if not any(files):
             return None
@@ -45,7 +45,7 @@ class SuiteOptions:
         return Identity.load(self.tls_ca, self.tls_cert, self.tls_key)
 
     def keys(self) -> Keys | None:
-        """For CURVE on the trajectories' edge; ValueError where only one of the two is named."""
+        """For CURVE on the trajectories' edge; ValueError if only one of the two is named."""
         if self.curve_key is None and self.curve_peers is None:
             return None
         if self.curve_key is None or self.curve_peers is None:
@@ -53,7 +53,7 @@ class SuiteOptions:
         return Keys.load(self.curve_key, self.curve_peers)
 
     def shape(self) -> tuple[int, int, int] | None:
-        """Pictures (H, W, C); None where they are not told. ValueError where they make no sense."""
+        """Pictures (H, W, C); None if they are not told. ValueError if they make no sense."""
         if not self.observation_shape:
             return None
         try:

@@ -14,7 +14,7 @@ from spiral.datasets.splits import ADJECTIVES, Split
 Pictures = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
-# (file, bytes there so far, bytes in all or None where the server does not say)
+# (file, bytes there so far, bytes in all or None if the server does not say)
 Progress = Callable[[str, int, int | None], None]
 
 # Below 8 pixels nothing can be drawn that a person would name; above 1,024 a batch no longer fits anywhere.

@@ -101,7 +101,7 @@ def _with_true_ink(picture: Image.Image) -> Image.Image:
 
 
 def _orientation(picture: Image.Image) -> int | None:
-    """What EXIF or XMP say of the picture's orientation, 1 to 8; None where that is nothing, or nothing sensible."""
+    """What EXIF or XMP say of the picture's orientation, 1 to 8; None if that is nothing, or nothing sensible."""
     try:
         found = picture.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # damaged EXIF raises whatever its fields lead to

@@ -84,7 +84,7 @@ class Faces:
 def generate(count: int, progress: Progress) -> Pictures:
     """Draw the faces of the seeds "0", "1", …: uint8 [count, 64, 64, 3], the same for the same package versions.
 
-    Raises ValueError where the packages of the extra `faces` are not installed.
+    Raises ValueError if the packages of the extra `faces` are not installed.
     """
     try:
         from dicebear import Avatar, Style  # noqa: PLC0415  (an optional extra)

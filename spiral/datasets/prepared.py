@@ -158,7 +158,7 @@ def _dataset(
 
 
 def _mapped(reader: PictureReader, folder: Path, splits: Sequence[Split]) -> Dataset | None:
-    """The prepared view in `folder`, or None where it is not there or not whole."""
+    """The prepared view in `folder`, or None if it is not there or not whole."""
     try:
         manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
         pictures = {split: _map(folder / f"{split}.npy") for split in splits}

@@ -107,7 +107,7 @@ def get(name: str, from_dir: Path | None = None, root: Path | None = None, progr
     """Put a data set where `load` finds it, from a directory or from its official addresses; returns its folder.
 
     What is already there and right is left alone, what is damaged is replaced. `progress` is called with the file, the
-    bytes there so far and those in all (None where the server does not say). Raises ValueError with what failed.
+    bytes there so far and those in all (None if the server does not say). Raises ValueError with what failed.
     """
     source = find(name)
     if from_dir is not None and not from_dir.is_dir():

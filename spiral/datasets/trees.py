@@ -61,7 +61,7 @@ class Tree:
             raise ValueError(f"{name} in {self.path} is damaged ({error}); get the zip again") from error
 
     def state(self, name: str) -> tuple[int, int]:
-        """Size of one file, bytes, and the time when it or its zip was last written, ns; OSError where it is gone."""
+        """Size of one file, bytes, and the time when it or its zip was last written, ns; OSError if it is gone."""
         if self.archive is None:
             found = os.stat(f"{self.path}/{name}")
             return found.st_size, found.st_mtime_ns
@@ -89,7 +89,7 @@ def why_not_a_tree(path: Path) -> str:
 def open_tree(path: Path, suffixes: Sequence[str]) -> Tree:
     """List the files with one of the `suffixes` (lower case, with dot) below a folder or in a zip.
 
-    Raises ValueError where there is neither or the zip is damaged.
+    Raises ValueError if there is neither or the zip is damaged.
     """
     if path.is_dir():
         return _folder(path, tuple(suffixes))
@@ -99,7 +99,7 @@ def open_tree(path: Path, suffixes: Sequence[str]) -> Tree:
 
 
 def pack(tree: Tree, names: Sequence[str], target: Path, progress: Progress) -> None:
-    """Write files of a tree into a zip, aside and then renamed. Raises ValueError where one cannot be read or written.
+    """Write files of a tree into a zip, aside and then renamed. Raises ValueError if one cannot be read or written.
 
     They are stored as they are: picture files do not get smaller.
     """
@@ -147,7 +147,7 @@ def _zip(path: Path, suffixes: tuple[str, ...]) -> Tree:
 
 
 def _refuse_unread(path: Path, archive: zipfile.ZipFile, names: Sequence[str]) -> None:
-    """Raise ValueError where a whole zip is of a kind that Python does not unpack: it would not get better."""
+    """Raise ValueError if a whole zip is of a kind that Python does not unpack: it would not get better."""
     for name in names:
         entry = archive.getinfo(name)
         if entry.flag_bits & _ENCRYPTED:

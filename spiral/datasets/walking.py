@@ -32,7 +32,7 @@ def _belongs(part: str) -> bool:
 
 
 def walk(root: Path) -> Walked:
-    """List the files below `root`. Raises ValueError where `root` itself can't be opened.
+    """List the files below `root`. Raises ValueError if `root` itself can't be opened.
 
     A link is followed, except to a folder that was listed already or that holds `root`. Folders come before links to
     them, so that a file's name does not depend on a link that somebody adds.

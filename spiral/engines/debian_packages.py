@@ -6,7 +6,7 @@ from spiral.engines.registry import names, plugin
 
 
 def debian_packages() -> list[str]:
-    """Debian packages, each once; EngineMissingError where a package that brings an engine can't be imported."""
+    """Debian packages, each once; EngineMissingError if a package that brings an engine can't be imported."""
     return sorted({package for name in names() for package in plugin(name).debian_packages})
 
 

@@ -29,7 +29,7 @@ class EngineDescription:
 
     @classmethod
     def from_json(cls, value: Any) -> EngineDescription:
-        """Read what :meth:`to_json` made; ValueError with a sentence where it is something else."""
+        """Read what :meth:`to_json` made; ValueError with a sentence if it is something else."""
         try:
             return TypeAdapter(cls).validate_python(value)
         except ValidationError as error:

@@ -67,7 +67,7 @@ class Engine(Protocol):
         ...
 
     def differs(self, version: str) -> str | None:
-        """What differs from the engine that had this ``version``, as a sentence; None where the pixels are the same.
+        """What differs from the engine that had this ``version``, as a sentence; None if the pixels are the same.
 
         An empty version is unknown, and differs in nothing.
         """

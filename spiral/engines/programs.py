@@ -53,7 +53,7 @@ class Program:
 
     ``actions``: int32 ``[T, K]``, ``T`` ≥ 1, one column for each component of the engine's action spec, in its order.
     ``settings``: the engine's own, JSON values. ``engine_version`` says what it was painted with; it does not decide
-    what replays it, but where that is another engine, a warning says what differs. ValueError where actions have
+    what replays it, but where that is another engine, a warning says what differs. ValueError if actions have
     another shape, are not integers or are negative.
     """
 
@@ -107,7 +107,7 @@ class Program:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Program:
-        """Read a program file's text; ValueError with a sentence where it is not one."""
+        """Read a program file's text; ValueError with a sentence if it is not one."""
         if len(text) > MAX_BYTES:
             raise ValueError(f"program: {len(text)} bytes are more than {MAX_BYTES}")
         try:
@@ -129,7 +129,7 @@ class Program:
 
     @classmethod
     def load(cls, path: str | Path) -> Program:
-        """Read a program file; ValueError that names the file and what is wrong, OSError where it cannot be read."""
+        """Read a program file; ValueError that names the file and what is wrong, OSError if it cannot be read."""
         size = Path(path).stat().st_size
         if size > MAX_BYTES:
             raise ValueError(f"{path}: {size} bytes are more than a program has, {MAX_BYTES}")

@@ -34,7 +34,7 @@ def names() -> list[str]:
 def plugin(name: str) -> EnginePlugin:
     """The plugin of an engine.
 
-    ValueError that names the known ones where there is none; EngineMissingError where the package that brings it can't
+    ValueError that names the known ones where there is none; EngineMissingError if the package that brings it can't
     be imported, or several bring one of this name.
     """
     if name not in names():
@@ -60,7 +60,7 @@ def plugin(name: str) -> EnginePlugin:
 def create(name: str, settings: Mapping[str, Any]) -> Engine:
     """Make an engine by name; ValueError that names the known ones or the wrong setting.
 
-    EngineMissingError where this machine lacks something that it needs.
+    EngineMissingError if this machine lacks something that it needs.
     """
     return plugin(name).create(settings)
 

@@ -24,7 +24,7 @@ N = TypeVar("N", bound=nn.Module)
 def ink_of(images: NDArray[np.uint8], channels: int) -> Tensor:
     """What is missing to white: uint8 [N, 32, 32, C] → float32 [N, C, 32, 32] in 0…1, 0 is white paper.
 
-    So that the zero padding of convolutions is paper too. ValueError where the pictures have another shape.
+    So that the zero padding of convolutions is paper too. ValueError if the pictures have another shape.
     """
     if images.shape[1:] != (SIDE, SIDE, channels) or images.dtype != np.uint8:
         raise ValueError(
@@ -40,7 +40,7 @@ def ink_in_batches(images: NDArray[np.uint8], channels: int) -> Iterator[Tensor]
 
 
 def load_network(network: N, file: Path) -> N:
-    """Fill a network with shipped weights, on the CPU, for inference; ValueError where they are missing or damaged."""
+    """Fill a network with shipped weights, on the CPU, for inference; ValueError if they are missing or damaged."""
     try:
         network.load_state_dict(load_file(file))
     except Exception as error:  # safetensors' own errors share no public base class

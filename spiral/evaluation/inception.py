@@ -44,7 +44,7 @@ class Inception:
     def load(device: torch.device, weights: Path | None = None) -> Inception:
         """Load the network, from a file or, without one, from where torch-fidelity gets it.
 
-        Raises ValueError with a sentence where torch-fidelity is not installed or the weights can't be had.
+        Raises ValueError with a sentence if torch-fidelity is not installed or the weights can't be had.
         """
         try:
             from torch_fidelity import FeatureExtractorInceptionV3  # noqa: PLC0415  (an optional extra)
@@ -75,7 +75,7 @@ class Inception:
 
     @staticmethod
     def check(painted: int, real: int) -> None:
-        """Raise ValueError where paintings or real pictures are fewer than the covariance of the features needs."""
+        """Raise ValueError if paintings or real pictures are fewer than the covariance of the features needs."""
         for what, n in (("paintings", painted), ("test pictures in the data set", real)):
             if n < FEWEST:
                 raise ValueError(

@@ -23,7 +23,7 @@ class QuickEvaluation:
 def evaluate_quickly(trained: Trained, num: int, seed: int) -> QuickEvaluation:
     """Paint ``num`` pictures and measure them by the split that choices look at.
 
-    ValueError where there is no measure for the run's data.
+    ValueError if there is no measure for the run's data.
     """
     config, split = trained.config, trained.config.tuning_split
     targets = targets_for(trained, num, seed, split)

@@ -52,7 +52,7 @@ class Reference:
     def of(data: Dataset, encoder: Encoder, split: Split = "test") -> Reference:
         """Encode a data set in the encoder's view; of a large training split some pictures stand for all.
 
-        Raises ValueError where the split's pictures are fewer than the covariance of the features needs.
+        Raises ValueError if the split's pictures are fewer than the covariance of the features needs.
         """
         drawn = np.random.default_rng(_SEED)
         pictures, others = data.split(split)[0], data.split("test" if split == "train" else "train")[0]
@@ -92,7 +92,7 @@ class Reference:
     def real_distances(self, n: int, seed: int) -> Distances | None:
         """The same for n real pictures of another split, or as many as there are: what perfect paintings would get.
 
-        None where there are too few.
+        None if there are too few.
         """
         others = self.others[:n]
         return self.distances(others, seed) if len(others) > others.shape[1] else None

@@ -63,7 +63,7 @@ class Report:
         return f"{self.run}: {painted}, {self.split} split, seed {self.seed}{drawn}"
 
     def __getitem__(self, key: str) -> Estimate:
-        """The figure of that key; KeyError where it was not measured."""
+        """The figure of that key; KeyError if it was not measured."""
         return {figure.key: figure.estimate for figure in self.figures}[key]
 
     def as_dict(self) -> dict[str, Any]:

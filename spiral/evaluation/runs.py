@@ -142,7 +142,7 @@ def _not_held_out(trained: Trained, split: Split) -> str:
 
 
 def _whole_targets(trained: Trained, data: Dataset, num: int, seed: int, split: Split) -> NDArray[np.uint8] | None:
-    """The targets in the canvas's size; None where the view is the canvas, or there are none. ValueError: not here."""
+    """The targets in the canvas's size; None if the view is the canvas, or there are none. ValueError: not here."""
     shape = trained.engine.canvas_shape
     if not trained.config.conditional or shape == trained.engine.observation_shape:
         return None

@@ -137,7 +137,7 @@ class Episodes:
         return self._observe(frames, pen), rewards, {"mask": self._mask[taken[:, 0]]}
 
     def programs(self) -> list[Program]:
-        """What has been painted since the beginning; ValueError where that is nothing."""
+        """What has been painted since the beginning; ValueError if that is nothing."""
         if not self._step:
             raise ValueError("program: nothing has been painted since reset(); expected at least one step")
         version = self._engine.version

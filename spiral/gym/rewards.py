@@ -97,7 +97,7 @@ class Scored:
     """
 
     def __init__(self, address: str, identity: Identity | None, shape: tuple[int, int, int, int]) -> None:
-        """ValueError where ``address`` is none; nothing is asked yet."""
+        """ValueError if ``address`` is none; nothing is asked yet."""
         self._address, self._identity = check_address(address, "discriminator"), identity
         self._connect()
         self._pair = np.empty((2, *shape), np.uint8)
@@ -108,7 +108,7 @@ class Scored:
         self._targets, self._pair[1] = targets, blank
 
     def gain(self, frames: NDArray[np.uint8], last: bool) -> NDArray[np.float64]:
-        """See :class:`Reward`; ValueError where it refuses the pictures, ConnectionError where no answer comes."""
+        """See :class:`Reward`; ValueError if it refuses the pictures, ConnectionError if no answer comes."""
         self._pair[0], self._pair[1] = self._pair[1], frames
         self._asked += 1
         requests = score_requests(f"{self._id}.{self._asked}", self._pair, self._targets, remember=last)

@@ -76,7 +76,7 @@ class EngineEnv(gymnasium.Env[Observation, NDArray[np.int32]]):
         return self._episodes.pictures()[0] if self.render_mode else None
 
     def program(self) -> Program:
-        """The program of what has been painted since the reset; ValueError where that is nothing."""
+        """The program of what has been painted since the reset; ValueError if that is nothing."""
         return self._episodes.programs()[0]
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class MyPaintEnv(EngineEnv):
 
 
 def check_render_mode(render_mode: str | None) -> str | None:
-    """The mode itself; ValueError where there is no such one."""
+    """The mode itself; ValueError if there is no such one."""
     if render_mode not in (None, *METADATA["render_modes"]):
         raise ValueError(f'render_mode: "{render_mode}" is unknown; expected "rgb_array" or none')
     return render_mode

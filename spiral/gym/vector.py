@@ -89,7 +89,7 @@ class EngineVectorEnv(VectorEnv[Observation, NDArray[np.int32], NDArray[Any]]):
         return tuple(self._episodes.pictures()) if self.render_mode else None
 
     def programs(self) -> list[Program]:
-        """The program of each canvas since the reset; ValueError where nothing has been painted."""
+        """The program of each canvas since the reset; ValueError if nothing has been painted."""
         return self._episodes.programs()
 
     def close_extras(self, **kwargs: Any) -> None:

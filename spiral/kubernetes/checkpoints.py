@@ -61,7 +61,7 @@ class Found:
 
 
 def newest_here(folder: Path) -> Found:
-    """The newest checkpoint of a folder, verified; ValueError where there is none or it is damaged."""
+    """The newest checkpoint of a folder, verified; ValueError if there is none or it is damaged."""
     there = checkpoints_in(folder) if folder.is_dir() else []
     if not there:
         raise ValueError(f"checkpoint: there is none in {folder}")
@@ -82,7 +82,7 @@ def verify(path: Path) -> Found:
 async def pull(cluster: Cluster, run: Run, services: Iterable[Service], say: Say, overwrite: bool = False) -> None:
     """Fetch the newest checkpoint of each service into a run's directory here, with what else makes it a run.
 
-    ValueError where the run's files there were not pulled, or the run has learned here since, unless ``overwrite``.
+    ValueError if the run's files there were not pulled, or the run has learned here since, unless ``overwrite``.
     """
     if pid := run.trainer():
         raise ValueError(f'run: "{run.name}" is in use by process {pid}; stop it, or choose another name with --run')
@@ -135,7 +135,7 @@ async def _there(cluster: Cluster, volume: RunVolume, remote: str) -> list[str]:
 
 
 def _settle(pulled: Found, final: Path) -> Found:
-    """Give a verified checkpoint its final name; ValueError where another one has it."""
+    """Give a verified checkpoint its final name; ValueError if another one has it."""
     if not final.exists():
         pulled.path.rename(final)
     elif verify(final).sha256 != pulled.sha256:
@@ -213,7 +213,7 @@ async def _until_stopped(cluster: Cluster, service: Service) -> None:
 
 
 async def _refuse_other_kind(cluster: Cluster, service: Service, theirs: RunConfig) -> None:
-    """ValueError where the checkpoint is made for something else than the cluster's run learns."""
+    """ValueError if the checkpoint is made for something else than the cluster's run learns."""
     ours = await read_run_config(cluster, service)
     if ours is None:
         return
@@ -226,9 +226,9 @@ async def _refuse_other_kind(cluster: Cluster, service: Service, theirs: RunConf
 
 
 async def read_run_config(cluster: Cluster, service: Service) -> RunConfig | None:
-    """What the cluster's run learns, from the ConfigMap that the service mounts; None where it mounts none.
+    """What the cluster's run learns, from the ConfigMap that the service mounts; None if it mounts none.
 
-    ClusterError where what is in it makes no configuration.
+    ClusterError if what is in it makes no configuration.
     """
     volumes = (await read_workload(cluster, service)).spec.template.spec.volumes or []
     for volume in volumes:

@@ -104,7 +104,7 @@ async def _configure(access: Access) -> tuple[Configuration, str]:
 
 
 def _kubeconfig_files(access: Access) -> list[Path]:
-    """Files to read; ClusterError where one that was named is not there."""
+    """Files to read; ClusterError if one that was named is not there."""
     if access.kubeconfig is not None:
         if not access.kubeconfig.is_file():
             raise ClusterError(f"kubeconfig: there is no file {access.kubeconfig}")

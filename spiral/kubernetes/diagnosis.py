@@ -44,7 +44,7 @@ def _now() -> datetime:
 
 
 async def examine(cluster: Cluster, clock: Callable[[], datetime] = _now) -> AsyncIterator[Finding]:
-    """Look at everything, one finding after the other; ClusterError where the namespace is not there."""
+    """Look at everything, one finding after the other; ClusterError if the namespace is not there."""
     await require_namespace(cluster)
     yield Finding("cluster", "good", f'{cluster.server}, namespace "{cluster.namespace}"')
     yield await _rights(cluster)

@@ -62,7 +62,7 @@ def parse_targets(words: Sequence[str]) -> list[Target]:
 
 
 async def forward(cluster: Cluster, targets: Sequence[Target], address: str, say: Say, warn: Say) -> None:
-    """Listen for all targets until cancelled. ClusterError where one is not there, ValueError where none can listen.
+    """Listen for all targets until cancelled. ClusterError if one is not there, ValueError if none can listen.
 
     Each connection looks for a pod anew, so one that is replaced costs its connections and no more.
     """
@@ -83,7 +83,7 @@ async def forward(cluster: Cluster, targets: Sequence[Target], address: str, say
 
 
 async def find_pod(cluster: Cluster, target: Target) -> tuple[str, int]:
-    """A pod behind the Service, ready if there is one, and its port; ClusterError where there is none."""
+    """A pod behind the Service, ready if there is one, and its port; ClusterError if there is none."""
     try:
         service = await cluster.core.read_namespaced_service(target.service, cluster.namespace)
     except ApiException as error:

@@ -44,7 +44,7 @@ async def list_all(call: ListCall, *where: str, **selectors: str) -> tuple[list[
 
 
 async def changes(call: ListCall, *where: str, **selectors: str) -> AsyncIterator[dict[str, Any]]:
-    """The objects by name as they are now, and again after each change, for ever.
+    """The objects by name as they are now, and again after each change, forever.
 
     A watch that ends, or whose place in history the server has forgotten (410), is begun anew from a list.
     """
@@ -74,7 +74,7 @@ async def changes(call: ListCall, *where: str, **selectors: str) -> AsyncIterato
 async def wait_until(
     condition: Callable[[dict[str, Any]], bool], limit_s: float, call: ListCall, *where: str, **selectors: str
 ) -> bool:
-    """Watch until the condition on the objects by name holds; False where it does not within ``limit_s``."""
+    """Watch until the condition on the objects by name holds; False if it does not within ``limit_s``."""
     try:
         async with asyncio.timeout(limit_s):
             async for objects in changes(call, *where, **selectors):

@@ -65,7 +65,7 @@ async def read_page(cluster: Cluster, part: Part) -> ScrapedPage:
 
 
 async def _by_proxy(cluster: Cluster, part: Part) -> str | None:
-    """None where the API server can't reach the pod: a firewall or a network policy may forbid that."""
+    """None if the API server can't reach the pod: a firewall or a network policy may forbid that."""
     try:
         answer = await cluster.core.connect_get_namespaced_pod_proxy_with_path_without_preload_content(
             f"{part.name}:{part.metrics_port}",

@@ -25,7 +25,7 @@ class Sample:
 
 
 async def newest_sample(cluster: Cluster, ending: str) -> Sample:
-    """The newest contact sheet (``.png``) or animation (``.gif``); ClusterError where there is none yet."""
+    """The newest contact sheet (``.png``) or animation (``.gif``); ClusterError if there is none yet."""
     pattern, tail = KINDS[ending]
     async with open_run_volume(cluster, "learner") as volume:
         names = [name for name in await list_names(cluster, volume, "samples") if pattern.fullmatch(name)]

@@ -35,7 +35,7 @@ class CommandError(ClusterError):
     def __init__(self, text: str, code: int | None, said: str) -> None:
         super().__init__(text)
         self.code = code
-        """Its exit code; None where it could not be started."""
+        """Its exit code; None if it could not be started."""
         self.said = said
         """The end of what it wrote on standard error."""
 
@@ -44,7 +44,7 @@ class CommandError(ClusterError):
 async def open_socket(
     cluster: Cluster, pod: str, what: str, query: Mapping[str, Any], protocols: Sequence[str]
 ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-    """A websocket to the sub-resource ``what`` of a pod; ClusterError where it is refused."""
+    """A websocket to the sub-resource ``what`` of a pod; ClusterError if it is refused."""
     path = f"/api/v1/namespaces/{quote(cluster.namespace)}/pods/{quote(pod)}/{what}"
     url = f"{cluster.server}{path}?{urlencode(query, doseq=True)}"
     headers: dict[str, str] = {}
@@ -79,7 +79,7 @@ async def execute(
 ) -> bytes:
     """Run a command in a container and wait for its end; its output, unless ``write`` takes that piece by piece.
 
-    Raises CommandError where it fails, TransferError where the connection ends before it does.
+    Raises CommandError if it fails, TransferError if the connection ends before it does.
     A server that speaks v4 only can't be told where ``stdin`` ends: the command has to know how much comes.
     """
     output = bytearray()

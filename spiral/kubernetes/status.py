@@ -146,7 +146,7 @@ def _weights(service: Service, page: Page) -> str:
 
 
 def _rate(metric: str, first: ScrapedPage, second: ScrapedPage) -> float | None:
-    """Increase of a counter a second; None where it is not known, or started anew in between."""
+    """Increase of a counter a second; None if it is not known, or started anew in between."""
     before = first.page.value(metric) if first.page else None
     after = second.page.value(metric) if second.page else None
     if before is None or after is None or after < before or second.at_s <= first.at_s:
@@ -155,6 +155,6 @@ def _rate(metric: str, first: ScrapedPage, second: ScrapedPage) -> float | None:
 
 
 def _total(parts: Iterable[PartStatus], service: Service) -> float | None:
-    """Frames a second of all parts of a service together; None where none is known."""
+    """Frames a second of all parts of a service together; None if none is known."""
     rates = [part.frames_per_s for part in parts if part.service == service and part.frames_per_s is not None]
     return sum(rates) if rates else None

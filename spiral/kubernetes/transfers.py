@@ -30,7 +30,7 @@ async def fetch_file(cluster: Cluster, volume: RunVolume, file: str) -> bytes:
 async def fetch_folder(cluster: Cluster, volume: RunVolume, folder: str, into: Path, spool: IO[bytes]) -> None:
     """Copy the plain files of a folder of the run directory into an existing empty one here.
 
-    ``spool`` takes the archive on the way. Raises CommandError where the folder is gone, TransferError where what
+    ``spool`` takes the archive on the way. Raises CommandError if the folder is gone, TransferError if what
     comes is no archive of plain files.
     """
     command = ["tar", "-cf", "-", "-C", _path(volume, folder), "."]
@@ -49,7 +49,7 @@ async def fetch_folder(cluster: Cluster, volume: RunVolume, folder: str, into: P
 async def send_folder(cluster: Cluster, volume: RunVolume, source: Path, folder: str, spool: IO[bytes]) -> None:
     """Copy the files of a folder here into a new folder of the run directory, and put them on the disk.
 
-    CommandError where it can't be written; what there was under that name is replaced.
+    CommandError if it can't be written; what there was under that name is replaced.
     """
     with tarfile.open(fileobj=spool, mode="w") as archive:
         for path in sorted(source.iterdir()):
@@ -71,7 +71,7 @@ async def checksums(cluster: Cluster, volume: RunVolume, folder: str) -> dict[st
 async def rename(cluster: Cluster, volume: RunVolume, before: str, after: str) -> None:
     """Give a folder of the run directory its final name, on the disk when this returns.
 
-    CommandError where that name is taken.
+    CommandError if that name is taken.
     """
     script = (
         'set -e; [ ! -e "$2" ] || { echo "$2 is there already" >&2; exit 1; }; mv "$1" "$2"; sync "$(dirname "$2")"'

@@ -98,7 +98,7 @@ class Part:
 
 
 async def read_parts(cluster: Cluster, services: Iterable[Service] = SERVICES) -> list[Part]:
-    """All containers of the services, by service and pod; ClusterError where the namespace is not there."""
+    """All containers of the services, by service and pod; ClusterError if the namespace is not there."""
     pods, _ = await list_all(cluster.core.list_namespaced_pod, cluster.namespace, label_selector=OURS)
     if not pods:
         await require_namespace(cluster)
@@ -115,7 +115,7 @@ def parts_of(pod: V1Pod) -> Iterator[Part]:
 
 
 async def require_namespace(cluster: Cluster) -> None:
-    """ClusterError where the namespace is not there: a list of what is in it would be empty and no error."""
+    """ClusterError if the namespace is not there: a list of what is in it would be empty and no error."""
     try:
         await cluster.core.read_namespace(cluster.namespace)
     except ApiException as error:
@@ -145,7 +145,7 @@ async def set_replicas(cluster: Cluster, service: Service, replicas: int) -> Non
 
 
 def one_container(spec: V1PodSpec, service: Service) -> V1Container:
-    """The service's container in a pod's description; ClusterError where it has none."""
+    """The service's container in a pod's description; ClusterError if it has none."""
     for container in spec.containers:
         if container.name == service:
             return container

@@ -59,7 +59,7 @@ def new_config(options: TrainOptions, run: Run) -> RunConfig:
 
 
 def _refuse_imports(options: TrainOptions) -> None:
-    """ValueError where the model learned with parts of its maker's own that nobody has asked for here."""
+    """ValueError if the model learned with parts of its maker's own that nobody has asked for here."""
     assert options.model is not None
     try:
         text = (options.model / CONFIG).read_text()
@@ -81,7 +81,7 @@ def _setting(key: str, value: object) -> str:
 
 
 def _refuse_known_validation(config: RunConfig, model: RunConfig) -> None:
-    """ValueError where pictures are to be held out that the model has learned from."""
+    """ValueError if pictures are to be held out that the model has learned from."""
     if config.data == model.data and config.hold_out_validation and not model.hold_out_validation:
         raise ValueError(
             "--set hold_out_validation=true: the model has learned from the whole training set, so none of it can be "
@@ -90,7 +90,7 @@ def _refuse_known_validation(config: RunConfig, model: RunConfig) -> None:
 
 
 def begun_with(model: Path, config: RunConfig) -> str:
-    """Where in its schedules a run from a model begins; ValueError where the model is damaged or they leave nothing to
+    """Where in its schedules a run from a model begins; ValueError if the model is damaged or they leave nothing to
     learn with."""
     if not (model / POLICY).is_file():
         raise ValueError(f"--from: {model} has no {POLICY}; name a folder that `spiral models export` made")
@@ -110,7 +110,7 @@ def begun_with(model: Path, config: RunConfig) -> str:
 def next_config(run: Run, options: TrainOptions, free: bool) -> NextConfig:
     """The configuration to go on with; ``free``: nothing was learned yet, so that everything may change.
 
-    Raises ValueError where the checkpoints can't follow, or the preset is not the run's.
+    Raises ValueError if the checkpoints can't follow, or the preset is not the run's.
     """
     if free and options.model is not None:
         return NextConfig(new_config(options, run), [], remade=True, initial_weights=True)
@@ -161,7 +161,7 @@ def _is_file(preset: str) -> bool:
 
 
 def _made_absolute(run: Run, stored: RunConfig) -> list[str]:
-    """What a path that an earlier release kept as it was typed means from now on; ValueError where nothing is there."""
+    """What a path that an earlier release kept as it was typed means from now on; ValueError if nothing is there."""
     tree = read_tree(run.config_file.read_text(), str(run.config_file))
     report = []
     for key, path in relative_paths(tree).items():

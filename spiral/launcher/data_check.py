@@ -13,7 +13,7 @@ from spiral.runs.directory import Run
 def check_data(config: RunConfig, observation_shape: tuple[int, int, int]) -> tuple[str, ...]:
     """What the user should know of the data set, which the engine shows in such a shape (H, W, C); a sentence each.
 
-    ValueError where it is not on this machine, or where pictures of the user's own can't be used. Those are read whole:
+    ValueError if it is not on this machine, or where pictures of the user's own can't be used. Those are read whole:
     what can be wrong with them is in the pictures. A set with a name was verified when it came.
     """
     if not config.data.startswith(PREFIX):
@@ -26,7 +26,7 @@ def check_data(config: RunConfig, observation_shape: tuple[int, int, int]) -> tu
 
 
 def find_data(config: RunConfig) -> None:
-    """ValueError where the pictures of a run that goes on are not there; the discriminator compares what is in them."""
+    """ValueError if the pictures of a run that goes on are not there; the discriminator compares what is in them."""
     try:
         datasets.require(config.data)
     except DatasetMissingError as error:

@@ -14,7 +14,7 @@ from spiral.values.imported import is_path
 def check_engine(config: RunConfig, settings: Sequence[str]) -> tuple[int, int, int]:
     """Shape (H, W, C) of what the engine shows.
 
-    ValueError where the renderer would refuse the engine or its settings, or learner or discriminator what it shows,
+    ValueError if the renderer would refuse the engine or its settings, or learner or discriminator what it shows,
     or where a network or score term of the user's own can't be imported; names those of ``settings`` at fault.
     """
     try:

@@ -22,7 +22,7 @@ def run_in_process(
 ) -> str:
     """Train until the limit or a stop signal; the text of what went wrong, empty where nothing did.
 
-    ValueError where the run can't go on as it is configured.
+    ValueError if the run can't go on as it is configured.
     """
 
     started, saturation = time.monotonic(), SaturationWarnings()

@@ -61,7 +61,7 @@ class Lockstep:
         clock: Callable[[], float] = time.monotonic,
         schedule_from: int = 0,
     ) -> None:
-        """Start or resume ``run``; ValueError or CheckpointError with a sentence where that is not possible."""
+        """Start or resume ``run``; ValueError or CheckpointError with a sentence if that is not possible."""
         engine = create(config.engine.name, config.engine.settings)
         generation = raise_generation(run.checkpoints("learner"))
         self.trainer = Trainer(
@@ -191,7 +191,7 @@ def run_lockstep(
     """Train until the limit or until ``stopping`` is set, then write everything down; what was found at the start.
 
     ``on_record`` gets each record of the history. Floating point stays float32. What can't be written on the way is
-    logged and the run goes on; OSError or CheckpointError where the end could not be written, DivergedError where it is
+    logged and the run goes on; OSError or CheckpointError if the end could not be written, DivergedError if it is
     pointless to go on.
     """
     with deterministic(threads):

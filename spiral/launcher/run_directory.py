@@ -115,7 +115,7 @@ def _prepare(run: Run, start: Start, model: Path | None) -> list[str]:
 
 
 def check_space(path: Path) -> None:
-    """ValueError where the file system has no room for a run."""
+    """ValueError if the file system has no room for a run."""
     free = shutil.disk_usage(path).free
     if free < SMALLEST_FREE_BYTES:
         raise ValueError(

@@ -97,7 +97,7 @@ class _Watch:
         self._processes: dict[int, psutil.Process] = {}
 
     def until_the_end(self, stop: StopSignals) -> None:
-        """Return at the limit or when a stop is requested; ServiceFailedError where a service can't be kept alive."""
+        """Return at the limit or when a stop is requested; ServiceFailedError if a service can't be kept alive."""
         self._scraper.start()
         began: float | None = None
         while not stop.wait(STEP_S):

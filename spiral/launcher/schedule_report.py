@@ -10,7 +10,7 @@ from spiral.services.learner.schedule import falls_over_run
 def about_schedule(config: LearnerConfig, learnt: CheckpointCounters, restart: bool) -> list[str]:
     """Where what falls over the run stands; nothing where all falls by frames, or has not begun to fall.
 
-    ValueError where a restart is asked for and nothing falls over the run.
+    ValueError if a restart is asked for and nothing falls over the run.
     """
     if not falls_over_run(config):
         if restart:

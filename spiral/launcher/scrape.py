@@ -43,7 +43,7 @@ class Scrape:
 
 
 def read(channel: grpc.Channel) -> ScrapedService | None:
-    """Ask one service; None where it does not answer in time."""
+    """Ask one service; None if it does not answer in time."""
     try:
         info = info_pb2_grpc.InfoServiceStub(channel).GetInfo(info_pb2.GetInfoRequest(), timeout=ANSWER_S)
         page = Page()

@@ -20,7 +20,7 @@ LONGEST_NAME = "/discriminator.sock"
 def socket_directory(run: Path) -> Iterator[Path]:
     """A folder of mode 0700, gone afterwards: in the run's directory where sockets fit there, else a temporary one.
 
-    ValueError where neither can hold one.
+    ValueError if neither can hold one.
     """
     folder = run.resolve() / "sockets"
     shutil.rmtree(folder, ignore_errors=True)  # what a killed launcher left; the run's lock is ours

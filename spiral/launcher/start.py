@@ -80,7 +80,7 @@ def _next_start(run: Run, options: TrainOptions) -> Start:
 
 
 def _refuse_other_folder(run: Run) -> None:
-    """ValueError where a run would be made among files that are none of a run's, and would overwrite some of them."""
+    """ValueError if a run would be made among files that are none of a run's, and would overwrite some of them."""
     if run.exists or not run.path.is_dir():
         return
     begun = {run.lock_file, run.initial_file, run.initial_card_file, run.initial_discriminator_file}
@@ -93,7 +93,7 @@ def _refuse_other_folder(run: Run) -> None:
 
 
 def _check(config: RunConfig, options: TrainOptions, new_data: bool = True) -> list[str]:
-    """What is to be said of data and model; ValueError where these or the engine can't be used."""
+    """What is to be said of data and model; ValueError if these or the engine can't be used."""
     shape = check_engine(config, options.settings)
     said: list[str] = []
     try:

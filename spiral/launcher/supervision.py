@@ -145,7 +145,7 @@ class Supervisor:
             self._launch(watched)
 
     def step(self) -> None:
-        """Look after every service once; ServiceFailedError where one can't be kept alive."""
+        """Look after every service once; ServiceFailedError if one can't be kept alive."""
         now, before_s = self._clock(), self._stepped_s
         self._stepped_s = now
         if now - before_s > PAUSED_S:

@@ -29,7 +29,7 @@ def train_run(options: TrainOptions, stream: TextIO | None = None) -> int:
 
     Where the limit was reached before, nothing is trained. A closed terminal (SIGHUP) stops the run in order too, but
     nobody is shown anything: 129. So it is with 130 and 143 where a second signal leaves no time for an order. Raises
-    ValueError with a sentence where what is asked for can't be met.
+    ValueError with a sentence if what is asked for can't be met.
     """
     stream = stream or sys.stdout
     wanted = thread_counts.parse(options.threads)
@@ -68,7 +68,7 @@ def _train_and_show(options: TrainOptions, wanted: Mapping[str, int], stream: Te
 
 
 def _refuse_to_repeat(opened: OpenRun, precision: str) -> None:
-    """ValueError where this start would only give up as an earlier one did."""
+    """ValueError if this start would only give up as an earlier one did."""
     for service in ("learner", "discriminator"):
         if sentence := opened.divergence(service, precision):
             raise ValueError(f"{service}: {sentence}")

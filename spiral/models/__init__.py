@@ -85,13 +85,13 @@ def find_model(name: str) -> Path:
 
 
 def find_discriminator(folder: Path) -> Path | None:
-    """The discriminator of the model in ``folder``; None where it has come without one."""
+    """The discriminator of the model in ``folder``; None if it has come without one."""
     found = folder / DISCRIMINATOR
     return found if found.is_file() else None
 
 
 def check_weights(file: Path) -> None:
-    """ValueError with a sentence where a file holds no weights, or such as are not finite; needs no torch."""
+    """ValueError with a sentence if a file holds no weights, or such as are not finite; needs no torch."""
     import numpy as np  # noqa: PLC0415
     from safetensors import SafetensorError  # noqa: PLC0415
     from safetensors.numpy import load_file  # noqa: PLC0415
@@ -113,7 +113,7 @@ def read_card(folder: Path) -> Card:
 
 
 def read_card_file(path: Path) -> Card:
-    """A card; ValueError with a sentence where it is damaged."""
+    """A card; ValueError with a sentence if it is damaged."""
     try:
         return Card.model_validate(yaml.safe_load(path.read_text()))
     except ValidationError as error:

@@ -39,7 +39,7 @@ def export(
     Scores are those that ``spiral eval`` found of this checkpoint; frames, hours and machines count those of the model
     that the run began with, too. Of the data and of files of its owner's own, such as a brush, the model has the names
     alone, and the files themselves. The run's discriminator goes to the folder ``discriminator``, where one is named.
-    Raises ValueError where the run has no checkpoint, or nothing of what is asked for, or ``out`` exists, or another
+    Raises ValueError if the run has no checkpoint, or nothing of what is asked for, or ``out`` exists, or another
     discriminator would be overwritten.
     """
     if out.exists():
@@ -104,7 +104,7 @@ def _weights(trained: Trained) -> bytes:
 
 
 def _half(state: Mapping[str, Tensor], what: str) -> bytes:
-    """Weights in float16; ValueError where one is beyond its range."""
+    """Weights in float16; ValueError if one is beyond its range."""
     half = dump_weights(state, torch.float16)
     require_finite(parse_weights(half), f"{what} in float16")
     return half

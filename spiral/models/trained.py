@@ -81,7 +81,7 @@ class Trained:
         return area_average(canvases, self.engine.canvas_shape[0] // self.engine.observation_shape[0])
 
     def data(self, split: Split = "test") -> Dataset:
-        """The run's data set in the view's size, with ``split``; ValueError where it is not on this machine.
+        """The run's data set in the view's size, with ``split``; ValueError if it is not on this machine.
 
         `train` is what the run learns from, but for a run that learns from the validation pictures when they are asked
         for: then it is the rest.
@@ -102,7 +102,7 @@ class Trained:
         return replace(self, config=self.config.model_copy(update={"data": data, "hold_out_validation": True}))
 
     def with_snapshot(self, path: Path) -> Trained:
-        """The same with the weights of a snapshot file; ValueError where it is of another network."""
+        """The same with the weights of a snapshot file; ValueError if it is of another network."""
         policy = make_policy(self.config, self.engine)
         load_weights(policy, parse_weights(path.read_bytes()), path.name)
         return replace(self, policy=policy)
@@ -121,7 +121,7 @@ def _torch_threads(count: int) -> Iterator[None]:
 
 
 def load_trained(run: Run) -> Trained:
-    """Load a run's newest checkpoint; ValueError where there is none yet."""
+    """Load a run's newest checkpoint; ValueError if there is none yet."""
     config = run.config()
     checkpoint = read_latest(run.checkpoints("learner"))
     if checkpoint is None:
@@ -134,7 +134,7 @@ def load_trained(run: Run) -> Trained:
 
 
 def load_model(folder: Path) -> Trained:
-    """Load a model's folder; ValueError where it is damaged or of another network."""
+    """Load a model's folder; ValueError if it is damaged or of another network."""
     config = load_config(str(folder / CONFIG), base=folder)
     try:
         weights = parse_weights((folder / POLICY).read_bytes())

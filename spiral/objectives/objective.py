@@ -34,7 +34,7 @@ class Objective(Section):
 
     @classmethod
     def named(cls, name: str) -> type[Self]:
-        """The member of this kind with that name, or the class at ``module:class``; ValueError where there is none."""
+        """The member of this kind with that name, or the class at ``module:class``; ValueError if there is none."""
         if is_path(name):
             own: type[Self] = imported_class(name, cls)
             return own

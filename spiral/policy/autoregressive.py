@@ -220,7 +220,7 @@ class Policy(nn.Module, ABC):
                 features = self.advance(k, features, chosen, sight)
 
     def _forbidden(self, inputs: Inputs, T: int) -> Tensor | None:
-        """Flags that can't be chosen, by ``moves``: bool ``[T · B, flags]``; None where all are free.
+        """Flags that can't be chosen, by ``moves``: bool ``[T · B, flags]``; None if all are free.
 
         Painting is what every component counts for.
         """

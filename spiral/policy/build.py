@@ -18,7 +18,7 @@ def build_policy(
     num_actions: int,
     conditional: bool,
 ) -> Policy:
-    """A freshly initialized policy; ValueError where the network can't handle the engine, or can't be imported."""
+    """A freshly initialized policy; ValueError if the network can't handle the engine, or can't be imported."""
     policy: Policy
     if config.network != "small" and (config.patch or config.glimpse):
         raise ValueError(

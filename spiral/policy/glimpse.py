@@ -30,7 +30,7 @@ class Glimpse(nn.Module):
         self, spec: ActionSpec, pen: int, picture: tuple[int, int, int], glimpse: int, pictures: int, width: int
     ) -> None:
         """``pen``: the component whose place the pen is at afterwards; ``pictures``: 2 with a target. ``glimpse``²
-        pixels about the pen are seen of each. ValueError where lattices differ."""
+        pixels about the pen are seen of each. ValueError if lattices differ."""
         super().__init__()
         side = spec.components[pen].side
         places = [k for k, component in enumerate(spec.components) if component.kind == "grid"]

@@ -152,7 +152,7 @@ def paint(
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """Paint ``num`` pictures: canvases ``[num, H, W, C]`` (not the view) and actions ``[num, T, K]``.
 
-    MemoryError where there is not enough for them, ValueError where there never is; then none was painted.
+    MemoryError if there is not enough for them, ValueError if there never is; then none was painted.
     """
     each = math.prod(engine.canvas_shape) + 4 * policy.num_actions * len(policy.spec)
     require_memory(2 * num * each, f"{num:,} pictures of {engine.canvas_shape[1]}×{engine.canvas_shape[0]} pixels")

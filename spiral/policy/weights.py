@@ -19,7 +19,7 @@ def dump_weights(state: Mapping[str, Tensor], dtype: torch.dtype = torch.float32
 
 
 def parse_weights(data: bytes) -> dict[str, Tensor]:
-    """Read what :func:`dump_weights` made, as float32; ValueError where it is something else."""
+    """Read what :func:`dump_weights` made, as float32; ValueError if it is something else."""
     try:
         return {name: tensor.float() for name, tensor in load(data).items()}
     except SafetensorError as error:

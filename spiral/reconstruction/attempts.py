@@ -43,7 +43,7 @@ class Reconstruction:
     """What the program paints: the same, where nothing was refined."""
     mse: float
     ssim: float | None
-    """None where the view is too small for it."""
+    """None if the view is too small for it."""
     changes: int
     """That were tried on it."""
 
@@ -73,7 +73,7 @@ def reconstruct(
 ) -> Reconstruction:
     """Paint after ``target`` ``[H, W, C]`` ``attempts`` times and keep the attempt with the least squared error.
 
-    Of that one, ``refine`` changes are tried, and kept where the error falls further. Raises ValueError where the
+    Of that one, ``refine`` changes are tried, and kept where the error falls further. Raises ValueError if the
     policy takes no target.
     """
     wanted = np.repeat(target[None], attempts, axis=0)

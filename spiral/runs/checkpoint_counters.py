@@ -21,7 +21,7 @@ class CheckpointCounters:
     elapsed_s: float = 0.0
     """Time spent, over all starts."""
     readable: bool = True
-    """False where there are checkpoints and none is whole: then nothing is known."""
+    """False if there are checkpoints and none is whole: then nothing is known."""
 
     @property
     def nothing(self) -> bool:

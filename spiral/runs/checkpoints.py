@@ -65,7 +65,7 @@ class CheckpointStore:
     """The checkpoints of one service in one directory, the newest ``keep`` of them."""
 
     def __init__(self, directory: Path, keep: int) -> None:
-        """Raises CheckpointError where the directory can't be made or written to, ValueError where ``keep`` < 1."""
+        """Raises CheckpointError if the directory can't be made or written to, ValueError if ``keep`` < 1."""
         if keep < 1:
             raise ValueError(f"keep: {keep} checkpoints would leave none; expected at least 1")
         self._directory, self._keep = directory, keep
@@ -83,7 +83,7 @@ class CheckpointStore:
     def save(self, state: State, config: str) -> Path:
         """Write a checkpoint; when this returns it is on the disk, whole. Older ones beyond ``keep`` go.
 
-        Raises CheckpointError where it can't be written (disk full, read-only) or something in it is not finite; those
+        Raises CheckpointError if it can't be written (disk full, read-only) or something in it is not finite; those
         there stay as they are.
         """
         for group in state.tensors:
@@ -119,10 +119,10 @@ class CheckpointStore:
         return final
 
     def latest(self) -> Checkpoint | None:
-        """Read the newest checkpoint that is whole; None where there has never been one.
+        """Read the newest checkpoint that is whole; None if there has never been one.
 
         A damaged one is skipped for the one before, with a warning in the log and in ``skipped``.
-        Raises CheckpointError where there are checkpoints and none is whole: that is no new run.
+        Raises CheckpointError if there are checkpoints and none is whole: that is no new run.
         """
         self._damaged.clear()
         return _latest(self._directory, self._damaged.append)
@@ -157,7 +157,7 @@ class CheckpointStore:
 def read_latest(directory: Path) -> Checkpoint | None:
     """Read as :meth:`CheckpointStore.latest` does, for an onlooker: nothing changes, so a service may be writing there.
 
-    None where there is no checkpoint or no such directory; raises CheckpointError where none is whole.
+    None if there is no checkpoint or no such directory; raises CheckpointError if none is whole.
     """
     return _latest(directory, lambda damaged: None) if directory.is_dir() else None
 
@@ -165,7 +165,7 @@ def read_latest(directory: Path) -> Checkpoint | None:
 def raise_generation(directory: Path) -> int:
     """Add 1 to the generation in ``directory/generation`` and return it; from 1, on the disk before it returns.
 
-    Raises CheckpointError where it can't be read or written.
+    Raises CheckpointError if it can't be read or written.
     """
     path = directory / "generation"
     try:
@@ -200,7 +200,7 @@ def pack_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 def unpack_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     """Put a packed state back into an optimizer over the same parameters.
 
-    Raises ValueError where the parameters' number or shapes differ.
+    Raises ValueError if the parameters' number or shapes differ.
     """
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}

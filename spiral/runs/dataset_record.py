@@ -60,7 +60,7 @@ class DatasetRecord(PictureSet):
 
 
 def read(run: Run) -> DatasetRecord | None:
-    """What was stored; None where nothing was, or nothing whole."""
+    """What was stored; None if nothing was, or nothing whole."""
     try:
         return DatasetRecord.model_validate_json(run.data_file.read_bytes())
     except (OSError, ValidationError):
@@ -70,7 +70,7 @@ def read(run: Run) -> DatasetRecord | None:
 def store(run: Run, data: str, dataset: Dataset, *, learnt: bool) -> str:
     """Store what a run learns from; in a sentence what differs from what it ``learnt`` from so far, empty: nothing.
 
-    Raises ValueError where ``data`` is another folder than before with other pictures, OSError where nothing can be
+    Raises ValueError if ``data`` is another folder than before with other pictures, OSError if nothing can be
     written.
     """
     known = read(run)

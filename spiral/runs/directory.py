@@ -105,7 +105,7 @@ class Run:
         return self.config_file.is_file()
 
     def config(self) -> RunConfig:
-        """The stored configuration; ValueError where it is missing or damaged."""
+        """The stored configuration; ValueError if it is missing or damaged."""
         return load_config(str(self.config_file))
 
     def history(self) -> list[dict[str, Any]]:
@@ -138,7 +138,7 @@ class Run:
 
 
 def name_run(runs: Path, name: str) -> Run:
-    """The run of that name, new or old; ValueError where the name can't be a folder's."""
+    """The run of that name, new or old; ValueError if the name can't be a folder's."""
     if not NAME.fullmatch(name):
         raise ValueError(f'run: "{name}" is no name for a run; use 1 to 64 letters, digits, ".", "_" and "-"')
     return Run(runs / name)

@@ -34,7 +34,7 @@ class DivergenceRecord:
             return ""
 
     def write(self, sentence: str) -> None:
-        """Write down that the run gave up; OSError where that can't be written."""
+        """Write down that the run gave up; OSError if that can't be written."""
         known = {"sentence": sentence, "settings": self._settings, "checkpoint": self._checkpoint()}
         with atomic_write(self._file) as aside:
             aside.write_text(strict_json.exact(known, indent=1) + "\n", encoding="utf-8")

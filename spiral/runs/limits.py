@@ -32,7 +32,7 @@ class Limits:
         return max(shares, default=None)
 
     def seconds_left(self, seconds: float, frames: int, frames_per_s: float | None) -> float | None:
-        """Time to the nearer limit, 0 or more; None where there is none, or no rate yet to reckon it from."""
+        """Time to the nearer limit, 0 or more; None if there is none, or no rate yet to reckon it from."""
         left = []
         if self.seconds is not None:
             left.append(self.seconds - seconds)

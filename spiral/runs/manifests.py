@@ -32,7 +32,7 @@ def parse_json(content: bytes) -> Any:
 def read_verified(path: Path) -> dict[str, bytes]:
     """Content of all files of the checkpoint in ``path`` by name, each as its manifest says.
 
-    Raises OSError where one is missing, ValueError, KeyError or AttributeError where one is not what was written.
+    Raises OSError if one is missing, ValueError, KeyError or AttributeError if one is not what was written.
     """
     manifest = parse_json((path / MANIFEST).read_bytes())
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:

@@ -92,7 +92,7 @@ class ActionSpec:
         return self.names.index(name)
 
     def mask_table(self) -> NDArray[np.bool_]:
-        """``counts`` as an array, bool ``[F, K]`` (``[1, K]`` of True where all always count)."""
+        """``counts`` as an array, bool ``[F, K]`` (``[1, K]`` of True if all always count)."""
         return np.array(self.counts or [[True] * len(self)], dtype=np.bool_)
 
     def always_counted(self) -> list[int]:

@@ -20,7 +20,7 @@ def report(value: Any, *, indent: int | None = None) -> str:
 def exact(
     value: Any, *, indent: int | None = None, separators: tuple[str, str] | None = None, ascii: bool = False
 ) -> str:
-    """For what is read back: ValueError where a number is not finite."""
+    """For what is read back: ValueError if a number is not finite."""
     return json.dumps(value, allow_nan=False, ensure_ascii=ascii, indent=indent, separators=separators)
 
 

@@ -24,7 +24,7 @@ def is_compound(spec: ActionSpec) -> bool:
 
 
 def pen_of(spec: ActionSpec) -> int | None:
-    """The component whose place the pen is at after an action, whatever its flag; None where there is none.
+    """The component whose place the pen is at after an action, whatever its flag; None if there is none.
 
     Interfaces name that place before any other.
     """

@@ -39,7 +39,7 @@ def socket_path(address: str) -> str | None:
 
 
 def split_tcp(address: str) -> tuple[str, int]:
-    """Host, without brackets, and port of ``host:port``; ValueError where it is something else."""
+    """Host, without brackets, and port of ``host:port``; ValueError if it is something else."""
     match = _TCP.fullmatch(address)
     if match is None or int(match["port"]) > 65535:
         raise ValueError(f'"{address}" is not host:port with a port in 0…65535')

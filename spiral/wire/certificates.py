@@ -37,7 +37,7 @@ class Authority:
 def write_set(folder: Path, domains: Sequence[str], valid: datetime.timedelta, now: datetime.datetime) -> None:
     """Write a set for all services into ``folder``, which must not exist, as a whole.
 
-    Each certificate names its service, alone and in ``domains``, and this machine. ValueError where ``folder`` exists.
+    Each certificate names its service, alone and in ``domains``, and this machine. ValueError if ``folder`` exists.
     """
     if folder.exists():
         raise ValueError(f"{folder} exists already; expected a new folder, so that no key in use is overwritten")

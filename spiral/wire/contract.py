@@ -87,7 +87,7 @@ def settings_to_proto(engine: str, settings: Mapping[str, Any]) -> program_pb2.E
 
 
 def settings_from_proto(message: program_pb2.EngineSettings) -> tuple[str, dict[str, Any]]:
-    """Name and settings of an engine; ValueError where the settings are no JSON object."""
+    """Name and settings of an engine; ValueError if the settings are no JSON object."""
     if not message.settings_json:
         return message.engine, {}
     if (size := len(message.settings_json)) > MAX_SETTINGS:

@@ -53,7 +53,7 @@ class Keys:
 
     @property
     def server(self) -> bytes:
-        """The public key of the one server; ValueError where several are known."""
+        """The public key of the one server; ValueError if several are known."""
         if len(self.peers) != 1:
             raise ValueError(f"curve_peers: {len(self.peers)} keys; expected one key, the learner's, for an actor")
         return next(iter(self.peers))

@@ -1,4 +1,4 @@
-"""A limit to the silence of a caller that streams, so that one that hangs does not hold a place for ever."""
+"""A limit to the silence of a caller that streams, so that one that hangs does not hold a place forever."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class StatusInterceptor(grpc.ServerInterceptor):
         return grpc.unary_unary_rpc_method_handler(self._single(handler.unary_unary), **rest)
 
     def wait_idle(self, timeout_s: float) -> bool:
-        """Wait until no call is under way; False where some still are after ``timeout_s`` seconds."""
+        """Wait until no call is under way; False if some still are after ``timeout_s`` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: self._under_way == 0, timeout_s)
 

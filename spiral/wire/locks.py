@@ -19,7 +19,7 @@ class SocketLock:
     """Holds a Unix socket's address until closed, or until the process ends, whatever ends it."""
 
     def __init__(self, path: str) -> None:
-        """Take the lock; ValueError where another server holds it or the folder can't be written."""
+        """Take the lock; ValueError if another server holds it or the folder can't be written."""
         self.socket = Path(path)
         self._file = Path(f"{path}.lock")
         self._descriptor = self._take()

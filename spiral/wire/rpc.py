@@ -63,7 +63,7 @@ def client_options(address: str) -> Options:
 
 
 def connect(address: str, identity: Identity | None = None) -> grpc.Channel:
-    """Open a channel, over TLS with ``identity``; returns at once. ValueError where ``address`` is none."""
+    """Open a channel, over TLS with ``identity``; returns at once. ValueError if ``address`` is none."""
     options = client_options(check_address(address))
     if identity is not None:
         return grpc.secure_channel(address, identity.channel(), options)

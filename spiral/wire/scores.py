@@ -38,7 +38,7 @@ def score_requests(
 
 
 def read_terms(answer: ScoreResponse, shape: Sequence[int]) -> dict[str, NDArray[np.float32]]:
-    """The named terms of an answer, ``[F, B]`` = ``shape`` each; ValueError where they make no sense."""
+    """The named terms of an answer, ``[F, B]`` = ``shape`` each; ValueError if they make no sense."""
     try:
         terms: dict[str, NDArray[np.float32]] = {
             term.name: decode(term.scores, f"scores of {term.name}", np.float32, shape) for term in answer.terms

@@ -40,7 +40,7 @@ class Server(grpc.Server):
         """Bind to ``host:port`` (port 0: a free one) or ``unix:/path``, and answer with ``workers`` threads.
 
         With ``identity`` it speaks TLS, with those alone whose certificates are of the same authority.
-        Raises ValueError, with a sentence, where the address is in use or is none.
+        Raises ValueError, with a sentence, if the address is in use or is none.
         """
         path = socket_path(check_address(address))
         self._lock = SocketLock(path) if path else None
@@ -94,7 +94,7 @@ class Server(grpc.Server):
         return self._server.stop(grace)
 
     def wait_for_termination(self, timeout: float | None = None) -> bool:
-        """Wait until it has stopped; True where it has not within ``timeout`` seconds."""
+        """Wait until it has stopped; True if it has not within ``timeout`` seconds."""
         return self._server.wait_for_termination(timeout)
 
     def close(self, grace: float | None = None) -> None:

@@ -22,7 +22,7 @@ ANSWERS = 1000
 HEARTBEAT_INTERVAL_MS = 2_000
 HEARTBEAT_TIMEOUT_MS = 6_000
 # Far above any frame that a contract allows; the real limit is checked, and answered, above ZeroMQ, because
-# ZeroMQ itself disconnects without a word, and the message would be sent again for ever.
+# ZeroMQ itself disconnects without a word, and the message would be sent again forever.
 MAX_FRAME_BYTES = 1 << 31
 # A learner that restarts is found soon, but a dead one isn't asked a hundred times a second.
 RECONNECT_MS, RECONNECT_MAX_MS = 100, 2_000
@@ -52,7 +52,7 @@ class Router(Generic[S]):
 def router(context: zmq.Context[S], address: str, keys: Keys | None = None) -> Router[S]:
     """Bind the learner's end, encrypted with ``keys`` (see :func:`~spiral.wire.curve.gatekeeper`).
 
-    ValueError with a sentence where the address is in use or makes no sense.
+    ValueError with a sentence if the address is in use or makes no sense.
     """
     endpoint, path = zmq_endpoint(address), socket_path(address)
     lock = SocketLock(path) if path else None
@@ -81,7 +81,7 @@ def router(context: zmq.Context[S], address: str, keys: Keys | None = None) -> R
 def dealer(context: zmq.Context[S], address: str, keys: Keys | None = None, monitored: int = 0) -> S:
     """Connect an actor's end, encrypted with ``keys``; returns at once and connects, again and again, in the
     background. ``get_monitor_socket()`` of what is returned tells of the events ``monitored``, from the first try on.
-    ValueError where ``keys`` name more than one learner."""
+    ValueError if ``keys`` name more than one learner."""
     socket = context.socket(zmq.DEALER)
     _prepare(socket)
     socket.set(zmq.SNDHWM, TRAJECTORIES)

@@ -40,7 +40,7 @@ class TensorError(ValueError):
 
 
 def encode(array: NDArray[Any]) -> Tensor:
-    """The array as a message; its bytes are copied. TypeError where the wire has no such element type."""
+    """The array as a message; its bytes are copied. TypeError if the wire has no such element type."""
     data_type, array = _prepare(array)
     return Tensor(dtype=data_type, shape=array.shape, data=array.tobytes())
 

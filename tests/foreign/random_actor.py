@@ -89,7 +89,7 @@ class Connection:
         self.socket.send(ActorMessage(hello=self.hello).SerializeToString())
 
     def receive(self):
-        """The next message, its credits taken; None where the learner is silent."""
+        """The next message, its credits taken; None if the learner is silent."""
         if not self.socket.poll(SILENCE_MS):
             return None
         message = LearnerMessage.FromString(self.socket.recv())

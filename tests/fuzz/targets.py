@@ -277,7 +277,7 @@ class MemoryWatch:
 
 
 def check(target: Target, data: bytes) -> None:
-    """Run a target on bytes; AssertionError where it takes more memory than it may, besides what it lets out itself."""
+    """Run a target on bytes; AssertionError if it takes more memory than it may, besides what it lets out itself."""
     watch = MemoryWatch()
     target.run(data)
     grown, limit = watch.grown_bytes(), target.limit_bytes + 4 * len(data) + SLACK_BYTES

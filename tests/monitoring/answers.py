@@ -43,5 +43,5 @@ def query(pod: Pod, expression: str) -> list[Sample]:
 
 
 def largest(pod: Pod, expression: str) -> float | None:
-    """The largest value of an expression now; None where there is none."""
+    """The largest value of an expression now; None if there is none."""
     return max((sample.value for sample in query(pod, expression)), default=None)

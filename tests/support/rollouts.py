@@ -29,12 +29,12 @@ class Stream:
         self._responses = stub.Rollout(iter(self._requests.get, None), timeout=DEADLINE_S)
 
     def ask(self, request: RolloutRequest) -> RolloutResponse:
-        """Send one request and wait for its answer; grpc.RpcError where the stream ended."""
+        """Send one request and wait for its answer; grpc.RpcError if the stream ended."""
         self._requests.put(request)
         return next(self._responses)
 
     def wait(self) -> RolloutResponse:
-        """Say nothing and wait; grpc.RpcError where the stream ended."""
+        """Say nothing and wait; grpc.RpcError if the stream ended."""
         return next(self._responses)
 
     def open(self, batch: int, settings: Mapping[str, Any] = SETTINGS, engine: str = "mypaint") -> Self:

@@ -82,7 +82,7 @@ def only_newer_weights_are_sent(learner: LearnerTarget) -> None:
     """
 
     def answered(generations: int, numbers: int) -> tuple[Version, list[GetWeightsResponse]] | None:
-        """To one who has a version so much later; None where a batch that was under way has moved on to a newer one."""
+        """To one who has a version so much later; None if a batch that was under way has moved on to a newer one."""
         version = learner.version
         later = Version(version.generation + generations, version.number + numbers)
         answers = learner.weights(GetWeightsRequest(if_newer_than=version_to_proto(later)))
@@ -113,7 +113,7 @@ def one_version_has_the_same_bytes_for_all(learner: LearnerTarget) -> None:
         stub = type(learner.stub)(other)
 
         def twice() -> tuple[list[GetWeightsResponse], list[GetWeightsResponse]] | None:
-            """Both; None where a batch that was under way came between them."""
+            """Both; None if a batch that was under way came between them."""
             both = learner.weights(), list(stub.GetWeights(GetWeightsRequest(), timeout=DEADLINE_S))
             return both if both[0][0].header.version == both[1][0].header.version else None
 

@@ -96,7 +96,7 @@ class Stream:
         )
 
     def ask(self, request: pb.RolloutRequest) -> pb.RolloutResponse:
-        """Send one request and wait for its response; grpc.RpcError where the stream ended with a status."""
+        """Send one request and wait for its response; grpc.RpcError if the stream ended with a status."""
         self._requests.put(request)
         return self.next()
 

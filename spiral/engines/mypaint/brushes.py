@@ -107,7 +107,7 @@ def load_brush(name: str, environment: Mapping[str, str] | None = None) -> Brush
 
 
 def find_problem(brush: object) -> str | None:
-    """What libmypaint would stumble over in a parsed brush file, or why it paints nothing; None where it is good."""
+    """What libmypaint would stumble over in a parsed brush file, or why it paints nothing; None if it is good."""
     if not isinstance(brush, dict) or brush.get("version") != 3:
         return "is not a brush of version 3, the JSON format that libmypaint reads"
     settings = brush.get("settings")

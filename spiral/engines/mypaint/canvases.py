@@ -46,7 +46,7 @@ class MyPaintCanvases:
     """
 
     def __init__(self, brush: Any, settings: Any, spec: ActionSpec, batch: int, threads: int) -> None:
-        """``brush`` and ``settings`` are the native module's; MemoryError where memory or threads run out."""
+        """``brush`` and ``settings`` are the native module's; MemoryError if memory or threads run out."""
         what = f"{batch} canvases of {settings.height} × {settings.width} pixels"
         pixels, seen = settings.height * settings.width, settings.view_height * settings.view_width
         each = pixels * (_TILE_BYTES + settings.channels) + (seen != pixels) * seen * settings.channels

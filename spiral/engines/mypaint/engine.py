@@ -112,7 +112,7 @@ class MyPaint(Engine):
     def scaled(self, scale: int) -> MyPaint:
         """The same engine on a canvas ``scale`` times as large, whose strokes look the same (docs/method.md, 4).
 
-        Observations grow too, unless ``view`` is set. ValueError where canvas or brush become too large.
+        Observations grow too, unless ``view`` is set. ValueError if canvas or brush become too large.
         """
         if scale < 1:
             raise ValueError(f"scale: {scale} is less than 1")

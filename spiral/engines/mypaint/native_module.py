@@ -43,7 +43,7 @@ WHITE = 1 << 15
 
 
 def parse(brush: BrushFile) -> Any:
-    """The brush in native memory, freed with the last reference; ValueError where libmypaint refuses it."""
+    """The brush in native memory, freed with the last reference; ValueError if libmypaint refuses it."""
     parsed = lib.recipe_parse(brush.text.encode())
     if parsed == ffi.NULL:
         raise ValueError(f"brush: libmypaint cannot read {brush.name}")

@@ -17,7 +17,7 @@ Curve = Sequence[Sequence[float]]
 
 
 def find_void(settings: Mapping[str, Any]) -> str | None:
-    """The setting that is 0 or less whatever the pen does, so that nothing is painted; None where there is none.
+    """The setting that is 0 or less whatever the pen does, so that nothing is painted; None if there is none.
 
     ``settings``: those of a brush file whose form is checked.
     """

@@ -42,7 +42,7 @@ class ColourEncoder(nn.Module):
 
 
 def load_colour_encoder(file: Path = WEIGHTS_FILE) -> ColourEncoder:
-    """Load the shipped encoder; ValueError where the file is missing or damaged."""
+    """Load the shipped encoder; ValueError if the file is missing or damaged."""
     return load_network(ColourEncoder(), file)
 
 

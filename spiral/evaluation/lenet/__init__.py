@@ -48,7 +48,7 @@ class LeNet(nn.Module):
 
 
 def load_lenet(file: Path = WEIGHTS_FILE) -> LeNet:
-    """Load the shipped classifier; ValueError where the file is missing or damaged."""
+    """Load the shipped classifier; ValueError if the file is missing or damaged."""
     return load_network(LeNet(), file)
 
 

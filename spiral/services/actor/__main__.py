@@ -15,7 +15,7 @@ from spiral.serving.service import Serving
 
 
 def serve(options: ActorOptions) -> int:
-    """Paint until SIGTERM; the exit code. StartError where something doesn't fit."""
+    """Paint until SIGTERM; the exit code. StartError if something doesn't fit."""
     compute_with(options.threads)
     try:
         config = options.run_config()

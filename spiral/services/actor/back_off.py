@@ -31,10 +31,10 @@ class BackOff:
 
 
 def end_if_cancelled() -> None:
-    """Raise CancelledError where the task is to end; first thing to do with the error of a call.
+    """Raise CancelledError if the task is to end; first thing to do with the error of a call.
 
     gRPC swallows the cancellation of a task that awaits a call in the moment in which the call fails of itself, and
-    reports the failure alone. Who then tried again would go on for ever.
+    reports the failure alone. Who then tried again would go on forever.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():

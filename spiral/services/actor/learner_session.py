@@ -113,7 +113,7 @@ class LearnerSession:
         return self._sequence, self._send(decision)
 
     def receive(self, message: LearnerMessage, now: float) -> Decision:
-        """Take a message of the learner. ContractError where it says that the two can't work together."""
+        """Take a message of the learner. ContractError if it says that the two can't work together."""
         self._heard_at = now
         decision = Decision()
         match message.WhichOneof("message"):

@@ -71,7 +71,7 @@ class PaintGroup:
         """Episodes begun and not yet sent to their ends."""
 
     async def run(self) -> None:
-        """Paint for ever. A lost stream costs the episodes on it and nothing else."""
+        """Paint forever. A lost stream costs the episodes on it and nothing else."""
         stream: Stream | None = None
         try:
             while True:

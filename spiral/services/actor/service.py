@@ -49,7 +49,7 @@ async def act(
 ) -> None:
     """Paint until cancelled, with the renderer's ``engine``.
 
-    Raises ValueError, with a sentence, where renderer, learner and configuration don't fit together.
+    Raises ValueError, with a sentence, if renderer, learner and configuration don't fit together.
     """
     waits = Waits(
         lambda peer, seconds: metrics["spiral_actor_wait_seconds_total"].labels(peer=peer).inc(seconds),
@@ -112,7 +112,7 @@ class _Actor:
         to_learner: ReconnectingAsyncChannel,
         to_discriminator: ReconnectingAsyncChannel,
     ) -> None:
-        """Agree with the peers, then start everything that runs for ever in ``tasks``."""
+        """Agree with the peers, then start everything that runs forever in ``tasks``."""
         options, config, waits, rng = self._options, self._config, self._waits, self._rng
         renderers = Renderers(
             to_renderer,

@@ -59,7 +59,7 @@ class Stream:
         self.closed = False
 
     async def reset(self) -> NDArray[np.uint8]:
-        """Blank all canvases → ``[B, H, W, C]``. StreamLostError where no right answer comes in time."""
+        """Blank all canvases → ``[B, H, W, C]``. StreamLostError if no right answer comes in time."""
         return self._observations(await self._ask(RolloutRequest(reset=ResetCanvases())))
 
     async def step(self, actions: NDArray[np.int32]) -> NDArray[np.uint8]:
@@ -136,7 +136,7 @@ class Renderers:
         return renderer_pb2_grpc.RendererServiceStub(self._peer.channel)
 
     async def open(self, batch: int, observation_shape: tuple[int, int, int]) -> Stream:
-        """Open a stream of ``batch`` canvases, trying until a renderer has room; ValueError where it refuses them."""
+        """Open a stream of ``batch`` canvases, trying until a renderer has room; ValueError if it refuses them."""
         back_off = BackOff(self._rng)
         with self._waits("renderer", "a stream"):
             while True:

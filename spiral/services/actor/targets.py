@@ -42,7 +42,7 @@ class Targets:
     async def draw(self, count: int) -> NDArray[np.uint8]:
         """``[count, H, W, C]``, trying until there is an answer.
 
-        ValueError where the discriminator has none to give, or gives others than the run needs.
+        ValueError if the discriminator has none to give, or gives others than the run needs.
         """
         back_off = BackOff(self._rng)
         with self._waits("discriminator", "targets"):

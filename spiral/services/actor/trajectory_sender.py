@@ -85,7 +85,7 @@ class TrajectorySender:
                 await departure
 
     async def run(self) -> None:
-        """Talk to the learner for ever; ContractError where the two can't work together."""
+        """Talk to the learner forever; ContractError if the two can't work together."""
         try:
             self._link = LearnerConnection(self._connect(), self._clock)
             self._perform(self._machine.connected(self._clock()))

@@ -47,9 +47,9 @@ class WeightsClient:
         self._deadline_s = deadline_s
 
     async def newer_than(self, version: Version) -> tuple[Version, bytes] | None:
-        """Version and bytes of the newest weights, None where ``version`` is the newest.
+        """Version and bytes of the newest weights, None if ``version`` is the newest.
 
-        Raises WeightsError where none could be had, ContractError where the learner learns another task.
+        Raises WeightsError if none could be had, ContractError if the learner learns another task.
         """
         request = GetWeightsRequest(if_newer_than=version_to_proto(version), contract_digest=self._contract_digest)
         # The stub serves both kinds of channel; its annotations know only of the other one.
@@ -70,9 +70,9 @@ class WeightsClient:
 
 
 async def assemble(responses: AsyncIterable[GetWeightsResponse]) -> tuple[Version, bytes] | None:
-    """Version and bytes of the weights that arrive as a header and chunks; None where there are no newer ones.
+    """Version and bytes of the weights that arrive as a header and chunks; None if there are no newer ones.
 
-    Holds twice MAX_WEIGHTS_BYTES at most. Raises WeightsError where it is something else.
+    Holds twice MAX_WEIGHTS_BYTES at most. Raises WeightsError if it is something else.
     """
     header: WeightsHeader | None = None
     received = io.BytesIO()
@@ -160,7 +160,7 @@ class CurrentPolicy:
     async def refresh(self) -> None:
         """Take newer weights, if there are any to be had that are finite.
 
-        ContractError where the learner learns another task, ValueError where its weights are of another network.
+        ContractError if the learner learns another task, ValueError if its weights are of another network.
         """
         try:
             newer = await self._client.newer_than(self.version)

@@ -30,7 +30,7 @@ def build_judge(
 ) -> Judge:
     """The judge of a run, deterministic with its seed on a CPU (the default device).
 
-    Raises ValueError where the data set's pictures are not of ``observation_shape`` (H, W, C), or a part of the user's
+    Raises ValueError if the data set's pictures are not of ``observation_shape`` (H, W, C), or a part of the user's
     own can't be imported.
     """
     if dataset.train.shape[1:] != observation_shape:

@@ -36,7 +36,7 @@ DISTANCES: dict[str, Distance] = {"l2": l2, "colour-emd": colour_emd}
 
 
 def distance(name: str) -> Distance:
-    """The distance of that name, or a user's own at ``module:name``; ValueError where it can't be imported."""
+    """The distance of that name, or a user's own at ``module:name``; ValueError if it can't be imported."""
     if name in DISTANCES:
         return DISTANCES[name]
     own = imported(name, "discriminator.terms")

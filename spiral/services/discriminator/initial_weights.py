@@ -11,9 +11,9 @@ from spiral.services.discriminator.learned_judge import LearnedJudge
 
 
 def load_initial_weights(judge: Judge, run: Run) -> bool:
-    """Give a new ``judge`` the weights that the run began with; False where there are none.
+    """Give a new ``judge`` the weights that the run began with; False if there are none.
 
-    Raises ValueError where they are of another network.
+    Raises ValueError if they are of another network.
     """
     try:
         data = run.initial_discriminator_file.read_bytes()

@@ -86,7 +86,7 @@ class Judge(Protocol):
 
     def pay_debt(self) -> tuple[Update, ...]:
         """Make the updates that were earned and not made yet; without those that were taken back, because something
-        was not finite. DivergedError where that has been so three times in a row, here and wherever it learns."""
+        was not finite. DivergedError if that has been so three times in a row, here and wherever it learns."""
         ...
 
     def check(self) -> None:
@@ -104,7 +104,7 @@ class Judge(Protocol):
     def restore(self, state: State) -> None:
         """Continue from ``state`` as if there had been no interruption; the generation stays this judge's own.
 
-        Raises ValueError where the state is of another run.
+        Raises ValueError if the state is of another run.
         """
         ...
 
@@ -147,7 +147,7 @@ class Answers:
         self._scores: dict[str, Scores] = {}
 
     def find(self, batch_id: str, shape: tuple[int, int]) -> Scores | None:
-        """The answer given before, if any. Raises ValueError where that batch had another shape [F, B]."""
+        """The answer given before, if any. Raises ValueError if that batch had another shape [F, B]."""
         known = self._scores.get(batch_id)
         if known is not None:
             before = next(iter(known.terms.values())).shape
@@ -209,7 +209,7 @@ class Targets:
         self.generator = torch.Generator().manual_seed(seed + 2**31)
 
     def sample(self, count: int, test: bool) -> NDArray[np.uint8]:
-        """``count`` pictures uint8 [N, H, W, C]; raises ValueError where count is outside 1…4096.
+        """``count`` pictures uint8 [N, H, W, C]; raises ValueError if count is outside 1…4096.
 
         Those to learn from come ``paintings_per_target`` times in a row each, the last one as often as there is room;
         those to ``test`` with while it learns are of the validation split, or of the test split where there is none.

@@ -69,7 +69,7 @@ class L2Judge:
         """There are no weights."""
 
     def sample_targets(self, count: int, test: bool) -> NDArray[np.uint8]:
-        """Draw pictures to reproduce, uint8 [N, H, W, C]; raises ValueError where count is outside 1…4096."""
+        """Draw pictures to reproduce, uint8 [N, H, W, C]; raises ValueError if count is outside 1…4096."""
         return self._targets.sample(count, test)
 
     def state(self) -> State:
@@ -81,7 +81,7 @@ class L2Judge:
         )
 
     def restore(self, state: State) -> None:
-        """Continue from ``state``; raises ValueError where it is of another kind of judge."""
+        """Continue from ``state``; raises ValueError if it is of another kind of judge."""
         if state.counters.get("kind") != "l2":
             raise ValueError(f'checkpoint: it is of a judge of kind "{state.counters.get("kind")}", this one is "l2"')
         self._answers.restore(state)

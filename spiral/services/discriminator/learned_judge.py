@@ -157,7 +157,7 @@ class LearnedJudge:
         return SoundWeights("discriminator", [self._network], self._optimiser, advice)
 
     def sample_targets(self, count: int, test: bool) -> NDArray[np.uint8]:
-        """Draw pictures to reproduce, uint8 [N, H, W, C]; raises ValueError where count is outside 1…4096."""
+        """Draw pictures to reproduce, uint8 [N, H, W, C]; raises ValueError if count is outside 1…4096."""
         return self._targets.sample(count, test)
 
     def _distances(
@@ -206,7 +206,7 @@ class LearnedJudge:
 
     def _gradient(self, pictures: Pictures, generator: torch.Generator, learn: bool = True) -> Loss:
         """The loss, and its gradient in the parameters, for an update or (``learn`` false) to see what the weights are
-        worth, which changes nothing. NotFiniteError where there is none."""
+        worth, which changes nothing. NotFiniteError if there is none."""
         self._network.train(learn)
         loss = self._config.objective.loss(self._network, pictures, generator, self._updates)
         self._network.eval()
@@ -266,7 +266,7 @@ class LearnedJudge:
         )
 
     def begin(self, weights: dict[str, Tensor]) -> None:
-        """Start with a network that has learned elsewhere; ValueError where it is another one."""
+        """Start with a network that has learned elsewhere; ValueError if it is another one."""
         self._load("the model's discriminator", weights)
 
     def _load(self, what: str, weights: dict[str, Tensor]) -> None:
@@ -280,7 +280,7 @@ class LearnedJudge:
         self._network.load_state_dict(weights)
 
     def restore(self, state: State) -> None:
-        """Continue from ``state``; raises ValueError where it belongs to another network or kind of judge."""
+        """Continue from ``state``; raises ValueError if it belongs to another network or kind of judge."""
         counters, tensors = state.counters, state.tensors
         if counters.get("kind") != "learned":
             raise ValueError(f'checkpoint: it is of a judge of kind "{counters.get("kind")}", this one is "learned"')

@@ -26,7 +26,7 @@ class Critic(nn.Module):
     """
 
     def __init__(self, observation_shape: tuple[int, int, int], channels: tuple[int, ...], conditional: bool) -> None:
-        """``observation_shape`` is (H, W, C); raises ValueError where the view is too small for the convolutions."""
+        """``observation_shape`` is (H, W, C); raises ValueError if the view is too small for the convolutions."""
         super().__init__()
         height, width, depth = observation_shape
         check_convolutions(channels, observation_shape)

@@ -20,7 +20,7 @@ PICTURES_ON_CPU = 8
 def choose_judge_precision(
     wanted: PrecisionOption, device: torch.device, run: Run, config: RunConfig, dataset: Dataset
 ) -> PrecisionChoice:
-    """The precision in which this run's judge learns; ValueError where the device does not have what is wanted."""
+    """The precision in which this run's judge learns; ValueError if the device does not have what is wanted."""
     if config.discriminator.kind != "learned":
         return PrecisionChoice(FP32, "it learns nothing")
     file = run.precision_file("discriminator")

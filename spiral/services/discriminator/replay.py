@@ -46,7 +46,7 @@ class ReplayBuffer:
     def sample(self, count: int, generator: torch.Generator) -> Remembered:
         """Draw ``count`` pictures, without repetition as long as there are that many.
 
-        Raises ValueError where nothing is remembered.
+        Raises ValueError if nothing is remembered.
         """
         size = len(self)
         if not size:

@@ -76,7 +76,7 @@ def serve(options: DiscriminatorOptions) -> int:
 
 
 def _observation_shape(options: DiscriminatorOptions, config: RunConfig) -> tuple[int, int, int]:
-    """(H, W, C) of the pictures, as told or as the engine shows them; StartError where neither says so."""
+    """(H, W, C) of the pictures, as told or as the engine shows them; StartError if neither says so."""
     if options.observation_shape:
         height, width, channels = map(int, options.observation_shape.split("x"))
         return height, width, channels

@@ -30,7 +30,7 @@ from spiral.wire.tensors import encode
 T = TypeVar("T")
 
 LONGEST_WAIT_S = 600.0
-"""For a caller without a deadline: nothing waits for ever."""
+"""For a caller without a deadline: nothing waits forever."""
 RETRY_AFTER_MS = 500
 """Wait that a refused caller is advised to make: a few batches' time."""
 
@@ -163,7 +163,7 @@ def _shape(spec: TensorSpec, name: str, axes: int) -> tuple[int, ...]:
 
 
 def _fill(arrays: list[NDArray[np.uint8]], requests: Iterator[discriminator_pb2.ScoreRequest]) -> None:
-    """Copy the chunks into the arrays, one after the other; ValueError where the bytes don't fit exactly."""
+    """Copy the chunks into the arrays, one after the other; ValueError if the bytes don't fit exactly."""
     rooms = [array.reshape(-1) for array in arrays]
     expected, received = sum(len(room) for room in rooms), 0
     for request in requests:

@@ -83,7 +83,7 @@ class Worker:
     def submit(self, job: Callable[[Judge], T]) -> Future[T]:
         """Queue a job; cancelling its future before it begins keeps it from running, and a failure cancels it.
 
-        Raises BusyError where the queue is full, ClosedError where the worker has ended.
+        Raises BusyError if the queue is full, ClosedError if the worker has ended.
         """
         future: Future[T] = Future()
         if self._closed.is_set():

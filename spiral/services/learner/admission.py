@@ -76,7 +76,7 @@ class Admission:
 
     ``batch``: episodes of a trajectory message; ``credits_per_actor``: most credits an actor holds at a time;
     ``fresh_batches``: see :class:`~spiral.services.learner.slots.Slots`.
-    Raises ValueError where a learner's batch could never be filled.
+    Raises ValueError if a learner's batch could never be filled.
     """
 
     def __init__(
@@ -205,7 +205,7 @@ class Admission:
         return [(peer, LearnerMessage(welcome=welcome)), *replies]
 
     def _check(self, peer: bytes, header: TrajectoryHeader, frames: Sequence[memoryview]) -> Trajectory | None:
-        """The trajectory, or None where it is a duplicate; spends the credit."""
+        """The trajectory, or None if it is a duplicate; spends the credit."""
         sender = header.actor_id, header.incarnation
         credits = self.credits.of(peer, sender)
         if credits is None:

@@ -30,7 +30,7 @@ class _Actor:
 
 
 class Credits:
-    """Credits by peer (ZeroMQ's routing id), at most ``per_actor`` for each; ValueError where that is less than 1."""
+    """Credits by peer (ZeroMQ's routing id), at most ``per_actor`` for each; ValueError if that is less than 1."""
 
     def __init__(self, per_actor: int) -> None:
         if per_actor < 1:
@@ -57,7 +57,7 @@ class Credits:
         return any(actor.credits < self.per_actor for actor in self._actors.values())
 
     def of(self, peer: bytes, sender: Sender) -> int | None:
-        """The credits of ``sender`` on this connection; None where it has not said hello there."""
+        """The credits of ``sender`` on this connection; None if it has not said hello there."""
         actor = self._actors.get(peer)
         return actor.credits if actor is not None and actor.sender == sender else None
 
@@ -70,7 +70,7 @@ class Credits:
         self._actors[peer] = _Actor(sender, granted_at=self._grants)
 
     def forget(self, peer: bytes) -> tuple[Sender, int] | None:
-        """Who is gone with this connection, and its credits, which are free again; None where nobody said hello."""
+        """Who is gone with this connection, and its credits, which are free again; None if nobody said hello."""
         gone = self._actors.pop(peer, None)
         return None if gone is None else (gone.sender, gone.credits)
 

@@ -30,7 +30,7 @@ class History:
     """Appends records to ``history.jsonl`` and their numbers to TensorBoard event files.
 
     Both are written where they are called for. The library's own ``SummaryWriter`` has a thread for it, which ends at
-    the first full disk, and then a queue that blocks whoever writes for ever.
+    the first full disk, and then a queue that blocks whoever writes forever.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class History:
     def write(self, record: Mapping[str, Any]) -> None:
         """Append one record; ``record["frames"]`` is the abscissa of the events.
 
-        OSError where it can't be written now: then it is written with the next one that can.
+        OSError if it can't be written now: then it is written with the next one that can.
         """
         values = [Summary.Value(tag=name, simple_value=value) for name, value in _flat(record)]
         self._add(Event(wall_time=self._clock(), step=record["frames"], summary=Summary(value=values)))
@@ -109,7 +109,7 @@ def cut_back(file: Path, frames: int) -> None:
 
 
 def _frames(line: bytes) -> int | None:
-    """Frames of a record, of an older release too, whose measures may be ``NaN``; None where the line is none."""
+    """Frames of a record, of an older release too, whose measures may be ``NaN``; None if the line is none."""
     try:
         return int(json.loads(line)["frames"])
     except (ValueError, KeyError, TypeError):

@@ -122,7 +122,7 @@ class Ingest:
     def take(self, timeout_s: float) -> Arrived | None:
         """The trajectory that waited longest, or None after ``timeout_s`` without one.
 
-        RuntimeError where the thread has stopped by an error of its own.
+        RuntimeError if the thread has stopped by an error of its own.
         """
         try:
             return self._arrived.get(timeout=timeout_s)

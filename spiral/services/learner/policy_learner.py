@@ -88,7 +88,7 @@ class PolicyLearner:
         """Use a batch of episodes, or of unrolls, ``reuse`` times in ``minibatches`` updates each.
 
         ``rewards`` are ``[T, B]``; ``where`` the batch lies in its episodes, if that is known already. Where something
-        is not finite, the batch counts for nothing, and sound weights from before are taken; DivergedError where that
+        is not finite, the batch counts for nothing, and sound weights from before are taken; DivergedError if that
         has been so three times in a row.
         """
         if self.held < self.config.hold_batches:
@@ -143,7 +143,7 @@ class PolicyLearner:
         )
 
     def restore(self, state: State) -> None:
-        """Continue from ``state`` as if there had been no interruption; ValueError where it is of another network."""
+        """Continue from ``state`` as if there had been no interruption; ValueError if it is of another network."""
         for policy, group in ((self.policy, "policy"), (self.average, "average")):
             load_weights(policy, state.tensors[group], group)
         unpack_optimiser(self.optimiser, state.tensors["optimiser"])
@@ -174,7 +174,7 @@ class PolicyLearner:
         return update
 
     def _gradient(self, batch: Batch, keep: bool = False) -> Update:
-        """The loss of a minibatch, and its gradient in the parameters; NotFiniteError where there is none."""
+        """The loss of a minibatch, and its gradient in the parameters; NotFiniteError if there is none."""
         config, objective = self.config, self.config.objective
         if batch.finals is None:
             evaluated, imagined = self._evaluate(batch.inputs, batch.actions, batch.state), None

@@ -41,7 +41,7 @@ class WeightsPublisher:
         return weights.version if weights is not None else Version()
 
     def publish(self, version: Version, data: bytes) -> None:
-        """Serve ``data`` (safetensors) from now on. ValueError where ``version`` is not newer than the last."""
+        """Serve ``data`` (safetensors) from now on. ValueError if ``version`` is not newer than the last."""
         if version <= self.version:
             raise ValueError(f"version: {version} is not newer than {self.version}, and versions never go back")
         self._weights = Weights(version, data)

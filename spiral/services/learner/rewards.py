@@ -22,7 +22,7 @@ REWARD_LIMIT = 10.0
 def combine_terms(terms: Mapping[str, NDArray[np.float32]], weights: Mapping[str, float]) -> NDArray[np.float32]:
     """Weighted sum of named scores ``[F, B]``; no weights: the first term alone.
 
-    Raises ValueError where a weighted term was not answered.
+    Raises ValueError if a weighted term was not answered.
     """
     if not weights:
         return next(iter(terms.values()))

@@ -93,7 +93,7 @@ class Scorer:
     def take(self, timeout_s: float) -> ScoredBatch | None:
         """The next batch, or None after ``timeout_s``; raises what ended the thread.
 
-        DiscriminatorError where the discriminator went wrong, ValueError where the batch is not one for it.
+        DiscriminatorError if the discriminator went wrong, ValueError if the batch is not one for it.
         """
         ready = not self._scored.empty()
         if not ready and self.waiting_for == "actor" and not self._told:
@@ -195,7 +195,7 @@ class Scorer:
 
 
 def scored_batch(batch: Trajectory, where: Places, oldest: int, newest: int, answer: ScoreResponse) -> ScoredBatch:
-    """Check the answer and join it with its batch; DiscriminatorError where it makes no sense."""
+    """Check the answer and join it with its batch; DiscriminatorError if it makes no sense."""
     try:
         terms = read_terms(answer, batch.observations.shape[:2])
     except ValueError as error:

@@ -18,7 +18,7 @@ PATIENCE = 8
 
 
 def fewest_slots(contract: TrajectoryContract, *, batch: int, learner_batch: int, queue: int, queue_bytes: int) -> int:
-    """Trajectories of ``batch`` episodes that may wait; ValueError where they never fill a learner's batch."""
+    """Trajectories of ``batch`` episodes that may wait; ValueError if they never fill a learner's batch."""
     size, needed = contract.nbytes(batch), -(-learner_batch // batch)
     room = min(queue, queue_bytes // size)
     if room < needed:
@@ -46,7 +46,7 @@ class Slots:
     ) -> None:
         """``fresh_batches``: so many may be under way before they grow too old; None: no matter.
 
-        Raises ValueError where a learner's batch could never be filled.
+        Raises ValueError if a learner's batch could never be filled.
         """
         self.count = self._fewest = fewest_slots(
             contract, batch=batch, learner_batch=learner_batch, queue=queue, queue_bytes=queue_bytes

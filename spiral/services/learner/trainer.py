@@ -113,7 +113,7 @@ class Trainer:
         return self.limits.done(self._clock() - self._started, self.learner.frames) or 0.0
 
     def learn(self, batch: ScoredBatch) -> None:
-        """Turn scores into rewards and learn from them; DivergedError where that has become pointless."""
+        """Turn scores into rewards and learn from them; DivergedError if that has become pointless."""
         learner, settings = self.learner, self.config.learner
         scores = combine_terms(batch.terms, settings.terms)
         where = batch.where
@@ -161,7 +161,7 @@ class Trainer:
     def finish(self, extra: State | None = None) -> dict[str, Any] | None:
         """Write a checkpoint, and then the last record (returned), samples and the snapshot of the end.
 
-        CheckpointError where the first can't be written. What else can't be is logged: nothing goes on from it.
+        CheckpointError if the first can't be written. What else can't be is logged: nothing goes on from it.
         """
         self.save(extra)
         return self.recorder.finish(self.elapsed_s)
@@ -172,7 +172,7 @@ class Trainer:
         Otherwise the checkpoints there are good and must not be rotated away. ``extra`` is whatever else belongs to the
         checkpoint; a resumed run gets it back.
 
-        DivergedError where the newest weights are the last straw.
+        DivergedError if the newest weights are the last straw.
         """
         if not self.unsaved:
             return

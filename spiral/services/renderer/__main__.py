@@ -37,7 +37,7 @@ def find_engines() -> tuple[list[str], list[str]]:
 
 
 def serve(options: RendererOptions) -> int:
-    """Serve until told to stop; StartError where no engine can run here."""
+    """Serve until told to stop; StartError if no engine can run here."""
     engines, missing = find_engines()
     if not engines:
         raise StartError("; ".join(missing))

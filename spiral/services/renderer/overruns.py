@@ -30,7 +30,7 @@ class Overruns:
 
     @contextmanager
     def limited(self, canvases: Canvases) -> Iterator[None]:
-        """For work on ``canvases``. StatusError where they are stopped: DEADLINE_EXCEEDED, or CANCELLED by others."""
+        """For work on ``canvases``. StatusError if they are stopped: DEADLINE_EXCEEDED, or CANCELLED by others."""
         began_s = self._began_s[canvases] = self._clock()
         try:
             yield

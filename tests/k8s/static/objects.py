@@ -64,7 +64,7 @@ def only(objects: Iterable[Object], kind: str, called: str) -> Object:
 
 
 def quantity(text: str | float) -> float:
-    """``250m`` → 0.25, ``1Gi`` → 2³⁰; ValueError where it is none."""
+    """``250m`` → 0.25, ``1Gi`` → 2³⁰; ValueError if it is none."""
     match = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", str(text))
     if match is None or match[2] not in _UNITS:
         raise ValueError(f'"{text}" is no quantity; expected for example 250m, 2 or 1Gi')

@@ -208,7 +208,7 @@ def test_credits_that_stay_unused_are_given_back(session: LearnerSession) -> Non
 
 
 class BothEnds(RuleBasedStateMachine):
-    """Two actors and a learner over links that delay and break: nothing is learned twice, nothing waits for ever."""
+    """Two actors and a learner over links that delay and break: nothing is learned twice, nothing waits forever."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -303,7 +303,7 @@ class BothEnds(RuleBasedStateMachine):
         assert all(times == 1 for outcomes in self.outcomes for times in outcomes.values())
 
     def teardown(self) -> None:
-        """Once all works again, everything that was offered gets its outcome: nobody waits for ever."""
+        """Once all works again, everything that was offered gets its outcome: nobody waits forever."""
         for _ in range(60 + 4 * self.offered.total()):
             for actor in range(2):
                 while self.up[actor]:
