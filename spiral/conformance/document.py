@@ -11,44 +11,50 @@ from spiral.wire.edges import SERVICES, Service
 
 HEAD = """# Conformance
 
-What a service has to keep to stand in another's place, case by case: the sentence is the promise, the text below it how
-the suite tries it. This page is made from the cases in `spiral/conformance` by
-`python -m spiral.conformance.document > docs/conformance.md`.
+What a service must promise to replace another one, case by case: the sentence is the promise, and
+the text below it says how the suite tests it. This page is generated from the cases in
+`spiral/conformance` by `python -m spiral.conformance.document > docs/conformance.md`.
 
 ```
 spiral conformance renderer --target 127.0.0.1:50051
 spiral conformance renderer --target unix:/tmp/r.sock --command 'node renderer.js' --level extended --junit junit.xml
 ```
 
-The target is an address (`host:port`, `unix:/path`, with the TLS options over mutual TLS), or a command that the suite
-starts itself with the address in `SPIRAL_LISTEN`. Restarts and signals need `--command`, or `--drain-command` for the
-signal; without them those cases are skipped, with the reason. A skipped case never fails a run. *Core* is what the
-training loop needs. *Extended* is what is optional in the protocol: a case for a capability is skipped unless `GetInfo`
-claims it. `--load` measures at growing concurrency besides. In pytest: `pytest -p spiral.conformance.plugin
---conformance renderer --conformance-target ADDRESS`.
+The target is an address (`host:port` or `unix:/path`; with the TLS options, over mutual TLS), or a
+command that the suite starts itself with the address in `SPIRAL_LISTEN`. The cases about restarts
+and signals need `--command` (or, for the signal, `--drain-command`); otherwise they are skipped,
+with the reason. A skipped case never fails a run.
 
-A learner and an actor need peers, which the suite plays: it listens first, and starts the target with what it has to
-know, or prints that:
+*Core* cases are what the training loop needs. *Extended* cases are what the protocol leaves
+optional: a case for a capability is skipped unless `GetInfo` claims the capability. `--load` adds
+measurements at growing concurrency. In pytest:
+`pytest -p spiral.conformance.plugin --conformance renderer --conformance-target ADDRESS`.
+
+A learner and an actor need peers, and the suite plays them. It listens first, and then starts the
+target with these variables, or prints them:
 
 | variable | for | what |
 |---|---|---|
-| `SPIRAL_LISTEN` | both | its own gRPC address |
-| `SPIRAL_RENDERER`, `SPIRAL_DISCRIMINATOR` | both | gRPC addresses of the suite's |
+| `SPIRAL_LISTEN` | both | the target's own gRPC address |
+| `SPIRAL_RENDERER`, `SPIRAL_DISCRIMINATOR` | both | gRPC addresses of the suite's renderer and discriminator |
 | `SPIRAL_LEARNER` | actor | gRPC address where the suite serves weights |
 | `SPIRAL_LEARNER_DATA` | both | where trajectories go: `host:port` is ZeroMQ's `tcp://`, `unix:/path` its `ipc://` |
 | `SPIRAL_RUN_DIR` | learner | a folder of its own, which is kept over restarts |
 | `SPIRAL_CONFIG` | both | the run: the name of a preset or a YAML file |
 | `SPIRAL_SET` | both | single settings on top of it, a JSON list of `key=value` |
 
-The run is the suite's `--config` and `--set`; a preset is a file in `spiral/presets`, keys that are not in it have the
-defaults of `spiral/configuration/schema.py`. What travels depends on `num_actions`, `unroll`, `conditional`,
-`actor.batch`, `policy.noise`, and on the memory of `policy.network` where episodes are cut into unrolls. The cases
-about those need a run with such: `--set num_actions=5 --set unroll=2`, and `--set policy.network=paper` for a memory.
-The suite's renderer has an engine of its own for any name, 32×32 gray pixels.
-An actor whose policy is not ours takes its weights from `--weights`. With `--curve-key` and `--curve-peers` the suite's
-end of the trajectories is encrypted, with keys as `spiral certs` writes them; the target gets its own by its own means.
+The run is the suite's `--config` and `--set`. A preset is a file in `spiral/presets`; keys that are
+not in it have the defaults of `spiral/configuration/schema.py`. The contents of the messages depend
+on `num_actions`, `unroll`, `conditional`, `actor.batch` and `policy.noise`, and, if episodes are
+cut into unrolls, on the memory of `policy.network`. The cases about unrolls and memory need a run
+that has them: `--set num_actions=5 --set unroll=2`, and `--set policy.network=paper` for a memory.
 
-Within a service the cases run in the order of this page; the one that ends the target is the last.
+For any engine name, the suite's renderer has its own engine with 32×32 gray pixels. An actor whose
+policy is not ours gets its weights from `--weights`. With `--curve-key` and `--curve-peers` the
+suite encrypts its end of the trajectories, with keys as `spiral certs` writes them; give the target
+its keys yourself.
+
+Within a service the cases run in the order of this page; the case that ends the target is the last.
 """
 
 

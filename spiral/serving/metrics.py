@@ -62,7 +62,7 @@ def _metric(name: str, kind: Kind, unit: str, text: str, /, **labels: tuple[str,
 
 
 CATALOGUE: tuple[Metric, ...] = (
-    Metric("spiral_resident_bytes", "gauge", "bytes", "Memory of the process that is in RAM.", SERVICES),
+    Metric("spiral_resident_bytes", "gauge", "bytes", "Resident memory of the process.", SERVICES),
     Metric("spiral_start_time_seconds", "gauge", "seconds", "When the process started, Unix time.", SERVICES),
     Metric("spiral_info", "gauge", "", "Always 1; its label is the software's version.", SERVICES, {"version": ()}),
     _metric("spiral_renderer_frames_total", "counter", "frames", "Actions executed, each with its observation."),
@@ -191,14 +191,14 @@ CATALOGUE: tuple[Metric, ...] = (
         "spiral_learner_actor_demand",
         "gauge",
         "actors",
-        "How many actors it could feed on at its present speed before trajectories grow too old: learner.max_lag.",
+        "Actors that it could keep busy at its present speed before trajectories exceed learner.max_lag.",
     ),
-    _metric("spiral_learner_actors", "gauge", "actors", "Actors that have said hello and are there."),
+    _metric("spiral_learner_actors", "gauge", "actors", "Actors that are connected and have said Hello."),
     _metric(
         "spiral_learner_bottleneck",
         "gauge",
         "",
-        "1 for the service that everyone waits for, 0 for the others.",
+        "1 for the service that the learner waits for most, or the learner itself; 0 for the others.",
         service=SERVICES,
     ),
     _metric("spiral_discriminator_updates_total", "counter", "updates", "Updates since the start."),
@@ -207,7 +207,7 @@ CATALOGUE: tuple[Metric, ...] = (
     _metric("spiral_discriminator_update_seconds", "histogram", "seconds", "Time of one update."),
     _metric("spiral_discriminator_score_seconds", "histogram", "seconds", "Time to score one batch."),
     _metric("spiral_discriminator_scored_frames_total", "counter", "frames", "Observations scored."),
-    _metric("spiral_discriminator_remembered_total", "counter", "pictures", "Paintings taken into the replay buffer."),
+    _metric("spiral_discriminator_remembered_total", "counter", "pictures", "Paintings added to the replay buffer."),
     _metric("spiral_discriminator_idle_total", "counter", "calls", "Calls ended because their caller was silent."),
     _metric("spiral_discriminator_debt", "gauge", "updates", "Updates earned by remembered batches and not yet made."),
     _metric(
@@ -292,8 +292,8 @@ def catalogue_page() -> str:
     lines = [
         "# Metrics",
         "",
-        "Every service shows its metrics over HTTP in Prometheus' text format; `GetInfo` names the address, and",
-        "`--metrics HOST:PORT` sets it. This page is generated from the catalogue in",
+        "Every service publishes its metrics over HTTP in Prometheus' text format; `GetInfo` names the",
+        "address, and `--metrics HOST:PORT` sets it. This page is generated from the catalogue in",
         "`spiral/serving/metrics.py`: `python -m spiral.serving.metrics > docs/metrics.md`.",
     ]
     for title, services in (("Every service", SERVICES), *((s.capitalize(), (s,)) for s in SERVICES)):
