@@ -16,8 +16,8 @@ CREDITS, ROUND_S = (1, 2, 4), 3.0
 def it_paints_as_fast_as_credits_allow(actor: ActorTarget) -> None:
     """It paints as fast as credits allow.
 
-    Grants 1, 2 and 4 credits at a time for 3 s each and answers at once. p50 and p99 of the time that painting a
-    trajectory took, by its header, and frames per second are measured. Only with ``--load``.
+    Grants 1, 2 and 4 credits at a time for 3 s each and answers at once. The case measures p50 and p99 of the time that
+    painting a trajectory took, as its header says, and frames per second. Only with ``--load``.
     """
     learner = actor.learner
     for credits in CREDITS:

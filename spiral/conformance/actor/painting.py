@@ -18,7 +18,7 @@ def it_says_hello_with_the_right_digest(actor: ActorTarget) -> None:
 
     Looks at the Hello that the suite's learner got. ``actor_id`` must have 1 to 128 bytes, and ``contract_digest`` must
     be the hash that ``trajectory.proto`` prescribes for the suite's action spec, observation shape and the run. So must
-    the digest in GetInfo be, where there is one.
+    the digest in GetInfo, if there is one.
     """
     hello, right = actor.learner.greeted[-1].hello, actor.task.contract.digest
     require(1 <= len(hello.actor_id.encode()) <= 128, f'actor_id is "{hello.actor_id}"; expected 1 to 128 bytes')
@@ -32,9 +32,9 @@ def it_says_hello_with_the_right_digest(actor: ActorTarget) -> None:
 def trajectories_are_what_the_contract_says(actor: ActorTarget) -> None:
     """Trajectories are what the contract says: names, types, shapes, sizes, ranges.
 
-    Takes three trajectories. Tensors must be those of ``trajectory.proto`` in its order, frames have exactly their
-    bytes, actions be in range, log-probabilities be finite and at most 0, ``duration_s`` not negative, and
-    ``oldest_version`` not newer than ``newest_version``.
+    Takes three trajectories. The tensors must be those of ``trajectory.proto`` in its order, and each frame must have
+    exactly the bytes of its tensor; actions must be in range, log-probabilities finite and at most 0, ``duration_s``
+    not negative, and ``oldest_version`` not newer than ``newest_version``.
     """
     for delivered in actor.more(3):
         trajectory, header = actor.read(delivered), delivered.header
@@ -63,7 +63,8 @@ def observations_are_what_the_renderer_showed(actor: ActorTarget) -> None:
 def episodes_differ(actor: ActorTarget) -> None:
     """Episodes differ: actions are drawn anew for each.
 
-    Takes four trajectories. No two of different sequences may have the same actions, nor all episodes within one.
+    Takes four trajectories. No two with different sequences may have the same actions, and the episodes within one must
+    not all be the same.
     """
     painted = {delivered.header.sequence: delivered for delivered in actor.more(4)}
     actions = [actor.read(delivered).actions for delivered in painted.values()]
@@ -74,10 +75,10 @@ def episodes_differ(actor: ActorTarget) -> None:
 
 @case("actor", "semantics", "extended")
 def zeroed_weights_make_it_uniform(actor: ActorTarget) -> None:
-    """Under zeroed weights every log-probability is the uniform one.
+    """With all-zero weights every log-probability is that of the uniform distribution.
 
     Serves weights that are all zero and waits for a trajectory painted with them. ``behaviour_log_prob`` must be minus
-    the sum of the logarithms of the sizes of those components that count, within 1e-4. Skipped where the weights were
+    the sum of the logarithms of the sizes of those components that count, within 1e-4. Skipped if the weights were
     given in a file.
     """
     delivered = actor.by(actor.publish(actor.next_version(), zeroed=True))
@@ -89,9 +90,9 @@ def zeroed_weights_make_it_uniform(actor: ActorTarget) -> None:
 
 @case("actor", "semantics")
 def new_weights_are_taken(actor: ActorTarget) -> None:
-    """New weights are taken, and stale ones dropped.
+    """New weights are used, and old ones dropped.
 
-    Serves newer weights and waits for a trajectory that they alone painted. From then on no trajectory may be painted
+    Serves newer weights and waits for a trajectory that only they painted. From then on no trajectory may be painted
     with older ones. ``GetWeights`` must have been called with the actor's digest.
     """
     version = actor.publish(actor.next_version())
@@ -107,8 +108,8 @@ def new_weights_are_taken(actor: ActorTarget) -> None:
 def damaged_weights_are_not_used(actor: ActorTarget) -> None:
     """Weights that arrive damaged are not used.
 
-    Announces a newer version and serves it with bytes that are not those of ``sha256``. No trajectory may carry that
-    version. Then serves it whole under the next version: trajectories must carry that one.
+    Announces a newer version and serves it with bytes that do not match ``sha256``. No trajectory may carry that
+    version. Then serves the weights undamaged under the next version: trajectories must carry that one.
     """
     weights, damaged = actor.learner.weights, actor.next_version()
     calls, since = weights.calls, len(actor.learner.delivered)
@@ -129,10 +130,10 @@ def damaged_weights_are_not_used(actor: ActorTarget) -> None:
 
 @case("actor", "semantics")
 def a_stream_that_is_lost_costs_its_episodes_alone(actor: ActorTarget) -> None:
-    """A stream that is lost costs the episodes on it, and nothing else.
+    """A lost stream costs the episodes on it, and nothing else.
 
-    Ends the next streams with UNAVAILABLE after one step, and refuses two with RESOURCE_EXHAUSTED. Trajectories must
-    still come, each whole, and the actor must not have asked the renderer anything that the protocol forbids.
+    Ends the next streams with UNAVAILABLE after one step, and refuses two with RESOURCE_EXHAUSTED. Complete
+    trajectories must still come, and the actor must not have sent the renderer anything that the protocol forbids.
     """
     played = actor.renderer
     lost = played.lost

@@ -29,8 +29,8 @@ QUIET_S = 2.0
 def sequences_count_from_1(actor: ActorTarget) -> None:
     """Sequences count the trajectories of an incarnation, from 1, each once.
 
-    Looks at the first trajectory that ever came of each incarnation, which must have sequence 1, and takes four more,
-    which must follow each other without a gap. Id and incarnation must be those of Hello.
+    Looks at the first trajectory that came from each incarnation, which must have sequence 1, and takes four more,
+    which must follow one another without a gap. Id and incarnation must be those of Hello.
     """
     known = {(greeted.hello.actor_id, greeted.hello.incarnation) for greeted in actor.learner.greeted}
     first: dict[int, int] = {}
@@ -45,10 +45,10 @@ def sequences_count_from_1(actor: ActorTarget) -> None:
 
 @case("actor", "idempotency")
 def what_was_answered_is_not_sent_again(actor: ActorTarget) -> None:
-    """What was answered is not sent again: accepted, or refused.
+    """A trajectory that was answered is not sent again, whether accepted or refused.
 
-    Answers one trajectory VERDICT_REFUSED (REASON_VALUE), one with a verdict of tomorrow (99, which counts as refused),
-    the others VERDICT_ACCEPTED, and takes six more. Every sequence may come once.
+    Answers one trajectory VERDICT_REFUSED (REASON_VALUE), one one with a verdict that no version has yet (99, which
+    counts as refused), and the others VERDICT_ACCEPTED, and takes six more. Every sequence may come only once.
     """
     actor.learner.next_answer = {"verdict": VERDICT_REFUSED, "reason": REASON_VALUE, "detail": "as the case wants it"}
     since = len(actor.learner.delivered)
@@ -61,11 +61,11 @@ def what_was_answered_is_not_sent_again(actor: ActorTarget) -> None:
 
 @case("actor", "back-pressure")
 def nothing_is_sent_without_a_credit(actor: ActorTarget) -> None:
-    """Nothing is sent without a credit, and against n credits at most n.
+    """Nothing is sent without a credit, and at most n trajectories against n credits.
 
-    Grants nothing with its answers until the account is empty: for two seconds nothing may come. Grants one credit:
-    one trajectory must come, and no second one for two seconds. Grants two: two must come. No trajectory may have come
-    without a credit all the while.
+    Grants nothing with its answers until the account is empty: for two seconds nothing may come. Grants one credit: one
+    trajectory must come, and no second one for two seconds. Grants two: two must come. During all this no trajectory
+    may come without a credit.
     """
     learner = actor.learner
     with learner.lock:
@@ -91,7 +91,7 @@ def nothing_is_sent_without_a_credit(actor: ActorTarget) -> None:
 
 @case("actor", "idempotency")
 def what_is_unanswered_is_sent_again(actor: ActorTarget) -> None:
-    """What is unanswered when the connection ends is sent again, against new credits.
+    """A trajectory that is unanswered when the connection ends is sent again, against new credits.
 
     Answers nothing until the credits are used up, ends the connection, and listens again. Hello must come on a new
     connection, with the same id and incarnation, and then the first unanswered trajectory with the same sequence and
@@ -110,9 +110,9 @@ def what_is_unanswered_is_sent_again(actor: ActorTarget) -> None:
 
 @case("actor", "semantics")
 def what_an_older_generation_painted_is_dropped(actor: ActorTarget) -> None:
-    """What an older generation's weights painted is dropped, unanswered or not.
+    """Trajectories painted with an older generation's weights are dropped, even unanswered ones.
 
-    Answers nothing until the credits are used up, ends the connection, and is back with the next generation and its
+    Answers nothing until the credits are used up, ends the connection, and comes back with the next generation and its
     weights. Every trajectory that comes after Hello must be of that generation.
     """
     learner = actor.learner
@@ -162,7 +162,7 @@ def it_comes_back_to_a_learner_that_is_stopping(actor: ActorTarget) -> None:
 
 @case("actor", "cancellation")
 def silence_makes_it_connect_again(actor: ActorTarget) -> None:
-    """A learner that is silent for 10 s is left, and found again.
+    """An actor leaves a learner that is silent for 10 s, and finds it again.
 
     Says nothing, neither answers nor heartbeats. After 10 s Hello must come on another connection, and trajectories
     once the learner speaks again.
@@ -182,10 +182,10 @@ def silence_makes_it_connect_again(actor: ActorTarget) -> None:
 
 @case("actor", "compatibility")
 def what_a_newer_learner_says_is_ignored(actor: ActorTarget) -> None:
-    """What a learner of a newer minor version says is ignored.
+    """Unknown messages of a learner of a newer minor version are ignored.
 
     Sends a heartbeat with an unknown field (number 1999), a message of a kind that only a newer version has, and one
-    that is no protobuf. Trajectories must go on coming.
+    that is not protobuf. Trajectories must keep coming.
     """
     version = version_to_proto(actor.learner.weights.version)
     heartbeat = LearnerMessage(heartbeat=Heartbeat(version=version)).SerializeToString()
@@ -197,10 +197,10 @@ def what_a_newer_learner_says_is_ignored(actor: ActorTarget) -> None:
 
 @case("actor", "drain")
 def it_ends_with_0_in_time(actor: ActorTarget) -> None:
-    """Asked to end, it ends with 0.
+    """Asked to end, it exits with code 0.
 
-    Sends SIGTERM (or runs ``--drain-command``) while it paints. The process must end with 0, and nothing may come after
-    it. Skipped with neither ``--command`` nor ``--drain-command``.
+    Sends SIGTERM (or runs ``--drain-command``) while it paints. The process must exit with code 0, and nothing may come
+    after that. Skipped if neither ``--command`` nor ``--drain-command`` is given.
     """
     actor.more(1)
     actor.ask_to_end()

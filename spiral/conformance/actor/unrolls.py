@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @case("actor", "semantics")
 def a_long_episode_comes_in_unrolls(actor: ActorTarget) -> None:
-    """A long episode comes in unrolls, each of which says what was before it.
+    """A long episode comes in unrolls, and each says what came before it.
 
-    Follows an episode from its first unroll to its last: the next one is that whose ``first_step`` and ``earlier`` are
-    all actions so far. ``earlier`` must be zeros after those, ``blank`` the blank canvas, and noise and targets the
-    episode's own. The last one must be filled up with its last observation and with zeros. Skipped in a run whose
-    episodes are not cut.
+    Follows an episode from its first unroll to its last: the next one is the one whose ``first_step`` and ``earlier``
+    are all actions so far. After those actions ``earlier`` must be zero; ``blank`` must be the blank canvas, and noise
+    and targets must be the episode's own. The last unroll must be filled up with its last observation and with zeros.
+    Skipped if the run's episodes are not cut.
     """
     actor.task.needs_cut()
     num_actions, (first, *later) = actor.task.contract.num_actions, _episode(actor)
@@ -47,10 +47,10 @@ def a_long_episode_comes_in_unrolls(actor: ActorTarget) -> None:
 
 @case("actor", "semantics", "extended")
 def the_memory_lasts_from_unroll_to_unroll(actor: ActorTarget) -> None:
-    """What the policy held is handed on from unroll to unroll.
+    """The policy's memory is passed on from unroll to unroll.
 
-    Serves weights that the suite knows and follows an episode that they painted. ``state`` must be the policy's start
-    in its first unroll, and in each later one what the policy holds after the one before, within 1e-3. Skipped where
+    Serves weights that the suite knows and follows an episode that they painted. ``state`` must be the policy's initial
+    state in the first unroll, and in each later one the policy's state after the one before, within 1e-3. Skipped if
     the run's policy has no memory, its episodes are not cut, or the weights were given in a file.
     """
     actor.task.needs_cut()

@@ -15,11 +15,10 @@ BATCH, FRAMES = 4, 3
 
 @case("discriminator", "validation")
 def endings_are_rising_positions(discriminator: DiscriminatorTarget) -> None:
-    """Endings that are no rising positions of episodes are refused.
+    """Endings that are not rising positions of episodes are refused.
 
-    Scores 4 episodes of which number 4, numbers 2 and 1, and twice number 1 are said to end. Each must end with
-    INVALID_ARGUMENT that names ``endings``. With none, with numbers 0 and 3, and with all four the batch must be
-    scored: 3 frames of 4 episodes, whichever of them end.
+    Scores 3 frames of 4 episodes with ``endings`` of 4, of 2 and 1, and of 1 twice. Each must end with INVALID_ARGUMENT
+    that names ``endings``. With no endings, with 0 and 3, and with all four the batch must be scored.
     """
     for episodes in ((4,), (2, 1), (1, 1)):
         with refused(f"endings {list(episodes)}", StatusCode.INVALID_ARGUMENT, "endings"):
@@ -30,11 +29,10 @@ def endings_are_rising_positions(discriminator: DiscriminatorTarget) -> None:
 
 @case("discriminator", "metrics", "extended")
 def episodes_that_go_on_are_not_remembered(discriminator: DiscriminatorTarget) -> None:
-    """Of an episode that goes on nothing is remembered.
+    """Nothing is remembered of an episode that continues.
 
-    Reads ``spiral_discriminator_remembered_total`` and scores 3 frames of 4 episodes with ``remember`` true, of which
-    numbers 1 and 3 end. The counter must rise by 2. With none that ends it must stay. Skipped where there is no such
-    metric.
+    Reads ``spiral_discriminator_remembered_total`` and scores 3 frames of 4 episodes with ``remember`` true; episodes 1
+    and 3 end. The counter must rise by 2. If none ends, it must stay. Skipped if there is no such metric.
     """
     before = discriminator.gauge(REMEMBERED)
     for episodes, right in (((1, 3), 2), ((), 2)):

@@ -40,7 +40,7 @@ def a_batch_id_has_1_to_128_bytes(discriminator: DiscriminatorTarget) -> None:
     """A batch id that is empty or longer than 128 bytes is refused.
 
     Scores with an empty ``batch_id``, with 129 letters, and with 65 of two bytes each. Each must end with
-    INVALID_ARGUMENT that names ``batch_id``. 128 bytes must be taken.
+    INVALID_ARGUMENT that names ``batch_id``. 128 bytes must be accepted.
     """
     for batch_id in ("", "x" * 129, "é" * 65):
         with refused(f"{len(batch_id.encode())} bytes", StatusCode.INVALID_ARGUMENT, "batch_id"):
@@ -104,11 +104,11 @@ def observations_of_another_shape_are_refused(discriminator: DiscriminatorTarget
 
 @case("discriminator", "validation")
 def a_long_shape_is_refused_with_a_status_that_arrives(discriminator: DiscriminatorTarget) -> None:
-    """A refusal of something long arrives with its status.
+    """The refusal of a very long value arrives with its status.
 
-    Sends a header whose observations have 20,000 axes. It must end with INVALID_ARGUMENT that names ``observations``.
-    A client reports RESOURCE_EXHAUSTED where details exceed its limit on headers, usually 8 KiB: a service must cut
-    them.
+    Sends a header whose observations have 20,000 axes. It must end with INVALID_ARGUMENT that names ``observations``. A
+    client reports RESOURCE_EXHAUSTED if the details exceed its limit on headers, usually 8 KiB; so a service must
+    shorten them.
     """
     _refuse(discriminator, f"{MANY_AXES} axes", "observations", observations=_uint8([1] * MANY_AXES))
 
@@ -128,7 +128,7 @@ def a_batch_that_is_too_large_is_refused_at_its_header(discriminator: Discrimina
 
 @case("discriminator", "validation")
 def targets_are_there_in_a_conditional_run_alone(discriminator: DiscriminatorTarget) -> None:
-    """Targets belong to a conditional run alone.
+    """Targets belong to conditional runs only.
 
     In a conditional run, scores without targets and with targets of another shape and type; in another run, scores with
     targets. Each must end with INVALID_ARGUMENT that names ``targets``.
@@ -147,7 +147,7 @@ def targets_are_there_in_a_conditional_run_alone(discriminator: DiscriminatorTar
 
 @case("discriminator", "validation")
 def bytes_that_do_not_fit_are_refused(discriminator: DiscriminatorTarget) -> None:
-    """Bytes that are fewer or more than the header announces are refused.
+    """Fewer or more bytes than the header announces are refused.
 
     Sends a batch without its last byte, with one more, and without any. Each must end with INVALID_ARGUMENT that names
     ``chunk``.

@@ -58,7 +58,7 @@ class Slow:
 
 @case("discriminator", "cancellation")
 def a_caller_that_goes_away_harms_nobody(discriminator: DiscriminatorTarget) -> None:
-    """A caller that goes away in the middle of a batch harms nobody, and its batch earns nothing.
+    """A caller that goes away in the middle of a batch harms nobody, and its batch earns no update.
 
     Waits until the version stands still, sends the header of a batch to be remembered, and cancels the call. The
     version must stay, and another batch must be scored.
@@ -73,7 +73,7 @@ def a_caller_that_goes_away_harms_nobody(discriminator: DiscriminatorTarget) -> 
 
 @case("discriminator", "cancellation")
 def a_deadline_in_the_middle_of_a_batch_harms_nobody(discriminator: DiscriminatorTarget) -> None:
-    """A deadline in the middle of a batch ends that call alone.
+    """A deadline in the middle of a batch ends only that call.
 
     Sends the header of a batch with a deadline of one second, and nothing more. The call must end with
     DEADLINE_EXCEEDED, and another batch must be scored.
@@ -97,8 +97,8 @@ def a_deadline_in_the_middle_of_a_batch_harms_nobody(discriminator: Discriminato
 def slow_callers_do_not_hold_up_others(discriminator: DiscriminatorTarget) -> None:
     """Callers that are slow to send do not hold up others.
 
-    Begins 4 batches, of which only the header comes, scores another one meanwhile, and then lets the 4 go on. All must
-    be answered.
+    Begins 4 batches but sends only their headers, scores another batch meanwhile, and then continues the 4. All must be
+    answered.
     """
     with ExitStack() as stack:
         slow = []
@@ -114,7 +114,7 @@ def slow_callers_do_not_hold_up_others(discriminator: DiscriminatorTarget) -> No
 
 @case("discriminator", "back-pressure")
 def a_crowd_is_answered_or_told_when_to_come_again(discriminator: DiscriminatorTarget) -> None:
-    """A crowd of callers is answered, or told when to come again.
+    """Many callers at once are answered, or told when to ask again.
 
     Sends 24 batches at once. Each must be scored as it is alone, or end with RESOURCE_EXHAUSTED and the trailing
     metadata ``grpc-retry-pushback-ms``, a whole number above 0. A batch must be scored afterwards.
@@ -145,11 +145,11 @@ def a_crowd_is_answered_or_told_when_to_come_again(discriminator: DiscriminatorT
 
 @case("discriminator", "drain")
 def it_answers_what_is_under_way_and_ends(discriminator: DiscriminatorTarget) -> None:
-    """Asked to end, it answers what is under way, refuses what is new, and ends with 0.
+    """Asked to end, it answers the calls under way, refuses new ones, and exits with code 0.
 
-    Sends the header of a batch, then SIGTERM (or runs ``--drain-command``). Health, watched, must say NOT_SERVING; the
-    batch, sent to its end, must be scored; a new batch, and a draw, must end with UNAVAILABLE; and the process must end
-    with 0. Skipped with neither ``--command`` nor ``--drain-command``.
+    Sends the header of a batch, then SIGTERM (or runs ``--drain-command``). A watch of health must report NOT_SERVING;
+    the batch, sent to its end, must be scored; a new batch, and a draw, must end with UNAVAILABLE; and the process must
+    exit with code 0. Skipped if neither ``--command`` nor ``--drain-command`` is given.
     """
     requests = discriminator.batch(discriminator.pictures(95))
     first, another = (discriminator.batch(discriminator.pictures(seed)) for seed in (96, 97))

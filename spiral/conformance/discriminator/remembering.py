@@ -79,7 +79,7 @@ def a_restart_raises_the_generation(discriminator: DiscriminatorTarget) -> None:
 
 @case("discriminator", "idempotency")
 def a_repeated_batch_has_the_same_answer(discriminator: DiscriminatorTarget) -> None:
-    """A repeated batch has the same answer, and is remembered no second time.
+    """A repeated batch gets the same answer and is not remembered a second time.
 
     Scores a batch with ``remember`` true, another one, and the first one again, under its id. The repeated answer must
     be the first one in every field, and the repetition must earn no update.
@@ -122,7 +122,7 @@ def remembered_pictures_are_counted_once(discriminator: DiscriminatorTarget) -> 
     """The last frame of each episode is remembered, once.
 
     Reads ``spiral_discriminator_remembered_total``, scores 3 frames of 4 episodes with ``remember`` true, the same
-    batch again, and another one without. The counter must rise by 4. Skipped where there is no such metric.
+    batch again, and another one without. The counter must rise by 4. Skipped if there is no such metric.
     """
     before = discriminator.gauge(REMEMBERED)
     requests = discriminator.batch(discriminator.pictures(64), remember=True)

@@ -22,7 +22,7 @@ from one split of 160,000 pictures, 2.5 % of 4,096 meet."""
 
 @case("discriminator", "semantics", "extended", capability=SAMPLES)
 def targets_are_as_many_as_asked_for(discriminator: DiscriminatorTarget) -> None:
-    """As many targets are drawn as were asked for, of the pictures' shape.
+    """As many targets as were asked for are drawn, in the pictures' shape.
 
     Asks for 1, 7 and 64 targets of each split. They must be uint8 [N, H, W, C] with the shape of the observations.
     """
@@ -81,7 +81,7 @@ def unknown_fields_of_a_draw_are_ignored(discriminator: DiscriminatorTarget) -> 
 
 @case("discriminator", "identity")
 def what_is_not_claimed_is_not_implemented(discriminator: DiscriminatorTarget) -> None:
-    """SampleTargets is UNIMPLEMENTED where the capability ``sample-targets`` is not claimed.
+    """SampleTargets is UNIMPLEMENTED unless the capability ``sample-targets`` is claimed.
 
     Asks for a target. With the capability it must come; without, the call must end with UNIMPLEMENTED.
     """

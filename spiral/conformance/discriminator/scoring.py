@@ -19,7 +19,7 @@ ROUNDS = 8
 
 @case("discriminator", "semantics")
 def every_picture_has_a_finite_score(discriminator: DiscriminatorTarget) -> None:
-    """Every picture has a finite score, in every term, and each term a name of its own.
+    """Every picture has a finite score in every term, and each term has a name of its own.
 
     Scores 6 frames of 16 episodes. There must be at least one term; names must be unique and not empty; scores must be
     float32 [6, 16] and finite; deviations must not be negative.
@@ -38,11 +38,11 @@ def every_picture_has_a_finite_score(discriminator: DiscriminatorTarget) -> None
 
 @case("discriminator", "semantics")
 def a_batch_is_scored_by_one_version(discriminator: DiscriminatorTarget) -> None:
-    """All scores of a batch are by one version, also while it learns.
+    """All scores of a batch come from one version, even while it learns.
 
     While another connection sends batches to be remembered, scores batches in which two pictures alternate from frame
-    to frame in every episode. In each answer all scores of one picture must be equal, but for rounding; and two answers
-    that say the same version must have the same scores.
+    to frame in every episode. In each answer all scores of one picture must be equal, except for rounding; and two
+    answers that name the same version must have the same scores.
     """
     first, second = discriminator.pictures(12, 2, 1)
     pictures = np.stack([np.repeat(first if frame % 2 == 0 else second, BATCH, axis=0) for frame in range(FRAMES)])
@@ -67,10 +67,10 @@ def a_batch_is_scored_by_one_version(discriminator: DiscriminatorTarget) -> None
 
 @case("discriminator", "determinism")
 def the_same_pictures_have_the_same_scores(discriminator: DiscriminatorTarget) -> None:
-    """The same pictures have the same scores by one version, however their bytes are cut.
+    """One version gives the same pictures the same scores, however their bytes are cut into chunks.
 
-    Waits until the version stands still, and scores the same pictures, not remembered, under three ids, in chunks of
-    1 MiB, 1,000 bytes and 7 bytes. Scores and version must be equal.
+    Waits until the version stands still, and scores the same pictures, not remembered, under three ids, in chunks of 1
+    MiB, 1,000 bytes and 7 bytes. Scores and version must be equal.
     """
     discriminator.settled()
     pictures, targets = discriminator.pictures(13, 2, 2), discriminator.targets(2)

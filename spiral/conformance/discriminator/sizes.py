@@ -33,7 +33,7 @@ def a_batch_above_4_mib_is_scored(discriminator: DiscriminatorTarget) -> None:
 
 @case("discriminator", "size")
 def a_message_above_the_limit_is_refused_cleanly(discriminator: DiscriminatorTarget) -> None:
-    """A message above ``max_message_bytes`` is refused, and the discriminator lives on.
+    """A message above ``max_message_bytes`` is refused, and the discriminator keeps running.
 
     Sends, over a connection of its own, a header and a chunk of ``max_message_bytes``. The call must end with
     RESOURCE_EXHAUSTED or INVALID_ARGUMENT, and a batch must be scored afterwards.
@@ -63,10 +63,10 @@ def a_message_above_the_limit_is_refused_cleanly(discriminator: DiscriminatorTar
 
 @case("discriminator", "load", "extended")
 def growing_load_is_borne(discriminator: DiscriminatorTarget) -> None:
-    """Growing load is borne: a call is answered or told to come again, and nothing else.
+    """Under growing load every call is answered or told to ask again.
 
-    Scores batches of 8 frames of 64 episodes from 1, 2, 4 and 8 callers at a time, 2 s each. No call may fail but with
-    RESOURCE_EXHAUSTED. p50 and p99 of a call and pictures per second are measured. Only with ``--load``.
+    Scores batches of 8 frames of 64 episodes from 1, 2, 4 and 8 callers at a time, 2 s each. No call may fail except
+    with RESOURCE_EXHAUSTED. The case measures p50 and p99 of a call, and pictures per second. Only with ``--load``.
     """
     pictures = discriminator.pictures(7, FRAMES, BATCH)
     for callers in CONCURRENCY:

@@ -22,7 +22,7 @@ SERVICES_OF: dict[Service, tuple[str, ...]] = {
 
 @case("every", "health")
 def health_says_serving(target: Target) -> None:
-    """Health says SERVING, for the whole and for each of its services.
+    """Health is SERVING for the whole server and for each of its services.
 
     Calls ``grpc.health.v1.Health/Check`` with the empty name and with the full name of each gRPC service that the role
     has. Each answer must be SERVING.
@@ -35,7 +35,7 @@ def health_says_serving(target: Target) -> None:
 
 @case("every", "health")
 def health_does_not_know_strangers(target: Target) -> None:
-    """Health of a service that is not there is NOT_FOUND.
+    """Health of an unknown service is NOT_FOUND.
 
     Calls ``Check`` with the name ``spiral.v1.NoSuchService``. It must end with NOT_FOUND.
     """
@@ -60,10 +60,10 @@ def health_can_be_watched(target: Target) -> None:
 
 @case("every", "health", "extended")
 def reflection_lists_its_services(target: Target) -> None:
-    """Reflection lists its services, where there is reflection.
+    """Reflection, if there is any, lists its services.
 
     Asks ``grpc.reflection.v1alpha.ServerReflection`` for the services. The role's gRPC services and health must be
-    among them. Skipped where reflection is not implemented.
+    among them. Skipped if reflection is not implemented.
     """
     stub = reflection_pb2_grpc.ServerReflectionStub(target.channel)
     request = reflection_pb2.ServerReflectionRequest(list_services="")

@@ -16,7 +16,7 @@ USUAL_MESSAGE_BYTES = 4 << 20
 def it_says_which_service_it_is(target: Target) -> None:
     """It says which service it is.
 
-    Calls ``GetInfo``. ``service`` must be the role that is asked for, ``implementation`` must not be empty.
+    Calls ``GetInfo``. ``service`` must be the role under test, and ``implementation`` must not be empty.
     """
     info = target.info
     require(info.service == target.service, f'service is "{info.service}"; expected "{target.service}"')
@@ -55,10 +55,10 @@ def its_capabilities_are_names_each_once(target: Target) -> None:
 
 @case("every", "identity")
 def streams_are_declared_by_renderers_alone(target: Target) -> None:
-    """A renderer declares how many streams it takes and which engines it runs, and nobody else does.
+    """Only a renderer declares how many streams it takes and which engines it runs.
 
-    Calls ``GetInfo``. A renderer's ``max_streams`` must be at least 1 and its ``engines`` must not be empty; elsewhere
-    ``max_streams`` must be 0 and ``engines`` empty.
+    Calls ``GetInfo``. A renderer's ``max_streams`` must be at least 1 and its ``engines`` must not be empty; for every
+    other role ``max_streams`` must be 0 and ``engines`` empty.
     """
     info = target.info
     if target.service == "renderer":

@@ -32,7 +32,7 @@ NAMES: dict[Service, tuple[str, ...]] = {
 
 @case("every", "metrics")
 def metrics_that_others_rest_on_are_there(target: Target) -> None:
-    """The metrics that dashboards and alerts rest on are there.
+    """The metrics that dashboards and alerts use exist.
 
     Reads the metrics page that ``GetInfo`` names (or ``--metrics``) in Prometheus' text format. It must have, of a
     renderer, ``spiral_renderer_frames_total``, ``spiral_renderer_streams`` and ``spiral_renderer_canvases``; of an
@@ -41,7 +41,7 @@ def metrics_that_others_rest_on_are_there(target: Target) -> None:
     ``spiral_learner_updates_total``, ``spiral_learner_queue_messages``, ``spiral_learner_trajectories_total`` and
     ``spiral_learner_dropped_total``; of a discriminator, ``spiral_discriminator_scored_frames_total``,
     ``spiral_discriminator_remembered_total`` and ``spiral_discriminator_updates_total``. docs/metrics.md says what each
-    counts. Skipped where there is no page.
+    counts. Skipped if there is no page.
     """
     missing = set(NAMES[target.service]) - set(target.metrics())
     require(not missing, f"the metrics page lacks {', '.join(sorted(missing))}")

@@ -58,7 +58,7 @@ def a_duplicate_is_not_learnt_from(learner: LearnerTarget) -> None:
     """A duplicate is not learned from.
 
     Sends a trajectory twice, and others until they have been scored. Among the observations that the discriminator was
-    asked to score, those of the first must be there once.
+    asked to score, those of the first must occur once.
     """
     trajectory = learner.task.trajectory(25)
     with learner.welcomed() as actor:
@@ -86,11 +86,11 @@ def sequences_far_behind_are_duplicates(learner: LearnerTarget) -> None:
 
 @case("learner", "back-pressure")
 def credits_end_while_nothing_is_learnt(learner: LearnerTarget) -> None:
-    """Credits end while nothing is learned, come back when it is, and nobody may send without.
+    """Credits run out while nothing is learned and come back when it is; nobody may send without one.
 
-    Holds the discriminator's answers back and sends trajectories as long as there are credits: there must be an end.
-    One more trajectory must be refused with REASON_NO_CREDIT. Then lets the discriminator answer: a credit must come,
-    and the trajectory that it is for be accepted.
+    Holds the discriminator's answers back and sends trajectories as long as there are credits: the credits must run
+    out. One more trajectory must be refused with REASON_NO_CREDIT. Then lets the discriminator answer: a credit must
+    come, and a trajectory sent against it must be accepted.
     """
     with learner.welcomed() as actor, learner.held():
         _exhaust(learner, actor)
@@ -101,11 +101,11 @@ def credits_end_while_nothing_is_learnt(learner: LearnerTarget) -> None:
 
 @case("learner", "back-pressure")
 def every_trajectory_costs_a_credit(learner: LearnerTarget) -> None:
-    """Every trajectory costs a credit, also a duplicate and a refused one, and a credit comes for the slot it left.
+    """Every trajectory costs a credit, even a duplicate or refused one; a credit comes for the slot that it leaves.
 
-    Sends a trajectory, and then 16 times its duplicate and one of another contract, each against a credit that the
-    actor's account has: it must never run dry for good, and never rise above what one actor had at the start and
-    what the answers since gave for the trajectory that was learned from.
+    Sends a trajectory, and then 16 times its duplicate and one of another contract, each against one of the actor's
+    credits. The credits must never run out for good. They must never exceed the number at the start plus what the
+    answers since then gave for the trajectory that was learned from.
     """
     with learner.welcomed() as actor:
         actor.await_credit()
@@ -129,7 +129,7 @@ def credits_end_with_the_next_hello(learner: LearnerTarget) -> None:
     """Credits end with the next Hello.
 
     Says Hello twice on one connection, while nothing is learned, and then sends as many trajectories as the second
-    Welcome and what came after it allow. Each must be accepted, and one more be refused with REASON_NO_CREDIT.
+    Welcome and what came after it allow. Each must be accepted, and one more must be refused with REASON_NO_CREDIT.
     """
     with learner.welcomed() as actor, learner.held():
         actor.welcomed()
@@ -142,8 +142,8 @@ def credits_end_with_the_next_hello(learner: LearnerTarget) -> None:
 def credits_of_one_who_leaves_go_to_others(learner: LearnerTarget) -> None:
     """The credits of an actor that leaves go to others.
 
-    While nothing is learned, lets one actor take what credits it gets, and lets a second one use all of its own; then
-    the first one's connection ends. The second one must get a credit and have a trajectory accepted against it.
+    While nothing is learned, lets one actor take the credits that it gets, and lets a second one use all of its own;
+    then the first one's connection ends. The second one must get a credit and have a trajectory accepted against it.
     """
     with learner.welcomed() as keeper:
         keeper.await_credit()

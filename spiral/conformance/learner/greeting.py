@@ -28,7 +28,7 @@ QUIET_S = 2.0
 
 @case("learner", "semantics")
 def an_actor_is_taken_in(learner: LearnerTarget) -> None:
-    """An actor is taken in: version, credits, limits.
+    """Welcome tells an actor the version, its credits and the limits.
 
     Says Hello with the right digest. Welcome must carry the generation of the served weights, a
     ``heartbeat_interval_ms`` above 0, and a ``max_message_bytes`` that a trajectory of the run fits into; a credit must
@@ -51,8 +51,8 @@ def an_actor_is_taken_in(learner: LearnerTarget) -> None:
 def heartbeats_come_as_announced(learner: LearnerTarget) -> None:
     """Heartbeats come, as Welcome announces.
 
-    Says Hello and nothing more. Three heartbeats must come, each within 10 s of the one before, after which an actor
-    would give up.
+    Says Hello and nothing more. Three heartbeats must come, each within 10 s of the one before; an actor gives up after
+    10 s.
     """
     with learner.welcomed() as actor:
         for number in range(HEARTBEATS):
@@ -63,7 +63,7 @@ def heartbeats_come_as_announced(learner: LearnerTarget) -> None:
 
 @case("learner", "validation")
 def another_digest_is_turned_away(learner: LearnerTarget) -> None:
-    """An actor with another contract digest is turned away, with the learner's.
+    """An actor with another contract digest is refused and told the learner's.
 
     Says Hello with the digest "other". Refused must come with REASON_DIGEST, a sentence, and the learner's digest.
     """
@@ -74,10 +74,10 @@ def another_digest_is_turned_away(learner: LearnerTarget) -> None:
 
 @case("learner", "validation")
 def an_actor_has_a_name_of_1_to_128_bytes(learner: LearnerTarget) -> None:
-    """An actor without a name, or with one above 128 bytes, is turned away.
+    """An actor without a name, or with one above 128 bytes, is refused.
 
-    Says Hello with an ``actor_id`` of 0 and of 129 bytes. Refused must come with REASON_MALFORMED, and its detail name
-    ``actor_id``.
+    Says Hello with an ``actor_id`` of 0 and of 129 bytes. Refused must come with REASON_MALFORMED, and its detail must
+    name ``actor_id``.
     """
     for name in ("", "x" * 129):
         answer = _turned_away(learner, REASON_MALFORMED, f"a name of {len(name)} bytes", actor_id=name)
@@ -96,9 +96,9 @@ def frames_after_hello_are_refused(learner: LearnerTarget) -> None:
 
 @case("learner", "validation")
 def a_trajectory_needs_a_hello(learner: LearnerTarget) -> None:
-    """A trajectory of one who has not said Hello on this connection is refused.
+    """A trajectory from an actor that has not said Hello on this connection is refused.
 
-    Sends a trajectory without Hello: it must be refused with REASON_NO_HELLO, and be accepted after Hello on the same
+    Sends a trajectory without Hello: it must be refused with REASON_NO_HELLO, and accepted after Hello on the same
     connection. Then sends one with another ``actor_id`` and one with another ``incarnation`` than Hello had: each must
     be refused with REASON_NO_HELLO.
     """
@@ -114,10 +114,10 @@ def a_trajectory_needs_a_hello(learner: LearnerTarget) -> None:
 
 @case("learner", "validation", "extended")
 def strangers_are_not_heard(learner: LearnerTarget) -> None:
-    """Where the trajectories are encrypted, an actor without a key that the learner believes is not heard.
+    """If the trajectories are encrypted, an actor without a trusted key is ignored.
 
-    Says Hello in plaintext, and with a CURVE key made for the occasion. Nothing may come for 2 s, while an actor with
-    the right key is taken in. Skipped without ``--curve-key``.
+    Says Hello in plaintext, and with a new CURVE key. Nothing may come for 2 s, while an actor with the right key gets
+    Welcome. Skipped without ``--curve-key``.
     """
     if learner.keys is None:
         raise Skip("--curve-key was not given, so the trajectories are in plaintext")

@@ -19,7 +19,7 @@ DROPPED = "spiral_learner_dropped_total"
 
 @case("learner", "semantics")
 def trajectories_become_weights(learner: LearnerTarget) -> None:
-    """Trajectories become new weights, of which every answer tells.
+    """Trajectories become new weights, and the actor is told their version.
 
     Sends trajectories until ``GetWeights`` has newer ones. The generation must be the same and the number higher, and
     the actor must be told of that version.
@@ -33,7 +33,7 @@ def trajectories_become_weights(learner: LearnerTarget) -> None:
 
 @case("learner", "semantics")
 def what_is_scored_is_what_was_sent(learner: LearnerTarget) -> None:
-    """What is scored is what was sent, in batches that the protocol allows.
+    """The pictures that are scored are those that were sent, in batches that the protocol allows.
 
     Sends trajectories until the pictures of the first have been scored. Each call must have had an id of 1 to 128
     bytes, uint8 observations [F, B, H, W, C] with F = T + 1, exactly their bytes in chunks of at most 1 MiB,
@@ -56,7 +56,7 @@ def what_is_scored_is_what_was_sent(learner: LearnerTarget) -> None:
 
 @case("learner", "semantics")
 def batches_have_ids_of_their_own(learner: LearnerTarget) -> None:
-    """Every batch has an id of its own, and one that is asked again has its own again.
+    """Every batch has an id of its own, and a repeated request keeps it.
 
     Sends different trajectories, with the next calls of ``Score`` ending with UNAVAILABLE and RESOURCE_EXHAUSTED, until
     two more batches have been scored. The learner must ask again with the same ``batch_id`` and the same bytes; no two
@@ -92,8 +92,8 @@ def trajectories_that_are_too_old_are_dropped(learner: LearnerTarget) -> None:
     """Trajectories that are too old are accepted and dropped.
 
     Learns until the number is beyond the run's ``learner.max_lag``, and sends a trajectory painted with number 0. It
-    must be accepted, counted in ``spiral_learner_dropped_total``, and never be scored. Skipped where the run's
-    ``max_lag`` is above 64 updates.
+    must be accepted, counted in ``spiral_learner_dropped_total``, and never scored. Skipped if the run's ``max_lag`` is
+    above 64 updates.
     """
     lag = learner.task.config.learner.max_lag
     if lag > 64:
@@ -117,7 +117,7 @@ def the_engine_is_asked_once_for_a_run(learner: LearnerTarget) -> None:
     """The engine is described once for a run.
 
     Looks at the renderer that the suite plays. ``DescribeEngine`` must have been called, with an engine, and no stream
-    opened: a learner paints nothing. Skipped where the target was not started by the suite.
+    opened: a learner paints nothing. Skipped if the suite did not start the target.
     """
     if learner.command is None:
         raise Skip("--command was not given, so the target may have asked before the suite listened")
@@ -150,10 +150,11 @@ def a_restart_raises_the_generation_and_keeps_the_run(learner: LearnerTarget) ->
 
 @case("learner", "drain")
 def it_ends_with_0_when_asked_to(learner: LearnerTarget) -> None:
-    """Asked to end, it ends with 0, and what it accepted is not asked for again.
+    """Asked to end, it exits with code 0 and does not ask again for what it accepted.
 
     Sends a trajectory and sends SIGTERM (or runs ``--drain-command``). Messages that still come must be answers,
-    heartbeats or refusals; the process must end with 0. Skipped with neither ``--command`` nor ``--drain-command``.
+    heartbeats or refusals; the process must exit with code 0. Skipped if neither ``--command`` nor ``--drain-command``
+    is given.
     """
     with learner.welcomed() as actor:
         accepted(actor.deliver(actor.frames(learner.task.trajectory(50))), "a trajectory")

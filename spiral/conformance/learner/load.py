@@ -15,10 +15,10 @@ ACTORS, ROUND_S = (1, 2, 4, 8), 2.0
 
 @case("learner", "load", "extended")
 def growing_crowds_of_actors_are_served(learner: LearnerTarget) -> None:
-    """Growing crowds of actors are served: every trajectory against a credit is accepted.
+    """For any number of actors, every trajectory against a credit is accepted.
 
-    Lets 1, 2, 4 and 8 actors send what credits allow, 2 s each, taking turns. None may be refused. p50 and p99 from
-    a trajectory to its answer, and trajectories per second, are measured. Only with ``--load``.
+    Lets 1, 2, 4 and 8 actors take turns to send what their credits allow, for 2 s each. None may be refused. The case
+    measures p50 and p99 from a trajectory to its answer, and trajectories per second. Only with ``--load``.
     """
     for count in ACTORS:
         durations: list[float] = []

@@ -34,7 +34,7 @@ Change = Callable[[TrajectoryHeader], object]
 
 @case("learner", "validation")
 def garbage_is_refused(learner: LearnerTarget) -> None:
-    """Bytes that are no message are refused, and the learner lives on.
+    """Bytes that are not a message are refused, and the learner keeps running.
 
     Sends, on a connection that said Hello, a frame that is not protobuf, an empty frame, an ActorMessage that says
     nothing, and a first frame of more than 64 KiB. Each must be answered once, refused with REASON_MALFORMED, and a
@@ -87,7 +87,7 @@ def weights_that_the_learner_never_had_are_refused(learner: LearnerTarget) -> No
     """A trajectory painted with newer weights than the learner's is refused.
 
     Sends a trajectory whose versions have the learner's generation and a number a million above its own, as an actor
-    does that painted for another run. It must be refused with REASON_GENERATION.
+    that painted for another run does. It must be refused with REASON_GENERATION.
     """
 
     def newer(header: TrajectoryHeader) -> None:
@@ -217,7 +217,7 @@ def values_out_of_range_are_refused(learner: LearnerTarget) -> None:
     """Values that no actor can have are refused.
 
     Sends trajectories with an action of −1, and of its component's size, for each component; with a log-probability of
-    NaN, −∞, +∞ and 0.5; and with noise of NaN where there is noise. Each must be refused with REASON_VALUE.
+    NaN, −∞, +∞ and 0.5; and, if there is noise, with noise of NaN. Each must be refused with REASON_VALUE.
     """
     trajectory, spec = learner.task.trajectory(7), learner.task.contract.spec
     wrong: dict[str, Trajectory] = {}

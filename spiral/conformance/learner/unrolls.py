@@ -19,8 +19,8 @@ def unrolls_that_are_cut_wrongly_are_refused(learner: LearnerTarget) -> None:
     """Unrolls that are cut wrongly are refused.
 
     Sends unrolls of T actions of episodes of N whose ``first_step`` is −T, 1, and the first multiple of T that is not
-    below N; with actions of −1 in ``earlier``; and with NaN in ``state`` where there is one. Each must be refused
-    with REASON_VALUE. Skipped in a run whose episodes are not cut.
+    below N; with actions of −1 in ``earlier``; and with NaN in ``state``, if there is one. Each must be refused with
+    REASON_VALUE. Skipped if the run's episodes are not cut.
     """
     task = learner.task
     task.needs_cut()
@@ -41,11 +41,11 @@ def unrolls_that_are_cut_wrongly_are_refused(learner: LearnerTarget) -> None:
 
 @case("learner", "semantics")
 def episodes_that_end_are_told_from_those_that_go_on(learner: LearnerTarget) -> None:
-    """Of an unroll it is said whether its episode ends with it, wherever in the batch it is.
+    """The learner says which unrolls of a batch end their episodes, wherever they are.
 
     Sends unrolls of every part of an episode, mixed within a trajectory, until all have been scored. ``endings`` of
-    each batch must name the places of those that end their episodes and of no other, and newer weights must come.
-    Skipped in a run whose episodes are not cut.
+    each batch must name exactly the places of those that end their episodes, and newer weights must come. Skipped if
+    the run's episodes are not cut.
     """
     task = learner.task
     task.needs_cut()

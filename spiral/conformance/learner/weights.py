@@ -33,10 +33,10 @@ def its_digest_is_that_of_the_run(learner: LearnerTarget) -> None:
 
 @case("learner", "semantics")
 def weights_come_whole(learner: LearnerTarget) -> None:
-    """Weights come whole: a header, chunks of at most 1 MiB, and their sum.
+    """Weights come whole: a header with their checksum, then chunks of at most 1 MiB.
 
-    Calls ``GetWeights``. The first message must be a header with ``modified`` true, the others chunks of 1 byte to
-    1 MiB; together they must have ``total_bytes`` bytes and the SHA-256 ``sha256``.
+    Calls ``GetWeights``. The first message must be a header with ``modified`` true, the others chunks of 1 byte to 1
+    MiB; together they must have ``total_bytes`` bytes and the SHA-256 ``sha256``.
     """
     first, *rest = learner.weights()
     require(first.WhichOneof("response") == "header", "the first message is no header")
@@ -74,7 +74,7 @@ def weights_are_a_safetensors_file(learner: LearnerTarget) -> None:
 
 @case("learner", "semantics")
 def only_newer_weights_are_sent(learner: LearnerTarget) -> None:
-    """Weights that the asker has are not sent again.
+    """Weights that the caller has are not sent again.
 
     Calls ``GetWeights`` with ``if_newer_than`` at the served version, at a later number, and at a later generation,
     while nothing is learned: one header with ``modified`` false must come, and nothing else. With an earlier generation
@@ -105,7 +105,7 @@ def only_newer_weights_are_sent(learner: LearnerTarget) -> None:
 
 @case("learner", "idempotency")
 def one_version_has_the_same_bytes_for_all(learner: LearnerTarget) -> None:
-    """One version has the same bytes for all who ask.
+    """One version has the same bytes for every caller.
 
     Calls ``GetWeights`` twice over two connections while nothing is learned. Both must be equal.
     """
@@ -123,10 +123,10 @@ def one_version_has_the_same_bytes_for_all(learner: LearnerTarget) -> None:
 
 @case("learner", "validation")
 def another_contract_gets_no_weights(learner: LearnerTarget) -> None:
-    """An asker with another contract gets no weights.
+    """A caller with another contract gets no weights.
 
     Calls ``GetWeights`` with the ``contract_digest`` "other": it must end with FAILED_PRECONDITION that names
-    ``contract_digest`` and the learner's own. With the right digest, and with none, the weights must come.
+    ``contract_digest`` and gives the learner's digest. With the right digest, and with none, the weights must come.
     """
     right = learner.task.contract.digest
     with refused("another contract", grpc.StatusCode.FAILED_PRECONDITION, "contract_digest", right):

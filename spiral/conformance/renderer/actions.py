@@ -118,7 +118,7 @@ def every_component_has_its_range(renderer: RendererTarget) -> None:
 
 @case("renderer", "semantics")
 def every_value_in_range_is_taken(renderer: RendererTarget) -> None:
-    """Every value of every component is taken.
+    """Every value of every component is accepted.
 
     Sends steps that together hold each value of each component, lowest and highest among them. Each must be answered.
     """

@@ -16,7 +16,7 @@ def a_stream_that_is_ended_frees_its_canvases(renderer: RendererTarget) -> None:
     """A stream that its caller ends frees its canvases.
 
     Reads the gauge ``spiral_renderer_canvases``, opens 5 canvases (the gauge must rise by 5), paints, ends its side,
-    and waits for the gauge to return to its start. Skipped where there are no metrics.
+    and waits for the gauge to return to its start. Skipped if there are no metrics.
     """
     start = settled(renderer, CANVASES)
     with renderer.stream(BATCH) as stream:
@@ -31,7 +31,7 @@ def a_stream_that_is_cancelled_frees_its_canvases(renderer: RendererTarget) -> N
     """A stream that is cancelled frees its canvases.
 
     Opens 5 canvases, paints, cancels the call, and waits for ``spiral_renderer_canvases`` and
-    ``spiral_renderer_streams`` to return to their start. Skipped where there are no metrics.
+    ``spiral_renderer_streams`` to return to their start. Skipped if there are no metrics.
     """
     canvases, streams = settled(renderer, CANVASES), settled(renderer, STREAMS)
     with renderer.stream(BATCH) as stream:
@@ -46,7 +46,7 @@ def a_deadline_ends_a_stream_and_frees_its_canvases(renderer: RendererTarget) ->
     """A deadline ends a stream and frees its canvases.
 
     Opens 5 canvases on a stream with a deadline of two seconds and says nothing more. The stream must end with
-    DEADLINE_EXCEEDED, and ``spiral_renderer_canvases`` must return to its start. Skipped where there are no metrics.
+    DEADLINE_EXCEEDED, and ``spiral_renderer_canvases`` must return to its start. Skipped if there are no metrics.
     """
     start = settled(renderer, CANVASES)
     with (
@@ -62,7 +62,7 @@ def a_connection_that_ends_frees_its_canvases(renderer: RendererTarget) -> None:
     """A connection that ends frees the canvases of its streams.
 
     Opens 5 canvases over a connection of its own, paints, and closes the connection under the stream.
-    ``spiral_renderer_canvases`` must return to its start. Skipped where there are no metrics.
+    ``spiral_renderer_canvases`` must return to its start. Skipped if there are no metrics.
     """
     start = settled(renderer, CANVASES)
     with renderer.connection() as channel, renderer.stream(BATCH, channel) as stream:
@@ -76,7 +76,7 @@ def a_refused_stream_frees_its_canvases(renderer: RendererTarget) -> None:
     """A stream that is refused in the middle frees its canvases.
 
     Opens 5 canvases and sends a step for one. After INVALID_ARGUMENT, ``spiral_renderer_canvases`` must return to its
-    start. Skipped where there are no metrics.
+    start. Skipped if there are no metrics.
     """
     start = settled(renderer, CANVASES)
     with (

@@ -40,7 +40,7 @@ def the_engine_is_described(renderer: RendererTarget) -> None:
 
 @case("renderer", "idempotency")
 def describing_twice_says_the_same(renderer: RendererTarget) -> None:
-    """Describing an engine twice says the same.
+    """Describing an engine twice gives the same answer.
 
     Calls ``DescribeEngine`` twice. The answers must be equal.
     """
@@ -63,7 +63,7 @@ def an_engine_that_is_missing_or_unknown_is_refused(renderer: RendererTarget) ->
 
 @case("renderer", "validation")
 def settings_that_make_no_sense_are_refused(renderer: RendererTarget) -> None:
-    """Settings that are no JSON object are refused.
+    """Settings that are not a JSON object are refused.
 
     Calls ``DescribeEngine`` with ``settings_json`` that is not JSON, a list, a number. Each must end with
     INVALID_ARGUMENT, and the details must name ``settings_json``.
@@ -86,11 +86,11 @@ def unknown_settings_are_refused(renderer: RendererTarget) -> None:
 
 @case("renderer", "validation")
 def a_long_name_is_refused_with_a_status_that_arrives(renderer: RendererTarget) -> None:
-    """A refusal of something long arrives with its status.
+    """The refusal of a very long value arrives with its status.
 
     Calls ``DescribeEngine`` with an engine whose name is the letter é 20,000 times. It must end with INVALID_ARGUMENT
-    that names ``engine``. Details travel as percent-encoded UTF-8, and a client reports RESOURCE_EXHAUSTED where they
-    exceed its limit on headers, usually 8 KiB: a service must cut them.
+    that names ``engine``. Details travel as percent-encoded UTF-8, and a client reports RESOURCE_EXHAUSTED if they
+    exceed its limit on headers, usually 8 KiB; so a service must shorten them.
     """
     request = DescribeEngineRequest(engine=EngineSettings(engine=LONG_NAME))
     with refused("a name of 20,000 letters", StatusCode.INVALID_ARGUMENT, "engine"):

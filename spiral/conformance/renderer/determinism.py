@@ -23,7 +23,7 @@ def the_same_program_gives_the_same_pixels_twice(renderer: RendererTarget) -> No
 
 @case("renderer", "determinism")
 def a_reset_leaves_nothing_of_the_episode_before(renderer: RendererTarget) -> None:
-    """A reset leaves nothing of the episode before.
+    """A reset leaves nothing of the previous episode.
 
     Paints one program, resets, and paints another on the same stream. Its observations must be those of a fresh stream,
     the blank ones included.
@@ -40,8 +40,8 @@ def a_reset_leaves_nothing_of_the_episode_before(renderer: RendererTarget) -> No
 def the_place_in_the_batch_does_not_matter(renderer: RendererTarget) -> None:
     """The place of a canvas in the batch does not matter.
 
-    Paints 4 programs, then the same ones with their places and seeds turned round, then each alone. All observations
-    must be equal.
+    Paints 4 programs, then the same ones with their places and seeds in reverse order, then each alone. All
+    observations must be equal.
     """
     program = random_program(renderer.describe().spec, LENGTH, BATCH, seed=34)
     right = renderer.paint(program, SEEDS)
@@ -78,7 +78,7 @@ def other_streams_do_not_matter(renderer: RendererTarget) -> None:
 
 @case("renderer", "determinism")
 def the_future_does_not_matter(renderer: RendererTarget) -> None:
-    """An observation depends on the actions before it alone.
+    """An observation depends only on the actions before it.
 
     Paints two programs that are equal up to the middle. The observations up to there must be equal.
     """

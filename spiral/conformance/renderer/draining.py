@@ -15,11 +15,12 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 @case("renderer", "drain")
 def it_finishes_the_episodes_under_way_and_ends(renderer: RendererTarget) -> None:
-    """Asked to end, it finishes the episodes under way, refuses new ones, and ends with 0.
+    """Asked to end, it finishes the episodes under way, refuses new ones, and exits with code 0.
 
-    Paints half a program, then sends SIGTERM (or runs ``--drain-command``). Health, watched, must say NOT_SERVING; the
-    rest of the program must be painted as ever; a new stream, and a reset on the old one, must end with UNAVAILABLE;
-    and the process must end with 0. Skipped with neither ``--command`` nor ``--drain-command``.
+    Paints half a program, then sends SIGTERM (or runs ``--drain-command``). A watch of health must report NOT_SERVING;
+    the rest of the program must be painted as usual; a new stream, and a reset on the old one, must end with
+    UNAVAILABLE; and the process must exit with code 0. Skipped if neither ``--command`` nor ``--drain-command`` is
+    given.
     """
     program = random_program(renderer.describe().spec, 4, 2, seed=91)
     right = renderer.paint(program)

@@ -22,11 +22,11 @@ BEYOND = 4
 
 @case("renderer", "load", "extended")
 def the_declared_load_is_borne(renderer: RendererTarget) -> None:
-    """As many streams as declared are borne without an error.
+    """The declared number of streams works without an error.
 
     Paints on 1, 2, 4, … streams of 32 canvases at a time, 2 s each, up to ``max_streams`` and on to four times as many,
-    until a call fails. Up to ``max_streams`` none may. p50 and p99 of a step, frames per second and the first error are
-    in the report. Only with ``--load``.
+    until a call fails. Up to ``max_streams`` no call may fail. p50 and p99 of a step, frames per second and the first
+    error are in the report. Only with ``--load``.
     """
     limit = renderer.info.max_streams
     doubling = [1 << power for power in range((limit * BEYOND).bit_length())]

@@ -74,7 +74,7 @@ def opening_an_engine_that_is_not_there_is_refused(renderer: RendererTarget) -> 
 
 @case("renderer", "validation")
 def seeds_are_one_for_each_canvas_or_none(renderer: RendererTarget) -> None:
-    """Seeds that are neither none nor one for each canvas are refused.
+    """Seeds are refused unless there are none or one per canvas.
 
     Opens 3 canvases and resets them with 1, 2 and 4 seeds, each on a stream of its own. Each must end with
     INVALID_ARGUMENT, and the details must name ``seeds``.

@@ -91,9 +91,9 @@ def a_scale_out_of_range_is_refused(renderer: RendererTarget) -> None:
 
 @case("renderer", "validation", "extended", capability="render")
 def a_program_that_is_none_is_refused(renderer: RendererTarget) -> None:
-    """A program that is missing, empty, too long or of another engine is refused.
+    """A program that is missing, empty, too long or for another engine is refused.
 
-    Renders no program, a program without actions, one of 0 actions, one of 10,001, one of the engine
+    Renders no program, a program without actions, one of 0 actions, one of 10,001, one for the engine
     ``no-such-engine``, and one of another shape. Each must end with INVALID_ARGUMENT and details that name ``engine``
     or ``actions``.
     """
@@ -120,8 +120,8 @@ def a_program_that_is_none_is_refused(renderer: RendererTarget) -> None:
 def a_program_out_of_range_is_refused(renderer: RendererTarget) -> None:
     """A program with a component out of its range is refused before anything is painted.
 
-    Renders 3 actions, every frame, of which the last has a component at its size. It must end with INVALID_ARGUMENT
-    that names the component, and no frame may come before.
+    Renders every frame of 3 actions; the last action has a component at its size, which is out of range. It must end
+    with INVALID_ARGUMENT that names the component, and no frame may come before.
     """
     spec = renderer.describe().spec
     actions = random_program(spec, 3, 1, seed=55)[:, 0]

@@ -15,7 +15,7 @@ def components_that_do_not_count_have_no_effect(renderer: RendererTarget) -> Non
     """Components that do not count have no effect.
 
     Paints a random program on 16 canvases, then the same one with other values wherever ``counts`` says that a
-    component has no effect. All observations must be equal. Skipped where all components always count.
+    component has no effect. All observations must be equal. Skipped if all components always count.
     """
     spec = renderer.describe().spec
     program = random_program(spec, LENGTH, BATCH, seed=41)
@@ -54,8 +54,8 @@ def blank_canvases_are_all_alike(renderer: RendererTarget) -> None:
 def resetting_twice_is_resetting_once(renderer: RendererTarget) -> None:
     """Resetting twice is resetting once.
 
-    Paints, resets twice, and paints a program. Both blank observations must be equal, and so must the program's be to
-    those after one reset.
+    Paints, resets twice, and paints a program. Both blank observations must be equal, and the program's observations
+    must equal those after one reset.
     """
     spec = renderer.describe().spec
     program = random_program(spec, 4, 2, seed=43)

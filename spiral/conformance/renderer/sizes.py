@@ -22,10 +22,11 @@ LARGEST_TRIED_BYTES = 256 << 20
 
 @case("renderer", "size")
 def a_message_above_4_mib_is_answered_where_declared(renderer: RendererTarget) -> None:
-    """A response above gRPC's usual 4 MiB comes whole where ``max_message_bytes`` allows it.
+    """A response above gRPC's usual 4 MiB arrives whole if ``max_message_bytes`` allows it.
 
     Opens the smallest batch whose observations exceed 4 MiB and paints one action. Each canvas's observation must be
-    that of the same action on a canvas alone. Skipped where 4,096 observations are smaller, or the declared limit is.
+    that of the same action on a canvas alone. Skipped if 4,096 observations are smaller than that, or the declared
+    limit is.
     """
     described = renderer.describe()
     each = math.prod(described.observation_shape)
@@ -47,7 +48,7 @@ def a_batch_that_no_message_holds_is_refused(renderer: RendererTarget) -> None:
     """A batch whose observations fit into no message is refused when it is opened.
 
     Opens the smallest batch whose observations exceed ``max_message_bytes``. It must end with INVALID_ARGUMENT, and the
-    details must name ``batch``. Skipped where 4,096 observations fit.
+    details must name ``batch``. Skipped if 4,096 observations fit.
     """
     each, limit = math.prod(renderer.describe().observation_shape), renderer.info.max_message_bytes
     batch = limit // each + 1
@@ -59,7 +60,7 @@ def a_batch_that_no_message_holds_is_refused(renderer: RendererTarget) -> None:
 
 @case("renderer", "size")
 def a_request_above_the_limit_is_refused_cleanly(renderer: RendererTarget) -> None:
-    """A request above ``max_message_bytes`` is refused, and the renderer lives on.
+    """A request above ``max_message_bytes`` is refused, and the renderer keeps running.
 
     Sends, over a connection of its own, a step a little larger than ``max_message_bytes``. The call must end with
     RESOURCE_EXHAUSTED or INVALID_ARGUMENT, and a program must be painted afterwards as before.

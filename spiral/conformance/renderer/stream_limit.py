@@ -20,8 +20,8 @@ MOST_STREAMS = 256
 def one_stream_too_many_is_refused(renderer: RendererTarget) -> None:
     """A stream beyond ``max_streams`` is refused, and told when to ask again.
 
-    Opens as many streams as ``GetInfo`` says, and one more. That one must end with RESOURCE_EXHAUSTED and the trailing
-    metadata ``grpc-retry-pushback-ms``, a whole number above 0; all others must go on.
+    Opens as many streams as ``GetInfo`` says, and one more. That last one must end with RESOURCE_EXHAUSTED and the
+    trailing metadata ``grpc-retry-pushback-ms``, a whole number above 0; all others must continue.
     """
     with ExitStack() as stack:
         streams = _fill(renderer, stack)
