@@ -16,6 +16,7 @@ from spiral.datasets import load
 from spiral.engines import Canvases, create
 from spiral.engines.programs import MAX_ACTIONS, Program
 from spiral.gym.rewards import Distance, Reward, Scored
+from spiral.gym.spaces import action_space, observation_space
 from spiral.values.strokes import pen_of
 from spiral.wire.tls import Identity
 
@@ -90,19 +91,12 @@ class Episodes:
         return twin
 
     def observation_space(self) -> spaces.Dict:
-        """Of one episode; ``target`` only where there are targets, ``pen`` where every action leaves it somewhere."""
-        picture = spaces.Box(0, 255, self._engine.observation_shape, np.uint8)
-        parts: dict[str, spaces.Space[Any]] = {"canvas": picture}
-        if self._pictures is not None:
-            parts["target"] = picture
-        if self._place is not None:
-            parts["pen"] = spaces.Box(0, 1, (2,), np.float32)
-        parts["time"] = spaces.Box(0, 1, (1,), np.float32)
-        return spaces.Dict(parts)
+        """Of one episode."""
+        return observation_space(self._engine.observation_shape, self.spec, self._pictures is not None)
 
     def action_space(self) -> spaces.MultiDiscrete[np.int32]:
-        """Of one episode: the components in the order of the action spec."""
-        return spaces.MultiDiscrete(np.array(self.spec.sizes, np.int32), dtype=np.int32)
+        """Of one episode."""
+        return action_space(self.spec)
 
     @property
     def ended(self) -> bool:

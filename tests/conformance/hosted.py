@@ -34,7 +34,7 @@ from spiral.services.renderer import servicer as rendering
 from spiral.services.renderer.__main__ import find_engines
 from spiral.services.renderer.options import RendererOptions
 from spiral.services.renderer.overruns import Overruns
-from spiral.services.renderer.streams import Streams
+from spiral.services.renderer.stream_limit import Streams
 from spiral.serving.metrics import new_metrics
 from spiral.serving.options import ServiceOptions
 from spiral.serving.service import Serving

@@ -22,7 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from spiral.engines import create
 from spiral.services.renderer.overruns import Overruns
 from spiral.services.renderer.servicer import Renderer
-from spiral.services.renderer.streams import Streams
+from spiral.services.renderer.stream_limit import Streams
 from spiral.serving.metrics import CATALOGUE, new_metrics
 from spiral.v1 import info_pb2, info_pb2_grpc, program_pb2, renderer_pb2, renderer_pb2_grpc, tensor_pb2
 from spiral.v1.renderer_pb2 import OpenCanvases, RenderRequest, ResetCanvases, RolloutRequest, StepCanvases

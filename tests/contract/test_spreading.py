@@ -15,7 +15,7 @@ from spiral.services.actor.streams import Renderers
 from spiral.services.actor.waiting import Waits
 from spiral.services.renderer.overruns import Overruns
 from spiral.services.renderer.servicer import Renderer
-from spiral.services.renderer.streams import Streams
+from spiral.services.renderer.stream_limit import Streams
 from spiral.serving.metrics import new_metrics
 from spiral.v1.renderer_pb2_grpc import add_RendererServiceServicer_to_server
 from spiral.wire.health import Health

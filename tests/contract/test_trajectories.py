@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from spiral.services.learner import scoring
 from spiral.services.learner.ingest import Ingest
+from spiral.services.learner.lag_limit import LagLimit
 from spiral.services.learner.scoring import Scorer
 from spiral.serving.metrics import new_metrics
 from spiral.v1.trajectory_pb2 import (
@@ -160,10 +161,11 @@ def scoring_one(learner: Learner, connect: Callable[[], grpc.Channel], renew_s: 
     client = learner.client()
     client.ask(hello())
     assert client.answer(GOOD).verdict == VERDICT_ACCEPTED
+    limit = LagLimit(100, learner.metrics)
     with (
         ReconnectingChannel(connect, renew_s) as peer,
         Scorer(
-            learner.ingest, peer, learner.metrics, episodes=BATCH, num_actions=3, max_lag=100, version=VERSION
+            learner.ingest, peer, learner.metrics, episodes=BATCH, num_actions=3, limit=limit, version=VERSION
         ) as scorer,
     ):
         yield scorer

@@ -236,7 +236,6 @@ class LearnedJudge:
     def state(self) -> State:
         """Weights, optimizer, replay, statistics, answers, generators and counters; copies."""
         answers = self._answers.state()
-        batches = self._replay.batches
         counters = {
             **answers.counters,
             "kind": "learned",
@@ -245,19 +244,13 @@ class LearnedJudge:
             "real": asdict(self._real),
             "painted": asdict(self._painted),
         }
-        replay = {f"{n}.paintings": torch.from_numpy(batch.paintings.copy()) for n, batch in enumerate(batches)}
-        replay |= {
-            f"{n}.targets": torch.from_numpy(batch.targets.copy())
-            for n, batch in enumerate(batches)
-            if batch.targets is not None
-        }
         return State(
             counters,
             {
                 **answers.tensors,
                 "network": {name: value.cpu().clone() for name, value in self._network.state_dict().items()},
                 "optimiser": pack_optimiser(self._optimiser),
-                "replay": replay,
+                "replay": self._replay.tensors(),
                 "generators": {
                     "learning": self._generator.get_state(),
                     "targets": self._targets.generator.get_state(),
@@ -287,10 +280,7 @@ class LearnedJudge:
         self._load("checkpoint", tensors["network"])
         unpack_optimiser(self._optimiser, tensors["optimiser"])
         self._sound = self._new_sound()
-        self._replay = ReplayBuffer(self._config.replay)
-        for n in range(sum(name.endswith(".paintings") for name in tensors["replay"])):
-            targets = tensors["replay"].get(f"{n}.targets")
-            self._replay.add(tensors["replay"][f"{n}.paintings"].numpy(), None if targets is None else targets.numpy())
+        self._replay.restore(tensors["replay"])
         self._answers.restore(state)
         self._real = RunningStatistics(**counters["real"])
         self._painted = RunningStatistics(**counters["painted"])

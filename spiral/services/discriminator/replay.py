@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,6 @@ class ReplayBuffer:
         """Pictures in it."""
         return sum(map(len, self._batches))
 
-    @property
-    def batches(self) -> tuple[Remembered, ...]:
-        """What is in it, oldest first."""
-        return tuple(self._batches)
-
     def add(self, paintings: NDArray[np.uint8], targets: NDArray[np.uint8] | None) -> None:
         """Remember copies of a batch; the oldest batch goes where there is no room."""
         self._batches.append(Remembered(paintings.copy(), None if targets is None else targets.copy()))
@@ -58,3 +55,16 @@ class ReplayBuffer:
         paintings = np.concatenate([batch.paintings for batch in self._batches])[drawn]
         targets = [batch.targets for batch in self._batches if batch.targets is not None]
         return Remembered(paintings, np.concatenate(targets)[drawn] if targets else None)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What is in it for a checkpoint: copies, ``N.paintings`` and ``N.targets``, the oldest batch as 0."""
+        kept = {f"{n}.paintings": batch.paintings for n, batch in enumerate(self._batches)}
+        kept |= {f"{n}.targets": batch.targets for n, batch in enumerate(self._batches) if batch.targets is not None}
+        return {name: torch.from_numpy(pictures.copy()) for name, pictures in kept.items()}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Hold what :meth:`tensors` told, and nothing else."""
+        self._batches.clear()
+        for n in range(sum(name.endswith(".paintings") for name in tensors)):
+            targets = tensors.get(f"{n}.targets")
+            self.add(tensors[f"{n}.paintings"].numpy(), None if targets is None else targets.numpy())

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spiral.configuration.schema import LearnerConfig
+from spiral.objectives.policy import Steps
 from spiral.policy import EvaluatedActions, Inputs, Policy, State
 from spiral.services.learner.companions import companions_of
 from spiral.services.learner.unrolls import Places, last_actions
@@ -117,3 +118,14 @@ class Batch:
         entropy = evaluated.entropy * self.valid.unsqueeze(-1)
         kept = replace(evaluated, value=evaluated.value[:-1] * self.valid, entropy=entropy)
         return kept, after
+
+    def steps(self, evaluated: EvaluatedActions, bootstrap_value: Tensor) -> Steps:
+        """What a policy objective sees of the batch; ``bootstrap_value`` ``[B]`` follows its last step."""
+        return Steps(
+            evaluated.log_prob,
+            self.behaviour_log_prob,
+            self.proximal_log_prob,
+            self.rewards,
+            evaluated.value.detach(),
+            bootstrap_value,
+        )

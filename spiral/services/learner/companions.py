@@ -35,9 +35,11 @@ def shuffled(companions: NDArray[np.int64], shuffle: np.random.Generator) -> NDA
     return np.argsort(place[companions], kind="stable")
 
 
-def against_companions(advantages: Tensor, companions: Tensor) -> Tensor:
+def against_companions(advantages: Tensor, companions: Tensor | None) -> Tensor:
     """``[T, B]`` less the mean of the other episodes' with the same target, step by step; unchanged where there is
     none."""
+    if companions is None:
+        return advantages
     alike = (companions.unsqueeze(1) == companions).to(advantages.dtype)
     others = alike.sum(0) - 1
     return advantages - (advantages @ alike - advantages) / others.clamp(min=1)

@@ -25,7 +25,6 @@ from spiral.computing.divergence import NotFiniteError, SoundWeights
 from spiral.computing.precision import FP32
 from spiral.configuration.cross_checks import check_components
 from spiral.configuration.schema import LearnerConfig
-from spiral.objectives.policy import Steps
 from spiral.policy import EvaluatedActions, Inputs, Policy
 from spiral.policy import State as PolicyState
 from spiral.policy.weights import load_weights
@@ -176,27 +175,12 @@ class PolicyLearner:
     def _gradient(self, batch: Batch, keep: bool = False) -> Update:
         """The loss of a minibatch, and its gradient in the parameters; NotFiniteError if there is none."""
         config, objective = self.config, self.config.objective
-        if batch.finals is None:
-            evaluated, imagined = self._evaluate(batch.inputs, batch.actions, batch.state), None
-        else:
-            evaluated, imagined = evaluate_with_hindsight(self._evaluate, batch)
+        evaluated, imagined = evaluate_with_hindsight(self._evaluate, batch)
         evaluated, bootstrap_value = batch.executed(evaluated)
-        steps = Steps(
-            evaluated.log_prob,
-            batch.behaviour_log_prob,
-            batch.proximal_log_prob,
-            batch.rewards,
-            evaluated.value.detach(),
-            bootstrap_value,
-        )
+        steps = batch.steps(evaluated, bootstrap_value)
         returns = objective.returns(steps, config.discount, config.trace_decay)
-        advantages = returns.advantages.detach()
-        if batch.companions is not None:
-            advantages = against_companions(advantages, batch.companions)
-        losses = {
-            "policy": objective.loss(steps, advantages),
-            "value": value_loss(evaluated.value, returns.targets),
-        }
+        advantages = against_companions(returns.advantages.detach(), batch.companions)
+        losses = {"policy": objective.loss(steps, advantages), "value": value_loss(evaluated.value, returns.targets)}
         left = entropy_left(config, self.frames_before + self.frames, self.run_share)
         bonus = entropy_bonus(evaluated.entropy, self._entropy_costs * left)
         total = losses["policy"] + config.value_cost * losses["value"] - bonus

@@ -11,6 +11,7 @@ from typing import Self
 import grpc
 
 from spiral.services.learner.ingest import Arrived, Ingest
+from spiral.services.learner.lag_limit import LagLimit
 from spiral.services.learner.scored_batch import ScoredBatch
 from spiral.services.learner.unrolls import Places, places
 from spiral.serving.metrics import Metrics
@@ -61,16 +62,14 @@ class Scorer:
         *,
         episodes: int,
         num_actions: int,
-        max_lag: int,
+        limit: LagLimit,
         version: Version,
     ) -> None:
         self.waiting_for: Service = "actor"
         self.version = version
         """Newest weights, by which the age of trajectories is measured; kept up by the learner's loop."""
-        self.dropped = self.collected = 0
-        """Trajectories that were too old, and that were not."""
         self._ingest, self._peer, self._metrics = ingest, peer, metrics
-        self._episodes, self._num_actions, self._max_lag = episodes, num_actions, max_lag
+        self._episodes, self._num_actions, self._limit = episodes, num_actions, limit
         self._scored: queue.Queue[tuple[ScoredBatch, list[Arrived]]] = queue.Queue(maxsize=1)
         self._wanted = threading.Semaphore(1)
         self._stop = threading.Event()
@@ -141,14 +140,8 @@ class Scorer:
             if self._stop.is_set():
                 return None
             arrived = self._ingest.take(POLL_S)
-            if arrived is None:
+            if arrived is None or self._limit.drops(arrived, self.version):
                 continue
-            if self.version.number - arrived.oldest_version.number > self._max_lag:
-                self.dropped += 1
-                self._metrics["spiral_learner_dropped_total"].labels(reason="lag").inc()
-                arrived.release()
-                continue
-            self.collected += 1
             collected.append(arrived)
             episodes += arrived.trajectory.batch
         return collected

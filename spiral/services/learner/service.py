@@ -18,6 +18,7 @@ from spiral.runs.divergence_record import DivergenceRecord
 from spiral.runs.limits import Limits
 from spiral.services.learner.admission import Admission
 from spiral.services.learner.ingest import Ingest
+from spiral.services.learner.lag_limit import LagLimit
 from spiral.services.learner.metrics import LearnerMetrics
 from spiral.services.learner.options import LearnerOptions
 from spiral.services.learner.precision_trial import policy_trial
@@ -124,6 +125,7 @@ def _train(
         # Half of the age at which they would be thrown away.
         fresh_batches=settings.max_lag // (2 * settings.reuse * settings.minibatches),
     )
+    limit = LagLimit(settings.max_lag, metrics.exposed)
     publisher.contract_digest = contract.digest
     serving.info.contract_digest = contract.digest
     with (
@@ -137,7 +139,7 @@ def _train(
             metrics.exposed,
             episodes=settings.batch,
             num_actions=config.num_actions,
-            max_lag=settings.max_lag,
+            limit=limit,
             version=trainer.version,
         ) as scorer,
     ):
@@ -149,7 +151,7 @@ def _train(
                 _log.info("the limit is reached: %s frames", f"{trainer.learner.frames:,}")
                 break
             batch = _next_batch(scorer, serving, metrics, finished)
-            if too_old := lag_warning.seen(scorer.dropped, scorer.dropped + scorer.collected):
+            if too_old := lag_warning.seen(limit.dropped, limit.dropped + limit.kept):
                 _log.warning("%s", too_old)
             if batch is not None:
                 start = time.perf_counter()

@@ -11,7 +11,7 @@ from spiral.engines.registry import names
 from spiral.services.renderer.options import RendererOptions
 from spiral.services.renderer.overruns import Overruns
 from spiral.services.renderer.servicer import Renderer
-from spiral.services.renderer.streams import Streams
+from spiral.services.renderer.stream_limit import Streams
 from spiral.serving.metrics import new_metrics
 from spiral.serving.options import StartError, run
 from spiral.serving.service import Serving

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spiral.engines import Canvases, Engine, EngineMissingError, create
 from spiral.engines.description import EngineDescription
 from spiral.services.renderer.overruns import Overruns
-from spiral.services.renderer.streams import Streams
+from spiral.services.renderer.stream_limit import Streams
 from spiral.serving.metrics import Metrics
 from spiral.v1 import program_pb2, renderer_pb2, renderer_pb2_grpc
 from spiral.wire.contract import description_to_proto, settings_from_proto

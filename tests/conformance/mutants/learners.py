@@ -13,8 +13,8 @@ from spiral.services.learner import admission, publisher, scoring
 from spiral.services.learner.admission import Admission
 from spiral.services.learner.credits import Credits, Sender
 from spiral.services.learner.duplicates import AcceptedSequences
+from spiral.services.learner.lag_limit import LagLimit
 from spiral.services.learner.publisher import WeightsPublisher
-from spiral.services.learner.scoring import Scorer
 from spiral.v1.discriminator_pb2 import ScoreRequest
 from spiral.v1.learner_pb2 import GetWeightsResponse
 from spiral.v1.trajectory_pb2 import TrajectoryHeader
@@ -136,13 +136,7 @@ def any_name(patch: Patch) -> None:
 
 
 def learns_the_old(patch: Patch) -> None:
-    real = Scorer._collect
-
-    def collect(self: Any) -> Any:
-        self._max_lag = 1 << 60
-        return real(self)
-
-    patch.setattr(Scorer, "_collect", collect)
+    patch.setattr(LagLimit, "drops", lambda self, arrived, newest: False)
 
 
 def begins_anywhere(patch: Patch) -> None:

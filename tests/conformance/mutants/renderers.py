@@ -14,7 +14,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from numpy.typing import NDArray
 
 from spiral.engines.mypaint.settings import MyPaintSettings
-from spiral.services.renderer import servicer, streams
+from spiral.services.renderer import servicer, stream_limit
 from spiral.v1 import renderer_pb2
 from spiral.v1.program_pb2 import EngineSettings
 from spiral.v1.tensor_pb2 import DataType
@@ -135,11 +135,11 @@ def no_limit(patch: Patch) -> None:
         finally:
             self.count -= 1
 
-    patch.setattr(streams.Streams, "slot", slot)
+    patch.setattr(stream_limit.Streams, "slot", slot)
 
 
 def no_retry(patch: Patch) -> None:
-    patch.setattr(streams, "RETRY_AFTER_MS", None)
+    patch.setattr(stream_limit, "RETRY_AFTER_MS", None)
 
 
 def leaks(patch: Patch, when: Callable[[BaseException], bool]) -> None:

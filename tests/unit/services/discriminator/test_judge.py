@@ -376,8 +376,8 @@ def test_only_the_paintings_of_episodes_that_end_are_remembered(name: str) -> No
     judge.score("two", seen, wanted, True, ends)
     if isinstance(judge, LearnedJudge):
         assert len(judge._replay) == 2
-        (kept,) = judge._replay.batches
-        np.testing.assert_array_equal(kept.paintings, seen[-1, [0, 2]])
+        kept = judge._replay.tensors()["0.paintings"]
+        np.testing.assert_array_equal(kept.numpy(), seen[-1, [0, 2]])
         assert judge.version.number == settings.discriminator.updates_per_batch
         # A batch in whose midst all episodes are earns its updates too, of what was kept before.
         judge.score("none again", seen, wanted, True, np.zeros_like(ends))

@@ -80,3 +80,25 @@ def test_what_is_remembered_is_a_copy() -> None:
 def test_drawing_from_nothing_is_a_sentence() -> None:
     with pytest.raises(ValueError, match="nothing is remembered yet"):
         ReplayBuffer(1).sample(1, torch.Generator())
+
+
+def test_a_restored_memory_draws_as_the_kept_one_and_forgets_what_was_there() -> None:
+    kept, restored = ReplayBuffer(3), ReplayBuffer(3)
+    for first in (0, 10):
+        kept.add(batch(first, 2), batch(first + 100, 2))
+    restored.add(batch(200, 5), batch(205, 5))
+    restored.restore(kept.tensors())
+    ours, theirs = (replay.sample(3, torch.Generator().manual_seed(1)) for replay in (kept, restored))
+    np.testing.assert_array_equal(ours.paintings, theirs.paintings)
+    assert ours.targets is not None
+    assert theirs.targets is not None
+    np.testing.assert_array_equal(theirs.targets, theirs.paintings + 100)
+    assert len(restored) == 4
+
+
+def test_a_kept_memory_is_a_copy() -> None:
+    replay = ReplayBuffer(1)
+    replay.add(batch(0, 2), None)
+    kept = replay.tensors()
+    kept["0.paintings"] += 50
+    assert (list(kept), sorted(drawn(replay, 2))) == (["0.paintings"], [0, 1])
