@@ -215,7 +215,7 @@ def _train(lockstep: Lockstep, stopping: Event, on_record: Callable[[Mapping[str
             if trainer.checkpoint_due and lockstep.between_episodes:
                 lockstep.save()
         except (OSError, CheckpointError) as error:
-            _log.error("not written down, the run goes on: %s", error)
+            _log.error("not saved; the run goes on: %s", error)
     record = lockstep.finish()
     if record is not None:
         on_record(record)

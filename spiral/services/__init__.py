@@ -1,1 +1,1 @@
-"""The services of a run, each a folder that imports ``spiral`` and itself only."""
+"""The services of a run. Each is a folder that imports only ``spiral`` and itself."""

@@ -19,5 +19,5 @@ def end_diverged(error: DivergedError, record: DivergenceRecord, finish: Callabl
         finish()
         record.write(str(error))
     except (OSError, CheckpointError) as failure:
-        _log.error("not written down: %s", failure)
+        _log.error("not saved: %s", failure)
     return refuse(error.service, error, code=1)

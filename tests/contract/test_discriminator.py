@@ -195,12 +195,12 @@ def uint8(*shape: int) -> TensorSpec:
 
 GOOD = requests("bad", observations(0), remember=False)
 BAD_REQUESTS = {
-    "request: the first is no header": GOOD[1:],
-    "request: the first is no header; ": [],
-    "request: a later one is no chunk": [GOOD[0], GOOD[0]],
+    "request: the first message is not a header": GOOD[1:],
+    "request: the first message is not a header; ": [],
+    "request: a later message is not a chunk": [GOOD[0], GOOD[0]],
     "batch_id: it has 0 bytes": header(batch_id=""),
     "batch_id: it has 130 bytes": header(batch_id="é" * 65),
-    "observations: they are missing": header(observations=None),
+    "observations: missing": header(observations=None),
     "observations: data type 4": header(observations=TensorSpec(dtype=DATA_TYPE_FLOAT32, shape=(3, 6, *SHAPE))),
     r"observations: shape is \[3, 6, 256\]": header(observations=uint8(3, 6, 256)),
     r"observations: shape is \[-3, 6, 16, 16, 1\]": header(observations=uint8(-3, 6, *SHAPE)),
@@ -268,7 +268,7 @@ def test_l2_is_the_same_service(service: Service) -> None:
     np.testing.assert_allclose(
         scores_of(answer), -np.sqrt(np.square(difference).mean(axis=(2, 3, 4))), rtol=1e-5, atol=1e-6
     )
-    with pytest.raises(grpc.RpcError, match="targets: they are missing") as caught:
+    with pytest.raises(grpc.RpcError, match="targets: missing") as caught:
         ask(service, requests("b", shown))
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 

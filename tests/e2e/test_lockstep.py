@@ -227,7 +227,7 @@ def test_what_cannot_be_written_is_logged_on_the_way_and_raised_at_the_end(
     # Small files still fit, so that the history and the generation are not what fails.
     with full_disk(16 << 10), pytest.raises((OSError, CheckpointError), match="File too large"):
         run_lockstep(config, run, limits, threads=1, stopping=Event(), on_record=lambda record: None)
-    said = [message for message in caplog.messages if message.startswith("not written down, the run goes on: ")]
+    said = [message for message in caplog.messages if message.startswith("not saved; the run goes on: ")]
     assert len(said) == 2
     found, _ = train(run, small_config(), batches=4)
     assert f"{BATCH_FRAMES} frames" in found

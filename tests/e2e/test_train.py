@@ -182,7 +182,7 @@ def test_a_disk_that_fills_up_holds_learning_up_no_more_than_it_must(launch: Lau
         _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (16 << 10, hard))  # the history's lines still fit
     log = run.run.logs / "learner.log"
-    run.until(lambda: "not written down, the run goes on: " in log.read_text(), "the learner to say so")
+    run.until(lambda: "not saved; the run goes on: " in log.read_text(), "the learner to say so")
     run.until_frames(run.frames() + 500)
     run.process.send_signal(signal.SIGTERM)
     assert run.wait() == 1, run.text() + run.logs()

@@ -1,1 +1,1 @@
-"""The actor: paints with the newest weights and sends what it painted to the learner."""
+"""The actor: paints with the newest weights and sends its trajectories to the learner."""

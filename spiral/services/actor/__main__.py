@@ -1,4 +1,4 @@
-"""``python -m spiral.services.actor``: starts an actor."""
+"""``python -m spiral.services.actor``: start an actor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spiral.serving.service import Serving
 
 
 def serve(options: ActorOptions) -> int:
-    """Paint until SIGTERM; the exit code. StartError if something doesn't fit."""
+    """Paint until SIGTERM and return the exit code. StartError if something doesn't fit."""
     compute_with(options.threads)
     try:
         config = options.run_config()
@@ -29,7 +29,7 @@ def serve(options: ActorOptions) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Start an actor; the exit code."""
+    """Start an actor and return its exit code."""
     return run(ActorOptions, "actor", serve, argv)
 
 

@@ -1,4 +1,4 @@
-"""When to try again what failed: how long to wait before, and not at all where the task is to end."""
+"""When to retry what failed: how long to wait first, and not at all if the task should end."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import random
 import grpc
 
 FIRST_S, LONGEST_S = 0.1, 5.0
-"""A service that restarts on this machine is back within a second; one that stays away is not asked in a hurry."""
+"""A service that restarts on this machine is back within a second; one that stays away is asked less often."""
 REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
-"""The peer can't take this request: asking again would change nothing."""
+"""The peer can't accept this request; asking again would change nothing."""
 
 
 class BackOff:
-    """Doubling delays with jitter, so that many who lost one peer don't come back all at once."""
+    """Doubling delays with jitter, so that many clients of one lost peer don't come back all at once."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._delay_s = FIRST_S
 
     def reset(self) -> None:
-        """It worked: the next wait is a short one again."""
+        """Call this after a success: the next wait is short again."""
         self._delay_s = FIRST_S
 
     def next_s(self) -> float:
@@ -31,10 +31,10 @@ class BackOff:
 
 
 def end_if_cancelled() -> None:
-    """Raise CancelledError if the task is to end; first thing to do with the error of a call.
+    """Raise CancelledError if the task should end. Call this first when a call fails.
 
-    gRPC swallows the cancellation of a task that awaits a call in the moment in which the call fails of itself, and
-    reports the failure alone. Who then tried again would go on forever.
+    If a task is cancelled at the moment when the call that it awaits fails by itself, gRPC swallows the cancellation
+    and reports only the failure. A loop that then retried would go on forever.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():

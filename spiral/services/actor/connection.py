@@ -1,4 +1,4 @@
-"""A connection to the learner, and word of its end: ZeroMQ connects again in silence, but the credits are gone."""
+"""A connection to the learner that reports its end: ZeroMQ reconnects silently, but the credits are gone."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import zmq.asyncio
 from zmq.utils.monitor import parse_monitor_message
 
 COMPLAINT_INTERVAL_S = 10.0
-"""ZeroMQ tries ten times a second, which is no reason to say so as often."""
+"""ZeroMQ tries ten times a second; the log does not need a line for each attempt."""
 REFUSALS = {
-    zmq.EVENT_HANDSHAKE_FAILED_AUTH: "it does not believe this actor's key: its public one belongs among the learner's "
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH: "it does not trust this actor's key; add the public key to the learner's "
     "curve_peers",
-    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "one of the two encrypts and the other does not: give both the curve options, "
-    "or neither",
-    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "it hung up at the start: it ended just now, or curve_peers has not its "
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "one of the two encrypts and the other does not; give the curve options to "
+    "both, or to neither",
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "it hung up at the start: it has just ended, or curve_peers lacks its "
     "public key, or it does not encrypt",
 }
 EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | sum(REFUSALS)
@@ -28,29 +28,29 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What came over a link."""
+    """What arrived over a connection."""
 
     kind: Literal["message", "end"]
-    """``end``: the connection was there and is no more."""
+    """``end``: the connection had been established and is gone."""
     frames: list[bytes]
 
 
 class LearnerConnection:
-    """A DEALER that was opened with EVENTS monitored, and its monitor. Nothing is left open after :meth:`close`."""
+    """A DEALER opened with EVENTS monitored, and its monitor. :meth:`close` leaves nothing open."""
 
     def __init__(self, socket: zmq.asyncio.Socket, clock: Callable[[], float]) -> None:
         self._socket = socket
         self._monitor = socket.get_monitor_socket()
         self._clock = clock
         self._there = False
-        """Whether the two have shaken hands; the end of what never was is none."""
+        """Whether the handshake is done; a connection that never was established can't end."""
         self._complained_at = -COMPLAINT_INTERVAL_S
         self._poller = zmq.asyncio.Poller()
         self._poller.register(socket, zmq.POLLIN)
         self._poller.register(self._monitor, zmq.POLLIN)
 
     async def next(self, timeout_s: float) -> Received | None:
-        """The next thing to come, or None after ``timeout_s`` or less; what was sent before the end comes before it."""
+        """The next arrival, or None after at most ``timeout_s``; messages sent before the end arrive before it."""
         ready = dict(await self._poller.poll(int(timeout_s * 1000)))
         if self._socket in ready:
             return Received("message", await self._socket.recv_multipart())
@@ -63,7 +63,7 @@ class LearnerConnection:
         return self._socket.send_multipart(frames, copy=False)
 
     def close(self) -> None:
-        """End the connection and drop what was not sent."""
+        """Close the connection and drop unsent messages."""
         self._socket.disable_monitor()
         self._monitor.close(linger=0)
         self._socket.close(linger=0)

@@ -1,8 +1,8 @@
 """The actor's side of the trajectory protocol (trajectory.proto) as a state machine.
 
-It owns no socket, no task and no clock: what happened and the time go in, what to do comes out. A trajectory *waits*
-until there is a credit for it, is then *unanswered*, and in the end has its outcome. A welcome puts what is still
-unanswered in front of what waits; a new generation of the learner drops both.
+It owns no socket, no task and no clock: events and the time go in, decisions come out. A trajectory *waits* until
+there is a credit for it, is then *unanswered*, and finally has an outcome. A welcome puts unanswered trajectories in
+front of waiting ones; a new generation of the learner drops both.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from spiral.values.versions import Version
 from spiral.wire.contract import version_from_proto
 
 SILENCE_S = 10.0
-"""Without a message for this long the learner is taken for dead; five of its heartbeats are missing then."""
+"""After this long without a message the actor takes the learner for dead; five heartbeats are then missing."""
 IDLE_S = 30.0
-"""Credits unused for this long, because nothing gets finished, are given back: others may be waiting for them."""
+"""Credits that stay unused for this long, because no episode ends, are given back; others may wait for them."""
 RETRY_S = 2.0
-"""Wait before the next hello where the learner was stopping; its successor is up soon."""
+"""Wait before the next hello if the learner was stopping; its successor is up soon."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class ContractError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A trajectory as it travels."""
+    """A trajectory in its encoding for the wire."""
 
     sequence: int
     generation: int
@@ -63,14 +63,14 @@ class Outgoing:
 
 @dataclass(slots=True)
 class Decision:
-    """What to do now, in this order."""
+    """What to do now, in the order of the fields."""
 
     reconnect: bool = False
     """Close the connection and open a new one."""
     messages: list[Frames] = field(default_factory=list)
     """Send these."""
     outcomes: list[tuple[int, Outcome]] = field(default_factory=list)
-    """What became of trajectories, by sequence."""
+    """Outcomes of trajectories, by sequence number."""
 
 
 class LearnerSession:
@@ -80,7 +80,7 @@ class LearnerSession:
         self._hello = Hello(actor_id=actor_id, incarnation=incarnation, contract_digest=contract_digest)
         self._welcomed = False
         self._hello_at: float | None = None
-        """When to say hello again on this connection, if so."""
+        """When to say hello again on this connection; None: not needed."""
         self._heard_at = 0.0
         self._used_at = 0.0
         self._max_message_bytes = 0
@@ -89,21 +89,21 @@ class LearnerSession:
         self._unanswered: dict[int, Outgoing] = {}
         self.credits = 0
         self.version = Version()
-        """Newest weights that the learner has told of; 0.0 before its first message."""
+        """Newest weights that the learner has announced; 0.0 before its first message."""
 
     def waits(self, sequence: int) -> bool:
-        """Whether a outgoing still waits for a credit."""
+        """Whether a trajectory still waits for a credit."""
         return any(outgoing.sequence == sequence for outgoing in self._waiting)
 
     def connected(self, now: float) -> Decision:
-        """A new connection is there: say hello on it."""
+        """A new connection exists: say hello on it."""
         self._heard_at = now
         return Decision(messages=[self._say_hello()])
 
     def offer(
         self, trajectory: Trajectory, oldest: Version, newest: Version, duration_s: float, now: float
     ) -> tuple[int, Decision]:
-        """Take a finished trajectory; answers its sequence."""
+        """Take a finished trajectory and return its sequence number."""
         self._sequence += 1
         frames = trajectory_message(self._hello, self._sequence, trajectory, oldest, newest, duration_s)
         self._waiting.append(Outgoing(self._sequence, oldest.generation, frames))
@@ -113,7 +113,7 @@ class LearnerSession:
         return self._sequence, self._send(decision)
 
     def receive(self, message: LearnerMessage, now: float) -> Decision:
-        """Take a message of the learner. ContractError if it says that the two can't work together."""
+        """Process a message from the learner. ContractError if it says that the two can't work together."""
         self._heard_at = now
         decision = Decision()
         match message.WhichOneof("message"):
@@ -130,14 +130,14 @@ class LearnerSession:
         return self._send(decision)
 
     def disconnected(self, now: float) -> Decision:
-        """The connection has ended: say hello on another one, which waits until the learner is back."""
-        _log.warning("the connection to the learner has ended: connecting again")
+        """The connection has ended: say hello on a new one, which waits until the learner is back."""
+        _log.warning("the connection to the learner has ended; connecting again")
         return self._connect_again(now)
 
     def tick(self, now: float) -> Decision:
         """Time has passed."""
         if now - self._heard_at >= SILENCE_S:
-            _log.warning("nothing heard from the learner for %.0f s: connecting again", now - self._heard_at)
+            _log.warning("no message from the learner for %.0f s; connecting again", now - self._heard_at)
             return self._connect_again(now)
         idle = self.credits and not self._waiting and not self._unanswered and now - self._used_at >= IDLE_S
         if idle or (self._hello_at is not None and now >= self._hello_at):
@@ -156,7 +156,7 @@ class LearnerSession:
         return [ActorMessage(hello=self._hello).SerializeToString()]
 
     def _welcome(self, welcome: Welcome, now: float) -> None:
-        # Answers come in order, so what was sent before the hello and is not answered by now never will be.
+        # Answers come in order, so a trajectory sent before the hello and unanswered by now never gets an answer.
         self._waiting.extendleft(sorted(self._unanswered.values(), key=lambda outgoing: -outgoing.sequence))
         self._unanswered.clear()
         self._welcomed = True
@@ -194,7 +194,7 @@ class LearnerSession:
             decision.outcomes.append((outgoing.sequence, "refused"))
 
     def _drop_old_generations(self, decision: Decision) -> None:
-        """What an earlier generation painted would be refused; an answer to it may never come."""
+        """Drop trajectories of earlier generations: they would be refused, and an answer may never come."""
         if not self._welcomed:
             return
         generation = self.version.generation

@@ -1,4 +1,4 @@
-"""One group of canvases: paints episode after episode and sends each as one trajectory, or as several unrolls."""
+"""One group of canvases: it paints episode after episode and sends each as one trajectory or as several unrolls."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Peers:
 
 
 class PaintGroup:
-    """``B`` canvases that go in lockstep."""
+    """``B`` canvases that are painted in lockstep."""
 
     def __init__(
         self,
@@ -68,15 +68,15 @@ class PaintGroup:
         self._metrics = metrics
         self._clock = clock
         self._under_way = 0
-        """Episodes begun and not yet sent to their ends."""
+        """Episodes begun and not yet completely sent."""
 
     async def run(self) -> None:
-        """Paint forever. A lost stream costs the episodes on it and nothing else."""
+        """Paint forever. A lost stream costs only the episodes on it."""
         stream: Stream | None = None
         try:
             while True:
                 retirement = self._retire_when_old(stream)
-                # With the place in the queue first, no finished painting waits and grows old.
+                # The place in the queue comes first, so no finished painting waits and ages.
                 async with self._peers.sender.credit():
                     retirement.cancel()
                     stream = await self._paint_and_send(stream)
@@ -88,19 +88,19 @@ class PaintGroup:
                 stream.close()
 
     def _retire_when_old(self, stream: Stream | None) -> asyncio.TimerHandle:
-        """Give an old stream up while its canvases wait for nothing but a credit: a renderer that is to end waits for
-        its streams, and a credit may be long in coming."""
+        """Close an old stream while its canvases only wait for a credit: a renderer that should end waits for its
+        streams, and a credit may take long."""
         life_s = stream.ends_at - self._clock() if stream is not None else 0.0
         return asyncio.get_running_loop().call_later(max(life_s, 0.0), self._retire, stream)
 
     def _retire(self, stream: Stream | None) -> None:
-        """Give a stream up, though not in the middle of an episode: its canvases are on the stream."""
+        """Close a stream, but not in the middle of an episode, whose canvases live on the stream."""
         if stream is not None and not stream.closed and not self._under_way:
             _log.debug("retired a stream")
             stream.close()
 
     async def _paint_and_send(self, stream: Stream | None) -> Stream | None:
-        """One trajectory, on ``stream`` if it may be used any longer; the stream for the next, None if it was lost."""
+        """Paint one trajectory, on ``stream`` if it is still usable; return the next one's stream, None if lost."""
         if stream is not None and self._clock() >= stream.ends_at:
             self._retire(stream)
         if stream is None or stream.closed:

@@ -1,4 +1,4 @@
-"""The actor as a program: puts its parts together and runs them until it is told to end.
+"""The actor as a program: it puts its parts together and runs them until it is asked to end.
 
 It is one asyncio program with one coroutine per group of canvases. While one group waits for its frames, another
 infers; double buffering needs no more than that.
@@ -67,7 +67,7 @@ async def act(
                 actor = _Actor(options, config, engine, incarnation, metrics, serving, waits)
                 await actor.start(tasks, context, to_renderer, to_learner, to_discriminator)
     except BaseExceptionGroup as group:
-        # What one of them could not go on with ends all; it is the one to be told.
+        # An error that one task can't handle ends all of them; that error is the one to report.
         raise group.exceptions[0] from group
 
 
@@ -112,7 +112,7 @@ class _Actor:
         to_learner: ReconnectingAsyncChannel,
         to_discriminator: ReconnectingAsyncChannel,
     ) -> None:
-        """Agree with the peers, then start everything that runs forever in ``tasks``."""
+        """Check that the peers agree, then start everything that runs forever in ``tasks``."""
         options, config, waits, rng = self._options, self._config, self._waits, self._rng
         renderers = Renderers(
             to_renderer,
@@ -158,7 +158,7 @@ class _Actor:
             tasks.create_task(group.run())
 
     def _generator(self, group: int) -> torch.Generator:
-        """A generator for each group: no two groups of any actor, nor an actor restarted, paint the same."""
+        """A generator for each group, so that no two groups of any actor, nor a restarted actor, paint the same."""
         entropy = np.random.SeedSequence([self._config.seed, self._incarnation, group])
         return torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> np.uint64(1)))
 
@@ -180,7 +180,7 @@ class _Actor:
 def run_until_stopped(
     options: ActorOptions, config: RunConfig, incarnation: int, metrics: Metrics, serving: Serving
 ) -> None:
-    """Paint until the service is to end; errors as for :func:`act`."""
+    """Paint until the service should end; errors as for :func:`act`."""
     waited = metrics["spiral_actor_wait_seconds_total"].labels(peer="renderer").inc
     try:
         engine = describe_engine(config.engine, options.renderer, options.identity, serving, waited)

@@ -1,4 +1,4 @@
-"""Canvases far away: Rollout streams to a renderer, with a watchdog on every wait."""
+"""Remote canvases: Rollout streams to a renderer, with a watchdog on every wait."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from spiral.wire.error_reasons import reason
 from spiral.wire.reconnecting import ReconnectingAsyncChannel
 
 LIFE_JITTER = 0.25
-"""Share by which streams' lives differ, so that the groups of many actors don't all move at once."""
+"""Share by which the lives of streams differ, so that the groups of many actors don't all move at once."""
 
 _log = logging.getLogger(__name__)
 
@@ -39,12 +39,12 @@ Call = grpc.aio.StreamStreamCall[RolloutRequest, RolloutResponse]
 
 
 class StreamLostError(Exception):
-    """The stream is gone, and with it the canvases; the message says why."""
+    """The stream and its canvases are gone; the message says why."""
 
     def __init__(self, message: str, code: grpc.StatusCode | None = None) -> None:
         super().__init__(message)
         self.code = code
-        """The renderer's status, where there is one."""
+        """The renderer's status code, if there is one."""
 
 
 class Stream:
@@ -55,11 +55,11 @@ class Stream:
         self._shape = shape
         self._watchdog_s = watchdog_s
         self.ends_at = ends_at
-        """When it is to be retired, at the next episode border."""
+        """Time from which it is replaced, at the next episode border."""
         self.closed = False
 
     async def reset(self) -> NDArray[np.uint8]:
-        """Blank all canvases → ``[B, H, W, C]``. StreamLostError if no right answer comes in time."""
+        """Blank all canvases → ``[B, H, W, C]``. StreamLostError if no valid answer comes in time."""
         return self._observations(await self._ask(RolloutRequest(reset=ResetCanvases())))
 
     async def step(self, actions: NDArray[np.int32]) -> NDArray[np.uint8]:
@@ -67,11 +67,11 @@ class Stream:
         return self._observations(await self._ask(RolloutRequest(step=StepCanvases(actions=tensors.encode(actions)))))
 
     async def open(self, request: OpenCanvases) -> None:
-        """Make the canvases; errors as for :meth:`reset`."""
+        """Create the canvases; errors as for :meth:`reset`."""
         await self._ask(RolloutRequest(open=request))
 
     def close(self) -> None:
-        """Give the canvases up."""
+        """Release the canvases."""
         self.closed = True
         self._call.cancel()
 
@@ -98,7 +98,7 @@ class Stream:
         except asyncio.InvalidStateError as error:
             raise StreamLostError("the stream has ended") from error
         except asyncio.CancelledError as error:
-            # gRPC reports a call that was cancelled underneath in the same way as a task that is.
+            # gRPC reports a cancelled call in the same way as a cancelled task.
             raise StreamLostError("the call was cancelled") from error
 
     def _observations(self, response: RolloutResponse) -> NDArray[np.uint8]:
@@ -110,7 +110,7 @@ class Stream:
 
 
 class Renderers:
-    """Finds canvases at a renderer's address, behind which there may be many."""
+    """Opens canvases at a renderer's address, which may stand for many renderers."""
 
     def __init__(
         self,
@@ -132,11 +132,11 @@ class Renderers:
         self._clock = clock
 
     @property
-    def _stub(self) -> Any:  # it serves both kinds of channel; its annotations know only of the other one
+    def _stub(self) -> Any:  # the stub works with both kinds of channel; its annotations know only the other one
         return renderer_pb2_grpc.RendererServiceStub(self._peer.channel)
 
     async def open(self, batch: int, observation_shape: tuple[int, int, int]) -> Stream:
-        """Open a stream of ``batch`` canvases, trying until a renderer has room; ValueError if it refuses them."""
+        """Open a stream of ``batch`` canvases; retry until a renderer has room. ValueError if it refuses them."""
         back_off = BackOff(self._rng)
         with self._waits("renderer", "a stream"):
             while True:
@@ -159,5 +159,5 @@ class Renderers:
     async def _pause(self, back_off: BackOff, why: str) -> None:
         self._peer.failed()
         delay_s = back_off.next_s()
-        _log.warning("no canvases from the renderer (%s); another try in %.1f s", why, delay_s)
+        _log.warning("no canvases from the renderer (%s); trying again in %.1f s", why, delay_s)
         await asyncio.sleep(delay_s)

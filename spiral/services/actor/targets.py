@@ -40,9 +40,9 @@ class Targets:
         self._deadline_s = deadline_s
 
     async def draw(self, count: int) -> NDArray[np.uint8]:
-        """``[count, H, W, C]``, trying until there is an answer.
+        """``[count, H, W, C]``; retries until there is an answer.
 
-        ValueError if the discriminator has none to give, or gives others than the run needs.
+        ValueError if the discriminator has no targets, or if they have the wrong shape for this run.
         """
         back_off = BackOff(self._rng)
         with self._waits("discriminator", "targets"):
@@ -56,12 +56,12 @@ class Targets:
                     end_if_cancelled()
                     if error.code() == grpc.StatusCode.UNIMPLEMENTED:
                         raise ValueError(
-                            "discriminator: it has no targets (no capability sample-targets), which a conditional run "
-                            "needs"
+                            "discriminator: it has no targets (no capability sample-targets), but a conditional run "
+                            "needs them"
                         ) from error
                     if error.code() in REFUSED:
                         raise ValueError(f"targets: the discriminator refuses: {error.details()}") from error
                     self._peer.failed()
                     delay_s = back_off.next_s()
-                    _log.warning("no targets (%s); another try in %.1f s", reason(error), delay_s)
+                    _log.warning("no targets (%s); trying again in %.1f s", reason(error), delay_s)
                     await asyncio.sleep(delay_s)

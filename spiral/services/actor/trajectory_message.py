@@ -1,4 +1,4 @@
-"""A trajectory as it travels to the learner: a header, and a frame for each array."""
+"""The message that carries a trajectory to the learner: a header, and a frame for each array."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Frames = Sequence[bytes | memoryview]
 def trajectory_message(
     hello: Hello, sequence: int, trajectory: Trajectory, oldest: Version, newest: Version, duration_s: float
 ) -> Frames:
-    """The frames of one message; ``hello`` says who sends it, and the arrays are not copied."""
+    """The frames of one message; ``hello`` names the sender, and the arrays are not copied."""
     arrays = trajectory.tensors()
     header = TrajectoryHeader(
         actor_id=hello.actor_id,

@@ -20,13 +20,13 @@ from spiral.values.trajectories import Trajectory
 from spiral.values.versions import Version
 
 TICK_S = 0.5
-"""How often the machine is asked whether time alone makes it act; well below its shortest interval."""
+"""How often the state machine gets the time; well below its shortest interval."""
 
 _log = logging.getLogger(__name__)
 
 
 class TrajectorySender:
-    """Sends trajectories to the learner; :meth:`run` does the work, any coroutine may send.
+    """Sends trajectories to the learner. :meth:`run` does the work; any coroutine may call :meth:`send`.
 
     ``connect`` opens a new DEALER; ``settled(outcome)`` is called once for each trajectory.
     """
@@ -52,7 +52,7 @@ class TrajectorySender:
 
     @property
     def version(self) -> Version:
-        """Newest weights that the learner has told of; 0.0 before its first message."""
+        """Newest weights that the learner has announced; 0.0 before its first message."""
         return self._machine.version
 
     @property
@@ -62,7 +62,7 @@ class TrajectorySender:
 
     @asynccontextmanager
     async def credit(self) -> AsyncIterator[None]:
-        """Wait for a credit, and set it aside for the trajectory that is painted and sent in this block."""
+        """Wait for a credit and reserve it for the trajectory that is painted and sent in this block."""
         if self._machine.credits <= self._set_aside:
             with self._waits("learner", "a credit"):
                 while self._machine.credits <= self._set_aside:
@@ -76,7 +76,7 @@ class TrajectorySender:
             self._changed.set()
 
     async def send(self, trajectory: Trajectory, oldest: Version, newest: Version, duration_s: float) -> None:
-        """Hand over a trajectory and wait until it is on its way, or dropped; its arrays must not change any more."""
+        """Hand over a trajectory and wait until it is sent or dropped; its arrays must not change afterwards."""
         sequence, decision = self._machine.offer(trajectory, oldest, newest, duration_s, self._clock())
         departure = self._departures[sequence] = asyncio.get_running_loop().create_future()
         self._perform(decision)
@@ -119,13 +119,13 @@ class TrajectorySender:
             self._settled(outcome)
         for sequence in [s for s in self._departures if not self._machine.waits(s)]:
             departure = self._departures.pop(sequence)
-            if not departure.done():  # who sent it may have been cancelled
+            if not departure.done():  # the task that sent it may have been cancelled
                 departure.set_result(None)
 
     def _send(self, frames: Any) -> None:
         if self._link is None:
             return
-        # The socket keeps the order of what is sent on it, so nobody needs to wait; credits bound what piles up.
+        # The socket keeps the order of its messages, so nobody needs to wait; credits bound what piles up.
         sending = self._link.send(frames)
         if isinstance(sending, asyncio.Future) and not sending.done():
             self._sending.add(sending)

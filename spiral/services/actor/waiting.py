@@ -1,4 +1,4 @@
-"""Keeps account of whom the actor waits for: counts it, tells it, and logs it where it takes long."""
+"""Which services the actor waits for: waits are counted, shown in GetInfo, and logged if they take long."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from spiral.wire.edges import Service
 
 LOG_AFTER_S = 10.0
-"""A wait of this length is worth a line, and another one each time it has lasted this much longer."""
+"""A wait this long gets a line in the log, and another one each time it has lasted this much longer."""
 
 _log = logging.getLogger(__name__)
 
@@ -26,12 +26,12 @@ class _Wait:
 
 
 class Waits:
-    """All waits that are going on::
+    """All waits in progress::
 
         with waits("renderer", "a stream"):
             stream = await renderers.open()
 
-    ``count(peer, seconds)`` gets all time waited; ``tell(peer)`` is a context that lasts as long as the wait.
+    ``count(peer, seconds)`` receives all time waited; ``tell(peer)`` is a context that lasts as long as the wait.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Waits:
             self._count(peer, self._clock() - wait.counted_until)
 
     def report(self) -> None:
-        """Count what has passed of the waits that go on, and log the long ones, one line a peer."""
+        """Count the time that waits in progress have taken so far, and log the long ones, one line per peer."""
         now = self._clock()
         told = set()
         for wait in self._waits.values():

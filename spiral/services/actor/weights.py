@@ -29,13 +29,13 @@ from spiral.wire.error_reasons import reason
 from spiral.wire.reconnecting import ReconnectingAsyncChannel
 
 MAX_WEIGHTS_BYTES = 1 << 30
-"""Far above any policy of ours; a header that says more is an error, not a reason to fill the memory."""
+"""Far above any policy of this project; a header that announces more is an error, not a reason to fill the memory."""
 
 _log = logging.getLogger(__name__)
 
 
 class WeightsError(Exception):
-    """No weights, this time; the message says why."""
+    """No weights came this time; the message says why."""
 
 
 class WeightsClient:
@@ -47,12 +47,12 @@ class WeightsClient:
         self._deadline_s = deadline_s
 
     async def newer_than(self, version: Version) -> tuple[Version, bytes] | None:
-        """Version and bytes of the newest weights, None if ``version`` is the newest.
+        """Version and bytes of the newest weights; None if ``version`` is the newest.
 
-        Raises WeightsError if none could be had, ContractError if the learner learns another task.
+        Raises WeightsError if there was no answer, ContractError if the learner learns another task.
         """
         request = GetWeightsRequest(if_newer_than=version_to_proto(version), contract_digest=self._contract_digest)
-        # The stub serves both kinds of channel; its annotations know only of the other one.
+        # The stub works with both kinds of channel; its annotations know only the other one.
         stub: Any = learner_pb2_grpc.LearnerServiceStub(self._peer.channel)
         call = stub.GetWeights(request, timeout=self._deadline_s)
         try:
@@ -66,13 +66,13 @@ class WeightsClient:
             self._peer.failed()
             raise WeightsError(reason(error)) from error
         finally:
-            call.cancel()  # what is not read of a wrong answer is not to be sent
+            call.cancel()  # so that the unread rest of a wrong answer is not sent
 
 
 async def assemble(responses: AsyncIterable[GetWeightsResponse]) -> tuple[Version, bytes] | None:
     """Version and bytes of the weights that arrive as a header and chunks; None if there are no newer ones.
 
-    Holds twice MAX_WEIGHTS_BYTES at most. Raises WeightsError if it is something else.
+    Holds at most twice MAX_WEIGHTS_BYTES. Raises WeightsError if something else arrives.
     """
     header: WeightsHeader | None = None
     received = io.BytesIO()
@@ -98,10 +98,10 @@ async def assemble(responses: AsyncIterable[GetWeightsResponse]) -> tuple[Versio
 
 
 class CurrentPolicy:
-    """The newest policy and its version; whoever paints looks here before each step, for a module that was replaced
-    is filled anew when the next weights come.
+    """The newest policy and its version. Look it up before each step: a module that was replaced is refilled when the
+    next weights come.
 
-    ``arrived`` is told each time that newer weights have come.
+    ``arrived`` is called each time that newer weights have come.
     """
 
     def __init__(
@@ -139,11 +139,11 @@ class CurrentPolicy:
                     await asyncio.sleep(back_off.next_s())
 
     def want_newer(self) -> None:
-        """Say that now is a good time to look for newer weights; at most once an episode."""
+        """Say that now is a good time to look for newer weights; at most once per episode."""
         self._wanted.set()
 
     async def keep_fresh(self, announced: Callable[[], Version]) -> None:
-        """Take newer weights whenever they are wanted and ``announced`` tells that there are some; errors as for
+        """Take newer weights whenever they are wanted and ``announced`` says that they exist; errors as for
         :meth:`refresh`."""
         before = max(announced(), self.version)
         while True:
@@ -151,16 +151,16 @@ class CurrentPolicy:
             self._wanted.clear()
             told = announced()
             if told < before:  # a learner's versions never go back
-                _log.warning("another learner: version %s after %s; its weights are taken anew", told, before)
+                _log.warning("another learner: version %s after %s; fetching its weights", told, before)
                 self.version = Version()
             before = told
             if told > self.version:
                 await self.refresh()
 
     async def refresh(self) -> None:
-        """Take newer weights, if there are any to be had that are finite.
+        """Take newer weights if there are any and they are finite.
 
-        ContractError if the learner learns another task, ValueError if its weights are of another network.
+        ContractError if the learner learns another task, ValueError if its weights belong to another network.
         """
         try:
             newer = await self._client.newer_than(self.version)
@@ -171,7 +171,7 @@ class CurrentPolicy:
             return
         version, data = newer
         try:
-            # Two modules in turn: copying one costs ten times what filling it does.
+            # Two modules take turns: copying one costs ten times as much as filling it.
             load_weights(self._spare, parse_weights(data))
         except NotFiniteValuesError as error:
             _log.warning("weights %s of the learner are refused: %s", version, error)

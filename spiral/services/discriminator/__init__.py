@@ -1,1 +1,1 @@
-"""The discriminator service: judges pictures, learns to tell paintings from data, owns the data set."""
+"""The discriminator service: it scores pictures, learns to tell paintings from data, and owns the data set."""

@@ -1,4 +1,4 @@
-"""Starts the discriminator: ``python -m spiral.services.discriminator --config mnist --run-dir runs/one``."""
+"""Start the discriminator: ``python -m spiral.services.discriminator --config mnist --run-dir runs/one``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from spiral.serving.options import run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the discriminator with command-line arguments; the exit code."""
+    """Run the discriminator with command-line arguments and return its exit code."""
     return run(DiscriminatorOptions, "discriminator", serve, argv)
 
 

@@ -28,10 +28,10 @@ def build_judge(
     clock: Callable[[], float] = time.perf_counter,
     precision: Precision = FP32,
 ) -> Judge:
-    """The judge of a run, deterministic with its seed on a CPU (the default device).
+    """The judge of a run; on a CPU (the default device) it is deterministic with its seed.
 
-    Raises ValueError if the data set's pictures are not of ``observation_shape`` (H, W, C), or a part of the user's
-    own can't be imported.
+    Raises ValueError if the data set's pictures do not have ``observation_shape`` (H, W, C), or if one of the user's
+    own parts can't be imported.
     """
     if dataset.train.shape[1:] != observation_shape:
         raise ValueError(
@@ -41,7 +41,7 @@ def build_judge(
     settings = config.discriminator
     targets = Targets(dataset, seed, config.learner.paintings_per_target)
     for name in settings.terms:
-        distance(name)  # one that can't be imported is said now, not amid a batch
+        distance(name)  # a term that can't be imported is reported now, not in the middle of a batch
     if settings.kind == "l2":
         return L2Judge(dataset, targets, generation, settings.terms)
     network = build_network(observation_shape, settings.channels, config.conditional, seed, settings.objective.prepare)

@@ -1,4 +1,4 @@
-"""Score terms that nobody has to learn: how far a painting is from its target."""
+"""Score terms that are not learned: how far a painting is from its target."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Distance = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]
 
 
 def l2(paintings: NDArray[np.uint8], targets: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """−‖x − target‖₂ / √(HWC) of pairs [N, H, W, C] → [N], pixels from 0 to 1: 0 is a copy, −1 black for white."""
+    """−‖x − target‖₂ / √(HWC) of pairs [N, H, W, C] → [N], pixels from 0 to 1. 0: a copy; −1: black for white."""
     difference = (paintings.astype(np.float32) - targets) / 255
     distances: NDArray[np.float32] = np.sqrt(np.square(difference).mean(axis=(1, 2, 3)))
     return -distances
@@ -23,10 +23,11 @@ def l2(paintings: NDArray[np.uint8], targets: NDArray[np.uint8]) -> NDArray[np.f
 def colour_emd(paintings: NDArray[np.uint8], targets: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Minus the earth-mover distance of the color histograms of pairs [N, H, W, C] → [N] in −1 … 0.
 
-    The mean over channels of the distance between their histograms of all 256 levels, in units of black to white. In
-    one dimension it is the mean distance of the levels in order, wherever in the picture they are (docs/method.md, 2).
+    The mean over channels of the distance between the channels' histograms of all 256 levels, in units of black to
+    white. In one dimension it is the mean distance between the sorted levels, wherever in the picture they are
+    (docs/method.md, 2).
     """
-    # One byte a level: a stable sort of bytes counts them.
+    # A level is one byte, and a stable sort of bytes counts them.
     one, other = (np.sort(p.reshape(len(p), -1, p.shape[3]), axis=1, kind="stable") for p in (paintings, targets))
     distances: NDArray[np.float32] = np.abs(one.astype(np.int16) - other).mean(axis=(1, 2), dtype=np.float32) / 255
     return -distances
@@ -36,7 +37,7 @@ DISTANCES: dict[str, Distance] = {"l2": l2, "colour-emd": colour_emd}
 
 
 def distance(name: str) -> Distance:
-    """The distance of that name, or a user's own at ``module:name``; ValueError if it can't be imported."""
+    """The distance of that name, or a user's own at ``module:name``. ValueError if it can't be imported."""
     if name in DISTANCES:
         return DISTANCES[name]
     own = imported(name, "discriminator.terms")

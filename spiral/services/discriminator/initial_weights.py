@@ -1,4 +1,4 @@
-"""The first weights of a run that goes on from a model which came with its discriminator."""
+"""The first discriminator weights of a run that begins with a model, if the model comes with a discriminator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spiral.services.discriminator.learned_judge import LearnedJudge
 def load_initial_weights(judge: Judge, run: Run) -> bool:
     """Give a new ``judge`` the weights that the run began with; False if there are none.
 
-    Raises ValueError if they are of another network.
+    Raises ValueError if they belong to another network.
     """
     try:
         data = run.initial_discriminator_file.read_bytes()

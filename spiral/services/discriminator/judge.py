@@ -1,4 +1,4 @@
-"""What can stand behind the discriminator service: anything that judges pictures."""
+"""The interface of a judge: the implementation behind the discriminator service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spiral.services.discriminator.statistics import Statistics
 from spiral.values.versions import Version
 
 REMEMBERED_ANSWERS = 16
-"""Answers kept for batches that are asked for again: a learner has at most two batches under way."""
+"""Answers kept in case a batch is asked for again; a learner has at most two batches in progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Judgment of a batch, all by one version."""
+    """The scores of a batch, all from one version."""
 
     terms: dict[str, NDArray[np.float32]]
     """[F, B] for each named term, higher is better; the first is the judge's own."""
@@ -40,17 +40,17 @@ class Scores:
     painted: Statistics
     """Scores of remembered paintings."""
     updates: tuple[Update, ...] = ()
-    """Updates made on the way to this answer; none where it is a repetition."""
+    """Updates made on the way to this answer; empty if it is a repetition."""
     repeated: bool = False
     """Whether the batch had been scored before."""
 
 
 class Judge(Protocol):
-    """Scores pictures and learns from them. Owns no threads and does nothing unless called.
+    """Scores pictures and learns from them. It owns no threads and does nothing unless called.
 
     judge = build_judge(config, observation_shape, dataset)
     scores = judge.score("1.7", observations, targets, remember=True)
-    judge.pay_debt()  # the updates that the batch earned, where they do not come first
+    judge.pay_debt()  # the updates that the batch earned, unless they come first
     """
 
     @property
@@ -73,38 +73,38 @@ class Judge(Protocol):
     ) -> Scores:
         """Score observations uint8 [F, B, H, W, C], with targets uint8 [B, H, W, C] in a conditional run.
 
-        ``remember`` keeps the last frame of each episode for training, or of those alone that ``ends`` [B] names. A
-        batch id that was answered before gets the same answer and changes nothing. Raises ValueError with a sentence
-        where shapes or types are wrong.
+        ``remember`` keeps the last frame of each episode for training; with ``ends`` [B], only of the episodes that it
+        marks. A batch id that was answered before gets the same answer and changes nothing. Raises ValueError with a
+        sentence if shapes or types are wrong.
         """
         ...
 
     @property
     def remembered(self) -> int:
-        """Batches remembered since it was made: what there is to lose."""
+        """Batches remembered since this judge was made, which a checkpoint would save."""
         ...
 
     def pay_debt(self) -> tuple[Update, ...]:
-        """Make the updates that were earned and not made yet; without those that were taken back, because something
-        was not finite. DivergedError if that has been so three times in a row, here and wherever it learns."""
+        """Make the updates that were earned and not made yet, and return them, except those that were undone because
+        something was not finite. DivergedError if that happens three times in a row, here and wherever it learns."""
         ...
 
     def check(self) -> None:
-        """Make sure, without learning, that the newest weights can be learned from; go back to sound ones where not."""
+        """Check, without learning, that the newest weights are sound; if they are not, go back to the last that are."""
         ...
 
     def sample_targets(self, count: int, test: bool) -> NDArray[np.uint8]:
-        """Draw pictures to reproduce, uint8 [N, H, W, C], from those for training or those that are held out."""
+        """Draw targets, uint8 [N, H, W, C], from the training pictures or from those that are held out."""
         ...
 
     def state(self) -> State:
-        """Everything that a checkpoint needs; copies, so that later updates don't touch it."""
+        """Everything that a checkpoint needs, as copies, so that later updates don't touch it."""
         ...
 
     def restore(self, state: State) -> None:
         """Continue from ``state`` as if there had been no interruption; the generation stays this judge's own.
 
-        Raises ValueError if the state is of another run.
+        Raises ValueError if the state belongs to another run.
         """
         ...
 
@@ -116,7 +116,7 @@ def check_batch(
     observation_shape: tuple[int, int, int],
     conditional: bool,
 ) -> None:
-    """Raise ValueError, naming the field, unless a batch is one that this run's judge can score."""
+    """Raise ValueError, which names the field, unless this run's judge can score the batch."""
     if not 1 <= len(batch_id.encode()) <= 128:
         raise ValueError(f"batch_id: it has {len(batch_id.encode())} bytes; expected 1 to 128")
     size = " × ".join(map(str, observation_shape))
@@ -132,7 +132,7 @@ def check_batch(
         if targets is not None:
             raise ValueError("targets: this run has none (conditional is false); leave them out")
     elif targets is None:
-        raise ValueError(f"targets: they are missing; this run is conditional and needs uint8 [{batch}, H, W, C]")
+        raise ValueError(f"targets: missing; this run is conditional and needs uint8 [{batch}, H, W, C]")
     elif targets.dtype != np.uint8 or targets.shape != (batch, *observation_shape):
         raise ValueError(
             f"targets: {targets.dtype} {list(targets.shape)} don't fit {batch} episodes; "
@@ -141,25 +141,25 @@ def check_batch(
 
 
 class Answers:
-    """The last answers by batch id, so that a repeated question gets the same one."""
+    """The last answers by batch id, so that a repeated request gets the same answer."""
 
     def __init__(self) -> None:
         self._scores: dict[str, Scores] = {}
 
     def find(self, batch_id: str, shape: tuple[int, int]) -> Scores | None:
-        """The answer given before, if any. Raises ValueError if that batch had another shape [F, B]."""
+        """The earlier answer, if any. Raises ValueError if that batch had another shape [F, B]."""
         known = self._scores.get(batch_id)
         if known is not None:
             before = next(iter(known.terms.values())).shape
             if before != shape:
                 raise ValueError(
-                    f'batch_id: "{batch_id}" was given to a batch of [F, B] = {list(before)} before, this one is '
-                    f"{list(shape)}; each batch needs an id of its own"
+                    f'batch_id: "{batch_id}" belonged to a batch of [F, B] = {list(before)} before, this one is '
+                    f"{list(shape)}; each batch needs its own id"
                 )
         return replace(known, repeated=True) if known else None
 
     def keep(self, batch_id: str, scores: Scores) -> None:
-        """Remember an answer and forget the oldest one where there are too many."""
+        """Keep an answer; if there are too many, forget the oldest."""
         self._scores[batch_id] = replace(scores, updates=())
         while len(self._scores) > REMEMBERED_ANSWERS:
             del self._scores[next(iter(self._scores))]
@@ -200,19 +200,19 @@ class Answers:
 
 
 class Targets:
-    """Draws pictures to reproduce, from a generator of its own: what actors ask for does not touch learning."""
+    """Draws targets with a generator of its own, so that requests of actors do not affect learning."""
 
     def __init__(self, dataset: Dataset, seed: int, paintings_per_target: int = 1) -> None:
         self._dataset = dataset
         self._repeats = paintings_per_target
-        # Seeded apart from the judge's generator, which starts from the seed itself.
+        # The seed differs from that of the judge's generator, which is the run's seed itself.
         self.generator = torch.Generator().manual_seed(seed + 2**31)
 
     def sample(self, count: int, test: bool) -> NDArray[np.uint8]:
         """``count`` pictures uint8 [N, H, W, C]; raises ValueError if count is outside 1…4096.
 
-        Those to learn from come ``paintings_per_target`` times in a row each, the last one as often as there is room;
-        those to ``test`` with while it learns are of the validation split, or of the test split where there is none.
+        For learning, each picture comes ``paintings_per_target`` times in a row, the last as often as there is room.
+        With ``test`` they come from the validation split, or from the test split if there is none.
         """
         if not 1 <= count <= 4096:
             raise ValueError(f"count: {count} is outside 1…4096 pictures")
@@ -224,13 +224,13 @@ class Targets:
 
 
 def draw(pictures: NDArray[np.uint8], count: int, generator: torch.Generator) -> NDArray[np.uint8]:
-    """``count`` pictures, each equally likely every time."""
+    """``count`` pictures, drawn uniformly with replacement."""
     drawn: NDArray[np.uint8] = pictures[torch.randint(len(pictures), (count,), generator=generator).numpy()]
     return drawn
 
 
 def changed_frames(observations: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Which of the pictures [F, B] differ from the one before in their episode; the first of each does."""
+    """Which pictures [F, B] differ from the previous one of their episode; the first of each episode counts as one."""
     frames, batch = observations.shape[:2]
     changed = np.ones((frames, batch), dtype=np.bool_)
     changed[1:] = (observations[1:] != observations[:-1]).any(axis=(2, 3, 4))
@@ -238,8 +238,8 @@ def changed_frames(observations: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def fill_forward(scores: NDArray[np.float32], changed: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Scores [F, B]: a frame that did not change has its predecessor's; ``scores`` holds those that did, in order."""
+    """Scores [F, B]: an unchanged frame gets its predecessor's score; ``scores`` holds the others, in order."""
     position = np.zeros(changed.shape, dtype=np.intp)
     position[changed] = np.arange(len(scores))
-    # Frames are numbered row by row, so along an episode the numbers rise.
+    # Frames are numbered row by row, so the numbers rise along an episode.
     return scores[np.maximum.accumulate(position, axis=0)]

@@ -17,7 +17,7 @@ from spiral.values.versions import Version
 
 
 class L2Judge:
-    """Answers :func:`spiral.services.discriminator.distances.l2`, and other distances where ``terms`` names them."""
+    """Answers :func:`spiral.services.discriminator.distances.l2`, and the other distances that ``terms`` names."""
 
     def __init__(self, dataset: Dataset, targets: Targets, generation: int, terms: Sequence[str] = ()) -> None:
         self._terms = tuple(dict.fromkeys(("l2", *terms)))
@@ -46,17 +46,17 @@ class L2Judge:
         remember: bool,
         ends: NDArray[np.bool_] | None = None,
     ) -> Scores:
-        """See :class:`Judge`. Nothing is kept of a remembered batch but its scores' mean and deviation."""
+        """See :class:`Judge`. Of a remembered batch it keeps only the mean and deviation of the scores."""
         check_batch(batch_id, observations, targets, self._shape, conditional=True)
         known = self._answers.find(batch_id, observations.shape[:2])
         if known is not None:
             return known
-        assert targets is not None  # it was checked
+        assert targets is not None  # check_batch made sure
         terms = distance_terms(self._terms, observations, targets)
         self.remembered += remember
         if remember and (ends is None or ends.any()):
             self._painted.add(terms["l2"][-1] if ends is None else terms["l2"][-1, ends])
-        # A real pair is the target twice, at distance 0.
+        # A real pair is the target twice, so its distance is 0.
         scores = Scores(terms, self.version, Statistics(0.0, 0.0, observations.shape[1]), self._painted.now())
         self._answers.keep(batch_id, scores)
         return scores
@@ -69,11 +69,11 @@ class L2Judge:
         """There are no weights."""
 
     def sample_targets(self, count: int, test: bool) -> NDArray[np.uint8]:
-        """Draw pictures to reproduce, uint8 [N, H, W, C]; raises ValueError if count is outside 1…4096."""
+        """Draw targets, uint8 [N, H, W, C]; raises ValueError if count is outside 1…4096."""
         return self._targets.sample(count, test)
 
     def state(self) -> State:
-        """Answers, statistics and generator; copies."""
+        """Answers, statistics and generator, as copies."""
         answers = self._answers.state()
         return State(
             {**answers.counters, "kind": "l2", "painted": asdict(self._painted)},
@@ -81,9 +81,9 @@ class L2Judge:
         )
 
     def restore(self, state: State) -> None:
-        """Continue from ``state``; raises ValueError if it is of another kind of judge."""
+        """Continue from ``state``; raises ValueError if it belongs to another kind of judge."""
         if state.counters.get("kind") != "l2":
-            raise ValueError(f'checkpoint: it is of a judge of kind "{state.counters.get("kind")}", this one is "l2"')
+            raise ValueError(f'checkpoint: a judge of kind "{state.counters.get("kind")}" wrote it; expected "l2"')
         self._answers.restore(state)
         self._painted = RunningStatistics(**state.counters["painted"])
         self._targets.generator.set_state(state.tensors["generators"]["targets"])

@@ -1,4 +1,4 @@
-"""The judge that learns: a network trained to tell paintings from data, and paced by what it is shown."""
+"""The judge that learns: a network trained to tell paintings from data, paced by the batches that it is shown."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from spiral.services.discriminator.statistics import RunningStatistics
 from spiral.values.versions import Version
 
 SCORING_CHUNK = 64
-"""Pictures that go through the network at a time when scoring: their activations then stay in the processor's cache,
-which makes a batch of 448 a third faster than in one go."""
+"""Pictures that are scored at a time: their activations then stay in the processor's cache, which makes a batch of
+448 a third faster than in one go."""
 
 
 class LearnedJudge:
-    """Scores by the network's raw output and makes exactly ``updates_per_batch`` updates for each remembered batch."""
+    """Scores are the network's raw output; each remembered batch earns exactly ``updates_per_batch`` updates."""
 
     def __init__(
         self,
@@ -57,9 +57,9 @@ class LearnedJudge:
         clock: Callable[[], float],
         precision: Precision = FP32,
     ) -> None:
-        """``clock`` tells seconds; it only measures how long updates take.
+        """``clock`` returns seconds; it only measures how long updates take.
 
-        ``precision`` is that of updates alone: scores are float32, because rewards are their differences.
+        ``precision`` applies to updates only: scores are float32, because rewards are their differences.
         """
         self._config = config
         self._network = network.to(device).eval()
@@ -89,7 +89,7 @@ class LearnedJudge:
 
     @property
     def debt(self) -> int:
-        """Updates earned and not made yet: at most those of one batch."""
+        """Updates earned and not made yet, at most those of one batch."""
         return self._debt
 
     def score(
@@ -100,7 +100,7 @@ class LearnedJudge:
         remember: bool,
         ends: NDArray[np.bool_] | None = None,
     ) -> Scores:
-        """See :class:`Judge`. The updates that the batch earns come first where ``update_first`` is set."""
+        """See :class:`Judge`. If ``update_first`` is set, the updates that the batch earns come first."""
         check_batch(batch_id, observations, targets, self._observation_shape, self._conditional)
         known = self._answers.find(batch_id, observations.shape[:2])
         if known is not None:
@@ -110,7 +110,7 @@ class LearnedJudge:
             self.remembered += 1
             updates = self.pay_debt()
             self._remember(observations[-1], targets, ends)
-            # Before the first of the long episodes has ended there is nothing to learn from.
+            # With long episodes there is nothing to learn from until the first one has ended.
             self._debt = self._config.updates_per_batch if len(self._replay) else 0
             if self._config.update_first:
                 updates += self.pay_debt()
@@ -133,7 +133,7 @@ class LearnedJudge:
             self._replay.add(paintings, targets)
 
     def pay_debt(self) -> tuple[Update, ...]:
-        """Make the updates that remembered batches earned and that were not made yet."""
+        """Make the updates that remembered batches have earned and that are not made yet."""
         updates = []
         while self._debt:
             self._debt -= 1
@@ -157,7 +157,7 @@ class LearnedJudge:
         return SoundWeights("discriminator", [self._network], self._optimiser, advice)
 
     def sample_targets(self, count: int, test: bool) -> NDArray[np.uint8]:
-        """Draw pictures to reproduce, uint8 [N, H, W, C]; raises ValueError if count is outside 1…4096."""
+        """Draw targets, uint8 [N, H, W, C]; raises ValueError if count is outside 1…4096."""
         return self._targets.sample(count, test)
 
     def _distances(
@@ -166,15 +166,15 @@ class LearnedJudge:
         return {} if targets is None else distance_terms(self._config.terms, observations, targets)
 
     def _finite_scores(self, observations: NDArray[np.uint8], targets: NDArray[np.uint8] | None) -> NDArray[np.float32]:
-        """Scores [F, B], by sound weights where those of the newest are not finite."""
+        """Scores [F, B]; if those of the newest weights are not finite, the scores of the last sound weights."""
         while not np.isfinite(scores := self._judge(observations, targets)).all():
             self._undo(NotFiniteError("the scores are not finite"))  # which raises at the third
         return scores
 
     def _judge(self, observations: NDArray[np.uint8], targets: NDArray[np.uint8] | None) -> NDArray[np.float32]:
-        """Scores [F, B]. A picture that equals its predecessor is judged once: brushes often move without painting.
+        """Scores [F, B]. A picture equal to its predecessor is not scored again: brushes often move without painting.
 
-        An episode keeps its complement mask, so that the differences of its scores are those of its pictures.
+        An episode keeps its complement mask, so that its scores differ only where its pictures do.
         """
         changed = changed_frames(observations)
         if targets is None and (observations[0] == observations[0, 0]).all():
@@ -192,7 +192,7 @@ class LearnedJudge:
         return fill_forward(scores, changed)
 
     def _update(self) -> Update:
-        """Learn once from as many real pictures as remembered paintings."""
+        """Make one update, on as many real pictures as remembered paintings."""
         start = self._clock()
         pictures = self._pictures(self._replay.sample(self._config.batch, self._generator))
         loss = self._gradient(pictures, self._generator)
@@ -205,8 +205,8 @@ class LearnedJudge:
         return Update(float(loss.total.detach()), self._clock() - start, terms)
 
     def _gradient(self, pictures: Pictures, generator: torch.Generator, learn: bool = True) -> Loss:
-        """The loss, and its gradient in the parameters, for an update or (``learn`` false) to see what the weights are
-        worth, which changes nothing. NotFiniteError if there is none."""
+        """The loss; its gradient is left in the parameters. With ``learn`` false this only checks the weights and
+        changes nothing. NotFiniteError if loss or gradient is not finite."""
         self._network.train(learn)
         loss = self._config.objective.loss(self._network, pictures, generator, self._updates)
         self._network.eval()
@@ -217,7 +217,7 @@ class LearnedJudge:
         return loss
 
     def _pictures(self, painted: Remembered) -> Pictures:
-        """In a conditional run the data are one point, the target itself (docs/method.md, 2)."""
+        """The pictures of an update. In a conditional run the data are one point, the target (docs/method.md, 2)."""
         paintings = to_input(painted.paintings, self._device)
         if painted.targets is None:
             real = draw(self._dataset.train, len(painted), self._generator)
@@ -227,14 +227,14 @@ class LearnedJudge:
         return Pictures(target, paintings, target, None if masks is None else masks.to(self._device), self._precision)
 
     def _masks(self, count: int) -> Tensor | None:
-        """A complement mask for each of so many samples, where the run has such masks."""
+        """A complement mask for each of ``count`` samples; None if the run has no masks."""
         if self._config.complement == "none":
             return None
         height, width, _ = self._observation_shape
         return draw_masks(self._config.complement, count, height, width, self._generator)
 
     def state(self) -> State:
-        """Weights, optimizer, replay, statistics, answers, generators and counters; copies."""
+        """Weights, optimizer, replay, statistics, answers, generators and counters, as copies."""
         answers = self._answers.state()
         counters = {
             **answers.counters,
@@ -259,7 +259,7 @@ class LearnedJudge:
         )
 
     def begin(self, weights: dict[str, Tensor]) -> None:
-        """Start with a network that has learned elsewhere; ValueError if it is another one."""
+        """Start with weights that were learned elsewhere; ValueError if they belong to another network."""
         self._load("the model's discriminator", weights)
 
     def _load(self, what: str, weights: dict[str, Tensor]) -> None:
@@ -267,7 +267,7 @@ class LearnedJudge:
         saved = {name: list(value.shape) for name, value in weights.items()}
         if own != saved:
             raise ValueError(
-                f"{what}: its network has the shapes {saved}, this run's has {own}; go on with its own configuration"
+                f"{what}: its network has the shapes {saved}, this run's has {own}; continue with its own configuration"
             )
         require_finite(weights, what)
         self._network.load_state_dict(weights)
@@ -276,7 +276,7 @@ class LearnedJudge:
         """Continue from ``state``; raises ValueError if it belongs to another network or kind of judge."""
         counters, tensors = state.counters, state.tensors
         if counters.get("kind") != "learned":
-            raise ValueError(f'checkpoint: it is of a judge of kind "{counters.get("kind")}", this one is "learned"')
+            raise ValueError(f'checkpoint: a judge of kind "{counters.get("kind")}" wrote it; expected "learned"')
         self._load("checkpoint", tensors["network"])
         unpack_optimiser(self._optimiser, tensors["optimiser"])
         self._sound = self._new_sound()

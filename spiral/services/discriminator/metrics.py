@@ -1,4 +1,4 @@
-"""The discriminator's metrics: scores, updates and the age of what no checkpoint holds."""
+"""The discriminator's metrics: scores, updates, and the age of updates that no checkpoint holds."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from spiral.serving.metrics import Metrics
 
 
 class DiscriminatorMetrics:
-    """Counts scores and updates, told by the thread that owns the judge, and callers that hang."""
+    """Counts scores and updates, reported by the thread that owns the judge, and clients that hang."""
 
     def __init__(
         self, metrics: Metrics, judge: Judge, checkpoint_s: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Start from what the judge has done in the run so far; a checkpoint is due every ``checkpoint_s`` seconds."""
+        """Start from the judge's counts of the run so far; a checkpoint is due every ``checkpoint_s`` seconds."""
         self._metrics, self._clock = metrics, clock
         self._unsaved_since: float | None = None
         metrics["spiral_discriminator_checkpoint_age_seconds"].set_function(self._unsaved_s)
@@ -25,8 +25,8 @@ class DiscriminatorMetrics:
         metrics["spiral_discriminator_debt"].set_function(lambda: judge.debt)
 
     def scored(self, scores: Scores, seconds: float, remembered: int) -> None:
-        """A batch was scored, which took ``seconds`` in all, and ``remembered`` of its paintings were kept; a repeated
-        answer counts for nothing."""
+        """A batch was scored, which took ``seconds`` in all, and ``remembered`` of its paintings were kept. A repeated
+        answer does not count."""
         if scores.repeated:
             return
         if remembered and self._unsaved_since is None:
@@ -51,7 +51,7 @@ class DiscriminatorMetrics:
         return 0.0 if since is None else self._clock() - since
 
     def silent(self) -> None:
-        """A call was ended because its caller was silent; any thread may say so."""
+        """A call was ended because its client was silent. Any thread may call this."""
         self._metrics["spiral_discriminator_idle_total"].inc()
 
     def updated(self, updates: tuple[Update, ...]) -> None:

@@ -1,4 +1,4 @@
-"""The network that judges: a small DCGAN-like stack of convolutions without normalization (docs/method.md, 5)."""
+"""The discriminator's network: a small DCGAN-like stack of convolutions without normalization (docs/method.md, 5)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Initialise = Callable[[nn.Module], None]
 
 
 class Critic(nn.Module):
-    """Says of each picture how much it looks like the data; the answer has no bounds.
+    """Scores each picture by how much it looks like the data; scores are unbounded.
 
-    Each convolution (4×4, stride 2) halves the picture, so any view works whose sides survive that. There is no
-    batch normalization: gradient penalties are made for each picture, and it would couple the pictures of a batch.
+    Each convolution (4×4, stride 2) halves the picture, so any view works whose sides survive that. There is no batch
+    normalization: a gradient penalty belongs to one picture, and normalization would couple the pictures of a batch.
     """
 
     def __init__(self, observation_shape: tuple[int, int, int], channels: tuple[int, ...], conditional: bool) -> None:
-        """``observation_shape`` is (H, W, C); raises ValueError if the view is too small for the convolutions."""
+        """``observation_shape`` is (H, W, C). Raises ValueError if the view is too small for the convolutions."""
         super().__init__()
         height, width, depth = observation_shape
         check_convolutions(channels, observation_shape)
@@ -48,8 +48,8 @@ class Critic(nn.Module):
 
 
 def to_input(pictures: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """Pictures uint8 [N, H, W, C] as the network takes them: float32 [N, C, H, W], 0…255 → −1…1."""
-    owned = torch.from_numpy(np.require(pictures, requirements=("C", "W")))  # torch warns of read-only memory
+    """Pictures uint8 [N, H, W, C] as the network's input: float32 [N, C, H, W], 0…255 → −1…1."""
+    owned = torch.from_numpy(np.require(pictures, requirements=("C", "W")))  # torch warns about read-only memory
     return owned.to(device).permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
 
 
@@ -73,7 +73,7 @@ def build_network(
     seed: int,
     initialise: Initialise = torch_default,
 ) -> Critic:
-    """A critic whose weights depend on ``seed`` alone; the global generator is left as it was."""
+    """A critic whose weights depend only on ``seed``; the global generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Critic(observation_shape, channels, conditional)

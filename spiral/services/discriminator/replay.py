@@ -14,7 +14,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """Final observations, and what they were to reproduce."""
+    """Final observations and their targets."""
 
     paintings: NDArray[np.uint8]
     """[N, H, W, C]."""
@@ -26,22 +26,22 @@ class Remembered:
 
 
 class ReplayBuffer:
-    """The last ``capacity`` batches; every picture in it is equally likely to be drawn (docs/method.md, 6)."""
+    """The last ``capacity`` batches; every picture in them is equally likely to be drawn (docs/method.md, 6)."""
 
     def __init__(self, capacity: int) -> None:
-        """``capacity`` in batches, at least 1: 1 keeps the newest batch only."""
+        """``capacity`` in batches, at least 1; 1 keeps only the newest batch."""
         self._batches: deque[Remembered] = deque(maxlen=capacity)
 
     def __len__(self) -> int:
-        """Pictures in it."""
+        """The number of pictures."""
         return sum(map(len, self._batches))
 
     def add(self, paintings: NDArray[np.uint8], targets: NDArray[np.uint8] | None) -> None:
-        """Remember copies of a batch; the oldest batch goes where there is no room."""
+        """Remember copies of a batch; if there is no room, the oldest batch goes."""
         self._batches.append(Remembered(paintings.copy(), None if targets is None else targets.copy()))
 
     def sample(self, count: int, generator: torch.Generator) -> Remembered:
-        """Draw ``count`` pictures, without repetition as long as there are that many.
+        """Draw ``count`` pictures, without repetition if there are that many.
 
         Raises ValueError if nothing is remembered.
         """

@@ -1,4 +1,4 @@
-"""The discriminator as a service: loads the data, resumes its judge, and answers until it is told to stop."""
+"""The discriminator as a service: it loads the data, resumes its judge, and answers until it is asked to stop."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 def serve(options: DiscriminatorOptions) -> int:
-    """Serve until told to stop; 1 where the judge failed or could not write its last checkpoint."""
+    """Serve until asked to stop. Returns 1 if the judge failed or could not write its last checkpoint."""
     compute_with(options.threads)
     try:
         config = options.run_config()
@@ -76,15 +76,15 @@ def serve(options: DiscriminatorOptions) -> int:
 
 
 def _observation_shape(options: DiscriminatorOptions, config: RunConfig) -> tuple[int, int, int]:
-    """(H, W, C) of the pictures, as told or as the engine shows them; StartError if neither says so."""
+    """(H, W, C) of the pictures, from the option or from the engine; StartError if neither gives it."""
     if options.observation_shape:
         height, width, channels = map(int, options.observation_shape.split("x"))
         return height, width, channels
     try:
         return create(config.engine.name, config.engine.settings).observation_shape
-    except (EngineMissingError, ValueError) as error:  # missing here, or the engine of somebody else's renderer
+    except (EngineMissingError, ValueError) as error:  # not installed here, or an engine of a foreign renderer
         raise StartError(
-            f"{error}; or give the size of the pictures, all that it needs: --observation-shape 32x32x1"
+            f"{error}; or give the size of the pictures, which is all that it needs: --observation-shape 32x32x1"
         ) from error
 
 
@@ -120,7 +120,7 @@ def _build(
 
 
 def _resume(judge: Judge, found: Checkpoint | None, run: Run, config: RunConfig, dataset: Dataset) -> str:
-    """Continue from the newest checkpoint, if any; in words, what was found."""
+    """Continue from the newest checkpoint, if any, and return in words what was found."""
     if changed := dataset_record.store(run, config.data, dataset, learnt=found is not None):
         log.warning("%s", changed)
     if found is None:

@@ -30,13 +30,13 @@ from spiral.wire.tensors import encode
 T = TypeVar("T")
 
 LONGEST_WAIT_S = 600.0
-"""For a caller without a deadline: nothing waits forever."""
+"""Limit for a caller without a deadline: nothing waits forever."""
 RETRY_AFTER_MS = 500
-"""Wait that a refused caller is advised to make: a few batches' time."""
+"""Wait that a refused caller is advised to make: the time of a few batches."""
 
 
 class Discriminator(discriminator_pb2_grpc.DiscriminatorServiceServicer):
-    """Collects batches from streams, each in its caller's thread, and hands them to the worker that owns the judge."""
+    """Collects batches from streams, each in its call's thread, and hands them to the worker that owns the judge."""
 
     def __init__(
         self,
@@ -49,9 +49,9 @@ class Discriminator(discriminator_pb2_grpc.DiscriminatorServiceServicer):
         idle_s: float,
         draining: Callable[[], bool],
     ) -> None:
-        """Once ``draining()`` calls that begin are refused; those under way get their answer.
+        """Once ``draining()`` is true, new calls are refused; those in progress get their answer.
 
-        A call is ended whose caller, while it sends a batch, is silent for ``idle_s`` seconds.
+        If a caller is silent for ``idle_s`` seconds while it sends a batch, its call is ended.
         """
         self._worker, self._metrics = worker, metrics
         self._observation_shape, self._conditional = observation_shape, conditional
@@ -61,12 +61,12 @@ class Discriminator(discriminator_pb2_grpc.DiscriminatorServiceServicer):
     def Score(  # noqa: N802  (gRPC's name)
         self, request_iterator: Iterator[discriminator_pb2.ScoreRequest], context: grpc.ServicerContext
     ) -> discriminator_pb2.ScoreResponse:
-        """Score the batch that the header describes and the chunks bring."""
+        """Score the batch that the header describes and the chunks contain."""
         self._refuse_while_draining()
         with closing(within(request_iterator, self._idle_s, context, self._metrics.silent)) as requests:
             first = next(requests, None)
             if first is None or not first.HasField("header"):
-                raise ValueError("request: the first is no header; expected a header and then chunks")
+                raise ValueError("request: the first message is not a header; expected a header and then chunks")
             header = first.header
             observations, targets = self._allocate(header)
             _fill([array for array in (observations, targets) if array is not None], requests)
@@ -85,15 +85,15 @@ class Discriminator(discriminator_pb2_grpc.DiscriminatorServiceServicer):
     def SampleTargets(  # noqa: N802  (gRPC's name)
         self, request: discriminator_pb2.SampleTargetsRequest, context: grpc.ServicerContext
     ) -> discriminator_pb2.SampleTargetsResponse:
-        """Draw pictures to reproduce."""
+        """Draw targets."""
         self._refuse_while_draining()
         targets = self._ask(lambda judge: judge.sample_targets(request.count, request.test), context)
         return discriminator_pb2.SampleTargetsResponse(targets=encode(targets))
 
     def _allocate(self, header: discriminator_pb2.ScoreHeader) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-        """Room for the pictures, once the header is known to make sense: no byte has been read."""
+        """Memory for the pictures, allocated after the header was checked and before any byte is read."""
         if not header.HasField("observations"):
-            raise ValueError("observations: they are missing; expected uint8 [F, B, H, W, C]")
+            raise ValueError("observations: missing; expected uint8 [F, B, H, W, C]")
         named = [("observations", header.observations, 5)]
         if header.HasField("targets"):
             named.append(("targets", header.targets, 4))
@@ -110,14 +110,14 @@ class Discriminator(discriminator_pb2_grpc.DiscriminatorServiceServicer):
         return observations, targets
 
     def _ask(self, job: Callable[[Judge], T], context: grpc.ServicerContext) -> T:
-        """Let the worker do a job and wait for it as long as the caller does."""
+        """Let the worker run a job and wait for it as long as the caller does."""
         try:
             future: Future[T] = self._worker.submit(job)
         except BusyError as error:
             raise StatusError(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{error}; ask again later", RETRY_AFTER_MS) from None
         except ClosedError as error:
             raise StatusError(grpc.StatusCode.UNAVAILABLE, str(error)) from None
-        # Nobody waits for the answer of a call that was cancelled; a job that has begun is finished all the same.
+        # Nobody waits for the answer of a cancelled call; a job that has begun is finished all the same.
         context.add_callback(partial(_cancel, future))
         remaining_s = context.time_remaining()
         try:
@@ -143,7 +143,7 @@ def _ends(header: discriminator_pb2.ScoreHeader, batch: int) -> NDArray[np.bool_
         return None
     episodes = list(header.endings.episodes)
     if episodes != sorted(set(episodes)) or (episodes and episodes[-1] >= batch):
-        raise ValueError(f"endings: {episodes[:20]} are no rising positions below {batch}, the number of episodes")
+        raise ValueError(f"endings: {episodes[:20]}; expected rising positions below {batch}, the number of episodes")
     ends = np.zeros(batch, np.bool_)
     ends[episodes] = True
     return ends
@@ -154,7 +154,7 @@ def _cancel(future: Future[Any]) -> None:
 
 
 def _shape(spec: TensorSpec, name: str, axes: int) -> tuple[int, ...]:
-    """The shape of a batch's part, checked for what could not even be allocated."""
+    """The shape of a batch's part; shapes that could not even be allocated are refused."""
     if spec.dtype != DataType.DATA_TYPE_UINT8:
         raise ValueError(f"{name}: data type {spec.dtype} can't be judged; expected {DataType.DATA_TYPE_UINT8} (uint8)")
     if len(spec.shape) != axes or min(spec.shape) < 1:
@@ -163,12 +163,12 @@ def _shape(spec: TensorSpec, name: str, axes: int) -> tuple[int, ...]:
 
 
 def _fill(arrays: list[NDArray[np.uint8]], requests: Iterator[discriminator_pb2.ScoreRequest]) -> None:
-    """Copy the chunks into the arrays, one after the other; ValueError if the bytes don't fit exactly."""
+    """Copy the chunks into the arrays, one after the other. ValueError if the bytes don't fit exactly."""
     rooms = [array.reshape(-1) for array in arrays]
     expected, received = sum(len(room) for room in rooms), 0
     for request in requests:
         if not request.HasField("chunk"):
-            raise ValueError("request: a later one is no chunk; expected one header and then chunks")
+            raise ValueError("request: a later message is not a chunk; expected one header and then chunks")
         chunk = np.frombuffer(request.chunk, np.uint8)
         received += len(chunk)
         if len(chunk) > MAX_CHUNK_BYTES:

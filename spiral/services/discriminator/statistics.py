@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 DECAY = 0.9
-"""Each batch of scores counts this much less than the next: scores of ten batches make the figure, which is short
-enough to follow a network whose scores move and long enough for a steady deviation."""
+"""Each batch of scores counts this much less than the next. About ten batches make the figure: short enough to follow
+a network whose scores move, and long enough for a steady deviation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Mean and standard deviation of scores; ``count`` pictures rest behind them, 0: they say nothing."""
+    """Mean and standard deviation of the scores of ``count`` pictures; with 0 pictures they mean nothing."""
 
     mean: float = 0.0
     deviation: float = 0.0
@@ -31,7 +31,7 @@ class RunningStatistics:
     variance: float = 0.0
 
     def add(self, scores: NDArray[np.float32]) -> None:
-        """Take a batch of scores in, any shape. (Moments are merged as in Chan et al. 1979.)"""
+        """Take in a batch of scores of any shape. (Moments are merged as in Chan et al. 1979.)"""
         faded, new = self.weight * DECAY, float(scores.size)
         mean, variance = float(scores.mean(dtype=np.float64)), float(scores.var(dtype=np.float64))
         self.weight = faded + new
@@ -41,5 +41,5 @@ class RunningStatistics:
         self.mean += share * shift
 
     def now(self) -> Statistics:
-        """The figures as they are."""
+        """The current figures."""
         return Statistics(self.mean, math.sqrt(self.variance), round(self.weight))

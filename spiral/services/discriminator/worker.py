@@ -1,4 +1,4 @@
-"""The one thread that owns the judge: calls queue for it, debts are paid and checkpoints made in between.
+"""The one thread that owns the judge: calls queue for it; between jobs it makes owed updates and checkpoints.
 
 The thread owns network and replay and takes jobs in order. A batch is remembered, earns its updates, and is scored
 (with ``update_first: false`` it is scored before the updates). So the ratio of updates to batches is exact on every
@@ -22,7 +22,7 @@ from spiral.services.discriminator.judge import Judge, Update
 T = TypeVar("T")
 
 POLL_S = 0.2
-"""Longest time until an idle worker notices that it is to end or that a checkpoint is due."""
+"""Longest time until an idle worker notices that it should end or that a checkpoint is due."""
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Worker:
     scores = worker.submit(lambda judge: judge.score(...)).result(timeout)
     worker.close()
 
-    After each job the updates that it earned are made, so at most one batch's are ever owed.
+    After each job the worker makes the updates that it earned, so at most one batch's updates are ever owed.
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class Worker:
     ) -> None:
         """``checkpoint`` is called every ``interval_s`` in which something was learned, and may raise CheckpointError.
 
-        ``progressed`` is told after each job of the updates made since, ``failed`` that ``failure`` ended the worker;
-        all are called by the worker's own thread.
+        ``progressed`` is called after each job with the updates made since, ``failed`` when ``failure`` ended the
+        worker; all are called in the worker's thread.
         """
         self.failure: Exception | None = None
-        """What ended the worker, other than its closing."""
+        """The error that ended the worker, if one did."""
         self._judge, self._checkpoint = judge, checkpoint
         self._interval_s, self._clock = interval_s, clock
         self._progressed, self._failed = progressed, failed
@@ -72,16 +72,16 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name="judge", daemon=True)
 
     def start(self) -> None:
-        """Begin with the jobs."""
+        """Begin to run jobs."""
         self._thread.start()
 
     def close(self) -> None:
-        """Finish what is queued, make a last checkpoint and end; ``failure`` says if that went wrong."""
+        """Finish the queued jobs, make a last checkpoint and end; ``failure`` says if that went wrong."""
         self._closed.set()
         self._thread.join()
 
     def submit(self, job: Callable[[Judge], T]) -> Future[T]:
-        """Queue a job; cancelling its future before it begins keeps it from running, and a failure cancels it.
+        """Queue a job. Cancelling its future before it begins keeps it from running; a failure cancels it, too.
 
         Raises BusyError if the queue is full, ClosedError if the worker has ended.
         """
@@ -91,8 +91,8 @@ class Worker:
         try:
             self._jobs.put_nowait(_Job(future, lambda: job(self._judge)))
         except queue.Full:
-            raise BusyError(f"{self._jobs.maxsize} calls wait for the judge already") from None
-        if self.failure is not None:  # it may have failed, and emptied the queue, just before
+            raise BusyError(f"{self._jobs.maxsize} calls already wait for the judge") from None
+        if self.failure is not None:  # the worker may have failed, and emptied the queue, just before
             future.cancel()
         return future
 
@@ -117,7 +117,7 @@ class Worker:
             self._fail(error)
         except DivergedError as error:
             if self._judge.remembered != saved:
-                self._save()  # the weights are sound ones again
+                self._save()  # the weights are sound again
             self._fail(error)
         except Exception as error:
             log.exception("the judge has failed")
@@ -131,7 +131,7 @@ class Worker:
         self._failed()
 
     def _save(self) -> bool:
-        """Whether it worked: a run goes on without a checkpoint, but not without saying so."""
+        """Write a checkpoint and return whether it worked: without one a run goes on, but the log says so."""
         try:
             self._checkpoint()
         except CheckpointError as error:
@@ -146,7 +146,7 @@ class _Job:
     work: Callable[[], Any]
 
     def run(self) -> None:
-        """Do it, unless it was cancelled. Raises what it raised, except for a bad question, which changed nothing."""
+        """Run the job unless it was cancelled. Raises its error, unless a bad request caused it and changed nothing."""
         if not self.future.set_running_or_notify_cancel():
             return
         try:

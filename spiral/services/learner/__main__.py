@@ -1,4 +1,4 @@
-"""Starts the learner: ``python -m spiral.services.learner --help``."""
+"""Start the learner: ``python -m spiral.services.learner --help``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from spiral.serving.options import run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until a signal or the run's limit; the exit code."""
+    """Serve until a signal or the run's limit, and return the exit code."""
     return run(LearnerOptions, "learner", serve, argv)
 
 

@@ -1,9 +1,9 @@
 """The learner's side of the trajectory protocol (trajectory.proto) as a state machine.
 
-It owns no socket, no thread and no clock: what happened goes in, what to send comes out. A slot of the queue is in one
-of three states: *free*, *outstanding* (a credit for it is with an actor), or *queued* (a trajectory is in it). A credit
-is granted only for a free slot, so that what is accepted always has a place. How many slots there are follows need
-(:class:`~spiral.services.learner.slots.Slots`), and who gets one is settled by :mod:`spiral.services.learner.credits`.
+It owns no socket, no thread and no clock: events go in, messages to send come out. A slot of the queue is in one of
+three states: *free*, *outstanding* (an actor holds a credit for it), or *queued* (it holds a trajectory). A credit is
+granted only for a free slot, so an accepted trajectory always has a place. The number of slots follows need
+(:class:`~spiral.services.learner.slots.Slots`); :mod:`spiral.services.learner.credits` decides who gets one.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ from spiral.values.versions import Version
 from spiral.wire.contract import version_to_proto
 
 HEARTBEAT_INTERVAL_S = 2.0
-"""Time between heartbeats; an actor gives up after five of them."""
+"""Time between heartbeats; an actor gives up after five that are missing."""
 
 _log = logging.getLogger(__name__)
 
 Reply = tuple[bytes, LearnerMessage]
-"""A message and the peer (ZeroMQ's routing id) it goes to."""
+"""The peer (ZeroMQ's routing id) and the message for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A trajectory that was accepted; its arrays are views of the frames it came in."""
+    """An accepted trajectory; its arrays are views of the frames that it came in."""
 
     trajectory: Trajectory
     header: TrajectoryHeader
@@ -74,7 +74,7 @@ class Decision:
 class Admission:
     """Decides who may send, and what is accepted.
 
-    ``batch``: episodes of a trajectory message; ``credits_per_actor``: most credits an actor holds at a time;
+    ``batch``: episodes in a trajectory message; ``credits_per_actor``: most credits that an actor holds at a time;
     ``fresh_batches``: see :class:`~spiral.services.learner.slots.Slots`.
     Raises ValueError if a learner's batch could never be filled.
     """
@@ -114,7 +114,7 @@ class Admission:
 
     @property
     def outstanding(self) -> int:
-        """Credits that are with actors."""
+        """Credits that actors hold."""
         return self.credits.outstanding
 
     @property
@@ -124,12 +124,12 @@ class Admission:
 
     @property
     def actors(self) -> int:
-        """Actors that said hello and are still there."""
+        """Actors that said hello and are still connected."""
         return len(self.credits.peers)
 
     @property
     def most_actors(self) -> float:
-        """Actors that could have all their credits at a time."""
+        """Number of actors that could hold all their credits at the same time."""
         return self.slots.most / self.credits.per_actor
 
     def receive(self, peer: bytes, frames: Sequence[memoryview]) -> Decision:
@@ -163,12 +163,12 @@ class Admission:
         return self._granted()[0]
 
     def starved(self) -> list[Reply]:
-        """The learner waits for trajectories: one slot more, where some actor waits for a credit."""
+        """The learner waits for trajectories: add a slot if some actor waits for a credit."""
         self.slots.starved(self.queued, wanted=self.credits.wanted and self.free <= 0)
         return self._granted()[0]
 
     def fed(self) -> None:
-        """The learner found its next batch ready: where more than that lies waiting for long, a slot goes."""
+        """The learner found its next batch ready: if more than that has waited for long, remove a slot."""
         self.slots.fed(self.queued)
 
     def forget(self, peer: bytes) -> list[Reply]:
@@ -183,7 +183,7 @@ class Admission:
         return [(peer, self._heartbeat()) for peer in self.credits.peers]
 
     def _hello(self, peer: bytes, hello: Hello, frames: int) -> list[Reply]:
-        self.credits.forget(peer)  # whatever becomes of the new hello, the credits of the old one end
+        self.credits.forget(peer)  # the credits of the old hello end, whatever becomes of the new one
         try:
             if frames != 1:
                 raise RefusedError(REASON_MALFORMED, f"hello: {frames - 1} frames follow it; expected none")
@@ -205,7 +205,7 @@ class Admission:
         return [(peer, LearnerMessage(welcome=welcome)), *replies]
 
     def _check(self, peer: bytes, header: TrajectoryHeader, frames: Sequence[memoryview]) -> Trajectory | None:
-        """The trajectory, or None if it is a duplicate; spends the credit."""
+        """The trajectory, or None if it is a duplicate. Spends the credit."""
         sender = header.actor_id, header.incarnation
         credits = self.credits.of(peer, sender)
         if credits is None:
@@ -230,7 +230,7 @@ class Admission:
         return trajectory
 
     def _granted(self, asking: bytes | None = None) -> tuple[list[Reply], int]:
-        """Grant all free slots: heartbeats for the others, and the number for ``asking``, whose answer carries it."""
+        """Grant all free slots: heartbeats tell the others; the number for ``asking`` goes into its answer."""
         granted = self.credits.grant(0 if self.stopping else self.free)
         for_asking = granted.pop(asking, 0) if asking is not None else 0
         return [(peer, self._heartbeat(credits)) for peer, credits in granted.items()], for_asking

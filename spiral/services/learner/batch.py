@@ -1,4 +1,4 @@
-"""A batch as the policy learns from it: tensors where the policy is, made once, then taken apart by episodes."""
+"""A batch as the policy learns from it: tensors on the policy's device, made once and then split by episodes."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Batch:
     rewards: Tensor
     """``[T, B]``."""
     state: State
-    """State of the policy before the first action, under the weights that painted."""
+    """State of the policy before the first action, from the weights that painted."""
     proximal_log_prob: Tensor | None = None
-    """``[T, B]``: log π(a) of the policy before the batch's first update, for objectives that ask for it."""
+    """``[T, B]``: log π(a) of the policy before the batch's first update, for objectives that need it."""
     valid: Tensor | None = None
-    """Unrolls: bool ``[T, B]``, the actions that were executed; the others fill up an episode's last unroll."""
+    """Unrolls: bool ``[T, B]``, the executed actions; the others pad an episode's last unroll."""
     goes_on: Tensor | None = None
     """Unrolls: bool ``[B]``, whether the episode goes on afterwards."""
     finals: Tensor | None = None
@@ -60,7 +60,7 @@ class Batch:
             first_step = tensor(trajectory.first_step).long()
             previous = tensor(last_actions(trajectory)).long().unsqueeze(0)
             steps = first_step + torch.arange(len(actions) + 1, device=actions.device).unsqueeze(1)
-            steps = steps.clamp(max=policy.num_actions - 1)  # beyond the end nothing counts
+            steps = steps.clamp(max=policy.num_actions - 1)  # steps beyond the end do not count
             state = () if trajectory.state is None else policy.unpack_state(tensor(trajectory.state))
             valid, goes_on = tensor(where.valid), tensor(~where.ends)
         inputs = Inputs(
@@ -84,11 +84,11 @@ class Batch:
 
     @property
     def frames(self) -> int:
-        """Actions that were executed."""
+        """Number of executed actions."""
         return self.actions.shape[0] * self.actions.shape[1] if self.valid is None else int(self.valid.sum())
 
     def take(self, episodes: Tensor) -> Batch:
-        """Some of the episodes, by their indices; one may be taken several times."""
+        """Some of the episodes, by index; an index may be repeated."""
 
         def along(part: Tensor | None, axis: int) -> Tensor | None:
             return None if part is None else part.index_select(axis, episodes)
@@ -107,10 +107,10 @@ class Batch:
         )
 
     def executed(self, evaluated: EvaluatedActions) -> tuple[EvaluatedActions, Tensor]:
-        """What is thought of the executed actions, nothing of the others; and the value ``[B]`` after the last one.
+        """The evaluation of the executed actions, 0 for the others, and the value ``[B]`` after the last one.
 
-        Without value, reward and entropy, what fills up an unroll has part in no loss and no return. An episode that is
-        over is worth nothing any more.
+        Padding has no value, reward or entropy, so it contributes to no loss and no return. An episode that has ended
+        has value 0.
         """
         if self.valid is None or self.goes_on is None:
             return evaluated, torch.zeros_like(self.rewards[0])

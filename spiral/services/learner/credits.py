@@ -1,13 +1,13 @@
-"""Who may send a trajectory, and how many: the credits of the actors that said hello.
+"""Which actors may send trajectories, and how many: the credits of the actors that said hello.
 
-Free slots go, one at a time, to the actor with the fewest credits, and among equals to the one that was granted one
-longest ago.
+Free slots go, one at a time, to the actor with the fewest credits; among equals, to the one whose last credit was
+granted longest ago.
 
-An actor begins an episode only when a credit is set aside for it, and a slot is free again when the learner takes the
-scored batch. So no finished trajectory waits and ages. On two cores the weights that painted a batch are about two
-batches behind those that learn from it; before credits came first they were eight to nine behind. In 250,000 frames of
-``mnist`` that learns as well as lockstep, where the two are equal. In longer runs the clip about an old policy is worth
-having (docs/notebook/learning.md); with a target, age still costs something (docs/notebook/claims.md).
+An actor begins an episode only when it has reserved a credit for it, and a slot becomes free when the learner takes
+the scored batch. So no finished trajectory waits and ages. On two cores the weights that painted a batch are about two
+batches behind those that learn from it; before credits came first they were eight to nine batches behind. In 250,000
+frames of ``mnist`` this learns as well as lockstep, where the two are equal. In longer runs the clip about an old
+policy is worth having (docs/notebook/learning.md); with a target, age still costs something (docs/notebook/claims.md).
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ Sender = tuple[str, int]
 
 @dataclass(slots=True)
 class _Actor:
-    """An actor that said hello, on one connection."""
+    """An actor that said hello on one connection."""
 
     sender: Sender
     credits: int = 0
     granted_at: int = 0
-    """When it was last granted a credit, counted in grants."""
+    """When it was last granted a credit, measured in grants."""
 
 
 class Credits:
-    """Credits by peer (ZeroMQ's routing id), at most ``per_actor`` for each; ValueError if that is less than 1."""
+    """Credits by peer (ZeroMQ's routing id), at most ``per_actor`` each. ValueError if that is less than 1."""
 
     def __init__(self, per_actor: int) -> None:
         if per_actor < 1:
@@ -43,17 +43,17 @@ class Credits:
 
     @property
     def peers(self) -> list[bytes]:
-        """Those who said hello and are still there."""
+        """The peers that said hello and are still connected."""
         return list(self._actors)
 
     @property
     def outstanding(self) -> int:
-        """Credits that are with actors."""
+        """Credits that actors hold."""
         return sum(actor.credits for actor in self._actors.values())
 
     @property
     def wanted(self) -> bool:
-        """Whether some actor could use one more."""
+        """Whether some actor could use another credit."""
         return any(actor.credits < self.per_actor for actor in self._actors.values())
 
     def of(self, peer: bytes, sender: Sender) -> int | None:
@@ -62,15 +62,15 @@ class Credits:
         return actor.credits if actor is not None and actor.sender == sender else None
 
     def hello(self, peer: bytes, sender: Sender) -> None:
-        """``sender`` is on this connection from now on, without a credit yet."""
-        # The same process on a new connection: its old one is dead, though this end may not have noticed.
+        """From now on ``sender`` is on this connection, without a credit yet."""
+        # If it is the same process on a new connection, its old one is dead, though this end may not have noticed.
         self._actors = {other: known for other, known in self._actors.items() if known.sender != sender}
-        # Behind all who wait: whoever says hello again, unable to use its credits, thereby leaves them to others.
+        # It goes behind all that wait: an actor that can't use its credits says hello again to leave them to others.
         self._grants += 1
         self._actors[peer] = _Actor(sender, granted_at=self._grants)
 
     def forget(self, peer: bytes) -> tuple[Sender, int] | None:
-        """Who is gone with this connection, and its credits, which are free again; None if nobody said hello."""
+        """Remove a connection. Returns its sender and the credits that are free again; None if nobody said hello."""
         gone = self._actors.pop(peer, None)
         return None if gone is None else (gone.sender, gone.credits)
 
@@ -79,7 +79,7 @@ class Credits:
         self._actors[peer].credits -= 1
 
     def grant(self, free: int) -> Counter[bytes]:
-        """Give away as many as ``free``: the new credits of each peer that gets any."""
+        """Grant up to ``free`` credits. Returns the new credits of each peer that gets any."""
         granted: Counter[bytes] = Counter()
         for _ in range(free):
             peer = min(self._actors, key=lambda p: (self._actors[p].credits, self._actors[p].granted_at), default=None)

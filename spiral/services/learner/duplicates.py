@@ -1,14 +1,14 @@
-"""Remembers which trajectories were accepted, in bounded memory."""
+"""A record, in bounded memory, of which trajectories were accepted."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 
 WINDOW = 1024
-"""Sequences remembered per sender. A sender has at most its credits unanswered, a handful; what is older than the
-window was answered long ago."""
+"""Sequence numbers remembered per sender. A sender has at most as many unanswered trajectories as credits, a handful;
+anything older than the window was answered long ago."""
 SENDERS = 4096
-"""Senders remembered; the one that was silent longest is forgotten first."""
+"""Senders remembered; the one that has been silent longest is forgotten first."""
 
 
 class AcceptedSequences:
@@ -18,7 +18,7 @@ class AcceptedSequences:
         self._window = window
         self._senders = senders
         self._seen: OrderedDict[tuple[str, int], tuple[int, int]] = OrderedDict()
-        """For each sender the highest sequence, and bit ``i`` set where ``highest - i`` was accepted."""
+        """For each sender the highest sequence number, and a bit ``i`` that is set if ``highest - i`` was accepted."""
 
     def __contains__(self, key: tuple[tuple[str, int], int]) -> bool:
         sender, sequence = key

@@ -16,7 +16,7 @@ from spiral.values.trajectories import Trajectory
 
 
 def mean_reward(rewards: NDArray[np.float32], where: Places) -> float:
-    """Mean reward of an episode; an unroll's share of it is extended to all of it."""
+    """Mean reward of an episode; an unroll's reward is scaled up to the whole episode."""
     return float(rewards.sum() / where.valid.sum() * where.num_actions)
 
 
@@ -27,7 +27,7 @@ def episode_statistics(
     ended: Trajectory | None,
     spec: ActionSpec,
 ) -> dict[str, Any]:
-    """Statistics of the episodes that begin or end with a batch; of long ones not every batch has any.
+    """Statistics of the episodes that begin or end in a batch; with long episodes some batches have none.
 
     ``scores`` and ``terms`` are ``[T + 1, B]``; ``ended`` are the episodes that end.
     """
@@ -39,7 +39,7 @@ def episode_statistics(
         statistics["score_final"] = float(scores[-1, where.ends].mean())
         statistics["terms"] = {name: float(values[-1, where.ends].mean()) for name, values in terms.items()}
         statistics["paint_share"] = float(painted(ended.actions, spec).mean())
-        start = int(where.first_step[where.ends][0])  # of a long episode there are the pictures of its last unroll
+        start = int(where.first_step[where.ends][0])  # of a long episode only the pictures of the last unroll are here
         strokes = laid(ended.actions, spec)[start:]
         if strokes.any():
             changes = (ended.observations[1:] != ended.observations[:-1]).any((2, 3, 4))

@@ -1,10 +1,11 @@
 """Hindsight: every episode is a perfect example of how to paint its own final picture.
 
-The likelihood of an episode's actions, were the picture that they made the target, is added to the loss. So it is with
-every unroll, from where it begins. Not of the paper; after Andrychowicz et al. 2017, hindsight experience replay.
+The loss gets another term: the likelihood of an episode's actions if the target had been the picture that they made.
+An unroll counts in the same way, from where it begins. Not part of the paper; after Andrychowicz et al. 2017,
+hindsight experience replay.
 
 The weight is ``learner.hindsight``; 0 is the paper's method. Without hindsight digits are learned more slowly, and
-of characters next to nothing is painted (docs/notebook/targets.md).
+characters hardly at all (docs/notebook/targets.md).
 """
 
 from __future__ import annotations
@@ -35,5 +36,5 @@ def evaluate_with_hindsight(evaluate: EvaluateActions, batch: Batch) -> tuple[Ev
 
 
 def hindsight_loss(imagined: Tensor, batch: Batch) -> Tensor:
-    """−log π(a | own picture), the mean over ``[T, B]``; what fills up an unroll counts as 0."""
+    """−log π(a | own picture), the mean over ``[T, B]``; padding of an unroll counts as 0."""
     return -(imagined if batch.valid is None else imagined * batch.valid).mean()

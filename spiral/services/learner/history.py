@@ -1,4 +1,4 @@
-"""The learning curve: one JSON object a line in the run's directory, and TensorBoard events beside it."""
+"""The learning curve: one JSON object per line in the run's directory, and TensorBoard events beside it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from spiral.values import strict_json
 from spiral.values.atomic_file import atomic_write
 
 BUFFER_BYTES = 1 << 20
-"""Bound of the memory for records that can't be written yet: hours of them."""
+"""Most memory for records that can't be written yet; it holds hours of them."""
 LOST = "history-lost.jsonl"
-"""Beside the history: its records of what was learned after the checkpoint that a start went on from."""
+"""File beside the history with the records of learning that was lost: beyond the checkpoint that a start resumed."""
 
 _log = logging.getLogger(__name__)
 
@@ -29,23 +29,23 @@ _log = logging.getLogger(__name__)
 class History:
     """Appends records to ``history.jsonl`` and their numbers to TensorBoard event files.
 
-    Both are written where they are called for. The library's own ``SummaryWriter`` has a thread for it, which ends at
-    the first full disk, and then a queue that blocks whoever writes forever.
+    Both are written in the caller's thread. The library's own ``SummaryWriter`` has a thread that ends at the first
+    full disk; then its queue blocks every writer forever.
     """
 
     def __init__(
         self, file: Path, events: Path, frames: int | None = None, clock: Callable[[], float] = time.time
     ) -> None:
-        """``clock`` tells seconds since 1970, which TensorBoard shows.
+        """``clock`` returns seconds since 1970, which TensorBoard shows.
 
-        The run goes on after ``frames``: records beyond go to ``history-lost.jsonl``, and TensorBoard is told to drop
-        their events. None: all are kept.
+        The run continues after ``frames``: records beyond that go to ``history-lost.jsonl``, and TensorBoard is told to
+        drop their events. None: all are kept.
         """
         self._clock = clock
         if frames is not None:
             try:
                 cut_back(file, frames)
-            except OSError as error:  # a full disk, which is no reason not to learn
+            except OSError as error:  # a full disk is no reason not to learn
                 _log.warning("the learning curve is not cut back to %s frames: %s", f"{frames:,}", error)
         self._file = file.open("ab", BUFFER_BYTES)
         events.mkdir(parents=True, exist_ok=True)
@@ -53,13 +53,13 @@ class History:
         self._events = (events / name).open("ab", BUFFER_BYTES)
         self._add(Event(wall_time=clock(), file_version="brain.Event:2"))
         if frames is not None:
-            # As a SummaryWriter with purge_step does: what other files have from this step on was lost.
+            # As a SummaryWriter with purge_step: events of other files from this step on are lost.
             self._add(Event(wall_time=clock(), step=frames + 1, session_log=SessionLog(status=SessionLog.START)))
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """Append one record; ``record["frames"]`` is the abscissa of the events.
+        """Append one record; ``record["frames"]`` is the x value of the events.
 
-        OSError if it can't be written now: then it is written with the next one that can.
+        OSError if it can't be written now; it is then written together with the next record that can be.
         """
         values = [Summary.Value(tag=name, simple_value=value) for name, value in _flat(record)]
         self._add(Event(wall_time=self._clock(), step=record["frames"], summary=Summary(value=values)))
@@ -73,7 +73,7 @@ class History:
         self._events.close()
 
     def _add(self, event: Event) -> None:
-        """As TensorFlow's records are: length, checksum of it, content, checksum of that."""
+        """Write an event as a TensorFlow record: length, checksum of the length, content, checksum of the content."""
         content = event.SerializeToString()
         length = struct.pack("<Q", len(content))
         sums = (struct.pack("<I", masked_crc32c(part)) for part in (length, content))
@@ -81,16 +81,16 @@ class History:
 
 
 def cut_back(file: Path, frames: int) -> None:
-    """Move records of learning that was lost to ``history-lost.jsonl``; the history is replaced as a whole.
+    """Move records of lost learning to ``history-lost.jsonl``; the history file is replaced as a whole.
 
-    Lost are those beyond ``frames``, those that a later record of fewer frames follows, and torn lines.
+    A record is lost if it is beyond ``frames``, if a later record has fewer frames, or if its line is torn.
     """
     try:
         lines = file.read_bytes().splitlines()
     except FileNotFoundError:
         return
     kept: list[tuple[int, int]] = []
-    """Place and frames of the lines that stay."""
+    """Position and frames of the lines that stay."""
     for place, line in enumerate(lines):
         found = _frames(line)
         if found is None or found > frames:
@@ -109,7 +109,7 @@ def cut_back(file: Path, frames: int) -> None:
 
 
 def _frames(line: bytes) -> int | None:
-    """Frames of a record, of an older release too, whose measures may be ``NaN``; None if the line is none."""
+    """Frames of a record, also of an older release, whose measures may be ``NaN``; None if the line is no record."""
     try:
         return int(json.loads(line)["frames"])
     except (ValueError, KeyError, TypeError):
@@ -117,7 +117,7 @@ def _frames(line: bytes) -> int | None:
 
 
 def _flat(record: Mapping[str, Any], prefix: str = "") -> list[tuple[str, float]]:
-    """Numbers of nested mappings under names with slashes."""
+    """The numbers in nested mappings, under names joined by slashes."""
     flat: list[tuple[str, float]] = []
     for name, value in record.items():
         if isinstance(value, Mapping):

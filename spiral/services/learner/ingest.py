@@ -1,4 +1,4 @@
-"""The thread that takes trajectories in: a ROUTER socket around ``admission.Admission``."""
+"""The thread that receives trajectories: a ROUTER socket around ``admission.Admission``."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from spiral.serving.metrics import Metrics
 
 MESSAGES_AT_ONCE = 64
-"""Messages taken before heartbeats and freed slots have their turn."""
+"""Messages received before heartbeats and freed slots have their turn."""
 COMPLAINT_INTERVAL_S = 10.0
-"""Refusals of one reason are logged at most this often; the metrics count every one."""
+"""Shortest time between two log lines about refusals for the same reason; the metrics count every refusal."""
 
 _log = logging.getLogger(__name__)
 
@@ -40,16 +40,16 @@ class Arrived:
     """An accepted trajectory, in a slot of the queue until it is released."""
 
     trajectory: Trajectory
-    """Read-only views of the frames it came in, aligned to no boundary; valid as long as they are referenced."""
+    """Read-only views of the frames that it came in, unaligned; valid as long as they are referenced."""
     oldest_version: Version
     newest_version: Version
     actor_id: str
     duration_s: float
-    """Seconds that painting it took."""
+    """Seconds that it took to paint."""
     _free: Callable[[], None] | None
 
     def release(self) -> None:
-        """Hand the slot back, once the trajectory has been copied or used; a second call does nothing."""
+        """Give the slot back after the trajectory was copied or used; a second call does nothing."""
         free, self._free = self._free, None
         if free is not None:
             free()
@@ -63,8 +63,8 @@ class Ingest:
             batch.add(arrived.trajectory)
             arrived.release()
 
-    The thread owns socket and state machine; take, tell, set_version, stop and release are for the learner's. Leaving
-    the block closes the socket and counts what was not released as dropped.
+    The thread owns socket and state machine; the learner's thread calls take, tell, set_version, stop and release.
+    Leaving the block closes the socket and counts trajectories that were not released as dropped.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Ingest:
         self._failure: BaseException | None = None
         self._complained: dict[str, float] = {}
         self.painted_s = 0.0
-        """Seconds that painting all accepted trajectories took, each group of canvases by itself."""
+        """Seconds that all accepted trajectories took to paint, summed over groups of canvases."""
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
 
     def __enter__(self) -> Self:
@@ -105,24 +105,24 @@ class Ingest:
         self._thread.join()
         if lost := self._admission.queued - len(self._freed):
             self._metrics["spiral_learner_dropped_total"].labels(reason="stopping").inc(lost)
-            _log.info("dropped %d accepted trajectories that there is no time left to learn from", lost)
+            _log.info("dropped %d accepted trajectories: no time is left to learn from them", lost)
         self._router.close()
         os.close(self._wake)
 
     @property
     def actors(self) -> int:
-        """Actors that are connected and in agreement."""
+        """Actors that are connected and share the contract."""
         return self._admission.actors
 
     @property
     def most_actors(self) -> float:
-        """Actors that could paint all the time, were the queue at its largest."""
+        """Actors that could paint all the time if the queue were at its largest."""
         return self._admission.most_actors
 
     def take(self, timeout_s: float) -> Arrived | None:
-        """The trajectory that waited longest, or None after ``timeout_s`` without one.
+        """The trajectory that has waited longest, or None after ``timeout_s`` without one.
 
-        RuntimeError if the thread has stopped by an error of its own.
+        RuntimeError if an error has stopped the thread.
         """
         try:
             return self._arrived.get(timeout=timeout_s)
@@ -132,19 +132,19 @@ class Ingest:
             return None
 
     def set_version(self, version: Version) -> None:
-        """Tell the actors, in all that is sent from now on, that there are newer weights."""
+        """Announce newer weights to the actors in all messages from now on."""
         if version.generation != self._admission.version.generation:
             raise ValueError(
-                f"version: {version} is not of this process's generation {self._admission.version.generation}"
+                f"version: {version}; expected generation {self._admission.version.generation}, that of this process"
             )
         self._admission.version = version
 
     def stop(self) -> None:
-        """Refuse whatever still comes; the refusals say that the learner is stopping."""
+        """Refuse all further messages; the refusals say that the learner is stopping."""
         self._admission.stopping = True
 
     def tell(self, waited: bool) -> None:
-        """The learner had to wait for trajectories, or found its next batch ready: what slots follow."""
+        """Report that the learner waited for trajectories, or found its next batch ready; slots follow it."""
         self._waited.append(waited)
         self._wake_up()
 
@@ -223,7 +223,7 @@ class Ingest:
             try:
                 self._socket.send_multipart([peer, message.SerializeToString()], zmq.NOBLOCK)
             except zmq.ZMQError as error:
-                # Unreachable: its connection has ended. Again: it has left a thousand answers unread.
+                # Host unreachable: its connection has ended. Again: it has left a thousand answers unread.
                 if error.errno not in (errno.EHOSTUNREACH, errno.EAGAIN):
                     raise
                 waiting.extend(self._admission.forget(peer))

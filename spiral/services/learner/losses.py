@@ -1,4 +1,4 @@
-"""The losses beside the policy objective. Pure functions; means over ``[T, B]``."""
+"""The losses besides the policy objective. Pure functions; means over ``[T, B]``."""
 
 from __future__ import annotations
 

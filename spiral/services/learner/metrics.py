@@ -15,7 +15,7 @@ from spiral.serving.metrics import Metrics
 from spiral.wire.edges import SERVICES
 
 LOG_WAIT_S = 10.0
-"""A wait of this length is worth a line, and another one each time it has lasted this much longer."""
+"""A wait this long gets a line in the log, and another one each time it has lasted this much longer."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class LearnerMetrics:
         self._in_a_row = 0.0
         self._logged_at = 0.0
         self._recorded_s, self._painted_s = trainer.elapsed_s, 0.0
-        """When the last record was, and the seconds of painting until then."""
+        """Time of the last record, and the seconds of painting until then."""
         metrics["spiral_learner_generation"].set(trainer.generation)
         metrics["spiral_learner_lag_limit"].set(trainer.config.learner.max_lag)
         for component in trainer.description.spec.components:
@@ -48,7 +48,7 @@ class LearnerMetrics:
         self._count()
 
     def waited(self, peer: str, seconds: float, came: bool) -> None:
-        """Account for a wait of ``seconds`` for ``peer``, at whose end the batch came or not."""
+        """Account for a wait of ``seconds`` for ``peer``; ``came``: whether it ended with a batch."""
         self.waits[peer] += seconds
         self.exposed["spiral_learner_wait_seconds_total"].labels(peer=peer).inc(seconds)
         self._in_a_row = 0.0 if came else self._in_a_row + seconds
@@ -71,10 +71,10 @@ class LearnerMetrics:
     def recorded(
         self, record: Mapping[str, Any] | None, actors: int, painted_s: float, most_actors: float = math.inf
     ) -> None:
-        """Take over what was written into the history, if anything was.
+        """Copy the history's newest record into the metrics, if there is one.
 
-        ``actors`` are there at present; painting what has arrived since the start took ``painted_s``, group by group.
-        More than ``most_actors`` would wait for credits, however long the learner waits.
+        ``actors`` are connected. ``painted_s``: time that all groups took to paint what has arrived since the start.
+        Beyond ``most_actors``, actors would wait for credits however long the learner waits.
         """
         if record is None:
             return
@@ -89,7 +89,7 @@ class LearnerMetrics:
         if (ink := record.get("ink_share")) is not None:
             metrics["spiral_learner_ink_share"].set(ink)
         for kind in ("first", "final"):
-            if (score := record.get(f"score_{kind}")) is not None:  # long episodes take a while to end
+            if (score := record.get(f"score_{kind}")) is not None:  # absent until a long episode has ended
                 metrics["spiral_learner_score"].labels(kind=kind).set(score)
         painting = (painted_s - self._painted_s) / max(record["seconds"] - self._recorded_s, 1e-9)
         self._recorded_s, self._painted_s = record["seconds"], painted_s
@@ -105,7 +105,7 @@ class LearnerMetrics:
         self.exposed["spiral_learner_actor_demand"].set(actor_demand(actors, painting, starved, most_actors))
 
     def _count(self) -> None:
-        """Raise the counters; a resumed run's begin at 0, or rates would take the whole run for one leap."""
+        """Raise the counters. They begin at 0 in a resumed run, or rates would show the whole run as one leap."""
         learner = self._trainer.learner
         self.exposed["spiral_learner_frames_total"].inc(learner.frames - self._frames)
         self.exposed["spiral_learner_updates_total"].inc(learner.updates - self._updates)

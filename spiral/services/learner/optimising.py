@@ -1,4 +1,4 @@
-"""What becomes of a gradient: the optimizer, and the clipping before it."""
+"""The optimizer, and the clipping of gradients before it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from spiral.policy import Policy
 
 
 def clip_gradient(parameters: list[torch.nn.Parameter], largest: float) -> Tensor:
-    """Scale the gradient down to the norm ``largest``, if it is larger; returns its norm before."""
+    """Scale the gradient down to the norm ``largest`` if it is larger. Returns the norm before."""
     gradients = [p.grad for p in parameters if p.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)
-    if norm > largest:  # the usual clipping multiplies in any case, mostly by one
+    if norm > largest:  # torch's clipping always multiplies, mostly by one
         torch.nn.utils.clip_grads_with_norm_(parameters, largest, norm)
     return norm
 

@@ -1,6 +1,6 @@
 """One step of learning: a batch of episodes and their rewards → new weights.
 
-Owns no thread, no socket and no clock; the same code runs in the service and in lockstep.
+It owns no thread, no socket and no clock; the same code runs in the service and in lockstep.
 
 Minibatches are whole episodes. Returns, importance weights and recurrent states then come from the one forward pass
 that the gradient needs, for every kind of correction and for both networks. Random frames would need a forward pass of
@@ -61,11 +61,11 @@ class PolicyLearner:
         self.updates = 0
         self.frames = 0
         self.frames_before = 0
-        """Frames that the model had learned with which the run began."""
+        """Learned frames of the model that the run began with."""
         self.run_share = 0.0
-        """Share of the run that is done, 0 to 1, for what falls over the run."""
+        """Share of the run that is done, 0 to 1; schedules over the run use it."""
         self.held = 0
-        """Batches that were not learned from, at the start."""
+        """Batches at the start from which only the discriminator learned."""
         self.optimiser = make_optimiser(policy, config)
         self._sound = self._new_sound()
         self.statistics = UpdateStatistics()
@@ -79,16 +79,16 @@ class PolicyLearner:
 
     @property
     def learning_rate(self) -> float:
-        """Step size of the optimizer at present."""
+        """The optimizer's current step size."""
         config = self.config
         return config.learning_rate * rate_left(config, self.frames_before + self.frames, self.run_share)
 
     def learn(self, trajectory: Trajectory, rewards: NDArray[np.float32], where: Places | None = None) -> None:
-        """Use a batch of episodes, or of unrolls, ``reuse`` times in ``minibatches`` updates each.
+        """Learn from a batch of episodes or unrolls: ``reuse`` passes of ``minibatches`` updates each.
 
-        ``rewards`` are ``[T, B]``; ``where`` the batch lies in its episodes, if that is known already. Where something
-        is not finite, the batch counts for nothing, and sound weights from before are taken; DivergedError if that
-        has been so three times in a row.
+        ``rewards`` are ``[T, B]``; ``where`` says where the batch lies in its episodes, if that is already known. If
+        something is not finite, the batch does not count and earlier, sound weights are restored; DivergedError if that
+        happens three times in a row.
         """
         if self.held < self.config.hold_batches:
             self.held += 1
@@ -97,11 +97,11 @@ class PolicyLearner:
         try:
             self._learn(Batch.of(trajectory, rewards, where, self.policy, self.config))
         except NotFiniteError as error:
-            self.updates += 1  # a version of its own: whoever has the weights that go takes these
+            self.updates += 1  # a new version, so that holders of the undone weights fetch these
             self._sound.undo(error)
 
     def check(self) -> None:
-        """Make sure that the newest weights are sound, or go back. DivergedError as for :meth:`learn`."""
+        """Check that the newest weights are sound; if not, go back. DivergedError as for :meth:`learn`."""
         if not self._sound.check():
             self.updates += 1
 
@@ -125,7 +125,7 @@ class PolicyLearner:
         self.frames += batch.frames
 
     def state(self) -> State:
-        """Everything that a checkpoint needs; copies, so that later updates don't touch it."""
+        """Everything that a checkpoint needs, as copies, so that later updates don't touch it."""
         return State(
             counters={
                 "updates": self.updates,
@@ -142,7 +142,7 @@ class PolicyLearner:
         )
 
     def restore(self, state: State) -> None:
-        """Continue from ``state`` as if there had been no interruption; ValueError if it is of another network."""
+        """Continue from ``state`` as if never interrupted; ValueError if it belongs to another network."""
         for policy, group in ((self.policy, "policy"), (self.average, "average")):
             load_weights(policy, state.tensors[group], group)
         unpack_optimiser(self.optimiser, state.tensors["optimiser"])
@@ -153,12 +153,13 @@ class PolicyLearner:
         self._sound = self._new_sound()
 
     def take_statistics(self) -> UpdateStatistics:
-        """What happened since the last call."""
+        """Statistics since the last call."""
         taken, self.statistics = self.statistics, UpdateStatistics()
         return taken
 
     def _minibatches(self, batch: Batch) -> Iterator[Tensor]:
-        """Whole episodes or unrolls, so that returns and recurrent states need no second pass; companions together."""
+        """Minibatches of whole episodes or unrolls, so that returns and recurrent states need no second pass.
+        Companions stay together."""
         for _ in range(self.config.reuse):
             if batch.companions is None:
                 order = self._shuffle.permutation(batch.actions.shape[1])
@@ -173,7 +174,7 @@ class PolicyLearner:
         return update
 
     def _gradient(self, batch: Batch, keep: bool = False) -> Update:
-        """The loss of a minibatch, and its gradient in the parameters; NotFiniteError if there is none."""
+        """The loss of a minibatch; its gradient is left in the parameters. NotFiniteError if it is not finite."""
         config, objective = self.config, self.config.objective
         evaluated, imagined = evaluate_with_hindsight(self._evaluate, batch)
         evaluated, bootstrap_value = batch.executed(evaluated)
@@ -195,7 +196,7 @@ class PolicyLearner:
 
     @torch.no_grad()
     def _log_prob(self, batch: Batch) -> Tensor:
-        """Log-probabilities of a batch by the policy as it is: ``[T, B]``."""
+        """Log-probabilities ``[T, B]`` of a batch under the current policy."""
         return self._evaluate(batch.inputs, batch.actions, batch.state).log_prob
 
     def _evaluate(self, inputs: Inputs, actions: Tensor, state: PolicyState) -> EvaluatedActions:
@@ -204,16 +205,16 @@ class PolicyLearner:
 
     @torch.no_grad()
     def _follow(self, updates: int) -> None:
-        """Move the running average after so many updates: once a batch, as the weights hardly move in between.
+        """Move the running average by this many updates, once per batch: the weights hardly move in between.
 
-        Early on it forgets faster, or the first weights would linger.
+        Early in a run it forgets faster; otherwise the first weights would linger.
         """
         decay = min(average_decay(self.config, self.run_share), (1 + self.updates) / (10 + self.updates)) ** updates
         torch._foreach_lerp_(list(self.average.parameters()), list(self.policy.parameters()), 1 - decay)
 
     @torch.no_grad()
     def _record(self, batch: Batch, update: Update) -> None:
-        """Note the last update of a batch; one of several tells enough."""
+        """Record the last update of a batch; the others look alike."""
         mask = self.policy.mask(batch.actions.flatten(0, 1))
         if batch.valid is not None:
             mask = mask * batch.valid.reshape(-1, 1)

@@ -1,4 +1,4 @@
-"""The update by which the learner's precision is measured."""
+"""The update that is timed to choose the learner's precision."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spiral.services.learner.trainer import Trainer
 from spiral.values.trajectories import Trajectory
 
 FRAMES_ON_CPU = 48
-"""On a CPU this many are enough to tell which precision is faster. Only whole minibatches keep a GPU busy."""
+"""On a CPU this many frames are enough to tell which precision is faster. Only whole minibatches keep a GPU busy."""
 
 
 def policy_trial(trainer: Trainer, precision: Precision) -> Step:

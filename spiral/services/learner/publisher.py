@@ -1,4 +1,4 @@
-"""Serves the newest weights to whoever paints."""
+"""Serves the newest weights to the actors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from spiral.wire.rpc import MAX_CHUNK_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """One version of the weights, as they travel."""
+    """One version of the weights, encoded for the wire."""
 
     version: Version
     data: bytes
@@ -36,20 +36,20 @@ class WeightsPublisher:
 
     @property
     def version(self) -> Version:
-        """Version of the weights that are served; 0.0 before the first."""
+        """Version of the published weights; 0.0 before the first."""
         weights = self._weights
         return weights.version if weights is not None else Version()
 
     def publish(self, version: Version, data: bytes) -> None:
-        """Serve ``data`` (safetensors) from now on. ValueError if ``version`` is not newer than the last."""
+        """Publish ``data`` (safetensors). ValueError if ``version`` is not newer than the last."""
         if version <= self.version:
             raise ValueError(f"version: {version} is not newer than {self.version}, and versions never go back")
         self._weights = Weights(version, data)
 
     def responses(self) -> list[GetWeightsResponse]:
-        """All messages that carry the newest version, made once for however many ask; none before the first.
+        """All messages of the newest version, encoded once however many actors ask; empty before the first version.
 
-        They are made when somebody asks, because most versions are never asked for.
+        They are encoded on the first request, because most versions are never requested.
         """
         with self._lock:
             weights = self._weights
@@ -69,7 +69,7 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
     def GetWeights(  # noqa: N802  # gRPC's name
         self, request: GetWeightsRequest, context: grpc.ServicerContext
     ) -> Iterator[GetWeightsResponse]:
-        """Answer the newest weights, or only a header where the asker has them."""
+        """Answer with the newest weights, or with only a header if the caller has them."""
         expected = self._publisher.contract_digest
         if request.contract_digest and expected and request.contract_digest != expected:
             raise StatusError(

@@ -1,6 +1,6 @@
-"""What a run shows of itself while it learns: the learning curve, samples, snapshots, and what is saturated.
+"""Files that show how a run learns: the learning curve, samples, snapshots, and warnings of saturation.
 
-Nothing goes on from any of it; that is what checkpoints are for.
+No run resumes from any of them; that is what checkpoints are for.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from spiral.services.learner.samples import SNAPSHOTS, write_samples, write_snap
 from spiral.values.trajectories import Trajectory
 
 RECORD_S = 5.0
-"""Time between two points of the learning curve: a few hundred points an hour draw a smooth line."""
+"""Time between two points of the learning curve; several hundred points per hour draw a smooth line."""
 
 _log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """Writes into a run's directory what people look at, when it is due."""
+    """Writes the files that people look at into a run's directory when they are due."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Recorder:
         description: EngineDescription,
         clock: Callable[[], float],
     ) -> None:
-        """``learner`` has what it resumes from: the history is cut back to its frames."""
+        """``learner`` has been restored: the history is cut back to its frames."""
         self._config, self._run, self._learner, self._description = config, run, learner, description
         self._clock = clock
         for folder in (run.samples, run.snapshots):
@@ -47,13 +47,13 @@ class Recorder:
         self._recorded_frames = learner.frames
         self._quarter = 0
         self._ended: Trajectory | None = None
-        """The episodes that ended last."""
+        """The newest episodes that have ended."""
         self._of_last: dict[str, Any] = {"terms": {}}
-        """Figures of the batch that was learned from last."""
+        """Figures of the newest learned batch."""
         self.saturation, self._warnings = Saturation(), SaturationWarnings()
 
     def learnt(self, figures: Mapping[str, Any], ended: Trajectory | None) -> None:
-        """Note a batch: its figures, and the episodes that ended with it, if any did."""
+        """Take in a batch: its figures, and the episodes that ended with it, if any."""
         self._of_last |= figures
         if ended is not None:
             self._ended = ended
@@ -61,8 +61,8 @@ class Recorder:
     def write_due(self, elapsed_s: float, done: float, waits: Mapping[str, float]) -> dict[str, Any] | None:
         """Write whatever is due: the history's record (returned), samples, snapshots.
 
-        The run has taken ``elapsed_s`` and ``done`` that share of its limit; ``waits`` are the seconds waited for each
-        peer since the last record.
+        The run has taken ``elapsed_s`` seconds and has done the share ``done`` of its limit; ``waits`` are the seconds
+        waited for each peer since the last record.
         """
         now = self._clock()
         record = None
@@ -74,13 +74,13 @@ class Recorder:
         quarter = min(int(done * 4), 3)
         if quarter > self._quarter:
             self._quarter = quarter
-            # A learner that was killed counts its minutes anew; what it had kept is nearer to its caption.
+            # A learner that was killed counts its minutes again; the earlier snapshot fits its name better.
             if not (self._run.snapshots / f"{SNAPSHOTS[quarter]}.safetensors").exists():
                 write_snapshot(self._run.snapshots, SNAPSHOTS[quarter], self._learner.average)
         return record
 
     def finish(self, elapsed_s: float) -> dict[str, Any] | None:
-        """Write the last record (returned), samples and the snapshot of the end; what can't be is logged."""
+        """Write the last record (returned), samples and the end snapshot. Failures to write are logged."""
         record = None
         try:
             if self._learner.statistics.batches:
@@ -89,11 +89,11 @@ class Recorder:
             write_snapshot(self._run.snapshots, SNAPSHOTS[-1], self._learner.average)
             self._history.close()
         except OSError as error:
-            _log.error("not written down at the end, but the checkpoint is: %s", error)
+            _log.error("the checkpoint is saved, but not the rest: %s", error)
         return record
 
     def _write_samples(self) -> None:
-        """Pictures and programs of the episodes that ended last, if any did."""
+        """Write pictures and programs of the newest episodes that have ended, if any."""
         if self._ended is not None:
             engine, version = self._config.engine, self._description.version
             write_samples(self._run.samples, self._learner.frames, self._ended, engine, version)
@@ -113,12 +113,12 @@ class Recorder:
             "losses": statistics.losses,
             "waits": {peer: round(seconds / interval, 3) for peer, seconds in waits.items()},
         }
-        if statistics.losses:  # while the discriminator learns alone there are none
+        if statistics.losses:  # there are none while the discriminator learns alone
             self.saturation.note(now, statistics.entropy, statistics.losses["gradient_norm"])
             record["saturated"] = dict(self.saturation.seconds)
             for sentence in self._warnings.due(self.saturation.seconds):
                 _log.warning("%s", sentence)
-        # Before it is written: where that fails, the next try is after the interval, and checkpoints come in between.
+        # Set before writing: if that fails, the next attempt is after the interval, and checkpoints come in between.
         self._recorded_at, self._recorded_frames = now, learner.frames
         self._history.write(record)
         return record

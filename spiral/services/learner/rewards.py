@@ -16,13 +16,13 @@ from spiral.values.strokes import begun, lengths
 from spiral.values.trajectories import Trajectory
 
 REWARD_LIMIT = 10.0
-"""Scaled rewards are cut here: a deviation that is still small at the start would blow them up."""
+"""Scaled rewards are clipped here: a deviation that is still small at the start would blow them up."""
 
 
 def combine_terms(terms: Mapping[str, NDArray[np.float32]], weights: Mapping[str, float]) -> NDArray[np.float32]:
-    """Weighted sum of named scores ``[F, B]``; no weights: the first term alone.
+    """Weighted sum of named scores ``[F, B]``; without weights only the first term.
 
-    Raises ValueError if a weighted term was not answered.
+    Raises ValueError if the discriminator did not answer a weighted term.
     """
     if not weights:
         return next(iter(terms.values()))
@@ -41,21 +41,21 @@ def final_rewards(scores: NDArray[np.float32], where: Places) -> NDArray[np.floa
 def score_differences(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     """D(x_t) − D(x_{t−1}) for each action: ``[F, B]`` → ``[F − 1, B]`` (Mellor et al. 2019).
 
-    There is no γ before the first term, so with γ = 1 they sum to D(x_T) − D(blank). So they do over the unrolls of an
-    episode, each of which begins with the picture that the one before ended with: one judge scores both its ends.
+    There is no γ before the first term, so with γ = 1 they sum to D(x_T) − D(blank). The same holds over the unrolls of
+    an episode: each begins with the picture that ended the previous one, and one judge scores both ends of an unroll.
     """
     return np.diff(scores, axis=0)
 
 
 def blank_penalties(trajectory: Trajectory, where: Places) -> NDArray[np.float32]:
-    """1 at the last action of an episode that left no trace: ``[T, B]``."""
+    """``[T, B]``: 1 at the last action of an episode whose final picture is blank."""
     blank = trajectory.observations[0] if trajectory.blank is None else trajectory.blank
     untouched = (trajectory.observations[-1] == blank).reshape(len(blank), -1).all(1)
     return where.at_end(untouched.astype(np.float32))
 
 
 def stroke_penalties(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.float32]:
-    """1 at each action that starts a stroke apart from the one before, the first stroke excepted: ``[T, B]``."""
+    """``[T, B]``: 1 at each action that starts a stroke apart from the one before, except the first stroke."""
     if not spec.counts:
         return np.zeros(actions.shape[:2], np.float32)
     return begun(actions, spec).astype(np.float32)
@@ -63,7 +63,7 @@ def stroke_penalties(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np
 
 @dataclass(slots=True)
 class RunningDeviation:
-    """Deviation of a stream of scores, with exponential forgetting."""
+    """Standard deviation of a stream of scores, with exponential forgetting."""
 
     decay: float = 0.99
     mean: float = 0.0
@@ -92,9 +92,9 @@ def rewards_of(
     deviation: RunningDeviation,
     where: Places,
 ) -> NDArray[np.float32]:
-    """Rewards ``[T, B]`` of a trajectory whose ``T + 1`` observations scored ``scores`` ``[T + 1, B]``.
+    """Rewards ``[T, B]`` of a trajectory whose ``T + 1`` observations have the ``scores`` ``[T + 1, B]``.
 
-    Those of the unrolls of an episode are together those of the whole.
+    The rewards of an episode's unrolls, put together, are those of the whole episode.
     """
     rewards = score_differences(scores) if config.reward == "tca" else final_rewards(scores, where)
     if trajectory.first_step is not None:

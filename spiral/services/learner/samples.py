@@ -15,17 +15,17 @@ from spiral.values.trajectories import Trajectory
 SHEET = 64
 """Paintings on a contact sheet."""
 PROGRAMS = 8
-"""Programs kept of each batch that is shown: enough to replay, few enough to browse."""
+"""Programs kept of each sampled batch: enough to replay, few enough to browse."""
 KEPT_SHEETS = 20
-"""Contact sheets kept; a long run would fill the disk otherwise."""
+"""Contact sheets kept; otherwise a long run would fill the disk."""
 FRAME_MS = 400
-"""Time of a stroke in the animation, ms."""
+"""Time that the animation shows each stroke, ms."""
 SNAPSHOTS = ("start", "quarter-1", "quarter-2", "quarter-3", "end")
 """Names of the snapshots, in order."""
 
 
 def write_samples(folder: Path, frames: int, trajectory: Trajectory, engine: EngineConfig, engine_version: str) -> None:
-    """A contact sheet, an animation and some programs of a trajectory that was learned from; targets stand beside."""
+    """Write a contact sheet, an animation and some programs of a learned trajectory, beside the targets if any."""
     final, targets = trajectory.observations[-1, :SHEET], trajectory.targets
     if targets is None:
         sheet = pictures.contact_sheet(final)
@@ -51,6 +51,6 @@ def write_samples(folder: Path, frames: int, trajectory: Trajectory, engine: Eng
 
 
 def write_snapshot(folder: Path, name: str, average: Policy) -> None:
-    """The averaged weights under one of :data:`SNAPSHOTS`, apart from the checkpoints that rotate."""
+    """Write the averaged weights under one of :data:`SNAPSHOTS`, apart from the checkpoints that rotate."""
     with atomic_write(folder / f"{name}.safetensors") as aside:
         aside.write_bytes(dump_weights(average.state_dict()))

@@ -1,4 +1,4 @@
-"""A batch that the discriminator has judged, as training takes it."""
+"""A batch with the discriminator's scores, ready to be learned from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spiral.values.trajectories import Trajectory
 
 @dataclass(frozen=True, slots=True)
 class ScoredBatch:
-    """A batch of episodes and what the discriminator said of it."""
+    """A batch of episodes and its scores."""
 
     trajectory: Trajectory
     where: Places
@@ -31,12 +31,12 @@ class ScoredBatch:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """Age of the weights that painted a batch, updates."""
+    """Age of the weights that painted a batch, in updates."""
 
     least: int
     most: int
 
     @property
     def mean(self) -> float:
-        """The middle between both."""
+        """The midpoint of both."""
         return (self.least + self.most) / 2

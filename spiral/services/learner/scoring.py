@@ -1,4 +1,4 @@
-"""Asks the discriminator, one batch ahead of learning."""
+"""Gets scores from the discriminator, one batch ahead of learning."""
 
 from __future__ import annotations
 
@@ -27,31 +27,32 @@ from spiral.wire.scores import read_terms, score_requests
 DEADLINE_S = 60.0
 """Deadline of one Score call: an update and a thousand pictures take a second or two on a slow machine."""
 RETRY_S = (0.2, 0.5, 1.0, 2.0)
-"""Waits between tries while the discriminator is away; the last one again and again."""
+"""Waits between attempts while the discriminator is away; the last one repeats."""
 REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
-"""This run's batches are not for this discriminator; a restart would not change that."""
+"""This discriminator does not take this run's batches; a restart would not change that."""
 RETRIED = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.CANCELLED,
 )
-"""What passes by itself; a call is cancelled by a discriminator that heard nothing of it for too long. Anything else is
-a mistake that a repetition would only repeat."""
+"""Errors that pass by themselves; a discriminator cancels a call that was silent for too long. Any other error would
+only happen again."""
 POLL_S = 0.5
-"""Longest time until a request to stop is noticed."""
+"""Longest time until a stop request is noticed."""
 
 _log = logging.getLogger(__name__)
 
 
 class DiscriminatorError(RuntimeError):
-    """The discriminator gave no answer that makes sense; the message says why."""
+    """The discriminator's answer makes no sense; the message says why."""
 
 
 class Scorer:
-    """A thread that collects batches from the queue, has them scored and hands them out in order.
+    """A thread that collects batches from the queue, gets their scores and hands them out in order.
 
-    While one batch is being learned from, the next is being scored. ``waiting_for`` names the peer that it waits for.
+    While the learner learns from one batch, the next is being scored. ``waiting_for`` names the peer that the thread
+    waits for.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Scorer:
     ) -> None:
         self.waiting_for: Service = "actor"
         self.version = version
-        """Newest weights, by which the age of trajectories is measured; kept up by the learner's loop."""
+        """Newest weights, from which the age of trajectories is measured; the learner's loop updates it."""
         self._ingest, self._peer, self._metrics = ingest, peer, metrics
         self._episodes, self._num_actions, self._limit = episodes, num_actions, limit
         self._scored: queue.Queue[tuple[ScoredBatch, list[Arrived]]] = queue.Queue(maxsize=1)
@@ -77,7 +78,7 @@ class Scorer:
         self._failure: Exception | None = None
         self._batches = 0
         self._told = False
-        """Whether the ingest knows that this batch had to be waited for."""
+        """Whether the ingest knows that the learner had to wait for this batch."""
         self._thread = threading.Thread(target=self._run, name="scorer", daemon=True)
 
     def __enter__(self) -> Self:
@@ -90,13 +91,13 @@ class Scorer:
         self._thread.join()
 
     def take(self, timeout_s: float) -> ScoredBatch | None:
-        """The next batch, or None after ``timeout_s``; raises what ended the thread.
+        """The next batch, or None after ``timeout_s``. Raises the error that ended the thread:
 
-        DiscriminatorError if the discriminator went wrong, ValueError if the batch is not one for it.
+        DiscriminatorError if the discriminator's answer makes no sense, ValueError if it refused the batch.
         """
         ready = not self._scored.empty()
         if not ready and self.waiting_for == "actor" and not self._told:
-            self._told = True  # once for each batch, however long it takes
+            self._told = True  # once per batch, however long it takes
             self._ingest.tell(waited=True)
         try:
             scored, arrived = self._scored.get(timeout=timeout_s)
@@ -104,7 +105,7 @@ class Scorer:
             if self._failure is not None:
                 raise self._failure from None
             return None
-        # Only now are the slots free: what is painted from here on is painted while this batch is learned from.
+        # Only now the slots become free: actors paint the next trajectories while the learner learns from this batch.
         for one in arrived:
             one.release()
         if ready:
@@ -121,14 +122,14 @@ class Scorer:
                 newest = max(one.newest_version.number for one in arrived)
                 scored = self._score(batch, oldest, newest)
                 if scored is not None:
-                    self._scored.put((scored, arrived))  # there is room: it was wanted
+                    self._scored.put((scored, arrived))  # there is room, because the learner asked for a batch
         except Exception as error:
             self._failure = error
 
     def _collect(self) -> list[Arrived] | None:
-        """Whole messages that make a batch, once the one before has been taken; None when stopped.
+        """Whole messages that make a batch, after the previous batch has been taken; None when stopped.
 
-        Not earlier: what waits here grows old, and what waits with the actors has not been painted yet.
+        Not earlier: trajectories that wait here age, while those that wait at the actors are not painted yet.
         """
         while not self._wanted.acquire(timeout=POLL_S):
             if self._stop.is_set():
@@ -147,7 +148,7 @@ class Scorer:
         return collected
 
     def _score(self, batch: Trajectory, oldest: int, newest: int) -> ScoredBatch | None:
-        """Ask until there is an answer; the batch keeps its id, so nothing is remembered twice."""
+        """Ask until there is an answer. The batch keeps its id, so nothing is remembered twice."""
         self.waiting_for = "discriminator"
         self._batches += 1
         batch_id = f"{self.version.generation}.{self._batches}"
@@ -159,7 +160,7 @@ class Scorer:
             requests = score_requests(batch_id, batch.observations, batch.targets, remember=True, ends=ends)
             stub = DiscriminatorServiceStub(self._peer.channel)
             call = self._call = stub.Score.future(requests, timeout=DEADLINE_S)
-            if self._stop.is_set():  # a moment too late for __exit__ to see this call
+            if self._stop.is_set():  # __exit__ ran a moment before and could not see this call
                 self._cancel()
             try:
                 answer = call.result()
@@ -168,7 +169,7 @@ class Scorer:
                     return None
                 code, details = call.code(), reason(call)
                 if code in REFUSED:
-                    raise ValueError(f"discriminator: it refuses the batch: {call.details()}") from error
+                    raise ValueError(f"discriminator: refuses the batch: {call.details()}") from error
                 if code not in RETRIED:
                     raise DiscriminatorError(f"discriminator: {details}") from error
                 if attempt == 0:
@@ -188,7 +189,7 @@ class Scorer:
 
 
 def scored_batch(batch: Trajectory, where: Places, oldest: int, newest: int, answer: ScoreResponse) -> ScoredBatch:
-    """Check the answer and join it with its batch; DiscriminatorError if it makes no sense."""
+    """Check the answer and join it with its batch. DiscriminatorError if it makes no sense."""
     try:
         terms = read_terms(answer, batch.observations.shape[:2])
     except ValueError as error:

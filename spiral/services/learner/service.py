@@ -1,4 +1,4 @@
-"""The learner as a service: takes trajectories in, has them scored, learns, and serves the weights."""
+"""The learner as a service: it receives trajectories, gets their scores, learns, and serves the weights."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ from spiral.wire.reconnecting import ReconnectingChannel
 from spiral.wire.rpc import connect
 
 TAKE_S = 0.5
-"""Longest wait for a batch before the loop looks at the clock and at signals."""
+"""Longest wait for a batch before the loop checks the clock and signals."""
 _log = logging.getLogger(__name__)
 
 
 def serve(options: LearnerOptions) -> int:
-    """Run until a signal or the limit; 0, or 1 where it had to give up."""
+    """Run until a signal or the limit. Returns 0, or 1 if it had to give up."""
     compute_with(options.threads)
     try:
         config = options.run_config()
@@ -96,7 +96,7 @@ def _run(
     metrics: LearnerMetrics,
     divergence: DivergenceRecord,
 ) -> int:
-    """Train to the end; the exit code."""
+    """Train to the end and return the exit code."""
     try:
         return _train(trainer, options, serving, publisher, metrics)
     except DivergedError as error:
@@ -104,7 +104,7 @@ def _run(
     except ValueError as error:
         return refuse("learner", error)
     except (OSError, CheckpointError, DiscriminatorError) as error:
-        # From here on the settings are valid, so starting again may help.
+        # From here on the settings are valid, so a restart may help.
         _log.error("giving up: %s", error)
         return 1
 
@@ -122,7 +122,7 @@ def _train(
         queue=settings.queue,
         queue_bytes=settings.queue_bytes,
         credits_per_actor=config.actor.groups,
-        # Half of the age at which they would be thrown away.
+        # Half of the age at which trajectories would be dropped.
         fresh_batches=settings.max_lag // (2 * settings.reuse * settings.minibatches),
     )
     limit = LagLimit(settings.max_lag, metrics.exposed)
@@ -158,31 +158,31 @@ def _train(
                 trainer.learn(batch)
                 metrics.learnt(time.perf_counter() - start)
             elif scorer.waiting_for == "actor":
-                trainer.learner.check()  # with weights that are not sound, nothing comes that would show it
+                trainer.learner.check()  # unsound weights bring no trajectories that would reveal them
             try:
                 metrics.recorded(trainer.write_due(metrics.waits), ingest.actors, ingest.painted_s, ingest.most_actors)
                 if trainer.checkpoint_due:
                     trainer.save()
             except (OSError, CheckpointError) as error:
-                _log.error("not written down, the run goes on: %s", error)
+                _log.error("not saved; the run goes on: %s", error)
         ingest.stop()
         metrics.recorded(trainer.finish(), ingest.actors, ingest.painted_s, ingest.most_actors)
     return 0
 
 
 def _announce(trainer: Trainer, serving: Serving, publisher: WeightsPublisher, ingest: Ingest, scorer: Scorer) -> None:
-    """Tell everybody of new weights, if there are any."""
+    """Announce new weights to everybody, if there are any."""
     version = trainer.version
     if version > publisher.version:
         weights = dump_weights(trainer.learner.policy.state_dict())
-        ingest.set_version(version)  # first: who paints with newer weights than that is refused
+        ingest.set_version(version)  # first: trajectories painted with newer weights than this are refused
         publisher.publish(version, weights)
         scorer.version = version
         serving.info.version = version
 
 
 def _next_batch(scorer: Scorer, serving: Serving, metrics: LearnerMetrics, finished: bool) -> ScoredBatch | None:
-    """Wait a moment for a batch and keep account of it; at the limit none is taken any more."""
+    """Wait a moment for a batch and account for the wait; at the limit no more batches are taken."""
     serving.tick()
     if finished:
         serving.stopping.wait(TAKE_S)

@@ -1,12 +1,13 @@
-"""How many trajectories may be under way to the learner or wait there.
+"""How many trajectories may be on their way to the learner or waiting there.
 
-Painting takes time, so a fast learner needs many under way; a slow one would only let them grow old. Nobody can know
-which it is beforehand, so the number follows: one more each time that the learner waits while an actor waits for a
-credit, one less where for eight batches more than the next one lay waiting. ``learner.queue`` is the least. The
-number never exceeds what stays younger than half of ``learner.max_lag``, and the demand for actors ends there, too.
+Painting takes time, so a fast learner needs many trajectories in progress; at a slow one they would only age. Nobody
+knows beforehand which it is, so the number adapts: one more each time that the learner waits while an actor waits for
+a credit; one less if for eight batches in a row more than the next batch lay waiting. ``learner.queue`` is the
+minimum. The maximum is the number that stays younger than half of ``learner.max_lag``; the demand for actors ends
+there, too.
 
-Any fixed number is wrong on some machine: two keep trajectories fresh on a laptop, but would let only two of many
-actors paint before a fast learner. A single actor has all the credits it can use, so on one machine nothing changes.
+Any fixed number is wrong on some machine: two keep trajectories fresh on a laptop, but with a fast learner only two of
+many actors could paint. A single actor has all the credits it can use, so on one machine nothing changes.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from __future__ import annotations
 from spiral.values.trajectories import TrajectoryContract
 
 PATIENCE = 8
-"""Batches in a row for which too much has to lie waiting before a slot goes."""
+"""Batches in a row with too much waiting before a slot is removed."""
 
 
 def fewest_slots(contract: TrajectoryContract, *, batch: int, learner_batch: int, queue: int, queue_bytes: int) -> int:
-    """Trajectories of ``batch`` episodes that may wait; ValueError if they never fill a learner's batch."""
+    """Trajectories of ``batch`` episodes that may wait. ValueError if they could never fill a learner's batch."""
     size, needed = contract.nbytes(batch), -(-learner_batch // batch)
     room = min(queue, queue_bytes // size)
     if room < needed:
@@ -32,7 +33,7 @@ def fewest_slots(contract: TrajectoryContract, *, batch: int, learner_batch: int
 
 
 class Slots:
-    """The number of slots: ``learner.queue`` at least, and at most what ``learner.queue_bytes`` hold."""
+    """The number of slots: at least ``learner.queue``, at most what fits in ``learner.queue_bytes``."""
 
     def __init__(
         self,
@@ -44,7 +45,7 @@ class Slots:
         queue_bytes: int,
         fresh_batches: int | None = None,
     ) -> None:
-        """``fresh_batches``: so many may be under way before they grow too old; None: no matter.
+        """``fresh_batches``: batches that may be in progress before they become too old; None: age does not matter.
 
         Raises ValueError if a learner's batch could never be filled.
         """
@@ -52,7 +53,7 @@ class Slots:
             contract, batch=batch, learner_batch=learner_batch, queue=queue, queue_bytes=queue_bytes
         )
         self._next = -(-learner_batch // batch)
-        """Trajectories of the batch that is collected next."""
+        """Trajectories that the next batch needs."""
         self.most = queue_bytes // contract.nbytes(batch)
         if fresh_batches is not None:
             self.most = max(self._fewest, min(self.most, fresh_batches * self._next))
@@ -61,11 +62,11 @@ class Slots:
     def starved(self, queued: int, wanted: bool) -> None:
         """The learner waits; ``wanted``: an actor waits for a credit and no slot is free."""
         self._too_many = 0
-        if wanted and queued < self._next:  # else its batch has just come
+        if wanted and queued < self._next:  # otherwise its batch has just arrived
             self.count = min(self.count + 1, self.most)
 
     def fed(self, queued: int) -> None:
-        """The learner did not wait, and ``queued`` trajectories lie there still."""
+        """The learner did not wait, and ``queued`` trajectories are still waiting."""
         self._too_many = self._too_many + 1 if queued > self._next else 0
         if self._too_many == PATIENCE:
             self._too_many = 0

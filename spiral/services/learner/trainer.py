@@ -1,6 +1,6 @@
-"""Training from start to end: learns from scored batches, keeps checkpoints and resumes from them.
+"""Training from start to end: learn from scored batches, write checkpoints and resume from them.
 
-Owns no thread and no socket; the service feeds it from the network, lockstep from the same process.
+It owns no thread and no socket; the service feeds it from the network, lockstep from the same process.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from spiral.values.versions import Version
 
 
 class Trainer:
-    """Learns from scored batches and keeps checkpoints of it; its :class:`Recorder` shows people how it goes."""
+    """Learns from scored batches and writes checkpoints; its :class:`Recorder` writes what people look at."""
 
     def __init__(
         self,
@@ -47,8 +47,8 @@ class Trainer:
         device: torch.device | None = None,
         schedule_from: int = 0,
     ) -> None:
-        """Start or resume; ``describe`` asks the renderer, once in a run's life. ``generation`` has been raised.
-        ``schedule_from`` are the learned frames at which a restart of the schedules was asked for."""
+        """Start or resume. ``describe`` asks the renderer, once in a run's life; ``generation`` is already raised.
+        ``schedule_from``: the learned frames at which a restart of the schedules was asked for."""
         self.config, self.run, self.limits = config, run, limits
         self._clock, self._started = clock, clock()
         self.generation = generation
@@ -63,29 +63,29 @@ class Trainer:
         self._deviation = RunningDeviation()
         self._elapsed_before = 0.0
         self.extra: State | None = None
-        """What the caller had saved with the checkpoint that was resumed."""
+        """The caller's own state in the checkpoint that was resumed."""
         if run.initial_card_file.exists():
             self.learner.frames_before = read_card_file(run.initial_card_file).frames
         self._kept_schedule: dict[str, Any] = {}
         self.resumed = self._resume()
         self.schedule = Schedule(limits, config.learner.run_frames, self._kept_schedule, schedule_from)
         self._advance()
-        # With it the directory is a run that `spiral paint` can read, whoever started the learner.
+        # This makes the directory a run that `spiral paint` can read, whoever started the learner.
         with atomic_write(run.config_file) as aside:
             aside.write_text(self.config.to_yaml())
         self.recorder = Recorder(self.config, run, self.learner, description, clock)
         self._saved_at = clock()
         self._on_disk: tuple[int, int] | None = None if self.extra is None else self._learnt
-        """What had been learned at the last checkpoint; None: there is none."""
+        """Progress at the last checkpoint; None: there is none."""
         self._unsaved_since: float | None = None
-        """When the first batch was learned from that no checkpoint holds."""
+        """Time of the oldest learned batch that no checkpoint holds."""
         self.last: ScoredBatch | None = None
-        """The batch that was learned from last."""
+        """The newest learned batch."""
         self.lag = Lag(0, 0)
 
     @property
     def contract(self) -> TrajectoryContract:
-        """What this run's trajectories look like."""
+        """The format of this run's trajectories."""
         config, description = self.config, self.description
         return TrajectoryContract(
             description.spec,
@@ -104,16 +104,16 @@ class Trainer:
 
     @property
     def elapsed_s(self) -> float:
-        """Time spent on this run over all its starts, seconds."""
+        """Seconds spent on this run over all its starts."""
         return self._elapsed_before + self._clock() - self._started
 
     @property
     def done(self) -> float:
-        """Share of the limit that is reached: 1 or more at the end, 0 without a limit."""
+        """Share of the limit that is done: 1 or more at the end, 0 without a limit."""
         return self.limits.done(self._clock() - self._started, self.learner.frames) or 0.0
 
     def learn(self, batch: ScoredBatch) -> None:
-        """Turn scores into rewards and learn from them; DivergedError if that has become pointless."""
+        """Turn scores into rewards and learn from them. DivergedError if learning has diverged."""
         learner, settings = self.learner, self.config.learner
         scores = combine_terms(batch.terms, settings.terms)
         where = batch.where
@@ -140,28 +140,28 @@ class Trainer:
 
     @property
     def checkpoint_due(self) -> bool:
-        """Whether there is something to save, and the last checkpoint is old enough for a new one."""
+        """Whether there is something to save and the last checkpoint is old enough."""
         return self.unsaved and self._clock() - self._saved_at >= self.config.learner.checkpoint_s
 
     @property
     def unsaved(self) -> bool:
-        """Whether something was learned that no checkpoint holds, or there is none."""
+        """Whether there is progress that no checkpoint holds, or no checkpoint at all."""
         return self._learnt != self._on_disk
 
     @property
     def unsaved_s(self) -> float:
-        """Seconds since the first batch was learned from that no checkpoint holds; 0 where there is none."""
+        """Seconds since the oldest learned batch that no checkpoint holds; 0: all is saved."""
         return 0.0 if self._unsaved_since is None else self._clock() - self._unsaved_since
 
     @property
     def _learnt(self) -> tuple[int, int]:
-        """Frames learned from, and batches that the discriminator alone learned from: what a checkpoint is about."""
+        """Progress: learned frames, and batches from which only the discriminator learned."""
         return self.learner.frames, self.learner.held
 
     def finish(self, extra: State | None = None) -> dict[str, Any] | None:
-        """Write a checkpoint, and then the last record (returned), samples and the snapshot of the end.
+        """Write a checkpoint, then the last record (returned), samples and the end snapshot.
 
-        CheckpointError if the first can't be written. What else can't be is logged: nothing goes on from it.
+        CheckpointError if the checkpoint can't be written. Other failures are logged: no run resumes from those files.
         """
         self.save(extra)
         return self.recorder.finish(self.elapsed_s)
@@ -172,11 +172,11 @@ class Trainer:
         Otherwise the checkpoints there are good and must not be rotated away. ``extra`` is whatever else belongs to the
         checkpoint; a resumed run gets it back.
 
-        DivergedError if the newest weights are the last straw.
+        DivergedError if the newest weights are not sound for the third time in a row.
         """
         if not self.unsaved:
             return
-        self._saved_at = self._clock()  # and not when it worked: a full disk is tried again after the interval
+        self._saved_at = self._clock()  # even if saving fails: a full disk is tried again after the interval
         self.learner.check()
         self._advance()
         state = self.learner.state()
@@ -194,11 +194,11 @@ class Trainer:
         self._on_disk, self._unsaved_since = self._learnt, None
 
     def _advance(self) -> None:
-        """Let fall what falls over the run."""
+        """Advance the schedules over the run."""
         self.learner.run_share = self.schedule.advance(self._clock() - self._started, self.learner.frames)
 
     def _resume(self) -> str:
-        """Restore the newest checkpoint; says in a sentence what was found."""
+        """Restore the newest checkpoint and return a sentence about what was found."""
         found = self._store.latest()
         if found is None:
             return self._begin()
@@ -214,7 +214,7 @@ class Trainer:
         return f"resumed {found.path.name}: {self.learner.frames:,} frames, {self.learner.updates:,} updates{skipped}"
 
     def _begin(self) -> str:
-        """Start with the weights of a model where the run has one; says in a sentence what was found."""
+        """Start with the weights of a model if the run has one; return a sentence about what was found."""
         try:
             weights = parse_weights(self.run.initial_file.read_bytes())
         except FileNotFoundError:
@@ -226,7 +226,7 @@ class Trainer:
 
 
 def _stored_description(run: Run, describe: Callable[[], EngineDescription]) -> EngineDescription:
-    """The engine's description as stored with the run; asked for and stored where the run is new."""
+    """The engine's description as stored with the run; for a new run the renderer is asked and the answer stored."""
     try:
         return EngineDescription.from_json(json.loads(run.engine_file.read_text()))
     except FileNotFoundError:
@@ -236,5 +236,5 @@ def _stored_description(run: Run, describe: Callable[[], EngineDescription]) -> 
         return description
     except json.JSONDecodeError as error:
         raise ValueError(
-            f"engine description: {run.engine_file} is damaged ({error}); remove it and it is asked for again"
+            f"engine description: {run.engine_file} is damaged ({error}); remove it, and the renderer is asked again"
         ) from error

@@ -3,13 +3,13 @@
 A long episode is cut into equal unrolls of at most ``unroll`` actions; equal, so that the last one needs the least
 padding. Episodes no longer than ``unroll`` travel whole.
 
-Each unroll is self-contained. It brings the policy's memory, the blank start and all actions before it. So the learner
-keeps nothing between two unrolls, a lost one costs no other, and penalties and programs are those of the whole episode.
-After an unroll the policy's value stands for the rewards still to come.
+Each unroll is self-contained: it includes the policy's memory, the blank start and all actions before it. So the
+learner keeps nothing between two unrolls, a lost one costs no other, and penalties and programs are those of the whole
+episode. After an unroll the policy's value stands for the rewards still to come.
 
 Neighboring unrolls share a picture, which is scored with both. So each difference of scores comes from one
-discriminator, and the differences of all unrolls add up to that of the episode. Only final pictures of episodes are
-remembered by the discriminator, but every batch earns its updates.
+discriminator version, and the differences of all unrolls add up to that of the episode. The discriminator remembers
+only final pictures of episodes, but every batch earns its updates.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from spiral.values.trajectories import Trajectory
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Places in their episodes of ``B`` unrolls of ``T`` actions, or of whole episodes."""
+    """Where ``B`` unrolls of ``T`` actions, or whole episodes, lie in their episodes."""
 
     first_step: NDArray[np.int32]
-    """``[B]``: actions executed before."""
+    """``[B]``: actions executed before the unroll."""
     valid: NDArray[np.bool_]
-    """``[T, B]``: actions that were executed; the others fill up an episode's last unroll."""
+    """``[T, B]``: executed actions; the others pad an episode's last unroll."""
     ends: NDArray[np.bool_]
-    """``[B]``: whether the episode ends with it."""
+    """``[B]``: whether the episode ends with the unroll."""
     last: NDArray[np.intp]
-    """``[B]``: position of the last action that was executed."""
+    """``[B]``: position of the last executed action."""
     num_actions: int
     """Actions of an episode."""
 
@@ -44,7 +44,7 @@ class Places:
         return placed
 
     def here(self, of_episode: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The part ``[T, B]`` of what is known of the actions of whole episodes, ``[num_actions, B]``."""
+        """The part ``[T, B]`` of an array ``[num_actions, B]`` over whole episodes."""
         steps = self.first_step + np.arange(len(self.valid))[:, None]
         part = of_episode[np.minimum(steps, len(of_episode) - 1), np.arange(len(self.first_step))]
         return np.where(self.valid, part, np.float32(0))
@@ -59,7 +59,7 @@ def places(trajectory: Trajectory, num_actions: int) -> Places:
 
 
 def finished(trajectory: Trajectory, where: Places) -> Trajectory | None:
-    """The episodes that end with the batch, each with its whole program but the unroll's pictures alone; None: none."""
+    """The episodes that end in the batch, with their whole programs but only the unroll's pictures; None: none."""
     if trajectory.first_step is None:
         return trajectory
     ends = where.ends

@@ -1,4 +1,4 @@
-"""Means of entropy and losses over the updates that were made."""
+"""Means of entropy and losses over updates."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class UpdateStatistics:
-    """Means over the batches since it was last taken, of the last update on each."""
+    """Means over the batches since the last take, of the last update on each batch."""
 
     batches: int = 0
     entropy: dict[str, float] = field(default_factory=dict)
-    """Nats of each component, over the actions for which it counts."""
+    """Entropy of each component in nats, over the actions for which it counts."""
     losses: dict[str, float] = field(default_factory=dict)
     """The losses and the gradient's norm, by name."""
 

@@ -1,6 +1,6 @@
-"""Decides whether a trajectory from the wire is what the run's contract says, header first and values last.
+"""Checks a trajectory from the wire against the run's contract, header first and values last.
 
-Every function raises :class:`RefusedError` or returns; no bytes of remote origin raise anything else.
+Every function raises :class:`RefusedError` or returns; no remote bytes raise anything else.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from spiral.values.versions import Version
 from spiral.wire import tensors
 
 MAX_HEADER_BYTES = 1 << 16
-"""Largest first frame; a header has about 300 bytes, so that anything near this is not one."""
+"""Largest first frame; a header has about 300 bytes, so anything near this is not one."""
 MAX_ACTOR_ID_BYTES = 128
-"""As trajectory.proto says."""
+"""The limit in trajectory.proto."""
 LOG_PROB_TOLERANCE = 1e-4
 """A log-probability may be this much above 0: a sum of float32 log-softmaxes is not exact."""
 _MAX_DETAIL = 400
-"""Letters of a refusal's sentence; names and shapes in it are the sender's and may be of any length."""
+"""Characters of a refusal's sentence; it may contain the sender's names and shapes, which can have any length."""
 
 _REASONS = {"dtype": REASON_DTYPE, "shape": REASON_SHAPE, "size": REASON_SIZE}
 
 
 class RefusedError(Exception):
-    """Why a message is refused: a reason of the protocol and a sentence for people."""
+    """A message is refused: a reason of the protocol and a sentence for people."""
 
     def __init__(self, reason: Reason.ValueType, detail: str) -> None:
         super().__init__(detail[:_MAX_DETAIL])
@@ -65,13 +65,13 @@ def parse(frame: bytes | memoryview) -> ActorMessage:
         raise RefusedError(REASON_MALFORMED, f"first frame: not an ActorMessage: {error}") from error
     if message.WhichOneof("message") is None:
         raise RefusedError(
-            REASON_MALFORMED, "first frame: an ActorMessage says hello or describes a trajectory; this is empty"
+            REASON_MALFORMED, "first frame: the ActorMessage is empty; expected a hello or a trajectory header"
         )
     return message
 
 
 def check_sender(actor_id: str) -> None:
-    """Refuse names that no log could show."""
+    """Refuse actor ids that a log can't show."""
     if not 0 < len(actor_id.encode()) <= MAX_ACTOR_ID_BYTES:
         raise RefusedError(
             REASON_MALFORMED, f"actor_id: {len(actor_id.encode())} bytes; a name has 1 to {MAX_ACTOR_ID_BYTES}"
@@ -89,7 +89,7 @@ def check_digest(digest: str, expected: str) -> None:
 
 
 def check_header(header: TrajectoryHeader, contract: TrajectoryContract, own: Version) -> None:
-    """Refuse what the header alone shows to be wrong, tensors excepted; ``own`` is the learner's newest version."""
+    """Refuse a header that is wrong by itself, except for its tensors; ``own`` is the learner's newest version."""
     check_digest(header.contract_digest, contract.digest)
     oldest, newest = header.oldest_version, header.newest_version
     for name, version in (("oldest_version", oldest), ("newest_version", newest)):
@@ -99,28 +99,28 @@ def check_header(header: TrajectoryHeader, contract: TrajectoryContract, own: Ve
                 f"{name}: weights of generation {version.generation}; this learner's generation is {own.generation}",
             )
     if header.sequence == 0:
-        raise RefusedError(REASON_MALFORMED, "sequence: 0; the first trajectory is number 1")
+        raise RefusedError(REASON_MALFORMED, "sequence: 0; expected 1 or more")
     if newest.number < oldest.number:
         raise RefusedError(
             REASON_MALFORMED,
             f"newest_version: number {newest.number} is below that of oldest_version, {oldest.number}",
         )
-    if newest.number > own.number:  # of another run, whose learner was at this address before
+    if newest.number > own.number:  # from another run, whose learner was at this address before
         raise RefusedError(
             REASON_GENERATION,
             f"newest_version: number {newest.number} is above {own.number}, the newest that this learner has",
         )
     if not (math.isfinite(header.duration_s) and header.duration_s >= 0):
-        raise RefusedError(REASON_VALUE, f"duration_s: {header.duration_s} is not a time; 0 or more seconds are")
+        raise RefusedError(REASON_VALUE, f"duration_s: {header.duration_s}; expected 0 or more seconds")
 
 
 def view(
     header: TrajectoryHeader, frames: Sequence[memoryview], contract: TrajectoryContract, batch: int
 ) -> Trajectory:
-    """See the frames that follow ``header`` as arrays, without a copy; the arrays keep the frames alive.
+    """View the frames that follow ``header`` as arrays, without a copy; the arrays keep the frames alive.
 
-    Refuses other tensors than the contract's: names and order, types, shapes, sizes in bytes. ZeroMQ aligns nothing:
-    the arrays may start at any byte, which NumPy reads correctly.
+    Refuses tensors that differ from the contract in names, order, types, shapes or sizes in bytes. ZeroMQ does not
+    align frames: an array may start at any byte, which NumPy reads correctly.
     """
     expected = contract.tensors(batch)
     names = [spec.name for spec in header.tensors]
@@ -142,9 +142,9 @@ def view(
 
 
 def check_values(trajectory: Trajectory, contract: TrajectoryContract) -> None:
-    """Refuse actions that the engine doesn't have and log-probabilities that are not numbers or positive."""
+    """Refuse actions that the engine doesn't have, and log-probabilities that are not finite or are positive."""
     for name, actions in (("actions", trajectory.actions), ("earlier", trajectory.earlier)):
-        # Read as unsigned, negative numbers are large: one comparison sees both ends.
+        # Read as unsigned, negative numbers are large, so one comparison checks both ends.
         if actions is not None and (actions.view(np.uint32) >= np.array(contract.spec.sizes, dtype=np.uint32)).any():
             try:
                 contract.spec.validate(actions, "the run's")

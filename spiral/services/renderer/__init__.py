@@ -1,1 +1,1 @@
-"""The renderer: a graphics engine behind an address."""
+"""The renderer: graphics engines behind an address."""

@@ -1,4 +1,4 @@
-"""Starts the renderer: ``python -m spiral.services.renderer --listen unix:/run/spiral/renderer.sock``."""
+"""Start the renderer: ``python -m spiral.services.renderer --listen unix:/run/spiral/renderer.sock``."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from spiral.serving.options import StartError, run
 from spiral.serving.service import Serving
 from spiral.v1.renderer_pb2_grpc import add_RendererServiceServicer_to_server
 
-# Every stream holds a thread of the server; these are left for everything else, health above all.
+# Every stream holds a thread of the server; these extra threads serve everything else, above all health checks.
 SPARE_THREADS = 8
 _log = logging.getLogger(__name__)
 
 
 def find_engines() -> tuple[list[str], list[str]]:
-    """Names of the engines that run here, and a sentence on each that does not."""
+    """Names of the engines that run here, and a sentence about each that does not."""
     engines, missing = [], []
     for name in names():
         try:
@@ -31,13 +31,13 @@ def find_engines() -> tuple[list[str], list[str]]:
             engines.append(name)
         except EngineMissingError as error:
             missing.append(str(error))
-        except Exception as error:  # whatever the engine of somebody else raises
+        except Exception as error:  # a foreign engine may raise anything
             missing.append(f'engine "{name}": {type(error).__name__}: {error}')
     return engines, missing
 
 
 def serve(options: RendererOptions) -> int:
-    """Serve until told to stop; StartError if no engine can run here."""
+    """Serve until asked to stop. StartError if no engine can run here."""
     engines, missing = find_engines()
     if not engines:
         raise StartError("; ".join(missing))
@@ -65,7 +65,7 @@ def serve(options: RendererOptions) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the renderer with command-line arguments; the exit code."""
+    """Run the renderer with command-line arguments and return its exit code."""
     return run(RendererOptions, "renderer", serve, argv)
 
 

@@ -1,4 +1,4 @@
-"""Ends work that takes too long: first the call, then, where the engine does not come back, the renderer."""
+"""Ends work that takes too long: first the call and, if the engine does not return, the renderer."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from spiral.engines.interface import StoppedError
 from spiral.wire.interceptor import StatusError
 
 STUCK_S = 30.0
-"""An engine ends a step that is stopped within ten seconds of one core; one that takes longer never ends it."""
+"""A stopped engine ends its step within ten seconds of one core; an engine that takes longer never ends it."""
 
 
 class Overruns:
-    """Knows what the engine is at, and since when; :meth:`check` is to be called every second or so."""
+    """Tracks what the engine works on and since when; call :meth:`check` about every second."""
 
     def __init__(
         self, limit_s: float, stuck: Callable[[str], object], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Work that takes longer than ``limit_s`` is ended; ``stuck`` is told of such that does not end."""
+        """Work that takes longer than ``limit_s`` is stopped; ``stuck`` is called if it does not end."""
         self._limit_s = limit_s
         self._stuck = stuck
         self._clock = clock
@@ -30,7 +30,7 @@ class Overruns:
 
     @contextmanager
     def limited(self, canvases: Canvases) -> Iterator[None]:
-        """For work on ``canvases``. StatusError if they are stopped: DEADLINE_EXCEEDED, or CANCELLED by others."""
+        """Limit the work on ``canvases``. StatusError if it is stopped: DEADLINE_EXCEEDED, or CANCELLED by others."""
         began_s = self._began_s[canvases] = self._clock()
         try:
             yield
@@ -47,14 +47,14 @@ class Overruns:
 
     @property
     def busy(self) -> bool:
-        """Whether the engine is at anything."""
+        """Whether the engine is at work."""
         return bool(self._began_s)
 
     def check(self) -> None:
-        """Stop what takes too long."""
+        """Stop work that takes too long."""
         for canvases, began_s in list(self._began_s.items()):
             took_s = self._clock() - began_s
             if took_s > self._limit_s:
                 canvases.stop()
             if took_s > self._limit_s + STUCK_S:
-                self._stuck(f"the engine has been at one step for {took_s:.0f} s and does not end it")
+                self._stuck(f"the engine has worked on one step for {took_s:.0f} s and does not end it")

@@ -26,12 +26,12 @@ from spiral.wire.tensors import decode, encode
 MAX_BATCH = 4096
 MAX_ACTIONS = 10_000
 MAX_SCALE = 16
-# Room in a message for everything beside the pixels.
+# Room in a message for everything besides the pixels.
 HEADER_BYTES = 1024
 
 
 class Renderer(renderer_pb2_grpc.RendererServiceServicer):
-    """Runs engines on behalf of callers; streams share nothing but the count of streams."""
+    """Runs engines for clients; streams share nothing but the count of streams."""
 
     def __init__(
         self,
@@ -42,9 +42,9 @@ class Renderer(renderer_pb2_grpc.RendererServiceServicer):
         overruns: Overruns,
         draining: Callable[[], bool],
     ) -> None:
-        """``threads`` step the canvases of a stream; once ``draining()`` no episode is begun any more.
+        """``threads`` step the canvases of a stream. Once ``draining()`` is true, no new episode begins.
 
-        A Rollout whose caller is silent for ``idle_s`` seconds is ended.
+        A Rollout whose client is silent for ``idle_s`` seconds is ended.
         """
         self._streams = streams
         self._threads = threads
@@ -57,13 +57,13 @@ class Renderer(renderer_pb2_grpc.RendererServiceServicer):
     def DescribeEngine(  # noqa: N802  (gRPC's name)
         self, request: renderer_pb2.DescribeEngineRequest, context: grpc.ServicerContext
     ) -> renderer_pb2.DescribeEngineResponse:
-        """Tell what an engine with these settings understands and shows."""
+        """Describe what an engine with these settings understands and shows."""
         return description_to_proto(EngineDescription.of(_engine(request.engine)))
 
     def Rollout(  # noqa: N802  (gRPC's name)
         self, request_iterator: Iterator[renderer_pb2.RolloutRequest], context: grpc.ServicerContext
     ) -> Iterator[renderer_pb2.RolloutResponse]:
-        """Paint on the canvases that the first request opens, as long as the stream lives."""
+        """Paint on the canvases that the first request opens, until the stream ends."""
         silent = self._metrics["spiral_renderer_idle_total"].inc
         with self._streams.slot(), closing(within(request_iterator, self._idle_s, context, silent)) as requests:
             first = next(requests, None)
@@ -77,7 +77,7 @@ class Renderer(renderer_pb2_grpc.RendererServiceServicer):
     def Render(  # noqa: N802  (gRPC's name)
         self, request: renderer_pb2.RenderRequest, context: grpc.ServicerContext
     ) -> Iterator[renderer_pb2.RenderResponse]:
-        """Paint a whole program at a scale and answer the frames that were asked for."""
+        """Paint a whole program at a scale and answer with the requested frames."""
         with self._streams.slot():
             self._refuse_while_draining()
             scale = request.scale or 1
@@ -173,7 +173,7 @@ def _engine(message: program_pb2.EngineSettings) -> Engine:
 
 
 def _open(engine: Engine, batch: int, threads: int, context: grpc.ServicerContext) -> Canvases:
-    """Canvases whose steps end with the call: nobody waits for them any more."""
+    """Canvases whose steps are stopped when the call ends, because nobody waits for them any more."""
     try:
         canvases = engine.open(batch, threads)
     except MemoryError as error:

@@ -1,4 +1,4 @@
-"""How many streams are open, and how many may be."""
+"""The number of open streams, and its limit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import grpc
 
 from spiral.wire.interceptor import StatusError
 
-# A stream ends with its actor's episode, seconds at most, so asking again soon is worth it.
+# A stream ends with its actor's episode, after seconds at most, so it is worth asking again soon.
 RETRY_AFTER_MS = 1_000
 
 
@@ -21,11 +21,11 @@ class Streams:
         self._limit = limit
         self._lock = threading.Lock()
         self.count = 0
-        """Streams open at this moment."""
+        """Streams that are open now."""
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """A place for one stream; StatusError (RESOURCE_EXHAUSTED) where all are taken."""
+        """A place for one stream; StatusError (RESOURCE_EXHAUSTED) if all are taken."""
         with self._lock:
             if self.count >= self._limit:
                 raise StatusError(

@@ -47,7 +47,7 @@ def test_a_bad_batch_is_a_sentence_that_names_the_field(message: str) -> None:
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        (None, "targets: they are missing"),
+        (None, "targets: missing"),
         (targets(0, batch=5), r"targets: uint8 \[5, 16, 16, 1\] don't fit 6 episodes"),
     ],
 )
