@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.plots import save_lines
 from spiral.computing.machine import usable_cores
 from spiral.evaluation.stroke_curve import views_by_action
-from spiral.models.trained import load_trained
+from spiral.models.with_torch import load_trained
 from spiral.runs.checkpoints import read_latest
 from spiral.runs.directory import Run
 from spiral.services.discriminator.network import build_network, to_input

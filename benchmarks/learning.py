@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.machine import OUT, describe_machine
-from spiral.evaluation import default_reference, evaluate_pictures
-from spiral.models.trained import load_trained
+from spiral.evaluation.digits import default_reference, evaluate_pictures
+from spiral.models.with_torch import load_trained
 from spiral.runs.directory import Run
 from spiral.values import strict_json
 

@@ -18,7 +18,7 @@ from spiral import pictures
 from spiral.engines import create
 from spiral.engines.programs import Program, render
 from spiral.models import find_model
-from spiral.models.trained import load_model
+from spiral.models.with_torch import load_model
 from spiral.values import strict_json
 
 SCALES = (4, 8)

@@ -18,14 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiral.engines.programs import render
-from spiral.evaluation import frechet_distance, mse
 from spiral.evaluation.digits import DIGITS, real_digits
 from spiral.evaluation.encoders import lenet_encoder
-from spiral.evaluation.frechet import gaussian_of, weighted_gaussian
+from spiral.evaluation.frechet import frechet_distance, gaussian_of, weighted_gaussian
 from spiral.evaluation.lenet import CLASSES
 from spiral.evaluation.runs import Targets
+from spiral.evaluation.targets import mse
 from spiral.models import find_model
-from spiral.models.trained import Trained, load_model
+from spiral.models.trained import Trained
+from spiral.models.with_torch import load_model
 from spiral.reconstruction.search import Search
 from spiral.values import strict_json
 

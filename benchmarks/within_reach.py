@@ -15,7 +15,7 @@ import numpy as np
 from spiral import datasets
 from spiral.configuration.files import load_config
 from spiral.engines import create
-from spiral.evaluation import mse
+from spiral.evaluation.targets import mse
 from spiral.reconstruction.search import Search
 
 TARGETS = 48

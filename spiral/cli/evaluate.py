@@ -102,25 +102,24 @@ def evaluate(
             raise ValueError(f"out: {each} is a file; name a folder")
     if out is not None or len(names) != 1:  # else it is in the run's own folder
         refuse_to_overwrite([folder / name for name in FILES], overwrite)
-    # numpy reads this when it is imported. The matrices are small: a second thread gains nothing, and beside busy
-    # processes the two wait for each other many times as long.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    options.compute_with_one_thread()
     who: list[str | None] = [*names] or [None]  # None: a model
-    painters = [(name, options.load_painter(name, model, runs, temperature)) for name in who]
+    found = [(name, options.find_painter(name, model, runs)) for name in who]
 
     from spiral.computing.devices import choose_device  # noqa: PLC0415
     from spiral.evaluation.inception import Inception  # noqa: PLC0415
     from spiral.evaluation.runs import evaluate_run  # noqa: PLC0415
     from spiral.evaluation.seeds import over_runs  # noqa: PLC0415
+    from spiral.models import with_torch  # noqa: PLC0415
 
     where = choose_device(device)
+    painters = [(name, with_torch.load(each, where, temperature)) for name, each in found]
     network = Inception.load(where, inception_weights) if inception else None
     if names:
         # matplotlib reads this when it is imported; otherwise it would write its list of fonts to the home directory.
         os.environ.setdefault("MPLCONFIGDIR", str(runs / names[0] / "matplotlib"))
     reports = []
     for name, painter in painters:
-        painter.policy.to(where)
         called, trained = name or Path(model or "").name, painter
         if data is not None:
             called, trained = f"{called} before {data}", painter.before(data)

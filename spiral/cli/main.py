@@ -86,8 +86,8 @@ def _is_known(error: RuntimeError) -> bool:
     from spiral.engines.interface import EngineMissingError  # noqa: PLC0415
 
     known: list[type[BaseException]] = [EngineMissingError]
-    if "spiral.runs.checkpoints" in sys.modules:
-        from spiral.runs.checkpoints import CheckpointError  # noqa: PLC0415
+    if "spiral.runs.checkpoint_reading" in sys.modules:
+        from spiral.runs.checkpoint_reading import CheckpointError  # noqa: PLC0415
 
         known.append(CheckpointError)
     return isinstance(error, tuple(known))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
-    from spiral.models.trained import Trained
+    from spiral.runs.directory import Run
 
 RUNS = Path("runs")
 LARGEST_SEED = 2**63 - 1
@@ -43,6 +43,14 @@ Device = Annotated[
     Literal["auto", "cpu", "cuda"],
     typer.Option("--device", help="Where to compute; auto: cuda if there is one."),
 ]
+PaintingDevice = Annotated[
+    Literal["auto", "cpu", "cuda"],
+    typer.Option(
+        "--device",
+        help="Where to compute: cpu, cuda, or auto: the network of the models that ship in NumPy on the processor, "
+        "others on cuda if there is one.",
+    ),
+]
 Temperature = Annotated[
     float,
     typer.Option(
@@ -59,15 +67,20 @@ Overwrite = Annotated[
 ]
 
 
-def load_painter(run: str | None, model: str | None, runs: Path, temperature: float = 1.0) -> Trained:
-    """The run or model that the options name, ready to paint; ValueError unless exactly one is given."""
+def compute_with_one_thread() -> None:
+    """Have NumPy do so; to be called before it is imported.
+
+    The matrices are small: a second thread gains nothing, and beside busy processes the two wait for each other many
+    times as long.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def find_painter(run: str | None, model: str | None, runs: Path) -> Run | Path:
+    """The run or model that the options name; ValueError unless exactly one is given."""
     if (run is None) == (model is None):
         raise ValueError("--run, --model: exactly one of them says who paints; `spiral models list` shows the models")
     from spiral.models import find_model  # noqa: PLC0415
     from spiral.runs.directory import find_run  # noqa: PLC0415
 
-    found = find_model(model) if model is not None else find_run(runs, run or "")
-    from spiral.models.trained import load_model, load_trained  # noqa: PLC0415
-
-    trained = load_model(found) if isinstance(found, Path) else load_trained(found)
-    return replace(trained, temperature=temperature)
+    return find_model(model) if model is not None else find_run(runs, run or "")

@@ -39,7 +39,7 @@ def paint(
     num: Annotated[int, typer.Option(min=1, max=MOST, help="Number of pictures.")] = 64,
     seed: options.Seed = 0,
     temperature: options.Temperature = 1.0,
-    device: options.Device = "auto",
+    device: options.PaintingDevice = "auto",
     overwrite: options.Overwrite = False,
     runs: options.Runs = options.RUNS,
 ) -> None:
@@ -55,13 +55,13 @@ def paint(
     files = [out] if out.suffix == ".npz" else [_sheet(out), *_numbered(out, ".png", num)]
     refuse_to_overwrite([*files, *_numbered(programs, ".json", num)], overwrite)
 
-    trained = options.load_painter(run, model, runs, temperature)
+    options.compute_with_one_thread()
+    found = options.find_painter(run, model, runs)
 
-    from spiral.computing.devices import choose_device  # noqa: PLC0415
+    from spiral.models.loading import load_painter  # noqa: PLC0415
     from spiral.models.trained import targets_for  # noqa: PLC0415
 
-    where = choose_device(device)
-    trained.policy.to(where)
+    trained = load_painter(found, device, temperature)
     images, actions = trained.paint(num, seed, targets_for(trained, num, seed))
     _write_images(out, images)
     _write_programs(programs, trained, actions)

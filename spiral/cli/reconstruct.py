@@ -33,7 +33,7 @@ def reconstruct(
         ),
     ] = 0,
     seed: options.Seed = 0,
-    device: options.Device = "auto",
+    device: options.PaintingDevice = "auto",
     overwrite: options.Overwrite = False,
     runs: options.Runs = options.RUNS,
 ) -> None:
@@ -53,7 +53,12 @@ def reconstruct(
     if out.exists() and not out.is_dir():
         raise ValueError(f"out: {out} is a file; name a folder")
     refuse_to_overwrite(written, overwrite)
-    trained = options.load_painter(run, model, runs)
+    options.compute_with_one_thread()
+    found = options.find_painter(run, model, runs)
+
+    from spiral.models.loading import load_painter  # noqa: PLC0415
+
+    trained = load_painter(found, device)
     if not trained.config.conditional:
         raise ValueError(
             "run, model: it learned to paint from nothing and takes no target; a model that takes one ships with the "
@@ -61,10 +66,8 @@ def reconstruct(
         )
 
     from spiral import pictures  # noqa: PLC0415
-    from spiral.computing.devices import choose_device  # noqa: PLC0415
     from spiral.reconstruction import attempts as reconstruction  # noqa: PLC0415
 
-    trained.policy.to(choose_device(device))
     # All pictures are read before the first is painted: a bad one costs no time and leaves nothing behind.
     targets = [reconstruction.read_target(image, trained) for image in images]
     for name, target in zip(names, targets, strict=True):

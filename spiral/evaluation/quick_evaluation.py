@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from spiral.evaluation import default_reference, evaluate_pictures, mse
-from spiral.evaluation.digits import DIGITS
+from spiral.evaluation.digits import DIGITS, default_reference, evaluate_pictures
+from spiral.evaluation.targets import mse
 from spiral.models.trained import Trained, targets_for
 
 __all__ = ["DIGITS", "QuickEvaluation", "evaluate_quickly"]

@@ -59,7 +59,7 @@ def _run(command: Sequence[str], stop: Event) -> tuple[str, str, int]:
 def main(folder: Path) -> int:
     """Paint a sheet for each model into ``folder`` and print their paths as one JSON object."""
     from spiral import pictures  # noqa: PLC0415
-    from spiral.models.trained import load_model  # noqa: PLC0415
+    from spiral.models.with_torch import load_model  # noqa: PLC0415
 
     sheets = {}
     for name in SHOWN:

@@ -18,7 +18,8 @@ from spiral import pictures
 from spiral.engines.programs import render
 from spiral.evaluation.quick_evaluation import DIGITS, evaluate_quickly
 from spiral.models import bundled_models, find_model, read_card
-from spiral.models.trained import Trained, load_model, load_trained, targets_for
+from spiral.models.trained import Trained, targets_for
+from spiral.models.with_torch import TorchTrained, load_model, load_trained
 from spiral.runs.directory import Run
 from spiral.values import strict_json, strokes
 
@@ -182,7 +183,7 @@ def _curve(run: Run, folder: Path) -> Path:
     return path
 
 
-def _strip(trained: Trained, run: Run, folder: Path) -> Path | None:
+def _strip(trained: TorchTrained, run: Run, folder: Path) -> Path | None:
     """What each snapshot makes of the same random draws."""
     targets = targets_for(trained, DRAWS, SEED, trained.config.tuning_split)
     columns = {

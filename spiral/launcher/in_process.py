@@ -13,7 +13,7 @@ from spiral.launcher.lockstep import run_lockstep
 from spiral.launcher.progress import from_record
 from spiral.launcher.run_directory import OpenRun
 from spiral.launcher.signals import StopSignals
-from spiral.runs.checkpoints import CheckpointError
+from spiral.runs.checkpoint_reading import CheckpointError
 from spiral.runs.limits import Limits
 
 

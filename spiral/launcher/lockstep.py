@@ -25,7 +25,8 @@ from spiral.engines import Canvases, create
 from spiral.engines.description import EngineDescription
 from spiral.policy.rollouts import Painter
 from spiral.runs import dataset_record
-from spiral.runs.checkpoints import CheckpointError, CheckpointStore, State, raise_generation
+from spiral.runs.checkpoint_reading import CheckpointError
+from spiral.runs.checkpoints import CheckpointStore, State, raise_generation
 from spiral.runs.directory import Run
 from spiral.runs.divergence_record import DivergenceRecord
 from spiral.runs.limits import Limits

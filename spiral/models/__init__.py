@@ -90,6 +90,14 @@ def find_discriminator(folder: Path) -> Path | None:
     return found if found.is_file() else None
 
 
+def read_policy(folder: Path) -> bytes:
+    """The policy's safetensors file of the model in ``folder``; ValueError if it can't be read."""
+    try:
+        return (folder / POLICY).read_bytes()
+    except OSError as error:
+        raise ValueError(f"model: {folder / POLICY} can't be read: {error.strerror}") from error
+
+
 def check_weights(file: Path) -> None:
     """ValueError with a sentence if a file holds no weights, or such as are not finite; needs no torch."""
     import numpy as np  # noqa: PLC0415

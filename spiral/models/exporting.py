@@ -19,10 +19,12 @@ from spiral.computing.finite import require_finite
 from spiral.configuration.paths import files_of, unlocated
 from spiral.configuration.schema import RunConfig
 from spiral.models import CARD, CONFIG, DISCRIMINATOR, POLICY, SAMPLES, Card, DataSet, read_card_file
-from spiral.models.trained import Trained, load_trained, targets_for
+from spiral.models.trained import targets_for
+from spiral.models.with_torch import TorchTrained, load_trained
 from spiral.policy.weights import dump_weights, parse_weights
 from spiral.runs import dataset_record
-from spiral.runs.checkpoints import CheckpointError, read_latest
+from spiral.runs.checkpoint_reading import CheckpointError
+from spiral.runs.checkpoints import read_latest
 from spiral.runs.directory import Run
 
 SHOWN = 64
@@ -98,7 +100,7 @@ def _data_sets(before: Card | None, run: Run) -> tuple[DataSet, ...]:
     return tuple(sets)
 
 
-def _weights(trained: Trained) -> bytes:
+def _weights(trained: TorchTrained) -> bytes:
     whole = dump_weights(trained.policy.state_dict())
     return whole if len(whole) <= MOST_BYTES else _half(trained.policy.state_dict(), "policy")
 

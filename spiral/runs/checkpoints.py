@@ -17,7 +17,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,17 +28,14 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from spiral.computing.finite import require_finite
-from spiral.runs.manifests import CHECKPOINT_NAME, FORMAT, MANIFEST, checkpoints_in, parse_json, read_verified
+from spiral.runs.checkpoint_reading import CheckpointError, read_newest
+from spiral.runs.manifests import FORMAT, MANIFEST, checkpoints_in, parse_json
 from spiral.values import strict_json
 
 _GROUP = re.compile(r"[a-z][a-z0-9_-]*")
 _LEFT_OVER = re.compile(r"(writing|removing)-\d{8}")
 
 log = logging.getLogger(__name__)
-
-
-class CheckpointError(RuntimeError):
-    """A checkpoint can't be written or read; the message is a sentence that says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +156,7 @@ def read_latest(directory: Path) -> Checkpoint | None:
 
     None if there is no checkpoint or no such directory; raises CheckpointError if none is whole.
     """
-    return _latest(directory, lambda damaged: None) if directory.is_dir() else None
+    return _latest(directory, lambda damaged: None)
 
 
 def raise_generation(directory: Path) -> int:
@@ -221,25 +218,8 @@ def _is_folder(path: Path) -> bool:
 
 def _latest(directory: Path, damaged: Callable[[Path], None]) -> Checkpoint | None:
     """The newest whole checkpoint; ``damaged`` is told of each newer one that is not."""
-    skipped: list[str] = []
-    for path in directory.iterdir():
-        if CHECKPOINT_NAME.fullmatch(path.name) and not path.is_dir():
-            log.warning("%s is no checkpoint, because it is no folder; it is left alone", path)
-    for path in reversed(checkpoints_in(directory)):
-        try:
-            state, config = _read(path)
-        except (OSError, ValueError, KeyError, AttributeError, SafetensorError) as error:
-            skipped.append(f"{path.name} is damaged: {error}")
-            damaged(path)
-            log.warning("checkpoint %s is damaged, falling back to the one before: %s", path, error)
-            continue
-        return Checkpoint(path, state, config, tuple(skipped))
-    if skipped:
-        raise CheckpointError(
-            f"checkpoints: none of those in {directory} can be used ({'; '.join(skipped)}); "
-            "bring one back from a copy, or start afresh without them"
-        )
-    return None
+    found = read_newest(directory, _parse, damaged)
+    return None if found is None else Checkpoint(found.path, *found.content, found.skipped)
 
 
 def _pack(tensors: dict[str, Tensor]) -> bytes:
@@ -247,14 +227,16 @@ def _pack(tensors: dict[str, Tensor]) -> bytes:
     return packed
 
 
-def _read(path: Path) -> tuple[State, str]:
-    """A checkpoint's content; what it raises where that is not what was written, ``latest`` knows."""
-    contents = read_verified(path)
-    tensors = {
-        name.removesuffix(".safetensors"): safetensors.torch.load(content)
-        for name, content in contents.items()
-        if name.endswith(".safetensors")
-    }
+def _parse(contents: Mapping[str, bytes]) -> tuple[State, str]:
+    """A checkpoint's content; ValueError, KeyError or AttributeError if that is not what was written."""
+    try:
+        tensors = {
+            name.removesuffix(".safetensors"): safetensors.torch.load(content)
+            for name, content in contents.items()
+            if name.endswith(".safetensors")
+        }
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
     for group, tensors_of_group in tensors.items():
         require_finite(tensors_of_group, group)
     return State(parse_json(contents["counters.json"]), tensors), contents["config.yaml"].decode()

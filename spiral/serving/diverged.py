@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from spiral.computing.divergence import DivergedError
-from spiral.runs.checkpoints import CheckpointError
+from spiral.runs.checkpoint_reading import CheckpointError
 from spiral.runs.divergence_record import DivergenceRecord
 from spiral.serving.options import refuse
 

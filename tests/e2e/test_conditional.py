@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from spiral.configuration.files import load_config
-from spiral.evaluation import mse
+from spiral.evaluation.targets import mse
 from spiral.launcher.lockstep import Lockstep, deterministic
 from spiral.runs.checkpoints import read_latest
 from spiral.runs.directory import Run

@@ -19,7 +19,8 @@ from spiral.configuration.files import load_config
 from spiral.configuration.schema import RunConfig
 from spiral.launcher.lockstep import Lockstep, deterministic, run_lockstep
 from spiral.runs.checkpoint_counters import read_checkpoint_counters
-from spiral.runs.checkpoints import CheckpointError, CheckpointStore
+from spiral.runs.checkpoint_reading import CheckpointError
+from spiral.runs.checkpoints import CheckpointStore
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
 

@@ -17,7 +17,7 @@ from spiral.configuration.cross_checks import check_terms
 from spiral.configuration.files import load_config
 from spiral.engines import registry
 from spiral.launcher.lockstep import Lockstep, deterministic
-from spiral.models.trained import load_trained
+from spiral.models.with_torch import load_trained
 from spiral.runs import dataset_record
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits

@@ -15,7 +15,7 @@ from PIL import Image
 
 from spiral.cli.main import main
 from spiral.engines.programs import Program, render
-from spiral.models.trained import load_trained
+from spiral.models.with_torch import load_trained
 from spiral.runs.checkpoints import CheckpointStore, read_latest
 from tests.support.launched import PLAIN, Launched
 

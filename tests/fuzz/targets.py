@@ -25,7 +25,8 @@ from spiral.datasets.arrays import map_array, read_arrays
 from spiral.datasets.idx import read_idx
 from spiral.engines.programs import Program
 from spiral.policy.weights import parse_weights
-from spiral.runs.checkpoints import CheckpointError, read_latest
+from spiral.runs.checkpoint_reading import CheckpointError
+from spiral.runs.checkpoints import read_latest
 from spiral.services.actor.learner_session import ContractError, LearnerSession
 from spiral.services.actor.weights import WeightsError, assemble
 from spiral.v1.learner_pb2 import GetWeightsResponse

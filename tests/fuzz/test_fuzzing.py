@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spiral.datasets.arrays import read_arrays
-from spiral.runs.checkpoints import CheckpointError, read_latest
+from spiral.runs.checkpoint_reading import CheckpointError
+from spiral.runs.checkpoints import read_latest
 from spiral.services.actor.weights import WeightsError, assemble
 from spiral.v1.learner_pb2 import GetWeightsResponse, WeightsHeader
 from tests.fuzz import corpus

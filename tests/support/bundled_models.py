@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from spiral.models import bundled_models
-from spiral.models.trained import load_model
+from spiral.models.with_torch import load_model
 
 
 def darkest() -> dict[str, int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from spiral.configuration.files import load_config
 from spiral.engines import create
-from spiral.models.trained import make_policy
+from spiral.models.with_torch import make_policy
 from spiral.runs.checkpoints import CheckpointStore, State
 from spiral.runs.directory import Run
 

@@ -13,7 +13,8 @@ from spiral.configuration.schema import RunConfig
 from spiral.datasets import Dataset, load
 from spiral.engines import EngineMissingError, create
 from spiral.runs import dataset_record
-from spiral.runs.checkpoints import Checkpoint, CheckpointError, CheckpointStore, raise_generation
+from spiral.runs.checkpoint_reading import CheckpointError
+from spiral.runs.checkpoints import Checkpoint, CheckpointStore, raise_generation
 from spiral.runs.directory import Run
 from spiral.runs.divergence_record import DivergenceRecord
 from spiral.services.discriminator.build import build_judge

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from spiral.computing.divergence import DivergedError
-from spiral.runs.checkpoints import CheckpointError
+from spiral.runs.checkpoint_reading import CheckpointError
 from spiral.services.discriminator.judge import Judge, Update
 
 T = TypeVar("T")

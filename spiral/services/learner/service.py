@@ -12,7 +12,8 @@ from spiral.computing.divergence import DivergedError
 from spiral.computing.precision import choose_precision
 from spiral.computing.threads import compute_with
 from spiral.policy.weights import dump_weights
-from spiral.runs.checkpoints import CheckpointError, raise_generation
+from spiral.runs.checkpoint_reading import CheckpointError
+from spiral.runs.checkpoints import raise_generation
 from spiral.runs.directory import Run
 from spiral.runs.divergence_record import DivergenceRecord
 from spiral.runs.limits import Limits

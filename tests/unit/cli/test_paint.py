@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from spiral.cli.main import main
-from spiral.models.trained import load_trained
+from spiral.models.with_torch import load_trained
 from spiral.outputs import MANIFEST
 from tests.support.trained_run import make_trained_run
 

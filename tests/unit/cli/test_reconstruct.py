@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import resource
 from pathlib import Path
@@ -15,9 +16,9 @@ from spiral.cli.main import main
 from spiral.configuration.files import load_config
 from spiral.datasets import load
 from spiral.engines.programs import Program, render
-from spiral.evaluation import mse
+from spiral.evaluation.targets import mse
 from spiral.launcher.lockstep import Lockstep, deterministic
-from spiral.models.trained import load_trained
+from spiral.models.with_torch import load_trained
 from spiral.reconstruction.attempts import read_target
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
@@ -92,7 +93,7 @@ def test_a_drawing_is_scaled_on_white_and_a_photograph_cut(runs: Path, tmp_path:
     assert (target.picture[12:20] == 0).all()
     assert (target.picture[:12] == 255).all()
     photographs = trained.config.model_copy(update={"data": "faces"})
-    target = read_target(tmp_path / "wide.png", type(trained)(photographs, trained.engine, trained.policy, 0))
+    target = read_target(tmp_path / "wide.png", dataclasses.replace(trained, config=photographs))
     assert target.change == "160×40 → 32×32, cut about its center and scaled"
     assert (target.picture == 0).all()
 

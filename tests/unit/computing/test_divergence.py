@@ -21,7 +21,8 @@ from spiral.launcher.lockstep import run_lockstep
 from spiral.objectives.policy.decoupled import Decoupled
 from spiral.objectives.policy.vtrace import VTrace
 from spiral.policy.weights import load_weights
-from spiral.runs.checkpoints import CheckpointError, CheckpointStore, State, read_latest
+from spiral.runs.checkpoint_reading import CheckpointError
+from spiral.runs.checkpoints import CheckpointStore, State, read_latest
 from spiral.runs.directory import Run
 from spiral.runs.divergence_record import DivergenceRecord
 from spiral.runs.limits import Limits

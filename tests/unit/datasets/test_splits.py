@@ -23,7 +23,8 @@ from spiral.datasets.source import Source
 from spiral.datasets.splits import in_test, in_validation
 from spiral.evaluation.reference import Reference
 from spiral.evaluation.runs import Targets as EvaluationTargets
-from spiral.models.trained import Trained, load_trained, targets_for
+from spiral.models.trained import Trained, targets_for
+from spiral.models.with_torch import load_trained
 from spiral.services.discriminator.judge import Targets
 from tests.support.trained_run import make_trained_run
 from tests.unit.datasets import (

@@ -14,20 +14,13 @@ from hypothesis import strategies as st
 
 from spiral.datasets import Dataset, load
 from spiral.datasets.views import resize
-from spiral.evaluation import (
-    DigitsReference,
-    Gaussian,
-    default_reference,
-    evaluate_pictures,
-    frechet_distance,
-    gaussian_of,
-    mse,
-)
-from spiral.evaluation.digits import views_of_lenet
+from spiral.evaluation.digits import DigitsReference, default_reference, evaluate_pictures, views_of_lenet
 from spiral.evaluation.features import ink_of
+from spiral.evaluation.frechet import Gaussian, frechet_distance, gaussian_of
 from spiral.evaluation.lenet import LeNet, features_and_probabilities, load_lenet
 from spiral.evaluation.lenet.make import test_accuracy as accuracy_on_test
 from spiral.evaluation.lenet.make import train
+from spiral.evaluation.targets import mse
 
 DATA = Path(os.environ.get("SPIRAL_DATA", "/nonexistent"))
 needs_mnist = pytest.mark.skipif(

@@ -28,7 +28,7 @@ from spiral.evaluation.runs import drawn, evaluate_run
 from spiral.evaluation.stroke_curve import errors_by_stroke
 from spiral.evaluation.targets import mse
 from spiral.extras import to_install
-from spiral.models.trained import load_trained
+from spiral.models.with_torch import load_trained
 from tests.support.trained_run import make_trained_run
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -15,7 +15,7 @@ from spiral.cli.main import main
 from spiral.configuration.files import load_config
 from spiral.datasets import Dataset
 from spiral.models import CARD, POLICY, bundled_models, find_discriminator, find_model, read_card
-from spiral.models.trained import load_model, load_trained
+from spiral.models.with_torch import load_model, load_trained
 from spiral.runs.checkpoints import read_latest
 from spiral.runs.directory import Run
 from spiral.services.discriminator.build import build_judge

@@ -9,7 +9,7 @@ from spiral.configuration.files import load_config
 from spiral.datasets import load
 from spiral.engines import Engine, create
 from spiral.engines.programs import Program, render
-from spiral.evaluation import mse
+from spiral.evaluation.targets import mse
 from spiral.reconstruction.search import Search, changed
 from spiral.values.actions import ActionSpec, Component
 

@@ -16,7 +16,7 @@ from torch import nn
 from spiral.configuration.files import load_config
 from spiral.engines import create
 from spiral.engines.description import EngineDescription
-from spiral.models.trained import load_trained
+from spiral.models.with_torch import load_trained
 from spiral.runs import checkpoints
 from spiral.runs.checkpoints import (
     CheckpointError,

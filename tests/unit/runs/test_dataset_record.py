@@ -22,7 +22,7 @@ from spiral.launcher.data_check import DataNews
 from spiral.launcher.options import TrainOptions
 from spiral.launcher.run_directory import OpenRun, open_run
 from spiral.models import read_card
-from spiral.models.trained import load_model, load_trained
+from spiral.models.with_torch import load_model, load_trained
 from spiral.runs import dataset_record
 from spiral.runs.checkpoints import CheckpointStore, State
 from spiral.runs.directory import Run

@@ -12,7 +12,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from spiral.runs.checkpoints import CheckpointError
+from spiral.runs.checkpoint_reading import CheckpointError
 from spiral.services.discriminator.build import build_judge
 from spiral.services.discriminator.judge import Judge
 from spiral.services.discriminator.metrics import DiscriminatorMetrics

@@ -1,0 +1,48 @@
+"""Where the pixels around a place lie, and what an offset from the pen is called: as spiral/policy computes them."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+EXACT = 5
+"""Distances, in places, that are told apart one by one; equal to that of spiral/policy/glimpse.py."""
+
+Places = NDArray[np.int64]
+
+
+def around(places: Places, side: int, picture: tuple[int, int, int], patch: int) -> NDArray[np.int64]:
+    """Where in a flat picture ``[H, W, C]`` the patches about ``places`` ``[M]`` lie: ``[M, patch² · C]``.
+
+    As :func:`spiral.policy.sight.around` says.
+    """
+    height, width, channels = picture
+    reach = np.arange(patch) - patch // 2
+    rows = (places // side * height // side)[:, None] + reach
+    columns = (places % side * width // side)[:, None] + reach
+    cells = rows.clip(0, height - 1)[:, :, None] * width + columns.clip(0, width - 1)[:, None, :]
+    values = cells[..., None] * channels + np.arange(channels)
+    return values.reshape(len(places), patch * patch * channels)
+
+
+def offsets(pens: Places, side: int) -> NDArray[np.int64]:
+    """Number of the offset from each of ``pens`` ``[M]`` to each place: ``[M, side²]``."""
+    of = bins(side)
+    place = np.arange(side)
+    rows = of[place - (pens // side)[:, None] + side - 1]
+    columns = of[place - (pens % side)[:, None] + side - 1]
+    return (rows[:, :, None] * (of.max() + 1) + columns[:, None, :]).reshape(len(pens), side * side)
+
+
+@cache
+def bins(side: int) -> NDArray[np.int64]:
+    """Bin of each distance of two of ``side`` places along an axis, 1 − side … side − 1: ``[2 · side − 1]``.
+
+    As :func:`spiral.policy.glimpse.bins` says.
+    """
+    distance = np.arange(1 - side, side, dtype=np.float64)
+    beyond = np.ceil((np.sqrt((8 * (np.abs(distance) - EXACT) + 9).clip(9)) - 3) / 2)
+    number = np.sign(distance) * (np.abs(distance).clip(max=EXACT) + beyond)
+    return (number - number.min()).astype(np.int64)
