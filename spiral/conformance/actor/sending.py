@@ -47,7 +47,7 @@ def sequences_count_from_1(actor: ActorTarget) -> None:
 def what_was_answered_is_not_sent_again(actor: ActorTarget) -> None:
     """A trajectory that was answered is not sent again, whether accepted or refused.
 
-    Answers one trajectory VERDICT_REFUSED (REASON_VALUE), one one with a verdict that no version has yet (99, which
+    Answers one trajectory VERDICT_REFUSED (REASON_VALUE), one with a verdict that no version has yet (99, which
     counts as refused), and the others VERDICT_ACCEPTED, and takes six more. Every sequence may come only once.
     """
     actor.learner.next_answer = {"verdict": VERDICT_REFUSED, "reason": REASON_VALUE, "detail": "as the case wants it"}
