@@ -1,4 +1,4 @@
-"""What of a run's configuration may change between two starts, and what its checkpoints are made for."""
+"""Which settings of a run may change between two starts, and which ones its checkpoints depend on."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ FIXED = (
     "discriminator.kind",
     "discriminator.channels",
 )
-"""What the checkpoints of a run are made for: with another value they could not be read or would mean nothing."""
+"""Settings that the checkpoints of a run depend on: with another value they can't be read or mean nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A setting that differs."""
+    """A setting that differs between two configurations."""
 
     key: str
     before: Any
@@ -34,7 +34,7 @@ class Change:
 
     @property
     def fixed(self) -> bool:
-        """Whether checkpoints made with the one can't be used with the other."""
+        """Whether checkpoints made with one value can't be used with the other."""
         return any(self.key == fixed or self.key.startswith(f"{fixed}.") for fixed in FIXED)
 
 
@@ -47,10 +47,10 @@ def changes(before: RunConfig, after: RunConfig) -> Iterator[Change]:
 
 
 def fixed_change(before: RunConfig, after: RunConfig) -> Change | None:
-    """The first setting that differs and may not; None if checkpoints of the one go on with the other.
+    """The first setting that differs but must not; None if a run can continue from the other's checkpoints.
 
-    Where a folder of pictures lies may change; the discriminator compares what is in it. So may how an engine's file
-    is named.
+    The path of a folder of pictures may change; the discriminator compares its contents. The name of an engine's file
+    may change, too.
     """
     old, new = (files_of(config.model_dump()) for config in (before, after))
     files = {key for key in old.keys() & new.keys() if same_file(old[key], new[key])}
@@ -64,22 +64,22 @@ def _only_elsewhere(change: Change, files: Collection[str]) -> bool:
 
 
 def going_on(checkpoint: str, config: RunConfig) -> RunConfig:
-    """``config`` for a run that goes on from a checkpoint, by the checkpoint's configuration in YAML.
+    """``config``, adapted to a checkpoint from which the run continues; ``checkpoint`` is its configuration in YAML.
 
-    What it learns from stays: presets that hold validation pictures out did not always. Raises ValueError if the
-    checkpoint is made for something else. A service that is started by hand, or by a cluster, has no launcher that
-    would have looked.
+    Which pictures the run learns from stays as it was: presets did not always hold out validation pictures. Raises
+    ValueError if the checkpoint does not fit. The launcher checks this, too, but a service that is started by hand or
+    by a cluster has no launcher.
     """
     try:
         before = parse_config(read_tree(checkpoint, "checkpoint"), "checkpoint")
     except ValueError:
-        return config  # of another release, whose settings can't be compared; who can't read the rest will say so
+        return config  # another release's settings can't be compared; whatever can't read the rest will say so
     config = config.model_copy(update={"hold_out_validation": before.hold_out_validation})
     change = fixed_change(before, config)
     if change is not None:
         raise ValueError(
             f"{change.key}: {change.after!r} does not fit this run, whose checkpoints were made with "
-            f"{change.before!r}; set it back, or begin a new run where there are none"
+            f"{change.before!r}; set it back, or begin a new run in a directory without checkpoints"
         )
     return config
 

@@ -1,8 +1,8 @@
-"""Where an objective meets the flat keys of its section: ``learner.off_policy=clip`` beside ``learner.clip=0.1``.
+"""Objectives and the flat keys of their section: ``learner.off_policy=clip`` beside ``learner.clip=0.1``.
 
-In files and in ``--set`` its name and its settings are keys of the section that it is chosen in. In Python it is one
-value. Nothing else maps the one to the other. Keys are flat in files because people type them so and older releases
-read them so.
+In files and in ``--set`` the name of an objective and its settings are keys of the section. In Python the objective is
+one value. Only this file converts between the two. The keys in files are flat because people type them that way and
+older releases read them that way.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ Tree = Mapping[str, Any]
 
 
 class ChoosingSection(Section):
-    """A section one of whose fields is an objective."""
+    """A section with a field that is an objective."""
 
     once_in_every_file: ClassVar[frozenset[str]]
-    """Settings of objectives that releases wrote into every file, whichever was chosen. In a file that has them all,
-    those of the others never counted."""
+    """Settings of objectives that older releases wrote into every file, whichever objective was chosen. In a file that
+    has all of them, those of the other objectives never counted."""
 
     @classmethod
     def choice(cls) -> str:
-        """The key of the objective's name."""
+        """The key that holds the objective's name."""
         field = cls._field()
         return cls.model_fields[field].alias or field
 
@@ -43,19 +43,19 @@ class ChoosingSection(Section):
         """All keys that the section may have: its own, and the settings of every objective."""
         try:
             chosen = cls._chosen(given).model_fields
-        except ValueError:  # which is said where the section is read
+        except ValueError:  # reading the section reports it
             chosen = {}
         return list(dict.fromkeys([*cls.own_keys(), *chosen, *cls._settings()]))
 
     @classmethod
     def idle(cls, given: Tree) -> list[str]:
-        """The keys that only other objectives than the chosen one have; ValueError if nobody has its name."""
+        """The keys that belong only to objectives that were not chosen; ValueError if the name is unknown."""
         chosen = cls._chosen(given).model_fields
         return [key for key in cls._settings() if key in given and key not in chosen]
 
     @classmethod
     def ignored(cls, given: Tree) -> list[str]:
-        """Those of them that say nothing: at their default, or in a file that has them all."""
+        """The idle keys that mean nothing: at their default, or in a file that has all of them."""
         everything = cls.once_in_every_file <= given.keys()
         settings = cls._settings()
         return [key for key in cls.idle(given) if everything or given[key] in settings[key].values()]
@@ -63,7 +63,7 @@ class ChoosingSection(Section):
     @model_validator(mode="before")
     @classmethod
     def _gather(cls, given: Any) -> Any:
-        """Flat keys to one value."""
+        """Turn flat keys into one value."""
         choice = cls.choice()
         if not isinstance(given, Mapping) or isinstance(given.get(choice), Objective):
             return given
@@ -83,7 +83,7 @@ class ChoosingSection(Section):
 
     @model_serializer(mode="wrap")
     def _spread(self, dump: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
-        """One value to flat keys."""
+        """Turn one value into flat keys."""
         objective: Objective = getattr(self, self._field())
         flat: dict[str, Any] = {}
         for key, value in dump(self).items():
@@ -110,17 +110,17 @@ class ChoosingSection(Section):
 
     @classmethod
     def _chosen(cls, given: Tree) -> type[Objective]:
-        """The objective that is named; ValueError if nobody has that name, or a setting of its is a key already."""
+        """The objective of the given name; ValueError if there is none or one of its settings is already a key."""
         field = cls.model_fields[cls._field()]
         assert field.annotation is not None
         name = given.get(cls.choice(), field.default)
         if isinstance(name, Objective):
             return type(name)
         if not isinstance(name, str):
-            raise ValueError(f"expected the name of an objective, but it is {name!r}")
+            raise ValueError(f"found {name!r}; expected the name of an objective")
         chosen: type[Objective] = field.annotation.named(name)
         if taken := [key for key in cls.own_keys() if key in chosen.model_fields]:
-            raise ValueError(f'"{name}" has a setting "{taken[0]}", which is a key of the section already')
+            raise ValueError(f'"{name}" has a setting "{taken[0]}", which is already a key of the section')
         return chosen
 
 

@@ -1,5 +1,5 @@
-"""Whether settings fit what another service understands and shows: asked by the service whose settings they are, and by
-the launcher before it makes anything."""
+"""Checks that settings fit what another service understands and shows. The service that owns the settings runs them,
+and so does the launcher before it creates anything."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from spiral.values.imported import imported, is_path
 
 
 def check_components(asked: Iterable[str], names: Sequence[str]) -> None:
-    """ValueError if ``learner.entropy_costs`` has other components than an engine's ``names``."""
+    """Raise ValueError if ``learner.entropy_costs`` names components that are not among an engine's ``names``."""
     if unknown := set(asked) - set(names):
-        raise ValueError(f"learner.entropy_costs: {sorted(unknown)} are no components; this engine has {tuple(names)}")
+        raise ValueError(f"learner.entropy_costs: unknown components {sorted(unknown)}; this engine has {tuple(names)}")
 
 
 def check_convolutions(channels: Sequence[int], observation_shape: tuple[int, int, int]) -> None:
-    """ValueError if a view of (H, W, C) is too small: each convolution halves it."""
+    """Raise ValueError if a view (H, W, C) is too small; each convolution halves it."""
     height, width, _ = observation_shape
     if not channels:
-        raise ValueError("discriminator.channels: there is no convolution; expected at least one")
+        raise ValueError("discriminator.channels: no convolution; expected at least one")
     if min(height, width) < 2 ** len(channels):
         raise ValueError(
             f"discriminator.channels: {len(channels)} convolutions, each of which halves the picture, leave "
-            f"nothing of a view of {height}×{width} pixels; at most {min(height, width).bit_length() - 1} fit"
+            f"nothing of a view of {height}×{width} pixels; expected at most {min(height, width).bit_length() - 1}"
         )
 
 
 def check_terms(asked: Iterable[str], discriminator: DiscriminatorConfig) -> None:
-    """ValueError if ``learner.terms`` weighs terms that the project's discriminator does not answer, or where one
-    of the user's own can't be imported."""
+    """Raise ValueError if ``learner.terms`` has terms that the project's discriminator does not answer, or if one of
+    the user's own terms can't be imported."""
     answered = ("discriminator" if discriminator.kind == "learned" else discriminator.kind, *discriminator.terms)
     if unknown := set(asked) - set(answered):
         raise ValueError(

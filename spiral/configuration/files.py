@@ -22,7 +22,7 @@ from spiral.values.validation import sentence
 
 
 def preset_names() -> list[str]:
-    """Names of the presets that ship with the package."""
+    """The names of the presets that ship with the package."""
     folder = resources.files("spiral").joinpath("presets")
     return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
 
@@ -32,9 +32,10 @@ def load_config(
 ) -> RunConfig:
     """Read a preset (by name) or a YAML file and apply ``key=value`` settings such as ``learner.reuse=2``.
 
-    Paths become absolute: those of settings from the working directory, those of a file from ``base``, where that is
-    given, else from the working directory, too. ``as_typed`` leaves them, for another machine. With a ``base`` the file
-    is a model's, perhaps of somebody else: what it names by an import path is left out, not imported.
+    Paths become absolute. Paths in settings are relative to the working directory; those in a file are relative to
+    ``base`` if it is given, otherwise to the working directory. ``as_typed`` leaves paths alone, for another machine.
+    A ``base`` means that the file belongs to a model, perhaps someone else's: import paths in it are left out, not
+    imported.
     Raises ValueError with a sentence that names the key, the value and what was expected, and whether a setting or
     the file is at fault.
     """
@@ -73,7 +74,7 @@ def load_config(
 
 
 def blame(settings: Sequence[str], wrong: str) -> str:
-    """The settings that a sentence is about, as they were given: those it names by key or quoted value, or all."""
+    """The settings, as given, that a sentence is about: those that it names by key or quoted value; else all."""
 
     def named(setting: str) -> bool:
         key, _, value = setting.partition("=")
@@ -83,18 +84,18 @@ def blame(settings: Sequence[str], wrong: str) -> str:
 
 
 def read_tree(text: str, where: str) -> dict[str, Any]:
-    """Settings from YAML, not yet validated; ValueError, with ``where``, for what is no mapping."""
+    """Settings from YAML, not yet validated; ValueError, which names ``where``, if the text is not a mapping."""
     try:
         tree = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(f"{where}: not YAML: {error}") from error
     if not isinstance(tree, dict):
-        raise ValueError(f"{where}: a mapping of settings was expected, this is {type(tree).__name__}")
+        raise ValueError(f"{where}: found {type(tree).__name__}; expected a mapping of settings")
     return tree
 
 
 def parse_config(tree: Mapping[str, Any], where: str) -> RunConfig:
-    """Validate a tree of settings; ``where`` is named in the error."""
+    """Validate a tree of settings; errors name ``where``."""
     _refuse_unknown(tree, RunConfig, f"{where}: ")
     try:
         return RunConfig.model_validate(tree)
@@ -116,7 +117,7 @@ def _parse_value(key: str, value: str) -> Any:
     except yaml.YAMLError as error:
         raise ValueError(f'{key}: "{value}" is not a value: {error}') from error
     if isinstance(parsed, str):
-        # YAML 1.1 reads 6e-4 as a word, because it has no point.
+        # YAML 1.1 reads 6e-4 as a string, because it has no decimal point.
         try:
             return float(parsed)
         except ValueError:
@@ -134,7 +135,7 @@ def _set(tree: dict[str, Any], path: list[str], value: Any) -> None:
 
 
 def _drop_idle(tree: dict[str, Any], settings: Sequence[str]) -> None:
-    """Leave out what a preset or file says of an objective that it did not choose, or that ``settings`` replace."""
+    """Leave out settings of objectives that the preset or file did not choose, or that ``settings`` replace."""
     typed = dict(setting.partition("=")[::2] for setting in settings)
     for name, section in _sections(RunConfig).items():
         given = tree.get(name)
@@ -145,7 +146,7 @@ def _drop_idle(tree: dict[str, Any], settings: Sequence[str]) -> None:
         try:
             idle = section.ignored(given) if other is None else section.idle({**given, choice: other})
         except ValueError:
-            continue  # nobody has that name, which is said where the section is read
+            continue  # the name is unknown; reading the section reports it
         tree[name] = {key: value for key, value in given.items() if key not in idle}
 
 
@@ -160,7 +161,7 @@ def _refuse_unknown(tree: Mapping[str, Any], section: type[Section], prefix: str
 
 
 def _sections(section: type[Section]) -> dict[str, type[Section]]:
-    """The sections in a section, by key."""
+    """The subsections of a section, by key."""
     kinds = {field.alias or name: field.annotation for name, field in section.model_fields.items()}
     return {
         key: kind

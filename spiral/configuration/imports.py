@@ -1,6 +1,6 @@
-"""What a configuration would import: parts of somebody's own, named as ``module:name``.
+"""What a configuration would import: a user's own parts, named as ``module:name``.
 
-Anybody may hand on a model's folder, so a model's configuration imports nothing unless it is asked to.
+A model's folder may come from anyone, so a model's configuration imports nothing unless the user asks for it.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ def imports_of(tree: Tree) -> dict[str, Any]:
 
 
 def without_imports(tree: Tree, asked: Collection[str]) -> dict[str, Any]:
-    """The same settings with nothing to import: who paints with a model needs no objective, no term and no data set.
+    """The same settings with nothing to import: painting with a model needs no objective, no term and no data set.
 
-    ValueError if the network is not ours, unless the keys that are ``asked`` for replace it.
+    ValueError if the network is not the project's own, unless the user's settings (their keys: ``asked``) name it, too.
     """
     rest = {name: dict(value) if isinstance(value, Mapping) else value for name, value in tree.items()}
     for key, value in imports_of(tree).items():
         section, _, name = key.rpartition(".")
         if key == "data":
-            rest["data"] = f"{value} (its maker's own)"  # a name that nobody finds
+            rest["data"] = f"{value} (its maker's own)"  # a name that matches no data set
         elif key in TERMS and isinstance(value, Mapping):
             rest[section][name] = {term: weight for term, weight in value.items() if not _is_import(term)}
         elif key in TERMS:
             rest[section][name] = [term for term in value if not _is_import(term)]
         elif key == NETWORK and NETWORK not in asked:
             raise ValueError(
-                f'{NETWORK}: "{value}" is code of the maker\'s own, which a model does not bring, and which is '
-                "imported only when asked for; if you trust it, begin a run with it: spiral train --from MODEL --set "
+                f'{NETWORK}: "{value}" is the maker\'s own code, which a model does not contain and which is imported '
+                "only when asked for; if you trust it, begin a run with it: spiral train --from MODEL --set "
                 f"{NETWORK}={value}"
             )
         else:
@@ -52,7 +52,7 @@ def without_imports(tree: Tree, asked: Collection[str]) -> dict[str, Any]:
 
 
 def _choices() -> dict[str, type[ChoosingSection]]:
-    """The keys of objectives, and their sections."""
+    """The keys that choose objectives, and their sections."""
     kinds = {name: field.annotation for name, field in RunConfig.model_fields.items()}
     return {
         f"{name}.{kind.choice()}": kind
@@ -77,5 +77,5 @@ def _names(value: Any) -> list[Any]:
 
 
 def _is_import(name: Any) -> bool:
-    """Whether it has the form of an import path; a folder of pictures may have it, too, and is none."""
+    """Whether the name has the form of an import path; ``folder:PATH`` has that form, too, but is not one."""
     return isinstance(name, str) and is_path(name) and not name.startswith(PREFIX)

@@ -1,7 +1,7 @@
 """Paths in a run's configuration: its folder of pictures, ``data: folder:PATH``, and files that its engine's settings
 name, such as a brush.
 
-They are absolute from the start. As typed they would mean something else to a start from another directory.
+They are made absolute at the first start. As typed, they would mean something else in another working directory.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from spiral.engines import EngineMissingError
 from spiral.engines.registry import plugin
 
 PREFIX = "folder:"
-"""Of a data set that is a folder or a zip of the user's own."""
+"""Prefix of a data set that is the user's own folder or zip."""
 SETTINGS = "engine.settings."
-"""How the keys of an engine's settings begin."""
+"""Prefix of the keys of an engine's settings."""
 
 Tree = Mapping[str, Any]
 
 
 def located(tree: Tree, base: Path) -> dict[str, Any]:
-    """The same settings with absolute paths: relative ones are taken from ``base``, ``~`` is the home directory."""
+    """The same settings with absolute paths: relative ones start at ``base``; ``~`` is the home directory."""
     return _with_paths(tree, lambda path: _absolute(path, base))
 
 
 def unlocated(tree: Tree) -> dict[str, Any]:
-    """The same settings with the last part of each path alone: what somebody else may know of them."""
+    """The same settings with only the last part of each path, for sharing with others."""
     return _with_paths(tree, lambda path: Path(path).name)
 
 
 def relative_paths(tree: Tree) -> dict[str, str]:
-    """The relative paths in settings, by key: a release before this one kept them as typed."""
+    """The relative paths in settings, by key; an earlier release stored them as typed."""
     return {key: path for key, path in paths_of(tree).items() if not Path(_at_home(path)).is_absolute()}
 
 
 def same_file(one: str, other: str) -> bool:
-    """Whether one path may be the other as it was typed: a relative path, and an absolute one that ends in it."""
+    """Whether one path may be the typed form of the other: a relative path, and an absolute one that ends in it."""
     typed, whole = sorted((Path(one), Path(other)), key=Path.is_absolute)
     parts = [part for part in typed.parts if part not in ("..", "~")]
     return not typed.is_absolute() and list(whole.parts[-len(parts) :]) == parts
@@ -85,7 +85,7 @@ def _engine_settings(tree: Tree) -> Tree:
 
 
 def _file_settings(tree: Tree) -> Mapping[str, str]:
-    """Endings of the engine's settings that are files; none of an engine that is not installed here."""
+    """The engine's settings that are files, with their file endings; empty if the engine is not installed here."""
     try:
         return plugin(str(_engine(tree).get("name", EngineConfig().name))).file_settings
     except (ValueError, EngineMissingError):
@@ -93,11 +93,12 @@ def _file_settings(tree: Tree) -> Mapping[str, str]:
 
 
 def _absolute(path: str, base: Path) -> str:
-    """Links stay as they are, so that one that is changed on purpose is followed; ``..`` needs what they lead to."""
+    """The absolute path. Links are kept, so that a link that is changed on purpose is followed; only ``..`` resolves
+    them."""
     whole = base.absolute() / _at_home(path)
     return str(whole.resolve() if ".." in whole.parts else whole)
 
 
 def _at_home(path: str) -> str:
-    """``~`` is the home directory; that of a user whom nobody knows stays as it is, and will not be found."""
+    """Replace ``~`` by the home directory; that of an unknown user stays as it is, and will not be found."""
     return os.path.expanduser(path)

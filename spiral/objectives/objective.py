@@ -1,4 +1,4 @@
-"""What all objectives have in common: settings, a name, and where they are found."""
+"""What all objectives have in common: settings, a name, and the place where they are found."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from spiral.values.section import Section
 class Objective(Section):
     """A loss whose fields are its settings.
 
-    A kind of objectives is a subclass in the ``__init__.py`` of a folder; its members are the files beside it, each
-    with one subclass.
+    Each kind of objective is a subclass in the ``__init__.py`` of a folder; its members are the files beside it, each
+    with one subclass of that.
     """
 
     @classmethod
     def name(cls) -> str:
-        """What a configuration calls it: its file, or ``module:class`` where it is not in the folder of its kind."""
+        """Its name in a configuration: the file's, or ``module:class`` if it is not in the folder of its kind."""
         package, _, file = cls.__module__.rpartition(".")
         at_home = any(base.__module__ == package for base in cls.__mro__)
         return file.replace("_", "-") if at_home else f"{cls.__module__}:{cls.__qualname__}"
 
     @classmethod
     def members(cls) -> dict[str, type[Self]]:
-        """All of this kind that lie in its folder, by name."""
+        """All members of this kind in its folder, by name."""
         package = sys.modules[cls.__module__]
         files = [file.name for file in pkgutil.iter_modules(package.__path__)]
         return {file.replace("_", "-"): cls._member(f"{package.__name__}.{file}") for file in files}

@@ -1,4 +1,4 @@
-"""What a discriminator objective is given: pictures, which the network sees in pairs; and what it returns."""
+"""Input and output of a discriminator objective: pictures, which the network sees in pairs, and a loss."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from spiral.computing.precision import FP32, Precision
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """What one update learns from. All are float32 [N, C, H, W] in −1…1; N is the same for all."""
+    """The pictures of one update. All are float32 [N, C, H, W] in −1…1 with the same N."""
 
     real: Tensor
     """Pictures of the data set; in a conditional run the targets themselves (docs/method.md, 2)."""
     painted: Tensor
     """Remembered paintings."""
     target: Tensor | None = None
-    """What each painting was to reproduce, and the second half of both pairs; None in an unconditional run."""
+    """The target of each painting, which is the second half of both pairs; None in an unconditional run."""
     mask: Tensor | None = None
-    """Complement masks [N, 1, H, W] of 0 and 1: each sample's, for its real pair and its painted one alike."""
+    """Complement masks [N, 1, H, W] of 0 and 1; a sample's real pair and painted pair share its mask."""
     precision: Precision = FP32
-    """What the network computes in."""
+    """Precision of the network's computations."""
 
     def score(self, network: nn.Module, *paintings: Tensor) -> tuple[Tensor, ...]:
-        """Scores float32 [N] of one or several [N, C, H, W], each picture in a pair with its target, in one pass.
+        """Scores float32 [N] of each of ``paintings`` [N, C, H, W], paired with their targets, in one pass.
 
-        A pass through which a penalty looks at the pictures' gradients is made in float32 in any case: it is a gradient
-        of gradients, and bfloat16 would round each of them.
+        If a penalty needs the gradient by the pictures, the pass always uses float32: it is a gradient of gradients,
+        and bfloat16 would round each of them.
         """
         count = len(paintings)
         target = None if self.target is None else self.target.repeat(count, 1, 1, 1)
@@ -42,20 +42,20 @@ class Pictures:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A loss and what was seen on the way."""
+    """A loss and the scores that it was computed from."""
 
     total: Tensor
     """Scalar to minimize."""
     real: Tensor
-    """[N] scores of the real pictures, without graph."""
+    """[N] scores of the real pictures, detached."""
     painted: Tensor
-    """[N] scores of the paintings, without graph."""
+    """[N] scores of the paintings, detached."""
     terms: dict[str, Tensor] = field(default_factory=dict)
-    """Named scalars that the total is made of, without graph; for display."""
+    """Named scalars that make up the total, detached; for display."""
 
 
 def input_gradient(scores: Tensor, painting: Tensor) -> Tensor:
-    """Gradient of each picture's own score by its pixels, [N, C, H, W], itself differentiable by the weights."""
+    """Gradient of each picture's score with respect to its pixels, [N, C, H, W]; differentiable by the weights."""
     (gradient,) = torch.autograd.grad(scores.sum(), painting, create_graph=True)
     return gradient
 

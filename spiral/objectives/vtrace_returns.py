@@ -9,10 +9,10 @@ from torch import Tensor
 
 
 class Returns(NamedTuple):
-    """Both carry no gradient."""
+    """Targets and advantages, without gradient."""
 
     targets: Tensor
-    """``[T, B]``: v_s, what the value function should say."""
+    """``[T, B]``: v_s, the target of the value function."""
     advantages: Tensor
     """``[T, B]``: r_s + γ (V(x_{s+1}) + λ (v_{s+1} − V(x_{s+1}))) − V(x_s), not yet weighted by ρ_s."""
 
@@ -32,8 +32,8 @@ def vtrace(
     """Off-policy corrected n-step targets.
 
     ``log_rho``, ``rewards``, ``values`` are float32 ``[T, B]``: log π/μ of the actions taken, rewards, V(x_t);
-    ``bootstrap_value`` ``[B]`` is V(x_T), 0 where the episode ends with the last action. ``log_rho`` of zero
-    gives the λ-returns of the behavior policy.
+    ``bootstrap_value`` ``[B]`` is V(x_T), 0 if the episode ends with the last action. With ``log_rho`` = 0 they are the
+    λ-returns of the behavior policy.
 
     With δ_t = ρ_t (r_t + γ V(x_{t+1}) − V(x_t)), ρ_t = min(ρ̄, π/μ) and c_t = λ min(c̄, π/μ):
     v_s − V(x_s) = δ_s + γ c_s (v_{s+1} − V(x_{s+1})).
@@ -49,7 +49,7 @@ def vtrace(
         above = deltas[t] + discount * c[t] * above
         excess[t] = above
     targets = values + excess
-    # With λ < 1 the advantage looks ahead by the trace's own mixture, as in GAE, so λ has to enter here too.
+    # With λ < 1 the advantage looks ahead by the trace's own mixture, as in GAE, so λ must enter here, too.
     next_targets = next_values + trace_decay * torch.cat([excess[1:], torch.zeros_like(excess[:1])])
     return Returns(targets, rewards + discount * next_targets - values)
 

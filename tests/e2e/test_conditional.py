@@ -172,7 +172,7 @@ def test_the_paintings_of_a_target_fit_into_what_is_painted_and_learnt_from_at_o
 
 
 def test_terms_that_nobody_answers_are_refused_at_the_start() -> None:
-    with pytest.raises(ValueError, match=r'discriminator\.kind="l2" has none; learner\.terms=\{\} pays'):
+    with pytest.raises(ValueError, match=r'which discriminator\.kind="l2" does not have; learner\.terms=\{\} rewards'):
         load_config("mnist-reconstruct", ["discriminator.kind=l2", "learner.terms={discriminator: 1}"])
     with pytest.raises(ValueError, match=r"l2 is not answered; discriminator\.terms=\['colour-emd', 'l2'\] asks"):
         load_config("mnist-reconstruct", ["discriminator.terms=[colour-emd]"])

@@ -1,4 +1,4 @@
-"""What the discriminator's network is trained for: ``discriminator.objective``."""
+"""The training objectives of the discriminator's network: ``discriminator.objective``."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class DiscriminatorObjective(Objective):
     """A loss that teaches the network to tell real pictures from paintings."""
 
     def prepare(self, network: nn.Module) -> None:
-        """Change a new network into one for this objective; here nothing, any network will do."""
+        """Change a new network to suit this objective; by default nothing changes."""
 
     @abstractmethod
     def loss(self, network: nn.Module, pictures: Pictures, generator: torch.Generator, update: int) -> Loss:
-        """The loss of ``update`` (0 for a run's first) over a batch of real pictures and as many paintings;
-        ``generator`` is on the CPU and the only source of chance."""
+        """The loss of update number ``update`` (from 0) over a batch of real pictures and as many paintings.
+        ``generator`` is on the CPU and the only source of randomness."""

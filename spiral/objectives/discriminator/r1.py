@@ -21,10 +21,11 @@ class R1(DiscriminatorObjective):
     r1: float = Field(1.0, ge=0)
     """γ."""
     r1_every: int = Field(1, ge=1)
-    """Updates for each penalty, which is then as many times as heavy (lazy regularisation, Karras et al. 2020)."""
+    """The penalty is computed every this many updates, with a weight multiplied by as much (lazy regularization, Karras
+    et al. 2020)."""
 
     def loss(self, network: nn.Module, pictures: Pictures, generator: torch.Generator, update: int) -> Loss:
-        """The penalty is made of the gradient by the real picture; in a pair its target is held fixed."""
+        """The penalty uses the gradient with respect to the real picture; in a pair the target is held fixed."""
         from torch.nn.functional import softplus
 
         from spiral.objectives.pictures import Loss, input_gradient

@@ -1,7 +1,7 @@
 """Non-saturating logistic loss with spectral normalization (Goodfellow et al. 2014; Miyato et al. 2018).
 
-What SPIRAL++ uses (Mellor et al. 2019; docs/method.md, 3): no penalty, instead every layer is divided by its largest
-singular value, which bounds how fast the score can change.
+SPIRAL++ uses it (Mellor et al. 2019; docs/method.md, 3). There is no penalty; instead every layer is divided by its
+largest singular value, which bounds how fast the score can change.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class SpectralNorm(DiscriminatorObjective):
     """E softplus(−D(real)) + E softplus(D(painted)), with a normalized D."""
 
     def prepare(self, network: nn.Module) -> None:
-        """Normalize every layer: one power iteration an update, from singular vectors that are kept in between.
+        """Normalize every layer: one power iteration per update, from singular vectors that are kept in between.
 
-        The iteration belongs to a pass in training mode; in evaluation mode a layer is what it last was.
+        Only a pass in training mode iterates; in evaluation mode a layer stays as it was.
         """
         from torch import nn
         from torch.nn.utils.parametrizations import spectral_norm
@@ -33,7 +33,7 @@ class SpectralNorm(DiscriminatorObjective):
                 spectral_norm(module, n_power_iterations=1)
 
     def loss(self, network: nn.Module, pictures: Pictures, generator: torch.Generator, update: int) -> Loss:
-        """Real pictures and paintings go through in one pass, or an update would make two iterations."""
+        """Real pictures and paintings share one pass; otherwise an update would iterate twice."""
         from torch.nn.functional import softplus
 
         from spiral.objectives.pictures import Loss

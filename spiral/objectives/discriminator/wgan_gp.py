@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 class WganGp(DiscriminatorObjective):
     """−E D(real) + E D(painted) + λ·E(‖∇D(x̂)‖₂ − 1)² + κ·(½·E D(real) + ½·E D(painted))².
 
-    For a network that does not couple the pictures of a batch.
+    Use it with a network that does not couple the pictures of a batch.
     """
 
     gradient_penalty: float = Field(10.0, ge=0)
     """λ."""
     centring: float = Field(1e-3, ge=0)
-    """κ: a critic is defined up to a constant only, but its scores are rewards, so their middle is held at 0."""
+    """κ: a critic is only defined up to a constant, but its scores are rewards, so their mean is held at 0."""
 
     def loss(self, network: nn.Module, pictures: Pictures, generator: torch.Generator, update: int) -> Loss:
-        """x̂ lies between each real picture and its painting, at a place of its own; the target is held fixed."""
+        """x̂ lies between each real picture and its painting, at its own random point; the target is held fixed."""
         import torch
 
         from spiral.objectives.pictures import Loss, input_gradient

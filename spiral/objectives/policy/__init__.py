@@ -1,4 +1,4 @@
-"""What the policy's gradient is taken of: ``learner.off_policy``."""
+"""The training objectives of the policy: ``learner.off_policy``."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The actions of a minibatch, as an objective sees them: float32 ``[T, B]``, time-major."""
+    """The actions of a minibatch as an objective sees them: float32 ``[T, B]``, time-major."""
 
     log_prob: Tensor
-    """log π(a) under the policy that learns; the only one with a gradient."""
+    """log π(a) under the policy that learns; the only field with a gradient."""
     behaviour_log_prob: Tensor
     """log μ(a) under the policy that painted."""
     proximal_log_prob: Tensor | None
-    """log π(a) under the policy before the batch's first update, where the objective needs it."""
+    """log π(a) under the policy before the batch's first update, if the objective needs it."""
     rewards: Tensor
     values: Tensor
     """V(x_t)."""
     bootstrap_value: Tensor
-    """``[B]``: V(x_T), 0 where the episode ends with the last action."""
+    """``[B]``: V(x_T), 0 if the episode ends with the last action."""
 
 
 class PolicyObjective(Objective):
-    """Which returns the value function learns, and the loss that the policy's gradient is taken of."""
+    """The returns that the value function learns, and the policy's loss."""
 
     needs_proximal: ClassVar[bool] = False
-    """Whether ``Steps.proximal_log_prob`` has to be there, which costs a forward pass."""
+    """Whether it needs ``Steps.proximal_log_prob``, which costs a forward pass."""
 
     def returns(self, steps: Steps, discount: float, trace_decay: float) -> Returns:
-        """Targets and advantages, without gradient; here λ-returns."""
+        """Targets and advantages, without gradient; by default λ-returns."""
         from spiral.objectives.vtrace_returns import lambda_returns
 
         return lambda_returns(

@@ -16,7 +16,7 @@ class Clip(PolicyObjective):
     """−min(r A, clip(r, 1 − ε, 1 + ε) A) with r = π/μ."""
 
     clip: float = Field(0.2, gt=0, lt=1)
-    """ε: allowed change of an action's probability, as a share."""
+    """ε: largest relative change of an action's probability."""
 
     def loss(self, steps: Steps, advantages: Tensor) -> Tensor:
         """The surrogate."""
@@ -24,6 +24,6 @@ class Clip(PolicyObjective):
 
 
 def surrogate(log_prob: Tensor, anchor_log_prob: Tensor, advantages: Tensor, clip: float) -> Tensor:
-    """min(r A, clip(r, 1 − ε, 1 + ε) A) ``[T, B]``, with r the ratio of the policy to the one that is its anchor."""
+    """min(r A, clip(r, 1 − ε, 1 + ε) A) ``[T, B]``; r is the ratio of the policy to its anchor."""
     ratio = (log_prob - anchor_log_prob).exp()
     return (ratio * advantages).minimum(ratio.clamp(1 - clip, 1 + clip) * advantages)

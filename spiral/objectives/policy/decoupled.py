@@ -1,9 +1,9 @@
 """The surrogate clipped about the newest policy before the batch (Hilton et al. 2022, decoupled PPO).
 
 In the services a batch is two batches old when it is learned from. Relative to the weights that painted it, much of it
-is beyond the clip before the first update. So the ratio to the policy before the batch is clipped instead: an old batch
-may still move that policy by ε. Importance weights account for the rest. That costs a forward pass. For a fresh batch,
-in lockstep, this objective equals ``clip``. Presets with a target use it, except the paper's own.
+is beyond the clip even before the first update. So the ratio to the policy before the batch is clipped instead: an old
+batch may still move that policy by ε. Importance weights account for the rest. This costs a forward pass. For a fresh
+batch, as in lockstep, this objective equals ``clip``. Presets with a target use it, except the paper's own.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Decoupled(PolicyObjective):
     rho_bar: float = Field(1.0, gt=0, allow_inf_nan=True)
     """ρ̄: truncation of the importance weights; .inf: none."""
     clip: float = Field(0.2, gt=0, lt=1)
-    """ε: allowed change of an action's probability, as a share."""
+    """ε: largest relative change of an action's probability."""
 
     def loss(self, steps: Steps, advantages: Tensor) -> Tensor:
         """The weighted surrogate."""

@@ -1,4 +1,4 @@
-"""The policy gradient as if the newest weights had painted: nothing corrects for those that did."""
+"""The policy gradient as if the newest weights had painted: nothing corrects for the older weights that did."""
 
 from __future__ import annotations
 

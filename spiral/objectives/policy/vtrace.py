@@ -1,4 +1,4 @@
-"""The policy gradient with V-trace (Espeholt et al. 2018, section 4.2): what IMPALA does, and SPIRAL with it."""
+"""The policy gradient with V-trace (Espeholt et al. 2018, section 4.2), as in IMPALA, and so in SPIRAL."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class VTrace(PolicyObjective):
     """c̄: truncation of the importance weights in the trace; .inf: none."""
 
     def returns(self, steps: Steps, discount: float, trace_decay: float) -> Returns:
-        """V-trace."""
+        """V-trace targets and advantages."""
         from spiral.objectives.vtrace_returns import vtrace
 
         return vtrace(
@@ -38,6 +38,6 @@ class VTrace(PolicyObjective):
         )
 
     def loss(self, steps: Steps, advantages: Tensor) -> Tensor:
-        """The importance weight is a constant."""
+        """The weighted policy gradient; the importance weight is a constant."""
         rho = (steps.log_prob - steps.behaviour_log_prob).detach().exp().clamp(max=self.rho_bar)
         return -(steps.log_prob * (rho * advantages)).mean()

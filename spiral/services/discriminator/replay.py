@@ -57,13 +57,13 @@ class ReplayBuffer:
         return Remembered(paintings, np.concatenate(targets)[drawn] if targets else None)
 
     def tensors(self) -> dict[str, Tensor]:
-        """What is in it for a checkpoint: copies, ``N.paintings`` and ``N.targets``, the oldest batch as 0."""
+        """The contents for a checkpoint, as copies: ``N.paintings`` and ``N.targets``; N is 0 for the oldest batch."""
         kept = {f"{n}.paintings": batch.paintings for n, batch in enumerate(self._batches)}
         kept |= {f"{n}.targets": batch.targets for n, batch in enumerate(self._batches) if batch.targets is not None}
         return {name: torch.from_numpy(pictures.copy()) for name, pictures in kept.items()}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Hold what :meth:`tensors` told, and nothing else."""
+        """Replace the contents by those that :meth:`tensors` returned."""
         self._batches.clear()
         for n in range(sum(name.endswith(".paintings") for name in tensors)):
             targets = tensors.get(f"{n}.targets")

@@ -23,8 +23,8 @@ EvaluateActions = Callable[[Inputs, Tensor, State], EvaluatedActions]
 
 
 def evaluate_with_hindsight(evaluate: EvaluateActions, batch: Batch) -> tuple[EvaluatedActions, Tensor | None]:
-    """What the policy thinks of the actions; and their log-probabilities ``[T, B]``, were the final pictures the
-    targets, or None in a run without hindsight. Both in one pass, which takes a fifth less time than two."""
+    """The evaluated actions, and their log-probabilities ``[T, B]`` with the final pictures as targets, or None in a
+    run without hindsight. One pass computes both, in a fifth less time than two passes."""
     if batch.finals is None:
         return evaluate(batch.inputs, batch.actions, batch.state), None
     assert batch.inputs.target is not None

@@ -1,4 +1,4 @@
-"""Drops trajectories that are too old: painted by weights more than ``learner.max_lag`` updates behind the newest."""
+"""Drops trajectories that are too old: the weights that painted them are over ``learner.max_lag`` updates old."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from spiral.values.versions import Version
 
 
 class LagLimit:
-    """Decides which trajectories are learnt from, and counts both kinds."""
+    """Decides which trajectories are learned from, and counts both kinds."""
 
     def __init__(self, max_lag: int, metrics: Metrics) -> None:
         self.max_lag = max_lag

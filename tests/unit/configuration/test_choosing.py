@@ -80,12 +80,12 @@ def test_a_wrong_setting_is_named_as_it_is_typed() -> None:
     ("name", "expected"),
     [
         ("ppo", '"ppo" is unknown; expected one of clip, decoupled, none, vtrace, or one of your own as'),
-        ("no", "expected the name of an objective, but it is False"),
-        ("{clip: 0.1}", "expected the name of an objective, but it is {'clip': 0.1}"),
+        ("no", "found False; expected the name of an objective"),
+        ("{clip: 0.1}", "found {'clip': 0.1}"),
         ("nowhere.at_all:Mine", "can't be imported: ModuleNotFoundError: No module named 'nowhere'"),
         ("spiral.values.section:Nothing", "can't be imported: AttributeError"),
         ("spiral.values.section:Section", "is no subclass of spiral.objectives.policy.PolicyObjective"),
-        (f"{__name__}:Clashing", 'has a setting "reuse", which is a key of the section already'),
+        (f"{__name__}:Clashing", 'has a setting "reuse", which is already a key of the section'),
     ],
 )
 def test_an_objective_that_is_not_there_is_a_sentence(name: str, expected: str) -> None:

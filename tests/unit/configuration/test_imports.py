@@ -51,7 +51,7 @@ def test_a_model_is_read_without_them(tmp_path: Path) -> None:
 
 def test_a_network_is_imported_where_it_is_asked_for(tmp_path: Path) -> None:
     file = written(tmp_path, {"policy": {"network": "theirs:Net", "width": 32}})
-    with pytest.raises(ValueError, match=r"policy\.network: \"theirs:Net\" is code of the maker's own"):
+    with pytest.raises(ValueError, match=r"policy\.network: \"theirs:Net\" is the maker's own code"):
         load_config(file, base=tmp_path)
     policy = load_config(file, ["policy.network=theirs:Net"], tmp_path).policy
     assert (policy.network, policy.width) == ("theirs:Net", 32)

@@ -60,7 +60,7 @@ def test_bad_targets_are_a_sentence(settings: RunConfig, wanted: np.ndarray | No
 def test_an_id_that_was_another_batchs_is_refused() -> None:
     judge = judge_of(UNCONDITIONAL)
     judge.score("a", observations(0), None, remember=True)
-    with pytest.raises(ValueError, match=r'batch_id: "a" was given to a batch of \[F, B\] = \[3, 6\] before'):
+    with pytest.raises(ValueError, match=r'batch_id: "a" belonged to a batch of \[F, B\] = \[3, 6\] before'):
         judge.score("a", observations(0, frames=2), None, remember=True)
 
 
@@ -68,9 +68,9 @@ def test_a_state_of_another_network_or_kind_is_refused() -> None:
     other = judge_of(config("discriminator.channels=[4,4]"))
     with pytest.raises(ValueError, match="checkpoint: its network has the shapes"):
         judge_of(UNCONDITIONAL).restore(other.state())
-    with pytest.raises(ValueError, match='of kind "l2", this one is "learned"'):
+    with pytest.raises(ValueError, match='of kind "l2" wrote it; expected "learned"'):
         judge_of(CONDITIONAL).restore(judge_of(L2).state())
-    with pytest.raises(ValueError, match='of kind "learned", this one is "l2"'):
+    with pytest.raises(ValueError, match='of kind "learned" wrote it; expected "l2"'):
         judge_of(L2).restore(judge_of(CONDITIONAL).state())
 
 

@@ -33,7 +33,7 @@ def test_pixels_go_from_minus_one_to_one() -> None:
 
 
 def test_a_view_too_small_for_the_convolutions_is_a_sentence() -> None:
-    with pytest.raises(ValueError, match=r"5 convolutions, each of which halves .* 16×16 pixels; at most 4 fit"):
+    with pytest.raises(ValueError, match=r"5 convolutions, each of which halves .* 16×16 pixels; expected at most 4"):
         Critic((16, 16, 1), (4, 4, 4, 4, 4), conditional=False)
 
 

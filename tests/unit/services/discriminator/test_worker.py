@@ -92,7 +92,7 @@ def test_a_full_queue_is_busy_and_a_closed_worker_is_closed() -> None:
     bench = Bench()
     for name in ("a", "b"):
         bench.score(name)
-    with pytest.raises(BusyError, match="2 calls wait for the judge already"):
+    with pytest.raises(BusyError, match="2 calls already wait for the judge"):
         bench.score("c")
     bench.worker.start()
     bench.worker.close()  # what was queued is finished

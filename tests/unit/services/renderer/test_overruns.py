@@ -24,7 +24,7 @@ def test_work_is_stopped_after_its_time_and_the_renderer_where_it_goes_on_all_th
             assert not said
             now[0] += STUCK_S
             overruns.check()
-            assert said == ["the engine has been at one step for 91 s and does not end it"]
+            assert said == ["the engine has worked on one step for 91 s and does not end it"]
             canvases.step(np.zeros((1, 5), np.int32))
 
     with create("mypaint", {}).open(1) as canvases:
