@@ -24,6 +24,7 @@ SKIPPED: dict[str, set[str]] = {
     "tcp": NOT_HERE,
     "tls": NOT_HERE - {"strangers_are_not_heard"},
     "unrolls": {"strangers_are_not_heard"},
+    "scenes": set(),
 }
 """Cases that a kind of run has no use for."""
 TARGET: dict[Service, list[str]] = {
@@ -66,7 +67,12 @@ def _curve(certificates: Path, service: Service) -> list[str]:
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     ("service", "kind"),
-    [*itertools.product(SERVICES, ("unix", "tcp", "tls")), ("learner", "unrolls"), ("actor", "unrolls")],
+    [
+        *itertools.product(SERVICES, ("unix", "tcp", "tls")),
+        ("learner", "unrolls"),
+        ("actor", "unrolls"),
+        ("renderer", "scenes"),
+    ],
 )
 def test_ours_passes(service: Service, kind: str, tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}" if kind in {"tcp", "tls"} else f"unix:{tmp_path}/t"
@@ -76,6 +82,8 @@ def test_ours_passes(service: Service, kind: str, tmp_path: Path) -> None:
         command.append(f"--run-dir={tmp_path}/run")
     if kind == "unrolls":
         suite += [f"--set={setting}" for setting in CUT]
+    if kind == "scenes":
+        suite += ["--engine=scenes", '--settings={"canvas": 256, "view": 128}']
     if service == "learner" and kind in {"tcp", "tls"}:
         suite.append(f"--learner-data=127.0.0.1:{free_port()}")
     if kind == "tls":

@@ -17,7 +17,8 @@ import pytest
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from spiral.v1 import renderer_pb2, renderer_pb2_grpc
+from spiral.engines.registry import names
+from spiral.v1 import info_pb2, info_pb2_grpc, renderer_pb2, renderer_pb2_grpc
 from spiral.wire import rpc
 from tests.support.processes import PATIENCE_S, free_port, has_ended, launch, start, until
 from tests.support.rollouts import Stream, make_program, paint_here
@@ -48,9 +49,11 @@ def renderer(address: str, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-def fail_to_start(*arguments: str, **environment: str) -> str:
+def fail_to_start(
+    *arguments: str, program: tuple[str, str] = ("-m", "spiral.services.renderer"), **environment: str
+) -> str:
     """What a renderer says that exits with 2."""
-    command = [sys.executable, "-m", "spiral.services.renderer", *arguments]
+    command = [sys.executable, *program, *arguments]
     ended = subprocess.run(
         command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=PATIENCE_S, check=False
     )
@@ -139,18 +142,42 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert "can't make a socket there (No such file or directory)" in sentence
 
 
-def test_a_missing_brush_pack_is_a_sentence(tmp_path: Path) -> None:
-    sentence = fail_to_start(SPIRAL_BRUSHES=str(tmp_path / "none"))
-    assert sentence.startswith(f"renderer: SPIRAL_BRUSHES: {tmp_path}/none is no folder")
+def left_out(log: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: Path) -> str:
+    """What a renderer says of ``mypaint``, which can't run in this environment, while it serves all other engines."""
+    monkeypatch.setenv(variable, str(value))
+    process = start("renderer", f"unix:{log.parent}/r.sock", log)
+    with rpc.connect(f"unix:{log.parent}/r.sock") as channel:
+        answer = info_pb2_grpc.InfoServiceStub(channel).GetInfo(info_pb2.GetInfoRequest(), timeout=PATIENCE_S)
+        with pytest.raises(grpc.RpcError) as raised:
+            Stream(channel).open(1)
+    process.terminate()
+    process.wait(PATIENCE_S)
+    assert "mypaint" not in answer.engines
+    assert len(answer.engines) == len(names()) - 1
+    assert raised.value.code() == StatusCode.FAILED_PRECONDITION
+    sentence = str(raised.value.details())
+    assert f"an engine is left out: {sentence}" in log.read_text()
+    return sentence
 
 
-def test_a_missing_libmypaint_is_a_sentence(tmp_path: Path) -> None:
+def test_a_missing_brush_pack_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sentence = left_out(tmp_path / "log", monkeypatch, "SPIRAL_BRUSHES", tmp_path / "none")
+    assert sentence.startswith(f"SPIRAL_BRUSHES: {tmp_path}/none is no folder")
+
+
+def test_a_missing_libmypaint_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The loader takes the first file of this name on its path, and this one can't be loaded.
     (tmp_path / "libmypaint-1.5.so.1").touch()
-    sentence = fail_to_start(LD_LIBRARY_PATH=str(tmp_path))
-    assert sentence.startswith('renderer: engine "mypaint": ')
+    sentence = left_out(tmp_path / "log", monkeypatch, "LD_LIBRARY_PATH", tmp_path)
+    assert sentence.startswith('engine "mypaint": ')
     assert "libmypaint" in sentence
     assert "apt" in sentence
+
+
+def test_without_any_engine_it_does_not_start(tmp_path: Path) -> None:
+    alone = "import sys, spiral.services.renderer.__main__ as r; r.names = lambda: ['mypaint']; sys.exit(r.main())"
+    sentence = fail_to_start(program=("-c", alone), SPIRAL_BRUSHES=str(tmp_path / "none"))
+    assert sentence.startswith(f"renderer: SPIRAL_BRUSHES: {tmp_path}/none is no folder")
 
 
 def test_a_pipe_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -89,6 +89,7 @@ def test_files_are_short_and_named_for_what_they_hold(path: Path) -> None:
         "spiral.cli.main",
         "spiral.configuration.files",
         "spiral.engines.mypaint",
+        "spiral.engines.scenes",
         "spiral.gym",
         "spiral.engines.programs",
         "spiral.runs.directory",

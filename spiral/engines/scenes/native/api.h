@@ -1,0 +1,5 @@
+// What Python calls, for C.
+#pragma once
+#include <stdint.h>
+
+#include "api.cdef"
