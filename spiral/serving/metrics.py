@@ -64,6 +64,13 @@ def _metric(name: str, kind: Kind, unit: str, text: str, /, **labels: tuple[str,
 CATALOGUE: tuple[Metric, ...] = (
     Metric("spiral_resident_bytes", "gauge", "bytes", "Resident memory of the process.", SERVICES),
     Metric("spiral_start_time_seconds", "gauge", "seconds", "When the process started, Unix time.", SERVICES),
+    Metric(
+        "spiral_self_check_failures_total",
+        "counter",
+        "failures",
+        "Times that the process's own gRPC server did not answer it for ten seconds.",
+        SERVICES,
+    ),
     Metric("spiral_info", "gauge", "", "Always 1; its label is the software's version.", SERVICES, {"version": ()}),
     _metric("spiral_renderer_frames_total", "counter", "frames", "Actions executed, each with its observation."),
     _metric("spiral_renderer_step_seconds", "histogram", "seconds", "Engine time for one step of a stream."),

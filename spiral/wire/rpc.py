@@ -23,9 +23,9 @@ KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS = 20_000, 10_000
 # minutes.
 RECONNECT_MIN_MS, RECONNECT_MAX_MS = 100, 2_000
 
-# A name is asked for again when a connection ends by age, every 15 s (server.py). With gRPC's own limit, once in 30 s,
-# a new server was found after 30 s instead of 14.
-RESOLVE_AGAIN_MS = 10_000
+# A name is asked for again when a connection ends or can't be made, at most this often. With gRPC's own limit, once in
+# 30 s, a pod that was replaced was found up to 30 s after it was ready.
+RESOLVE_AGAIN_MS = 1_000
 
 Options = Sequence[tuple[str, Any]]
 
@@ -51,6 +51,7 @@ def client_options(address: str) -> Options:
         ("grpc.max_reconnect_backoff_ms", RECONNECT_MAX_MS),
         # A channel of its own is a connection of its own: streams spread, and one that is closed ends nobody else's.
         ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.dns_min_time_between_resolutions_ms", RESOLVE_AGAIN_MS),
     ]
     if socket_path(address) is not None:
         # A path is no name that a certificate could have, and only this host has the socket.
@@ -58,7 +59,6 @@ def client_options(address: str) -> Options:
     if address.startswith("dns:///"):
         service_config = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}}
         options.append(("grpc.service_config", strict_json.exact(service_config)))
-        options.append(("grpc.dns_min_time_between_resolutions_ms", RESOLVE_AGAIN_MS))
     return options
 
 

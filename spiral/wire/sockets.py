@@ -26,6 +26,8 @@ HEARTBEAT_TIMEOUT_MS = 6_000
 MAX_FRAME_BYTES = 1 << 31
 # A learner that restarts is found soon, but a dead one isn't asked a hundred times a second.
 RECONNECT_MS, RECONNECT_MAX_MS = 100, 2_000
+# The address of a pod that is gone answers nothing. The kernel tries it for two minutes; the name leads elsewhere soon.
+CONNECT_TIMEOUT_MS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ def dealer(context: zmq.Context[S], address: str, keys: Keys | None = None, moni
     socket.set(zmq.RCVHWM, ANSWERS)
     socket.set(zmq.RECONNECT_IVL, RECONNECT_MS)
     socket.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+    socket.set(zmq.CONNECT_TIMEOUT, CONNECT_TIMEOUT_MS)
     if keys is not None:
         secure_client(socket, keys)
     if monitored:

@@ -12,9 +12,10 @@ import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 import torch
@@ -34,8 +35,9 @@ from spiral.services.actor.waiting import Waits
 from spiral.services.learner.admission import Admission
 from spiral.services.learner.ingest import Arrived, Ingest
 from spiral.services.learner.publisher import LearnerServicer, WeightsPublisher
-from spiral.serving.metrics import Metrics, new_metrics
+from spiral.serving.metrics import new_metrics
 from spiral.v1 import info_pb2, info_pb2_grpc, learner_pb2_grpc
+from spiral.v1.learner_pb2 import GetWeightsRequest, GetWeightsResponse
 from spiral.values.trajectories import TrajectoryContract
 from spiral.values.versions import Version
 from spiral.wire import rpc, sockets
@@ -52,6 +54,21 @@ SETTINGS = ("actor.batch=4", "actor.groups=2", "learner.batch=4", "policy.width=
 FIRST = Version(1, 0)
 
 
+class Absent(LearnerServicer):
+    """Serves weights but while it is away."""
+
+    away = False
+    asked_in_vain = 0
+
+    def GetWeights(  # noqa: N802
+        self, request: GetWeightsRequest, context: grpc.ServicerContext
+    ) -> Iterator[GetWeightsResponse]:
+        if self.away:
+            self.asked_in_vain += 1
+            context.abort(grpc.StatusCode.UNAVAILABLE, "it is away")
+        yield from super().GetWeights(request, context)
+
+
 @dataclass
 class Loop:
     """The learner's ends, and how to start the others."""
@@ -61,8 +78,21 @@ class Loop:
     config: RunConfig
     contract: TrajectoryContract
     publisher: WeightsPublisher
-    ingest: Ingest
+    ingest: Ingest = field(init=False)
+    servicer: Absent
     stack: ExitStack
+    ends: ExitStack
+    """What receives trajectories."""
+
+    def receive(self, version: Version) -> None:
+        """Begin to receive trajectories, as a learner whose newest weights are ``version``, in place of another."""
+        self.ends.close()
+        size = self.config.actor.batch
+        admission = Admission(
+            self.contract, version, batch=size, learner_batch=size, queue=4, queue_bytes=1 << 24, credits_per_actor=2
+        )
+        router = sockets.router(self.ends.enter_context(zmq.Context()), f"unix:{self.folder}/d")
+        self.ingest = self.ends.enter_context(Ingest(router, admission, new_metrics("learner")))
 
     def renderer(self) -> subprocess.Popen[bytes]:
         process = start("renderer", f"unix:{self.folder}/r", self.folder / "renderer.log")
@@ -152,18 +182,17 @@ def loop(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Loop]:
     config = load_config("demo", settings)
     engine = create(config.engine.name, config.engine.settings)
     contract = TrajectoryContract(engine.spec, engine.observation_shape, config.num_actions, config.conditional, 0)
-    admission = Admission(contract, FIRST, batch=4, learner_batch=4, queue=4, queue_bytes=1 << 24, credits_per_actor=2)
-    metrics: Metrics = new_metrics("learner")
     with ExitStack() as stack:
-        context = stack.enter_context(zmq.Context())
-        router = sockets.router(context, f"unix:{tmp_path}/d")
-        ingest = stack.enter_context(Ingest(router, admission, metrics))
+        ends = stack.enter_context(ExitStack())
         publisher = WeightsPublisher(contract.digest)
         server = Server(f"unix:{tmp_path}/l", 4, [StatusInterceptor()])
         stack.callback(server.close)
-        learner_pb2_grpc.add_LearnerServiceServicer_to_server(LearnerServicer(publisher), server)
+        servicer = Absent(publisher)
+        learner_pb2_grpc.add_LearnerServiceServicer_to_server(servicer, server)
         server.start()
-        yield Loop(tmp_path, settings, config, contract, publisher, ingest, stack)
+        loop = Loop(tmp_path, settings, config, contract, publisher, servicer, stack, ends)
+        loop.receive(FIRST)
+        yield loop
 
 
 def test_replaying_the_actions_gives_exactly_the_observations_that_arrive(loop: Loop) -> None:
@@ -208,6 +237,24 @@ def test_zeroed_weights_make_every_log_probability_the_uniform_one(loop: Loop) -
     uniform = -(spec.mask(trajectory.actions) * np.log(spec.sizes)).sum(-1)
     assert len(np.unique(uniform)) > 1, "both flags occur"
     np.testing.assert_allclose(trajectory.behaviour_log_prob, uniform, atol=1e-5)
+
+
+def test_who_can_not_have_a_new_generations_weights_paints_nothing_and_says_so_in_few_lines(loop: Loop) -> None:
+    """A learner that was restarted announces its generation by ZeroMQ before gRPC has found it."""
+    loop.publisher.publish(FIRST, loop.weights())
+    loop.renderer()
+    loop.actor()
+    loop.take()
+    loop.servicer.away = True
+    loop.receive(Version(2, 0))
+    until(lambda: loop.drain() or loop.servicer.asked_in_vain >= 6, "six tries")
+    dropped = loop.actor_metrics().get(("spiral_actor_episodes_lost_total", "generation"), 0.0)
+    assert dropped <= 16, "of each group what was being painted, and what was on its way"
+    lines = (loop.folder / "actor.log").read_text().splitlines()
+    assert len([line for line in lines if "no weights" in line]) == 1, lines
+    loop.publisher.publish(Version(2, 0), loop.weights())
+    loop.servicer.away = False
+    until(lambda: loop.take().oldest_version == Version(2, 0), "painting to go on")
 
 
 @pytest.mark.parametrize("loop", [(LONG,)], indirect=True)

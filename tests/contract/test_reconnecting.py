@@ -27,6 +27,8 @@ from tests.support.processes import PATIENCE_S
 
 RENEW_S = 0.5
 RENEWALS = 3
+MOVED_S = 10.0
+"""A second, on a quiet machine; by gRPC's own settings it would be half a minute."""
 VERSION, WEIGHTS = Version(1, 1), b"weights"
 WAITS = Waits(lambda peer, seconds: None, lambda peer: nullcontext())
 
@@ -66,6 +68,28 @@ def test_weights_are_had_from_a_learner_that_came_late(name: Name) -> None:
                         await asyncio.sleep(0.01)
 
     assert asyncio.run(asyncio.wait_for(fetch(), PATIENCE_S)) == (VERSION, WEIGHTS)
+
+
+@pytest.mark.parametrize("scheme", ["", "dns:///"])
+def test_a_learner_that_moved_is_found_within_seconds(scheme: str) -> None:
+    async def follow(name: Name) -> None:
+        async with ReconnectingAsyncChannel(name.connect_async) as peer:
+            client = WeightsClient(peer, "digest", PATIENCE_S)
+            with learner(name.lead("127.0.1.1")):
+                assert await client.newer_than(Version()) == (VERSION, WEIGHTS)
+            with pytest.raises(WeightsError):
+                await client.newer_than(Version())
+            with learner(name.move("127.0.1.2")):
+                async with asyncio.timeout(MOVED_S):
+                    while True:
+                        try:
+                            await client.newer_than(Version())
+                            return
+                        except WeightsError:
+                            await asyncio.sleep(0.01)
+
+    with Name(scheme) as name:
+        asyncio.run(follow(name))
 
 
 def test_targets_are_had_from_a_discriminator_that_came_late(name: Name) -> None:

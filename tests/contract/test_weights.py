@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 from spiral.configuration.schema import PolicyConfig
 from spiral.policy import Policy, build_policy
 from spiral.policy.weights import dump_weights
+from spiral.services.actor.back_off import FIRST_S
 from spiral.services.actor.learner_session import ContractError
 from spiral.services.actor.waiting import Waits
 from spiral.services.actor.weights import CurrentPolicy, WeightsClient, WeightsError
@@ -190,6 +192,47 @@ def test_weights_are_fetched_when_wanted_and_announced(publisher: WeightsPublish
         keeping.cancel()
 
     ask(address, story)
+
+
+def test_who_can_not_fetch_a_new_generations_weights_waits_tries_ever_more_rarely_and_says_so_in_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As after a learner's restart, whose announcement comes by ZeroMQ before gRPC finds it."""
+    address, tries = f"unix:{tmp_path}/learner", 5
+    publisher = WeightsPublisher("digest")
+    publisher.publish(Version(1, 500), dump_weights(make_policy().state_dict()))
+
+    async def story(client: WeightsClient) -> None:
+        asked, painting = [Version()], client.newer_than
+
+        async def newer_than(version: Version) -> tuple[Version, bytes] | None:
+            asked.append(version)
+            return await painting(version)
+
+        current, announced = current_policy(client, []), [Version(1, 500)]
+        with serving(LearnerServicer(publisher), address):
+            await current.first()
+        client.newer_than = newer_than  # type: ignore[method-assign]  # counts the tries
+        async with asyncio.timeout(30):
+            keeping = asyncio.create_task(current.keep_fresh(lambda: announced[0]))
+            await current.of_generation(lambda: announced[0])
+            announced[0] = Version(2, 500)
+            waiting = asyncio.create_task(current.of_generation(lambda: announced[0]))
+            asked.clear()
+            started = time.monotonic()
+            while len(asked) < tries:
+                await asyncio.sleep(0.01)
+            assert time.monotonic() - started > 0.75 * FIRST_S * (2 ** (tries - 1) - 1), "it waits between two"
+            assert not waiting.done(), "what it paints meanwhile would be dropped"
+            publisher.publish(Version(2, 500), dump_weights(make_policy().state_dict()))
+            with serving(LearnerServicer(publisher), address):
+                await waiting
+        assert current.version == Version(2, 500)
+        keeping.cancel()
+
+    with caplog.at_level("WARNING"):
+        ask(address, story)
+    assert len([line for line in caplog.messages if line.startswith("no weights")]) == 1
 
 
 @pytest.mark.parametrize("painted", [True, False])

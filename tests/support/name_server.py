@@ -15,7 +15,8 @@ from tests.support.processes import free_port
 class Name:
     """The name ``peer``, asked for at a name server of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, scheme: str = "dns:///") -> None:
+        """``scheme`` is how addresses of this name are written: with it, clients balance."""
         self.port = free_port()
         """Where whoever it leads to listens."""
         self.hosts: set[str] = set()
@@ -25,13 +26,18 @@ class Name:
         names_port = free_port()
         self._names = NameServer("127.0.0.1", lambda name: sorted(self.hosts), names_port)
         self._target = f"dns://127.0.0.1:{names_port}/peer:{self.port}"
-        self._options = rpc.client_options(f"dns:///peer:{self.port}")
+        self._options = rpc.client_options(f"{scheme}peer:{self.port}")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._names.close()
+
+    def move(self, host: str) -> str:
+        """From now on it leads to ``host`` alone; the address to listen at."""
+        self.hosts.clear()
+        return self.lead(host)
 
     def lead(self, host: str = "127.0.1.1") -> str:
         """From now on it leads to ``host`` too; the address to listen at."""

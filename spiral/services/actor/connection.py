@@ -11,8 +11,8 @@ import zmq
 import zmq.asyncio
 from zmq.utils.monitor import parse_monitor_message
 
-COMPLAINT_INTERVAL_S = 10.0
-"""ZeroMQ tries ten times a second; the log does not need a line for each attempt."""
+from spiral.services.actor.repeated_failure import RepeatedFailure
+
 REFUSALS = {
     zmq.EVENT_HANDSHAKE_FAILED_AUTH: "it does not trust this actor's key; add the public key to the learner's "
     "curve_peers",
@@ -44,7 +44,8 @@ class LearnerConnection:
         self._clock = clock
         self._there = False
         """Whether the handshake is done; a connection that never was established can't end."""
-        self._complained_at = -COMPLAINT_INTERVAL_S
+        self._refused = RepeatedFailure()
+        """ZeroMQ tries ten times a second; the log does not need a line for each attempt."""
         self._poller = zmq.asyncio.Poller()
         self._poller.register(socket, zmq.POLLIN)
         self._poller.register(self._monitor, zmq.POLLIN)
@@ -71,7 +72,6 @@ class LearnerConnection:
     def _has_ended(self, message: list[bytes]) -> bool:
         event = parse_monitor_message(message)["event"]
         was_there, self._there = self._there, event == zmq.EVENT_HANDSHAKE_SUCCEEDED
-        if event in REFUSALS and self._clock() - self._complained_at >= COMPLAINT_INTERVAL_S:
-            self._complained_at = self._clock()
-            _log.warning("no connection to the learner: %s", REFUSALS[zmq.Event(event)])
+        if event in REFUSALS and (times := self._refused.failed(self._clock())) is not None:
+            _log.warning("no connection to the learner: %s%s", REFUSALS[zmq.Event(event)], times)
         return was_there and event == zmq.EVENT_DISCONNECTED

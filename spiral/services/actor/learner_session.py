@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
 
+from spiral.services.actor.repeated_failure import RepeatedFailure
 from spiral.services.actor.trajectory_message import Frames, trajectory_message
 from spiral.v1.trajectory_pb2 import (
     REASON_NO_HELLO,
@@ -82,6 +83,7 @@ class LearnerSession:
         self._hello_at: float | None = None
         """When to say hello again on this connection; None: not needed."""
         self._heard_at = 0.0
+        self._silence = RepeatedFailure()
         self._used_at = 0.0
         self._max_message_bytes = 0
         self._sequence = 0
@@ -115,6 +117,7 @@ class LearnerSession:
     def receive(self, message: LearnerMessage, now: float) -> Decision:
         """Process a message from the learner. ContractError if it says that the two can't work together."""
         self._heard_at = now
+        self._silence.ended()
         decision = Decision()
         match message.WhichOneof("message"):
             case "welcome":
@@ -137,7 +140,9 @@ class LearnerSession:
     def tick(self, now: float) -> Decision:
         """Time has passed."""
         if now - self._heard_at >= SILENCE_S:
-            _log.warning("no message from the learner for %.0f s; connecting again", now - self._heard_at)
+            if (times := self._silence.failed(now)) is not None:
+                silence_s = now - self._heard_at
+                _log.warning("no message from the learner for %.0f s; connecting again%s", silence_s, times)
             return self._connect_again(now)
         idle = self.credits and not self._waiting and not self._unanswered and now - self._used_at >= IDLE_S
         if idle or (self._hello_at is not None and now >= self._hello_at):

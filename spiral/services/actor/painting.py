@@ -78,6 +78,7 @@ class PaintGroup:
                 retirement = self._retire_when_old(stream)
                 # The place in the queue comes first, so no finished painting waits and ages.
                 async with self._peers.sender.credit():
+                    await self._peers.current.of_generation(lambda: self._peers.sender.version)
                     retirement.cancel()
                     stream = await self._paint_and_send(stream)
         except asyncio.CancelledError:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from spiral.configuration.schema import EngineConfig
 from spiral.services.actor.back_off import REFUSED, BackOff, end_if_cancelled
+from spiral.services.actor.repeated_failure import RepeatedFailure
 from spiral.services.actor.waiting import Waits
 from spiral.v1 import renderer_pb2_grpc
 from spiral.v1.renderer_pb2 import (
@@ -130,6 +131,7 @@ class Renderers:
         self._stream_life_s = stream_life_s
         self._watchdog_s = watchdog_s
         self._clock = clock
+        self._failure = RepeatedFailure()
 
     @property
     def _stub(self) -> Any:  # the stub works with both kinds of channel; its annotations know only the other one
@@ -147,6 +149,7 @@ class Renderers:
                 try:
                     await stream.open(OpenCanvases(engine=self._engine, batch=batch))
                     self._peer.answered()
+                    self._failure.ended()
                     return stream
                 except StreamLostError as error:
                     if error.code in REFUSED:
@@ -159,5 +162,6 @@ class Renderers:
     async def _pause(self, back_off: BackOff, why: str) -> None:
         self._peer.failed()
         delay_s = back_off.next_s()
-        _log.warning("no canvases from the renderer (%s); trying again in %.1f s", why, delay_s)
+        if (times := self._failure.failed(self._clock())) is not None:
+            _log.warning("no canvases from the renderer (%s); trying again in %.1f s%s", why, delay_s, times)
         await asyncio.sleep(delay_s)

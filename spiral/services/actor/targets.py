@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 
 import grpc
 import grpc.aio
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiral.services.actor.back_off import REFUSED, BackOff, end_if_cancelled
+from spiral.services.actor.repeated_failure import RepeatedFailure
 from spiral.services.actor.waiting import Waits
 from spiral.v1 import discriminator_pb2_grpc
 from spiral.v1.discriminator_pb2 import SampleTargetsRequest
@@ -38,6 +40,7 @@ class Targets:
         self._waits = waits
         self._rng = rng
         self._deadline_s = deadline_s
+        self._failure = RepeatedFailure()
 
     async def draw(self, count: int) -> NDArray[np.uint8]:
         """``[count, H, W, C]``; retries until there is an answer.
@@ -51,6 +54,7 @@ class Targets:
                     stub = discriminator_pb2_grpc.DiscriminatorServiceStub(self._peer.channel)
                     answer = await stub.SampleTargets(SampleTargetsRequest(count=count), timeout=self._deadline_s)
                     self._peer.answered()
+                    self._failure.ended()
                     return tensors.decode(answer.targets, "targets", np.uint8, (count, *self._observation_shape))
                 except grpc.aio.AioRpcError as error:
                     end_if_cancelled()
@@ -63,5 +67,6 @@ class Targets:
                         raise ValueError(f"targets: the discriminator refuses: {error.details()}") from error
                     self._peer.failed()
                     delay_s = back_off.next_s()
-                    _log.warning("no targets (%s); trying again in %.1f s", reason(error), delay_s)
+                    if (times := self._failure.failed(time.monotonic())) is not None:
+                        _log.warning("no targets (%s); trying again in %.1f s%s", reason(error), delay_s, times)
                     await asyncio.sleep(delay_s)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from spiral.wire.edges import Service
 
-LOG_AFTER_S = 10.0
-"""A wait this long gets a line in the log, and another one each time it has lasted this much longer."""
+LOG_AFTER_S, LONGEST_S = 10.0, 60.0
+"""A wait this long gets a line in the log, and another one whenever it has doubled or lasted a minute longer."""
 
 _log = logging.getLogger(__name__)
 
@@ -22,7 +22,8 @@ class _Wait:
     what: str
     since: float
     counted_until: float
-    logged_at: float
+    due_at: float
+    """When the next line about it is due."""
 
 
 class Waits:
@@ -51,7 +52,7 @@ class Waits:
         """Wait for ``what`` from ``peer`` within this block."""
         self._next += 1
         key, now = self._next, self._clock()
-        self._waits[key] = _Wait(peer, what, now, now, now)
+        self._waits[key] = _Wait(peer, what, now, now, now + LOG_AFTER_S)
         try:
             with self._tell(peer):
                 yield
@@ -66,8 +67,8 @@ class Waits:
         for wait in self._waits.values():
             self._count(wait.peer, now - wait.counted_until)
             wait.counted_until = now
-            if now - wait.logged_at >= LOG_AFTER_S:
-                wait.logged_at = now
+            if now >= wait.due_at:
+                wait.due_at = now + min(now - wait.since, LONGEST_S)
                 if wait.peer not in told:
                     told.add(wait.peer)
                     _log.warning("waiting for the %s (%s) for %.0f s", wait.peer, wait.what, now - wait.since)

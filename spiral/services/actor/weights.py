@@ -10,6 +10,7 @@ import logging
 import random
 import time
 from collections.abc import AsyncIterable, Callable
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -20,6 +21,7 @@ from spiral.policy import Policy
 from spiral.policy.weights import load_weights, parse_weights
 from spiral.services.actor.back_off import BackOff, end_if_cancelled
 from spiral.services.actor.learner_session import ContractError
+from spiral.services.actor.repeated_failure import RepeatedFailure
 from spiral.services.actor.waiting import Waits
 from spiral.v1 import learner_pb2_grpc
 from spiral.v1.learner_pb2 import GetWeightsRequest, GetWeightsResponse, WeightsHeader
@@ -30,6 +32,9 @@ from spiral.wire.reconnecting import ReconnectingAsyncChannel
 
 MAX_WEIGHTS_BYTES = 1 << 30
 """Far above any policy of this project; a header that announces more is an error, not a reason to fill the memory."""
+
+ANNOUNCED_AGAIN_S = 1.0
+"""How often a group that waits for another generation's weights checks which generation the learner is now."""
 
 _log = logging.getLogger(__name__)
 
@@ -123,6 +128,8 @@ class CurrentPolicy:
         self._clock = clock
         self._arrived_at = clock()
         self._wanted = asyncio.Event()
+        self._arrival = asyncio.Event()
+        self._failure = RepeatedFailure()
 
     @property
     def age_s(self) -> float:
@@ -142,9 +149,22 @@ class CurrentPolicy:
         """Say that now is a good time to look for newer weights; at most once per episode."""
         self._wanted.set()
 
+    async def of_generation(self, announced: Callable[[], Version]) -> None:
+        """Wait until the weights are of the announced generation, because the learner accepts no others' paintings."""
+        if self.version.generation == announced().generation:
+            return
+        with self._waits("learner", "weights of its generation"):
+            while self.version.generation != announced().generation:
+                self.want_newer()
+                self._arrival.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(ANNOUNCED_AGAIN_S):
+                        await self._arrival.wait()
+
     async def keep_fresh(self, announced: Callable[[], Version]) -> None:
-        """Take newer weights whenever they are wanted and ``announced`` says that they exist; errors as for
-        :meth:`refresh`."""
+        """Take newer weights whenever they are wanted and ``announced`` says that they exist, trying until they
+        arrive; errors as for :meth:`refresh`."""
+        back_off = BackOff(self._rng)
         before = max(announced(), self.version)
         while True:
             await self._wanted.wait()
@@ -156,6 +176,11 @@ class CurrentPolicy:
             before = told
             if told > self.version:
                 await self.refresh()
+            if told > self.version:
+                await asyncio.sleep(back_off.next_s())
+                self._wanted.set()
+            else:
+                back_off.reset()
 
     async def refresh(self) -> None:
         """Take newer weights if there are any and they are finite.
@@ -165,8 +190,10 @@ class CurrentPolicy:
         try:
             newer = await self._client.newer_than(self.version)
         except WeightsError as error:
-            _log.warning("no weights from the learner: %s", error)
+            if (times := self._failure.failed(self._clock())) is not None:
+                _log.warning("no weights from the learner: %s%s", error, times)
             return
+        self._failure.ended()
         if newer is None:
             return
         version, data = newer
@@ -178,4 +205,5 @@ class CurrentPolicy:
             return
         self.policy, self._spare = self._spare, self.policy
         self.version, self._arrived_at = version, self._clock()
+        self._arrival.set()
         self._arrived(self)

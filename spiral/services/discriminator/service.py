@@ -28,7 +28,7 @@ from spiral.services.discriminator.worker import Worker
 from spiral.serving.diverged import end_diverged
 from spiral.serving.metrics import new_metrics
 from spiral.serving.options import StartError
-from spiral.serving.service import Serving
+from spiral.serving.service import FINISH_WITH_CHECKPOINT_S, Serving
 from spiral.v1.discriminator_pb2_grpc import add_DiscriminatorServiceServicer_to_server
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,13 @@ def serve(options: DiscriminatorOptions) -> int:
             raise StartError(sentence)
         generation = raise_generation(directory)
         exposed = new_metrics("discriminator")
-        with Serving("discriminator", options, exposed, capabilities=("sample-targets",)) as serving:
+        with Serving(
+            "discriminator",
+            options,
+            exposed,
+            capabilities=("sample-targets",),
+            finish_s=FINISH_WITH_CHECKPOINT_S,
+        ) as serving:
             observation_shape = _observation_shape(options, config)
             store = CheckpointStore(directory, config.learner.keep)
             found = store.latest()

@@ -32,7 +32,7 @@ from spiral.serving.diverged import end_diverged
 from spiral.serving.lag_warning import LagWarning
 from spiral.serving.metrics import new_metrics
 from spiral.serving.options import StartError, refuse
-from spiral.serving.service import Serving
+from spiral.serving.service import FINISH_WITH_CHECKPOINT_S, Serving
 from spiral.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
 from spiral.wire import sockets
 from spiral.wire.curve import gatekeeper
@@ -59,7 +59,7 @@ def serve(options: LearnerOptions) -> int:
     except (ValueError, OSError, CheckpointError) as error:
         raise StartError(str(error)) from error
     exposed = new_metrics("learner")
-    with Serving("learner", options, exposed) as serving:
+    with Serving("learner", options, exposed, finish_s=FINISH_WITH_CHECKPOINT_S) as serving:
         publisher = WeightsPublisher(contract_digest="")
         add_LearnerServiceServicer_to_server(LearnerServicer(publisher), serving.server)
         serving.start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -34,22 +33,6 @@ from spiral.wire.server import Server
 from tests.support.processes import until
 
 PATIENCE_MS = 60_000
-
-# A service whose last work never ends.
-HANGING = """
-import sys, threading
-from spiral.serving import service as serving
-from spiral.serving.metrics import new_metrics
-from spiral.serving.options import ServiceOptions
-serving.ORPHAN_LIMIT_S = 2.0
-options = ServiceOptions(listen=sys.argv[1], parent_pipe=int(sys.argv[2]), grace_s=0)
-with serving.Serving("discriminator", options, new_metrics("discriminator")) as shell:
-    shell.on_end(lambda: print("the end", flush=True))
-    shell.on_end(threading.Event().wait)
-    shell.start()
-    print("ready", flush=True)
-    shell.wait()
-"""
 
 
 @pytest.fixture
@@ -322,18 +305,3 @@ def test_ports_are_apart_and_data_flows_round() -> None:
     assert peers("actor") == ("renderer", "learner", "discriminator")
     assert peers("learner") == ("discriminator", "renderer")
     assert peers("renderer") == peers("discriminator") == ()
-
-
-def test_an_orphan_whose_last_work_hangs_ends_all_the_same(tmp_path: Path) -> None:
-    reading, writing = os.pipe()
-    command = [sys.executable, "-c", HANGING, f"unix:{tmp_path}/s", str(reading)]
-    with subprocess.Popen(command, pass_fds=[reading], stdout=subprocess.PIPE) as process:
-        os.close(reading)
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"ready\n"
-            os.close(writing)
-            said, _ = process.communicate(timeout=PATIENCE_MS / 1000)
-        finally:
-            process.kill()
-    assert (process.returncode, said) == (1, b"the end\n")

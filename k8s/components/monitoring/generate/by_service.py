@@ -35,6 +35,14 @@ def _everyone(board: Dashboard) -> Dashboard:
                 low=0,
             )
         )
+        .with_panel(
+            chart(
+                "gRPC does not answer itself",
+                [Line(rate("spiral_self_check_failures_total", "job, instance"), "{{job}} {{instance}}")],
+                text="The log of such a pod has the stacks of all its threads.",
+                low=0,
+            )
+        )
     )
 
 

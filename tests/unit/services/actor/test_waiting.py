@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 
 from spiral.services.actor.back_off import FIRST_S, LONGEST_S, BackOff
+from spiral.services.actor.repeated_failure import RepeatedFailure
 from spiral.services.actor.waiting import LOG_AFTER_S, Waits
 from spiral.wire.info import Info
 
@@ -66,6 +67,24 @@ def test_a_wait_that_fails_has_ended_too() -> None:
     with pytest.raises(RuntimeError):
         fail()
     assert (account.counted, account.waiting_for()) == ({"renderer": 3.0}, [])
+
+
+def test_lines_about_a_wait_get_rarer_down_to_one_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    account = Account()
+    with caplog.at_level(logging.WARNING), account.waits("learner", "a credit"):
+        for _ in range(200):
+            account.now += 1
+            account.waits.report()
+    assert caplog.messages == [f"waiting for the learner (a credit) for {s} s" for s in (10, 20, 40, 80, 140, 200)]
+
+
+def test_a_failure_that_repeats_is_told_at_once_then_ever_more_rarely_with_a_count() -> None:
+    failure = RepeatedFailure()
+    told = {now: line for now in range(1200) if (line := failure.failed(now)) is not None}
+    assert list(told) == [0, 20, 60, 140, 300, 600, 900]
+    assert (told[0], told[20], told[900]) == ("", " (21 times in 20 s)", " (901 times in 900 s)")
+    failure.ended()
+    assert failure.failed(1200) == ""
 
 
 def test_a_long_wait_is_logged_now_and_then_one_line_a_peer(caplog: pytest.LogCaptureFixture) -> None:
