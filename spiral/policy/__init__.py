@@ -1,4 +1,4 @@
-"""The agent's network: actor and learner both run it."""
+"""The agent's networks, which actor and learner both run."""
 
 from spiral.policy.autoregressive import EvaluatedActions, Policy, Sampled, State
 from spiral.policy.build import build_policy

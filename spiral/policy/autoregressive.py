@@ -1,7 +1,7 @@
-"""What a policy sees and answers, and the autoregressive loop that every network shares.
+"""The interface of a policy, and the autoregressive loop that every network shares.
 
-Sampling and teacher forcing run through one loop, :meth:`Policy._decode`, and differ only in how a
-component's value is chosen. That is what keeps behavior and learner log-probabilities equal.
+Sampling and teacher forcing use the same loop, :meth:`Policy._decode`, and differ only in how a component's value is
+chosen. So the log-probabilities of behavior policy and learner are equal.
 
 Heads run only on frames for which their component counts. Half of all actions move the pen without painting, and for
 those three of five components mean nothing.
@@ -23,7 +23,7 @@ from spiral.policy.sight import Sight
 from spiral.values.actions import ActionSpec
 
 NEVER = -1e9
-"""Logit of a value that can't be chosen: its probability is 0, and unlike −∞ it has no part in a 0 · ∞."""
+"""Logit of a value that can't be chosen: its probability is 0, and unlike −∞ it never makes 0 · ∞."""
 
 State = tuple[Tensor, ...]
 """Recurrent state, each tensor ``[B, …]``; empty for a network without memory."""
@@ -49,11 +49,11 @@ class EvaluatedActions:
     entropy: Tensor
     """float32 ``[T, B, K]``, nats; 0 where a component does not count."""
     value: Tensor
-    """float32 ``[T, B]``: expected sum of the rewards to come; ``[T + 1, B]`` where that many steps were seen."""
+    """float32 ``[T, B]``: expected sum of the rewards to come; ``[T + 1, B]`` if that many steps were seen."""
 
 
 Rows = Tensor | None
-"""Positions ``[M]`` of those frames, of all ``N``, that a component has to do with; None: all of them."""
+"""Positions ``[M]``, among all ``N`` frames, of those that a component concerns; None: all frames."""
 
 Choose = Callable[[int, Tensor, Rows], Tensor]
 
@@ -64,7 +64,7 @@ class Policy(nn.Module, ABC):
     counts: Tensor
     needed: Tensor
     blind: bool = False
-    """Whether its own painting is kept from it (docs/method.md, 2); the target is not."""
+    """Whether the policy does not see its canvas (docs/method.md, 2); it still sees the target."""
     moves: str = "free"
     """Which actions may move the pen without painting: ``policy.moves`` of the configuration."""
 
@@ -74,67 +74,67 @@ class Policy(nn.Module, ABC):
         self.num_actions = num_actions
         self.noise = noise
         self.conditional = conditional
-        # Not in the weights: it is part of the contract, not something learned.
+        # Not among the weights: it is part of the contract and not learned.
         self.register_buffer("counts", torch.from_numpy(spec.mask_table()).float(), persistent=False)
-        # By flag: whether a component or one after it counts, and where that becomes less.
+        # By flag: whether a component or a later one counts, and where fewer flags count than before.
         needed = torch.from_numpy(np.maximum.accumulate(spec.mask_table()[:, ::-1], 1)[:, ::-1].copy())
         self.register_buffer("needed", needed, persistent=False)
         self._narrows = [k for k in range(1, len(spec)) if (needed[:, k] != needed[:, k - 1]).any()]
 
     @property
     def dtype(self) -> torch.dtype:
-        """Type of the weights, which all that the network computes follows: float32, or float64 after ``double()``."""
+        """Type of the weights, in which the network computes: float32, or float64 after ``double()``."""
         return self.counts.dtype
 
     def initial_state(self, batch: int) -> State:
-        """State at the start of an episode."""
+        """The state at the start of an episode."""
         del batch
         return ()
 
     @property
     def state_size(self) -> int:
-        """Numbers in the state of an episode; 0: no memory."""
+        """Length of an episode's packed state; 0: no memory."""
         return sum(part[0].numel() for part in self.initial_state(1))
 
     def pack_state(self, state: State) -> Tensor:
-        """The state as one ``[B, state_size]``, of the weights' type."""
+        """The state as one tensor ``[B, state_size]`` of the weights' type."""
         return torch.cat([part.flatten(1) for part in state], 1)
 
     def unpack_state(self, packed: Tensor) -> State:
-        """What :meth:`pack_state` packed."""
+        """The state that :meth:`pack_state` packed."""
         like = self.initial_state(len(packed))
         parts = torch.split(packed.to(self.dtype), [part[0].numel() for part in like], 1)
         return tuple(part.view_as(shape) for part, shape in zip(parts, like, strict=True))
 
     def for_this_run(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Weights of the same network for programs of another length, coarser places, narrower, not seeing from the pen
-        or looking at no places, made to fit this one's."""
+        """Adapt weights of a similar network to this one: for programs of another length, for coarser places, for a
+        narrower network, or without a glimpse or patch."""
         return state
 
     @abstractmethod
     def see(self, pictures: Tensor) -> Tensor:
-        """Whatever needs no weights: pictures, uint8 ``[…, H, W, C]``, as the network takes them in, ``[…, …]``.
+        """The preparation that needs no weights: pictures, uint8 ``[…, H, W, C]``, as the network's input ``[…, …]``.
 
-        Apart from the rest, because a learner that uses a batch several times sees it once.
+        It is separate because a learner that uses a batch several times prepares it once.
         """
 
     def watch(self, observations: Tensor) -> Tensor:
-        """What it sees of its own painting, as :meth:`see`: a white page at every step where it is blind."""
+        """What the policy sees of its canvas, prepared as by :meth:`see`; if it is blind, always a white page."""
         return self.see(torch.full_like(observations, 255) if self.blind else observations)
 
     @abstractmethod
     def core(self, inputs: Inputs, state: State) -> tuple[Tensor, Tensor, State]:
-        """Digest ``T`` steps: features ``[T, B, D]``, values ``[T, B]`` and the state after them."""
+        """Process ``T`` steps: features ``[T, B, D]``, values ``[T, B]`` and the state after them."""
 
     def sight(self, inputs: Inputs, T: int) -> Sight | None:
-        """Where the pens are, and what the network will look at once it has chosen a place, of the first ``T`` steps;
-        None: it does without."""
+        """For the first ``T`` steps: where the pens are, and the patches that the network looks at after it has chosen
+        a place. None: the network uses neither."""
         del inputs, T
         return None
 
     @abstractmethod
     def logits(self, k: int, features: Tensor, sight: Sight | None) -> Tensor:
-        """Unnormalised log-probabilities of component ``k``: ``[N, D]`` → ``[N, size]``."""
+        """Unnormalized log-probabilities of component ``k``: ``[N, D]`` → ``[N, size]``."""
 
     @abstractmethod
     def advance(self, k: int, features: Tensor, chosen: Tensor, sight: Sight | None) -> Tensor:
@@ -143,7 +143,8 @@ class Policy(nn.Module, ABC):
     def act(self, inputs: Inputs, state: State, generator: torch.Generator, temperature: float = 1.0) -> Sampled:
         """Draw the next action of each episode; ``inputs`` has ``T = 1``.
 
-        Logits are divided by ``temperature``; at 0 the likeliest is taken. The log-probability is that at 1.
+        Logits are divided by ``temperature``; at 0 the likeliest value is taken. The log-probability is always that at
+        temperature 1.
         """
         features, _, state = self.core(inputs, state)
         B = features.shape[1]
@@ -153,7 +154,7 @@ class Policy(nn.Module, ABC):
             if not temperature:
                 return logits.argmax(-1)
             # The exponential race: the argmin of E_i / p_i with E_i ~ Exp(1) is distributed as p.
-            # Drawn where the generator is, so that a seed means the same draws on every device.
+            # Drawn on the generator's device, so that a seed gives the same draws on every device.
             race = torch.empty_like(logits, device=generator.device).exponential_(generator=generator)
             return (logits - race.log_().mul_(temperature).to(logits.device)).argmax(-1)
 
@@ -166,9 +167,9 @@ class Policy(nn.Module, ABC):
         return Sampled(drawn, (torch.stack(log_probs, -1) * self.mask(drawn)).sum(-1), state)
 
     def evaluate_actions(self, inputs: Inputs, actions: Tensor, state: State) -> EvaluatedActions:
-        """Log-probability, entropy and value of recorded ``actions`` ``[T, B, K]``: teacher forcing, step by step.
+        """Log-probability, entropy and value of recorded ``actions`` ``[T, B, K]`` by teacher forcing, step by step.
 
-        ``inputs`` may have one step more, that after the last action: of it there is a value.
+        ``inputs`` may have one more step, after the last action; for it only a value is computed.
         """
         features, value, _ = self.core(inputs, state)
         T, B, K = actions.shape
@@ -196,7 +197,7 @@ class Policy(nn.Module, ABC):
     ) -> Iterator[tuple[Rows, Tensor, Tensor]]:
         """Run the heads in sampling order, each on the frames for which its component or a later one counts.
 
-        Brushes often move without painting, and then most components say nothing. Yields those frames, logits
+        Brushes often move without painting, and then most components mean nothing. Yields those frames, logits
         ``[M, size]`` and chosen values ``[M]``.
         """
         rows: Rows = None
@@ -220,9 +221,9 @@ class Policy(nn.Module, ABC):
                 features = self.advance(k, features, chosen, sight)
 
     def _forbidden(self, inputs: Inputs, T: int) -> Tensor | None:
-        """Flags that can't be chosen, by ``moves``: bool ``[T · B, flags]``; None if all are free.
+        """Flags that ``moves`` forbids: bool ``[T · B, flags]``; None if all are allowed.
 
-        Painting is what every component counts for.
+        The flag for painting is the one for which every component counts.
         """
         if self.moves == "free" or not len(self.spec.counts):
             return None

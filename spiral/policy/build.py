@@ -1,4 +1,4 @@
-"""Makes the network that a configuration names."""
+"""Builds the network that a configuration names."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def build_policy(
     num_actions: int,
     conditional: bool,
 ) -> Policy:
-    """A freshly initialized policy; ValueError if the network can't handle the engine, or can't be imported."""
+    """A freshly initialized policy; ValueError if the network can't handle the engine or can't be imported."""
     policy: Policy
     if config.network != "small" and (config.patch or config.glimpse):
         raise ValueError(
-            f'policy.patch: {config.patch}, policy.glimpse: {config.glimpse}, but only "small" looks anywhere; '
+            f'policy.patch: {config.patch}, policy.glimpse: {config.glimpse}, but only the network "small" has them; '
             "expected 0 for both"
         )
     if config.network == "paper":

@@ -1,7 +1,7 @@
 """Log-probability and entropy of a categorical distribution, with the gradient written out.
 
-One exponential and a handful of passes over the logits, where automatic differentiation of the usual formulas needs
-three exponentials and some fifteen operations: a tenth of an update on a CPU.
+This takes one exponential and a handful of passes over the logits. Automatic differentiation of the usual formulas
+takes three exponentials and about fifteen operations. The difference is a tenth of an update on a CPU.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 class _Categorical(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        # With l the logits less their maximum, log p = l − log Σ exp l and H = log Σ exp l − Σ p l.
+        # With l the logits minus their maximum, log p = l − log Σ exp l and H = log Σ exp l − Σ p l.
         shifted = logits - logits.amax(-1, keepdim=True)
         p = shifted.exp()
         total = p.sum(-1, keepdim=True)
@@ -40,8 +40,8 @@ class _Categorical(torch.autograd.Function):
 def log_prob_and_entropy(logits: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
     """Log-probability of ``chosen`` ``[N]`` and entropy in nats, each ``[N]``; ``logits`` are ``[N, size]``.
 
-    In float32 at least, whatever the logits were made in: with the 8 bits of bfloat16 importance weights would be
-    rounded to steps of several per cent.
+    Computed at least in float32, whatever the type of the logits: with the 8 bits of bfloat16, importance weights would
+    be rounded to steps of several percent.
     """
     with torch.autocast(logits.device.type, enabled=False):
         exact = logits.to(torch.promote_types(logits.dtype, torch.float32))

@@ -1,9 +1,9 @@
-"""What lies about the pen, and places by where they are from it.
+"""The glimpse: the pixels around the pen, and places chosen by their offset from it.
 
-A line goes on alike wherever it is. Layers that see the view from the pen, and choose a place by its distance from
-there, learn that once, not for each place of the canvas; glimpses are those of Mnih et al., "Recurrent Models of Visual
-Attention" (2014). Near offsets have a logit each, far ones share bins, so that finer places need few more weights. With
-digits and characters as targets nothing else that was tried has gained as much (docs/notebook/targets.md).
+A line continues in the same way wherever it is. Layers that see the view from the pen, and choose a place by its offset
+from there, learn this once and not for each place of the canvas. Glimpses are from Mnih et al., "Recurrent Models of
+Visual Attention" (2014). Near offsets have a logit each and far ones share bins, so finer places need few more weights.
+With digits and characters as targets nothing else that was tried has gained as much (docs/notebook/targets.md).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from spiral.policy.sight import Sight, around
 from spiral.values.actions import ActionSpec
 
 EXACT = 5
-"""Distances, in places, that are told apart one by one."""
+"""Distances up to this many places have a bin each."""
 
 
 class Glimpse(nn.Module):
-    """A layer for the glimpse, and for each component that is a place a head and an embedding of its own."""
+    """A layer for the glimpse, and a head and an embedding for each component that is a place."""
 
     about: Tensor
     offsets: Tensor
@@ -29,8 +29,8 @@ class Glimpse(nn.Module):
     def __init__(
         self, spec: ActionSpec, pen: int, picture: tuple[int, int, int], glimpse: int, pictures: int, width: int
     ) -> None:
-        """``pen``: the component whose place the pen is at afterwards; ``pictures``: 2 with a target. ``glimpse``²
-        pixels about the pen are seen of each. ValueError if lattices differ."""
+        """``pen``: the component at whose place an action leaves the pen; ``pictures``: 2 with a target. The glimpse is
+        ``glimpse``² pixels of each picture around the pen. ValueError if lattices differ."""
         super().__init__()
         side = spec.components[pen].side
         places = [k for k, component in enumerate(spec.components) if component.kind == "grid"]
@@ -40,9 +40,9 @@ class Glimpse(nn.Module):
         self.view = nn.Linear(glimpse**2 * picture[2] * pictures, width)
         count = (int(bins(side).max()) + 1) ** 2
         self.heads = nn.ModuleDict({str(k): nn.Linear(width, count) for k in places})
-        # Nothing is chosen after the last component.
+        # After the last component nothing is chosen, so it needs no embedding.
         self.chosen = nn.ModuleDict({str(k): nn.Embedding(count, width) for k in places if k + 1 < len(spec)})
-        # Not in the weights: they follow from the lattice and the view.
+        # Not among the weights: they follow from the lattice and the view.
         self.register_buffer("about", around(side, picture, glimpse), persistent=False)
         self.register_buffer("offsets", offsets(side), persistent=False)
         for head in self.heads.values():
@@ -54,35 +54,35 @@ class Glimpse(nn.Module):
             nn.init.normal_(embedding.weight, std=1 / math.sqrt(width))
 
     def see(self, sight: Sight) -> Tensor:
-        """Features of what lies about the pens, ``[N, D]``."""
+        """Features ``[N, D]`` of the pixels around the pens."""
         sight.look(sight.pens, self.about)
         seen: Tensor = self.view(sight.patches)
         return seen
 
     def logits(self, k: int, features: Tensor, pens: Tensor) -> Tensor:
-        """Logits of component ``k``, by the offset of its places from the pens ``[M]``: ``[M, places]``."""
+        """Logits ``[M, places]`` of component ``k``, by the offset of its places from the pens ``[M]``."""
         logits: Tensor = self.heads[str(k)](features)
         return logits.gather(1, self.offsets[pens])
 
     def embed(self, k: int, chosen: Tensor, pens: Tensor) -> Tensor:
-        """The place ``chosen`` ``[M]`` of component ``k``, as one from the pen: ``[M, D]``."""
+        """Embedding ``[M, D]`` of the place ``chosen`` ``[M]`` of component ``k``, by its offset from the pen."""
         embedded: Tensor = self.chosen[str(k)](self.offsets[pens, chosen])
         return embedded
 
 
 def offsets(side: int) -> Tensor:
-    """Number of the offset from each place to each other one: int64 ``[side², side²]``; distances are told apart as
-    :func:`bins` does."""
+    """The number of the offset from each place to each other place: int64 ``[side², side²]``. Distances that share a
+    bin of :func:`bins` share a number."""
     of, place = bins(side), torch.arange(side)
-    away = of[place.unsqueeze(0) - place.unsqueeze(1) + side - 1]  # from a row, or column, to another
+    away = of[place.unsqueeze(0) - place.unsqueeze(1) + side - 1]  # from one row, or column, to another
     number = away[:, None, :, None] * (of.max() + 1) + away[None, :, None, :]
     return number.reshape(side**2, side**2)
 
 
 def bins(side: int) -> Tensor:
-    """Bin of each distance of two of ``side`` places along an axis, 1 − side … side − 1: int64 ``[2 · side − 1]``.
+    """The bin of each distance 1 − side … side − 1 between two places along an axis: int64 ``[2 · side − 1]``.
 
-    Up to EXACT each has its own; beyond, bins are 2, 3, 4, … distances wide.
+    Distances up to EXACT have a bin each; beyond that, bins are 2, 3, 4, … distances wide.
     """
     distance = torch.arange(1 - side, side, dtype=torch.float64)
     beyond = (((8 * (distance.abs() - EXACT) + 9).clamp(min=9).sqrt() - 3) / 2).ceil()

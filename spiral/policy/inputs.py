@@ -1,4 +1,4 @@
-"""What a policy sees."""
+"""The inputs of a policy."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ class Inputs:
     """What the agent sees before each of ``T`` actions of ``B`` episodes."""
 
     seen: Tensor
-    """What :meth:`Policy.watch` made of the observations, ``[T, B, …]``."""
+    """The observations as :meth:`Policy.watch` prepared them, ``[T, B, …]``."""
     previous_action: Tensor
     """int64 ``[T, B, K]``; zeros before the first action."""
     step: Tensor
-    """int64 ``[T]``, or ``[T, B]`` where it differs between episodes; number of actions executed so far in the
+    """int64 ``[T]``, or ``[T, B]`` if it differs between episodes: the number of actions executed so far in the
     episode, 0 … num_actions − 1."""
     noise: Tensor | None = None
-    """float32 ``[B, Z]``, one draw an episode."""
+    """float32 ``[B, Z]``, one draw per episode."""
     target: Tensor | None = None
-    """The pictures to reproduce, seen likewise, ``[B, …]``."""
+    """The targets, prepared by :meth:`Policy.see`, ``[B, …]``."""
 
     @property
     def steps(self) -> Tensor:
-        """``step`` with an axis for the episodes, which is 1 long where they agree."""
+        """``step`` with an axis for the episodes, of length 1 if they agree."""
         return self.step if self.step.dim() == 2 else self.step.unsqueeze(1)
 
     def take(self, episodes: Tensor) -> Inputs:
-        """Those of some episodes, by their indices; one may be taken several times."""
+        """The inputs of some episodes, by index; an index may be repeated."""
         return Inputs(
             seen=self.seen[:, episodes],
             previous_action=self.previous_action[:, episodes],

@@ -1,4 +1,4 @@
-"""The network of the paper, as the published agent has it (Ganin et al. 2018, figures 12 and 13).
+"""The paper's network, as in the published agent (Ganin et al. 2018, figures 12 and 13).
 
 Color, six brush sizes, 64×64 view, 32×32 grid: 1,613,329 parameters.
 """
@@ -18,14 +18,14 @@ from spiral.policy.sight import Sight
 from spiral.values.actions import ActionSpec, Component
 
 CHANNELS = 32
-"""Channels of every convolution of the published network."""
+"""Channels of every convolution in the published network."""
 EMBEDDING = 16
 """Length of the embedding of one component's value."""
 FEATURES = 256
 """Length of the core's output and of each z."""
 RESIDUAL_BLOCKS = 8
 DECODER_SIDE = 4
-"""Side of the map from which a place is decoded: 256 features are 4 × 4 × 16."""
+"""Side of the map that a place is decoded from: 256 features are 4 × 4 × 16."""
 
 
 class PaperPolicy(Policy):
@@ -60,7 +60,7 @@ class PaperPolicy(Policy):
             nn.Flatten(),
             nn.Linear(CHANNELS * 8 * 8, FEATURES),
         )
-        # One bias for all gates, as Sonnet has it; PyTorch's own cell has two.
+        # One bias for all gates, as in Sonnet; PyTorch's own cell has two.
         self.lstm = nn.Linear(2 * FEATURES, 4 * FEATURES)
         self.value = nn.Linear(FEATURES, 1)
         self.heads = nn.ModuleList(
@@ -80,7 +80,7 @@ class PaperPolicy(Policy):
         return zeros, zeros
 
     def see(self, pictures: Tensor) -> Tensor:
-        """0 … 1, channels in front: uint8 ``[…, H, W, C]`` → ``[…, C, H, W]`` of the weights' type."""
+        """Scale to 0 … 1, channels first: uint8 ``[…, H, W, C]`` → ``[…, C, H, W]`` of the weights' type."""
         return pictures.movedim(-1, -3).to(self.dtype) / 255
 
     def core(self, inputs: Inputs, state: State) -> tuple[Tensor, Tensor, State]:
@@ -119,7 +119,7 @@ class PaperPolicy(Policy):
         """Previous action and noise → ``[T · B, 32, 1, 1]``, added to every place of the stem."""
         previous = inputs.previous_action
         T, B, K = previous.shape
-        # Before the first action nothing counts: its embedding is masked out altogether.
+        # Before the first action no component counts, so the whole embedding is masked.
         mask = self.mask(previous.reshape(T * B, K)) * (inputs.steps > 0).expand(T, B).reshape(T * B, 1)
         embedded = [
             self.action_in[k](_encode(component, previous[..., k].reshape(T * B), self.dtype)) * mask[:, k : k + 1]
@@ -134,7 +134,7 @@ class PaperPolicy(Policy):
     def _lstm_step(self, features: Tensor, state: State) -> tuple[Tensor, Tensor]:
         hidden, memory = state
         gate_in, candidate, gate_forget, gate_out = self.lstm(torch.cat([features, hidden], -1)).chunk(4, -1)
-        # The forget gate starts out open (bias 1), so that gradients reach the first strokes.
+        # The forget gate starts open (bias 1), so that gradients reach the first strokes.
         memory = (gate_forget + 1).sigmoid() * memory + gate_in.sigmoid() * candidate.tanh()
         return gate_out.sigmoid() * memory.tanh(), memory
 
@@ -154,7 +154,7 @@ class ResidualBlock(nn.Module):
 
 
 class PlaceDecoder(nn.Module):
-    """256 features → a map of 4×4 → logits of ``side``² places, row by row (docs/method.md, 5)."""
+    """256 features → a 4×4 map → logits of ``side``² places, row by row (docs/method.md, 5)."""
 
     def __init__(self, side: int) -> None:
         super().__init__()
@@ -195,7 +195,7 @@ def _halvings(what: str, size: int, smallest: int) -> int:
     """How often ``size`` can be halved down to ``smallest``; ValueError unless it fits exactly."""
     depth = size.bit_length() - smallest.bit_length()
     if depth < 0 or smallest << depth != size:
-        raise ValueError(f"{what}: {size} is not {smallest} times a power of two, as policy.network: paper needs it")
+        raise ValueError(f"{what}: {size}; policy.network: paper needs {smallest} times a power of two")
     return depth
 
 

@@ -1,7 +1,7 @@
-"""Rollouts of a policy on an engine, the engine's side left to the caller.
+"""Rollouts of a policy on an engine; the caller provides the engine's side.
 
-:class:`Painter` waits for nobody: whoever drives it brings the frames, from a renderer far away or
-from an engine in the same process.
+:class:`Painter` never waits: its caller brings the frames, from a remote renderer or from an engine in the same
+process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from spiral.policy import Inputs, Policy, State
 from spiral.values.trajectories import Trajectory, last_start
 
 KEPT = 50
-"""Observations of a long episode that :func:`paint`, which needs none of them afterwards, keeps at a time."""
+"""Observations of a long episode that :func:`paint` keeps at a time; it needs none of them afterwards."""
 
 
 class Painter:
@@ -31,7 +31,7 @@ class Painter:
                 painter.observe(canvases.step(painter.act()))
             trajectory = painter.trajectory()
 
-    An episode is one trajectory, or is cut into unrolls of ``unroll`` actions. ``policy`` may be replaced between two
+    An episode is one trajectory or is cut into unrolls of ``unroll`` actions. ``policy`` may be replaced between two
     steps.
     """
 
@@ -53,12 +53,12 @@ class Painter:
 
     @property
     def done(self) -> bool:
-        """Whether all actions of the episode have been executed and seen; so it is before the first one."""
+        """Whether all actions of the episode have been executed and observed; also True before the first episode."""
         return self._step == self.policy.num_actions
 
     @property
     def full(self) -> bool:
-        """Whether the trajectory is complete: at the end of an unroll, and of the episode."""
+        """Whether the trajectory is complete: at the end of an unroll or of the episode."""
         return self._step == min(self._start + self._unroll, self.policy.num_actions)
 
     def begin(self, blank: NDArray[np.uint8], targets: NDArray[np.uint8] | None = None) -> None:
@@ -70,7 +70,7 @@ class Painter:
         self._blank = blank.copy()
         self._record(blank)
         self._targets = targets
-        # Copied, once an episode: torch warns of arrays that can't be written to, as those from the wire are.
+        # Copied, once per episode: torch warns about read-only arrays, such as those from the wire.
         self._seen_targets = None if targets is None else self.policy.see(self._tensor(targets.copy()))
         self._noise = (
             torch.randn(B, self.policy.noise, generator=self._generator).numpy() if self.policy.noise else None
@@ -97,7 +97,7 @@ class Painter:
         return actions
 
     def observe(self, frames: NDArray[np.uint8]) -> None:
-        """Take in what the last actions have made: ``[B, H, W, C]``."""
+        """Take in the observations ``[B, H, W, C]`` after the last actions."""
         self._step += 1
         self._observations[self._step - self._start] = frames
 
@@ -105,7 +105,7 @@ class Painter:
         return torch.from_numpy(array).to(self.policy.counts.device)
 
     def trajectory(self) -> Trajectory:
-        """The record of the finished episodes, or of the unroll that is full; the next one begins with it."""
+        """The record of the finished episodes, or of the full unroll, whose last observation begins the next one."""
         if self._unroll == self.policy.num_actions:
             return Trajectory(self._observations, self._actions, self._log_prob, self._noise, self._targets)
         start, end, length = self._start, self._step, self._step - self._start
@@ -132,7 +132,7 @@ class Painter:
         return unroll
 
     def _record(self, first: NDArray[np.uint8]) -> None:
-        """Begin an unroll, in memory of its own: the one before is not ours any more."""
+        """Begin an unroll in new memory; the previous one belongs to the caller."""
         self._observations = np.empty((self._unroll + 1, *first.shape), np.uint8)
         self._observations[0] = first
         self._log_prob = np.empty((self._unroll, self._batch), np.float32)
@@ -152,7 +152,7 @@ def paint(
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """Paint ``num`` pictures: canvases ``[num, H, W, C]`` (not the view) and actions ``[num, T, K]``.
 
-    MemoryError if there is not enough for them, ValueError if there never is; then none was painted.
+    Before anything is painted: MemoryError if there is not enough memory now, ValueError if there never is.
     """
     each = math.prod(engine.canvas_shape) + 4 * policy.num_actions * len(policy.spec)
     require_memory(2 * num * each, f"{num:,} pictures of {engine.canvas_shape[1]}×{engine.canvas_shape[0]} pixels")

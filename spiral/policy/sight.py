@@ -1,7 +1,7 @@
-"""What lies about the pen and about the places of a stroke, for whatever is chosen after them.
+"""Patches: the pixels around the pen and around the places of a stroke, for the components that are chosen after them.
 
-Colors are chosen after the places of a stroke. One layer can't find the color of a place among all pictures and places;
-once the place is chosen, the few pixels around it are looked up.
+Colors are chosen after the places of a stroke. One layer can't find the color of a place among all pictures and places.
+But once the place is chosen, the few pixels around it can be looked up.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from spiral.policy.inputs import Inputs
 
 
 def around(side: int, picture: tuple[int, int, int], patch: int) -> Tensor:
-    """Where in a flat picture ``[H, W, C]`` the patch about each place lies: int64 ``[side², patch² · C]``.
+    """Indices, in a flat picture ``[H, W, C]``, of the patch around each place: int64 ``[side², patch² · C]``.
 
-    Place i of n is at i/n of the canvas (docs/method.md, 4), the corner between four cells where the lattice is the
-    picture's: an odd patch reaches one cell further down and right than up and left of it. Beyond an edge the cells at
-    the edge are repeated.
+    Place i of n is at i/n of the canvas (docs/method.md, 4). If lattice and picture have the same size, that is the
+    corner between four cells: an odd patch reaches one cell further down and right than up and left. Beyond an edge the
+    cells at the edge are repeated.
     """
     height, width, channels = picture
     reach = torch.arange(patch) - patch // 2
@@ -29,10 +29,10 @@ def around(side: int, picture: tuple[int, int, int], patch: int) -> Tensor:
 
 
 class Sight:
-    """The pens of ``N = T · B`` frames, and patches of the painting, and of the target, about places that are known."""
+    """The pens of ``N = T · B`` frames, and the patches of painting and target around the known places."""
 
     def __init__(self, inputs: Inputs, T: int, pen: int) -> None:
-        """``pen``: the component whose place the pen is at afterwards."""
+        """``pen``: the component at whose place an action leaves the pen."""
         B = inputs.previous_action.shape[1]
         self.pens = inputs.previous_action[:T, :, pen].reshape(-1)
         """Places, int64 ``[M]``."""
@@ -42,16 +42,16 @@ class Sight:
         self._painting = inputs.seen[:T].reshape(-1)
         self._target = None if inputs.target is None else inputs.target.reshape(-1)
         self.patches = inputs.seen.new_empty(T * B, 0)
-        """All that was looked at, ``[M, places · patch² · C]``, twice that with a target."""
+        """All patches so far, ``[M, places · patch² · C]``; twice as many columns with a target."""
 
     def narrow(self, kept: Tensor) -> None:
-        """Go on with these of the frames."""
+        """Keep only these frames."""
         self._frames = self._frames[kept]
         self.pens = self.pens[kept]
         self.patches = self.patches[kept]
 
     def look(self, places: Tensor, table: Tensor) -> None:
-        """Look at one more place of each frame, ``[M]``, where :func:`around` found it to be."""
+        """Add the patch around one more place ``[M]`` of each frame; ``table`` is from :func:`around`."""
         at = table[places]
         found = [self.patches, torch.take(self._painting, self._frames.unsqueeze(1) * self._size + at)]
         if self._target is not None:

@@ -1,4 +1,4 @@
-"""A network for CPUs: the view averaged to a few pixels, two layers, and one layer for each component.
+"""A network for CPUs: the view is averaged to a few pixels; then two layers, and one layer for each component.
 
 About 0.7 M parameters on a 16×16 grid, with a glimpse twice as many.
 """
@@ -36,12 +36,12 @@ WIDTH = {
     "glimpse.heads": (1,),
     "glimpse.chosen": (1,),
 }
-"""Axes of each layer's weights that are as long as the network is wide."""
+"""The axes of each layer's weights whose length is the network's width."""
 
 
 class SmallPolicy(Policy):
-    """Pooled view, embeddings of pen, step and last flag, and a glimpse of what lies about the pen → two layers →
-    autoregressive heads, each of which may look at what lies about the places chosen before."""
+    """Pooled view, embeddings of pen, step and last flag, and a glimpse around the pen → two layers → autoregressive
+    heads, each of which may see the patches around the places chosen before."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class SmallPolicy(Policy):
         self.pool = (height // self.pooled[0], wide // self.pooled[1])
         pixels = self.pooled[0] * self.pooled[1] * channels
         self.view = nn.Linear(pixels * (2 if conditional else 1), width)
-        # What every action says, whatever its flag, is where the pen is and whether it painted.
+        # Every action, whatever its flag, says where the pen is and whether it painted.
         self.remembered = spec.always_counted()
         self.previous = nn.ModuleList(nn.Embedding(spec.sizes[k], width) for k in self.remembered)
         self.step = nn.Embedding(num_actions, width)
@@ -79,25 +79,25 @@ class SmallPolicy(Policy):
             pen = pen_of(spec)
             if pen is None:
                 raise ValueError(
-                    "policy.patch and policy.glimpse: this engine's actions leave the pen nowhere; expected 0 for both"
+                    "policy.patch and policy.glimpse: this engine's actions do not place a pen; expected 0 for both"
                 )
             self.pen = pen
         if patch:
             self._make_looks(width, observation_shape)
         if glimpse:
             self.glimpse = Glimpse(spec, self.pen, observation_shape, glimpse, 2 if conditional else 1, width)
-        # How many numbers of what is seen are the view as it is; the averaged one follows.
+        # How many numbers of the input are the view itself; the averaged view follows.
         self.fine = height * wide * channels if patch or glimpse else 0
         for module in [*self.previous, self.step, *self.chosen]:
             nn.init.normal_(module.weight, std=1 / math.sqrt(width))
 
     def _make_looks(self, width: int, picture: tuple[int, int, int]) -> None:
-        """Layers for what is seen about the pen, and about a place once it is chosen, by all that is chosen later."""
+        """Make layers for the patches around the pen and around each chosen place, read by all later components."""
         size = self.patch**2 * picture[2] * (2 if self.conditional else 1)
         places = 1
         for k, component in enumerate(self.spec.components):
             if component.kind == "grid":
-                # Not in the weights: it follows from the lattice and the view.
+                # Not among the weights: it follows from the lattice and the view.
                 self.register_buffer(f"around_{k}", around(component.side, picture, self.patch), persistent=False)
                 places += 1
             if k + 1 < len(self.spec):
@@ -114,9 +114,8 @@ class SmallPolicy(Policy):
         return sight
 
     def for_this_run(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Steps beyond the last that is known begin as that one, finer places between their neighbors; units beyond
-        the known ones are not listened to yet, and where it did not see from its pen or look at its places nothing
-        comes of it yet."""
+        """Adapt weights: new steps begin as copies of the last known one and finer places between their neighbors. New
+        units, and a new glimpse or patch, have no effect at first."""
         fitting = dict(state)
         known = state.get("step.weight")
         if known is not None and known.dim() == 2 and len(known):
@@ -132,7 +131,7 @@ class SmallPolicy(Policy):
         return {name: self._widen(name, weights, own.get(name)) for name, weights in fitting.items()}
 
     def _widen(self, name: str, known: Tensor, fresh: Tensor | None) -> Tensor:
-        """Make the weights of that name fit this network's width."""
+        """Adapt the weights of that name to this network's width."""
         if fresh is None:
             return known
         layer = name.rpartition(".")[0]
@@ -140,7 +139,7 @@ class SmallPolicy(Policy):
         return widen(known, fresh, WIDTH[kind], isinstance(self.get_submodule(layer), nn.Linear))
 
     def _refine(self, state: dict[str, Tensor], k: int, side: int) -> None:
-        """Make what belongs to the places of component ``k`` fit a lattice of ``side``."""
+        """Adapt all weights that belong to the places of component ``k`` to a lattice of ``side``."""
         names = [f"heads.{k}.weight", f"heads.{k}.bias", f"chosen.{k}.weight"]
         before = math.isqrt(state.get(f"heads.{k}.bias", torch.empty(0)).numel())
         for name in (f"glimpse.{name}" for name in names):
@@ -157,9 +156,9 @@ class SmallPolicy(Policy):
                     state[name] = state[name] - shyness(math.isqrt(len(rows)), side)
 
     def see(self, pictures: Tensor) -> Tensor:
-        """As ink in 0 … 1 (white is 0, so a blank page is silent): ``[…, pixels]`` of the weights' type.
+        """Ink in 0 … 1 (white is 0, so a blank page adds nothing): ``[…, pixels]`` of the weights' type.
 
-        First as they are, where places will be looked at, then averaged to few pixels.
+        The full view comes first if patches or a glimpse need it, then the view averaged to a few pixels.
         """
         few = self._few(pictures)
         return torch.cat([1 - pictures.flatten(-3) / self._scalar(255), few], -1) if self.fine else few
@@ -167,7 +166,7 @@ class SmallPolicy(Policy):
     def _few(self, pictures: Tensor) -> Tensor:
         leading, (height, width) = pictures.shape[:-3], self.pooled
         down, across = self.pool
-        # Sums of whole numbers, row by row: seven times as fast here as avg_pool2d, which reads each window anew.
+        # Sums of integers, row by row: seven times as fast here as avg_pool2d, which rereads each window.
         rows = pictures.reshape(*leading, height, down, -1)
         sums = sum((rows[..., i, :].int() for i in range(1, down)), rows[..., 0, :].int())
         columns = sums.reshape(*leading, height, width, across, -1)
@@ -175,7 +174,7 @@ class SmallPolicy(Policy):
         return 1 - sums.reshape(*leading, -1) / self._scalar(255 * down * across)
 
     def _scalar(self, value: float) -> Tensor:
-        """A divisor that makes whole numbers ones of the weights' type in the same pass."""
+        """A divisor that also converts integers to the weights' type in the same pass."""
         return torch.tensor(value, dtype=self.dtype)
 
     def core(self, inputs: Inputs, state: State) -> tuple[Tensor, Tensor, State]:

@@ -1,4 +1,4 @@
-"""Weights as bytes: a safetensors file of a policy's state."""
+"""Weights as bytes: a policy's state in the safetensors format."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from spiral.policy.autoregressive import Policy
 
 
 def dump_weights(state: Mapping[str, Tensor], dtype: torch.dtype = torch.float32) -> bytes:
-    """Serialise a state dict."""
+    """Serialize a state dict."""
     return save({name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in state.items()})
 
 
 def parse_weights(data: bytes) -> dict[str, Tensor]:
-    """Read what :func:`dump_weights` made, as float32; ValueError if it is something else."""
+    """Read bytes from :func:`dump_weights` as float32; ValueError if they are something else."""
     try:
         return {name: tensor.float() for name, tensor in load(data).items()}
     except SafetensorError as error:
@@ -27,14 +27,14 @@ def parse_weights(data: bytes) -> dict[str, Tensor]:
 
 
 def load_weights(policy: Policy, state: Mapping[str, Tensor], what: str = "weights") -> None:
-    """Fill ``policy``; ValueError, naming the tensor, where ``state`` is not finite or of another network or engine."""
+    """Fill ``policy``; ValueError, which names the tensor, if ``state`` is not finite or belongs to another network."""
     expected = {name: tuple(t.shape) for name, t in policy.state_dict().items()}
     found = {name: tuple(t.shape) for name, t in state.items()}
     if found != expected:
         name = min(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
         raise ValueError(
             f'{what}: "{name}" has shape {found.get(name)}, this policy needs {expected.get(name)}; '
-            "they are of another network or engine"
+            "the weights are of another network or engine"
         )
     require_finite(state, what)
     policy.load_state_dict(dict(state))

@@ -1,8 +1,8 @@
-"""Weights of a narrow network, made to fit a wider one, which computes what the narrow one did.
+"""Adapts the weights of a narrow network to a wider one, which at first computes what the narrow one did.
 
-For a model that stands still. After Chen et al., "Net2Net" (ICLR 2016), whose new units are copies of old ones; here
-they are as fresh as in any new network, so that no two are alike, and nothing listens to them yet. In the same way a
-model can be given a glimpse (:mod:`spiral.policy.glimpse`) or patches (:mod:`spiral.policy.sight`) that it had not.
+It helps a model that has stopped improving. After Chen et al., "Net2Net" (ICLR 2016), where new units are copies of old
+ones; here they are initialized as in any new network, so no two are alike, and nothing reads them yet. In the same way
+a glimpse (:mod:`spiral.policy.glimpse`) or patches (:mod:`spiral.policy.sight`) can be added to a model.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from torch import Tensor
 def widen(known: Tensor, fresh: Tensor, axes: tuple[int, ...], listens: bool) -> Tensor:
     """``fresh``, with ``known`` in its first rows and columns.
 
-    Only ``axes`` may be longer: where others are, or these shorter, ``known`` comes back as it is. ``listens``: the
-    columns are units that the layer reads, and what it knew does not hear the new ones.
+    Only ``axes`` may be longer. If other axes are longer, or these are shorter, ``known`` is returned as it is.
+    ``listens``: the columns are units that the layer reads, and its known rows do not read the new units.
     """
     if known.dim() != fresh.dim() or known.shape == fresh.shape:
         return known

@@ -1,4 +1,4 @@
-"""What lies about the pen, and places by where they are from it."""
+"""The glimpse, and places chosen by their offset from the pen."""
 
 from __future__ import annotations
 
