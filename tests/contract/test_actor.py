@@ -29,11 +29,11 @@ from spiral.engines import create
 from spiral.policy import build_policy
 from spiral.policy.weights import dump_weights
 from spiral.services.actor.__main__ import main
-from spiral.services.actor.streams import Renderers
+from spiral.services.actor.renderer_streams import Renderers
 from spiral.services.actor.targets import Targets
 from spiral.services.actor.waiting import Waits
 from spiral.services.learner.admission import Admission
-from spiral.services.learner.ingest import Arrived, Ingest
+from spiral.services.learner.ingest_thread import Arrived, Ingest
 from spiral.services.learner.publisher import LearnerServicer, WeightsPublisher
 from spiral.serving.metrics import new_metrics
 from spiral.v1 import info_pb2, info_pb2_grpc, learner_pb2_grpc

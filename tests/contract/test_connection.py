@@ -9,7 +9,7 @@ from pathlib import Path
 import zmq
 import zmq.asyncio
 
-from spiral.services.actor.connection import EVENTS, LearnerConnection, Received
+from spiral.services.actor.learner_connection import EVENTS, LearnerConnection, Received
 from spiral.wire import sockets
 from tests.support.processes import PATIENCE_S
 

@@ -21,7 +21,7 @@ from spiral.configuration.schema import RunConfig
 from spiral.engines import create
 from spiral.engines.description import EngineDescription
 from spiral.runs.directory import Run
-from spiral.services.learner.ingest import Ingest
+from spiral.services.learner.ingest_thread import Ingest
 from spiral.serving.metrics import new_metrics
 from spiral.serving.metrics_page import Page, parse_page
 from spiral.v1 import info_pb2, info_pb2_grpc

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import zmq.asyncio
 
-from spiral.services.actor.connection import EVENTS
+from spiral.services.actor.learner_connection import EVENTS
 from spiral.services.actor.learner_session import LearnerSession, Outcome
 from spiral.services.actor.trajectory_sender import TrajectorySender
 from spiral.services.actor.waiting import Waits

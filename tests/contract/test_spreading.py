@@ -11,7 +11,7 @@ import pytest
 from grpc_health.v1 import health_pb2_grpc
 
 from spiral.configuration.files import load_config
-from spiral.services.actor.streams import Renderers
+from spiral.services.actor.renderer_streams import Renderers
 from spiral.services.actor.waiting import Waits
 from spiral.services.renderer.overruns import Overruns
 from spiral.services.renderer.servicer import Renderer

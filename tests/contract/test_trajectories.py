@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spiral.services.learner import scoring
-from spiral.services.learner.ingest import Ingest
+from spiral.services.learner.ingest_thread import Ingest
 from spiral.services.learner.lag_limit import LagLimit
 from spiral.services.learner.scoring import Scorer
 from spiral.serving.metrics import new_metrics

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import zmq
 
 from spiral.services.learner.admission import Admission
-from spiral.services.learner.ingest import Ingest
+from spiral.services.learner.ingest_thread import Ingest
 from spiral.serving.metrics import Metrics, new_metrics
 from spiral.v1.trajectory_pb2 import Answer, LearnerMessage
 from spiral.wire import sockets

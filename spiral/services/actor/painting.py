@@ -12,7 +12,7 @@ import numpy as np
 
 from spiral.policy.rollouts import Painter
 from spiral.services.actor.back_off import BackOff
-from spiral.services.actor.streams import Renderers, Stream, StreamLostError
+from spiral.services.actor.renderer_streams import Renderers, Stream, StreamLostError
 from spiral.services.actor.targets import Targets
 from spiral.services.actor.trajectory_sender import TrajectorySender
 from spiral.services.actor.waiting import Waits

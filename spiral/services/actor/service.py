@@ -19,11 +19,11 @@ from spiral.engines.description import EngineDescription
 from spiral.policy import build_policy
 from spiral.policy.rollouts import Painter
 from spiral.services.actor.back_off import BackOff
-from spiral.services.actor.connection import EVENTS
+from spiral.services.actor.learner_connection import EVENTS
 from spiral.services.actor.learner_session import LearnerSession, Outcome
 from spiral.services.actor.options import ActorOptions
 from spiral.services.actor.painting import PaintGroup, Peers
-from spiral.services.actor.streams import Renderers
+from spiral.services.actor.renderer_streams import Renderers
 from spiral.services.actor.targets import Targets
 from spiral.services.actor.trajectory_sender import TrajectorySender
 from spiral.services.actor.waiting import Waits

@@ -12,7 +12,7 @@ from typing import Any
 import zmq.asyncio
 from google.protobuf.message import DecodeError
 
-from spiral.services.actor.connection import LearnerConnection
+from spiral.services.actor.learner_connection import LearnerConnection
 from spiral.services.actor.learner_session import Decision, LearnerSession, Outcome
 from spiral.services.actor.waiting import Waits
 from spiral.v1.trajectory_pb2 import LearnerMessage

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spiral.services.learner.ingest import Arrived
+from spiral.services.learner.ingest_thread import Arrived
 from spiral.serving.metrics import Metrics
 from spiral.values.versions import Version
 

@@ -30,9 +30,8 @@ from spiral.policy import State as PolicyState
 from spiral.policy.weights import load_weights
 from spiral.runs.checkpoints import State, pack_optimiser, unpack_optimiser
 from spiral.services.learner.batch import Batch
-from spiral.services.learner.companions import against_companions, shuffled
-from spiral.services.learner.hindsight import evaluate_with_hindsight, hindsight_loss
-from spiral.services.learner.losses import entropy_bonus, value_loss
+from spiral.services.learner.companions import shuffled
+from spiral.services.learner.losses import losses_of
 from spiral.services.learner.optimising import clip_gradient, make_optimiser
 from spiral.services.learner.schedule import average_decay, entropy_left, rate_left
 from spiral.services.learner.unrolls import Places, places
@@ -174,25 +173,14 @@ class PolicyLearner:
         return update
 
     def _gradient(self, batch: Batch, keep: bool = False) -> Update:
-        """The loss of a minibatch; its gradient is left in the parameters. NotFiniteError if it is not finite."""
-        config, objective = self.config, self.config.objective
-        evaluated, imagined = evaluate_with_hindsight(self._evaluate, batch)
-        evaluated, bootstrap_value = batch.executed(evaluated)
-        steps = batch.steps(evaluated, bootstrap_value)
-        returns = objective.returns(steps, config.discount, config.trace_decay)
-        advantages = against_companions(returns.advantages.detach(), batch.companions)
-        losses = {"policy": objective.loss(steps, advantages), "value": value_loss(evaluated.value, returns.targets)}
-        left = entropy_left(config, self.frames_before + self.frames, self.run_share)
-        bonus = entropy_bonus(evaluated.entropy, self._entropy_costs * left)
-        total = losses["policy"] + config.value_cost * losses["value"] - bonus
-        if imagined is not None:
-            losses["hindsight"] = hindsight_loss(imagined, batch)
-            total = total + config.hindsight * losses["hindsight"]
+        """The losses of a minibatch; their gradient is left in the parameters. NotFiniteError if it is not finite."""
+        left = entropy_left(self.config, self.frames_before + self.frames, self.run_share)
+        losses = losses_of(self._evaluate, batch, self.config, self._entropy_costs * left)
         self.optimiser.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
-        norm = clip_gradient(list(self.policy.parameters()), config.gradient_clip)
-        self._sound.passed(total, norm, keep)
-        return Update(evaluated.entropy, {**losses, "gradient_norm": norm})
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        norm = clip_gradient(list(self.policy.parameters()), self.config.gradient_clip)
+        self._sound.passed(losses.total, norm, keep)
+        return Update(losses.entropy, {**losses.parts, "gradient_norm": norm})
 
     @torch.no_grad()
     def _log_prob(self, batch: Batch) -> Tensor:

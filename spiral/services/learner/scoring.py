@@ -10,7 +10,7 @@ from typing import Self
 
 import grpc
 
-from spiral.services.learner.ingest import Arrived, Ingest
+from spiral.services.learner.ingest_thread import Arrived, Ingest
 from spiral.services.learner.lag_limit import LagLimit
 from spiral.services.learner.scored_batch import ScoredBatch
 from spiral.services.learner.unrolls import Places, places

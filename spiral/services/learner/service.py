@@ -18,7 +18,7 @@ from spiral.runs.directory import Run
 from spiral.runs.divergence_record import DivergenceRecord
 from spiral.runs.limits import Limits
 from spiral.services.learner.admission import Admission
-from spiral.services.learner.ingest import Ingest
+from spiral.services.learner.ingest_thread import Ingest
 from spiral.services.learner.lag_limit import LagLimit
 from spiral.services.learner.metrics import LearnerMetrics
 from spiral.services.learner.options import LearnerOptions

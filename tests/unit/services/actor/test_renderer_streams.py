@@ -9,7 +9,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from spiral.services.actor.streams import Stream, StreamLostError
+from spiral.services.actor.renderer_streams import Stream, StreamLostError
 
 
 class FailsWhenCancelled:
