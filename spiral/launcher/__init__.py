@@ -1,1 +1,1 @@
-"""The local composition root: the four services as child processes on one machine, or in one process in lockstep."""
+"""Runs a whole run on one machine: the four services as child processes, or in one process in lockstep."""

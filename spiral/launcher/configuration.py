@@ -1,4 +1,4 @@
-"""What a run is to train with: made for a new one, kept or changed for one that exists."""
+"""The configuration of a start: made for a new run, kept or changed for an existing one."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from spiral.values import strict_json
 
 DEFAULT_PRESET = "demo"
 HOLD_BATCHES = 300
-"""Batches from which a new discriminator learns alone before a model that trains on is changed by what it says."""
+"""Batches from which only a new discriminator learns, before its scores change a model that is trained further."""
 
 
 @dataclass(frozen=True, slots=True)
 class NextConfig:
-    """The configuration with which a run goes on."""
+    """The configuration with which a run continues."""
 
     config: RunConfig
     report: list[str]
-    """What changes against the stored one: one sentence each."""
+    """Changes against the stored configuration, one sentence each."""
     remade: bool = False
-    """Whether it differs in what the run's checkpoints are made for."""
+    """Whether settings differ that the run's checkpoints depend on."""
     initial_weights: bool = False
-    """Whether the run begins with other weights than it was to: those of a model, or none."""
+    """Whether the run's initial weights change: those of a model, or none."""
 
 
 def default_name(options: TrainOptions) -> str:
-    """Name of the run: the model's, the preset's, or the file's without its ending."""
+    """The run's default name: the model's, the preset's, or the file's without its ending."""
     if options.model is not None:
         return options.model.name
     preset = options.preset or DEFAULT_PRESET
@@ -45,7 +45,7 @@ def default_name(options: TrainOptions) -> str:
 
 
 def new_config(options: TrainOptions, run: Run) -> RunConfig:
-    """What a new run is to train with; where a model comes without its discriminator, one learns alone at first."""
+    """The configuration of a new run. If a model comes without its discriminator, a new one learns alone at first."""
     if options.model is None:
         return load_config(options.preset or _own_preset(run), options.settings)
     as_it_was = str(options.model / CONFIG)
@@ -59,29 +59,29 @@ def new_config(options: TrainOptions, run: Run) -> RunConfig:
 
 
 def _refuse_imports(options: TrainOptions) -> None:
-    """ValueError if the model learned with parts of its maker's own that nobody has asked for here."""
+    """Raise ValueError if the model learned with its maker's own parts and the user has not asked for them."""
     assert options.model is not None
     try:
         text = (options.model / CONFIG).read_text()
     except (OSError, UnicodeDecodeError):
-        return  # which is said where the file is read
+        return  # reading the file reports it
     chosen = {setting.partition("=")[0] for setting in options.settings}
     named = imports_of(read_tree(text, CONFIG))
     missing = [f"--set {shlex.quote(_setting(key, value))}" for key, value in named.items() if key not in chosen]
     if missing:
         raise ValueError(
             f"--from: {options.model.name} learned with its maker's own code, which is imported only when asked for; "
-            f"add {' '.join(missing)} if you trust it, or choose another"
+            f"add {' '.join(missing)} if you trust it, or choose another model"
         )
 
 
 def _setting(key: str, value: object) -> str:
-    """A setting as it is typed; mappings and lists are YAML on one line."""
+    """A setting as a user types it; mappings and lists are YAML on one line."""
     return f"{key}={value if isinstance(value, str) else strict_json.exact(value)}"
 
 
 def _refuse_known_validation(config: RunConfig, model: RunConfig) -> None:
-    """ValueError if pictures are to be held out that the model has learned from."""
+    """Raise ValueError if the run would hold out pictures that the model has learned from."""
     if config.data == model.data and config.hold_out_validation and not model.hold_out_validation:
         raise ValueError(
             "--set hold_out_validation=true: the model has learned from the whole training set, so none of it can be "
@@ -90,8 +90,8 @@ def _refuse_known_validation(config: RunConfig, model: RunConfig) -> None:
 
 
 def begun_with(model: Path, config: RunConfig) -> str:
-    """Where in its schedules a run from a model begins; ValueError if the model is damaged or they leave nothing to
-    learn with."""
+    """A sentence about where in its schedules a run from a model begins. ValueError if the model is damaged or the
+    schedules leave a learning rate of 0."""
     if not (model / POLICY).is_file():
         raise ValueError(f"--from: {model} has no {POLICY}; name a folder that `spiral models export` made")
     for weights in filter(None, (model / POLICY, find_discriminator(model))):
@@ -100,17 +100,17 @@ def begun_with(model: Path, config: RunConfig) -> str:
     left = rate_left(learner, frames, 0.0)
     if not left:
         raise ValueError(
-            f"--from: after the {frames:,} frames of {model.name} its learning rate has fallen to 0, so nothing would "
-            "be learned; choose one, for example --set learner.learning_rate=0.0003 --set learner.learning_rate_floor=1"
+            f"--from: after the {frames:,} frames of {model.name} the learning rate has fallen to 0, so nothing would "
+            "be learned; set one, for example --set learner.learning_rate=0.0003 --set learner.learning_rate_floor=1"
         )
     rate = f"{learner.learning_rate * left:.2g} ({left:.2g} of learner.learning_rate)"
     return f"begins with {model.name} after its {frames:,} frames, at a learning rate of {rate}"
 
 
 def next_config(run: Run, options: TrainOptions, free: bool) -> NextConfig:
-    """The configuration to go on with; ``free``: nothing was learned yet, so that everything may change.
+    """The configuration to continue with; ``free``: nothing was learned yet, so everything may change.
 
-    Raises ValueError if the checkpoints can't follow, or the preset is not the run's.
+    Raises ValueError if the checkpoints don't fit a change, or if the preset is not the run's.
     """
     if free and options.model is not None:
         return NextConfig(new_config(options, run), [], remade=True, initial_weights=True)
@@ -120,7 +120,7 @@ def next_config(run: Run, options: TrainOptions, free: bool) -> NextConfig:
     if other and not free:
         raise ValueError(
             f'run: "{run.name}" was made with preset "{stored.preset}", not "{options.preset}"; '
-            "choose another name with --run, or begin anew with --fresh"
+            "choose another name with --run, or begin again with --fresh"
         )
     begins_from = options.preset if file or other else None
     config = load_config(begins_from or str(run.config_file), options.settings)
@@ -132,7 +132,7 @@ def next_config(run: Run, options: TrainOptions, free: bool) -> NextConfig:
             raise ValueError(
                 f"{blame(own, '') + ': ' if own else ''}{change.key}: {change.after!r} does not fit the run "
                 f'"{run.name}", which has learned with {change.before!r}; choose another name with --run, or begin '
-                "anew with --fresh"
+                "again with --fresh"
             )
         remade |= fixed
         report.append(f"{change.key} was {change.before!r} and is {change.after!r} from now on")
@@ -140,10 +140,10 @@ def next_config(run: Run, options: TrainOptions, free: bool) -> NextConfig:
 
 
 def _own_preset(run: Run) -> str:
-    """The preset of a run that begins anew; the demo's for one that is new."""
+    """The preset of a run that begins again with --fresh; ``demo`` for a new run."""
     try:
         own = run.config().preset if run.exists else DEFAULT_PRESET
-    except ValueError:  # damaged, which it may begin anew for
+    except ValueError:  # damaged; that may be why the user begins again
         own = ""
     if own not in preset_names():
         raise ValueError(
@@ -161,15 +161,15 @@ def _is_file(preset: str) -> bool:
 
 
 def _made_absolute(run: Run, stored: RunConfig) -> list[str]:
-    """What a path that an earlier release kept as it was typed means from now on; ValueError if nothing is there."""
+    """Make paths absolute that an earlier release stored as typed; one sentence each. ValueError if one is missing."""
     tree = read_tree(run.config_file.read_text(), str(run.config_file))
     report = []
     for key, path in relative_paths(tree).items():
         whole = paths_of(stored.model_dump())[key]
         if not Path(whole).exists():
             raise ValueError(
-                f"{key}: {run.config_file} has the relative path {path!r}, from the directory where the run began, and "
-                f"{whole} does not exist; go on once from that directory"
+                f"{key}: {run.config_file} has the path {path!r}, relative to the directory where the run began, and "
+                f"{whole} does not exist; resume the run once from that directory"
             )
-        report.append(f"{key} was the relative path {path!r}; that is {whole} here, and stays it from now on")
+        report.append(f"{key} was the relative path {path!r}; from now on it is {whole}")
     return report

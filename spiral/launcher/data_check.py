@@ -1,4 +1,4 @@
-"""Whether a run has pictures to learn from, asked before anything is started, and whether they are those of before."""
+"""Checks, before anything is started, that a run has pictures to learn from and that they are the same as before."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from spiral.runs.directory import Run
 
 
 def check_data(config: RunConfig, observation_shape: tuple[int, int, int]) -> tuple[str, ...]:
-    """What the user should know of the data set, which the engine shows in such a shape (H, W, C); a sentence each.
+    """What the user should know about the data set, one sentence each; the engine shows pictures in this shape.
 
-    ValueError if it is not on this machine, or where pictures of the user's own can't be used. Those are read whole:
-    what can be wrong with them is in the pictures. A set with a name was verified when it came.
+    ValueError if the set is not on this machine or the user's own pictures can't be used. The user's own pictures are
+    all read, because any of them may be bad. A named set was verified when it was fetched.
     """
     if not config.data.startswith(PREFIX):
         datasets.require(config.data)
@@ -26,7 +26,7 @@ def check_data(config: RunConfig, observation_shape: tuple[int, int, int]) -> tu
 
 
 def find_data(config: RunConfig) -> None:
-    """ValueError if the pictures of a run that goes on are not there; the discriminator compares what is in them."""
+    """Raise ValueError if a resumed run's pictures are missing; the discriminator compares their contents."""
     try:
         datasets.require(config.data)
     except DatasetMissingError as error:
@@ -35,14 +35,14 @@ def find_data(config: RunConfig) -> None:
 
 
 class DataNews:
-    """What the discriminator stores of a change in the data; the user is told once."""
+    """Changes in the data that the discriminator has recorded; each is told once."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._known = len(self._changes())
 
     def read(self) -> list[str]:
-        """The sentences since the last call."""
+        """The new sentences since the last call."""
         changes = self._changes()
         known, self._known = self._known, len(changes)
         return changes[known:]

@@ -1,8 +1,8 @@
-"""What the models that ship paint: the first picture of a demo, seconds after its start.
+"""Pictures by the bundled models: what a demo shows first, seconds after its start.
 
     python -m spiral.launcher.demo_pictures FOLDER
 
-A process of its own, so that the launcher itself need not load PyTorch before the services have.
+This is a separate process, so that the launcher does not load PyTorch before the services have.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from spiral.models import bundled_models, find_model
 from spiral.values import strict_json
 
 SHOWN = ("mnist", "faces")
-"""Models that paint from nothing, in the order they are shown."""
+"""Models that paint from nothing, in the order in which they are shown."""
 COUNT = 48
 DEADLINE_S = 60.0
 
 
 def paint_demo_pictures(folder: Path, stop: Event) -> dict[str, Path]:
-    """Contact sheets of the models that ship, by model, painted by a process of its own; none where there are none.
+    """Contact sheets of the bundled models, by model, painted by a separate process; empty if there are no models.
 
-    Raises RuntimeError with the process's last line where it fails, takes longer than a minute, or is to ``stop``.
+    Raises RuntimeError, with the process's last line, if it fails, takes longer than a minute, or ``stop`` is set.
     """
     if not any(name in bundled_models() for name in SHOWN):
         return {}
@@ -41,7 +41,7 @@ def paint_demo_pictures(folder: Path, stop: Event) -> dict[str, Path]:
 
 
 def _run(command: Sequence[str], stop: Event) -> tuple[str, str, int]:
-    """Output, errors and exit code of a process that outlives neither its deadline nor ``stop``."""
+    """Output, errors and exit code of a process; it is ended at its deadline or when ``stop`` is set."""
     end_s = time.monotonic() + DEADLINE_S
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         try:

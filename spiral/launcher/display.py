@@ -1,4 +1,4 @@
-"""Shows progress: a live panel on a terminal, one JSON object a line anywhere else."""
+"""Shows progress: a live panel on a terminal, one JSON object per line anywhere else."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from spiral.launcher.progress import Progress, ServiceProgress
 from spiral.values import strict_json
 
 LINE_EVERY_S = 10.0
-"""A log of an hour stays a few hundred lines."""
+"""With this interval the log of an hour has a few hundred lines."""
 BLOCKS = "▁▂▃▄▅▆▇█"
 STATE_STYLES = {"serving": "green", "starting": "yellow", "waiting to restart": "red", "stopped": "dim", "done": "cyan"}
 
 
 class Display(AbstractContextManager["Display"], Protocol):
-    """Where a run shows how far it is."""
+    """Where a run shows its progress."""
 
     def show(self, progress: Progress) -> None:
-        """Show how far the run is."""
+        """Show the progress."""
         ...
 
     def say(self, text: str) -> None:
-        """Tell something that happened, in one sentence."""
+        """Report an event in one sentence."""
         ...
 
 
 class LineDisplay(AbstractContextManager["LineDisplay"]):
-    """One JSON object a line: ``{"progress": {…}}`` every ten seconds and ``{"event": "…"}`` when something happens."""
+    """One JSON object per line: ``{"progress": {…}}`` every ten seconds, ``{"event": "…"}`` when something happens."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -50,13 +50,13 @@ class LineDisplay(AbstractContextManager["LineDisplay"]):
         self._stream.flush()
 
     def show(self, progress: Progress) -> None:
-        """Print the progress, if the last line is old enough."""
+        """Print the progress if the last line is old enough."""
         if progress.seconds - self._shown_s >= LINE_EVERY_S:
             self._shown_s = progress.seconds
             self._print({"progress": progress.to_json()})
 
     def say(self, text: str) -> None:
-        """Print what happened."""
+        """Print an event."""
         self._print({"event": text})
 
     def _print(self, content: Mapping[str, Any]) -> None:
@@ -64,7 +64,7 @@ class LineDisplay(AbstractContextManager["LineDisplay"]):
 
 
 class LiveDisplay(AbstractContextManager["LiveDisplay"]):
-    """A panel that is drawn again and again; what happens is written above it."""
+    """A panel that is redrawn continually; events are written above it."""
 
     def __init__(self, console: Console, title: str, greatest_entropy: Callable[[], Mapping[str, float]]) -> None:
         self._console = console
@@ -99,7 +99,7 @@ class LiveDisplay(AbstractContextManager["LiveDisplay"]):
         self._live.update(Panel(Group(*parts), title=self._title, border_style="cyan", padding=(1, 2)))
 
     def say(self, text: str) -> None:
-        """Write what happened above the panel."""
+        """Write an event above the panel."""
         self._console.print(Text(f"· {text}", style="dim"))
 
     def _numbers(self, progress: Progress) -> Table:
@@ -137,7 +137,7 @@ def open_display(stream: TextIO, title: str, greatest_entropy: Callable[[], Mapp
 
 
 def sparkline(values: list[float], low: float, high: float, width: int = 32) -> str:
-    """A curve one line high: ``values`` averaged into at most ``width`` blocks between ``low`` and ``high``."""
+    """A curve of one line: ``values`` averaged into at most ``width`` blocks between ``low`` and ``high``."""
     if not values:
         return ""
     step = max(1.0, len(values) / width)

@@ -1,4 +1,4 @@
-"""Whether this machine can paint with a run's engine, asked before anything of the run is made or changed."""
+"""Checks, before anything of a run is created or changed, that this machine can paint with the run's engine."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from spiral.values.imported import is_path
 
 
 def check_engine(config: RunConfig, settings: Sequence[str]) -> tuple[int, int, int]:
-    """Shape (H, W, C) of what the engine shows.
+    """Shape (H, W, C) of the engine's observations.
 
-    ValueError if the renderer would refuse the engine or its settings, or learner or discriminator what it shows,
-    or where a network or score term of the user's own can't be imported; names those of ``settings`` at fault.
+    ValueError if the renderer would refuse the engine or its settings, if learner or discriminator would refuse its
+    observations, or if the user's own network or score term can't be imported. The error names the ``settings`` at
+    fault.
     """
     try:
         engine = create(config.engine.name, config.engine.settings)
@@ -39,6 +40,6 @@ def check_engine(config: RunConfig, settings: Sequence[str]) -> tuple[int, int, 
 
 
 def _blamed(settings: Sequence[str], keys: tuple[str, ...], error: ValueError) -> ValueError:
-    """The error with those settings in front whose key begins like one of ``keys``, and that may be at fault."""
+    """The error, preceded by the settings that may be at fault: those whose key begins like one of ``keys``."""
     chosen = [setting for setting in settings if setting.startswith(keys)]
     return ValueError(f"{blame(chosen, str(error))}: {error}" if chosen else str(error))

@@ -1,4 +1,4 @@
-"""What is to be said of a run's engine at its start: that what it paints is invisible, or not what it learned with."""
+"""Warnings about a run's engine at a start: that its paint is invisible, or that it differs from the earlier engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spiral.runs.directory import Run
 
 
 def report_engine(run: Run, config: RunConfig) -> list[str]:
-    """Sentences for the user; none where the engine can't paint, which whoever needs it refuses."""
+    """Sentences for the user; empty if the engine can't paint, which the services refuse anyway."""
     try:
         engine = create(config.engine.name, config.engine.settings)
         leaves = leaves_ink(engine)
@@ -22,8 +22,8 @@ def report_engine(run: Run, config: RunConfig) -> list[str]:
     said = [] if leaves else ["; ".join(plugin(config.engine.name).blank(config.engine.settings))]
     try:
         version = EngineDescription.from_json(json.loads(run.engine_file.read_text())).version
-    except (OSError, ValueError):  # a new run; a damaged file is the learner's to refuse
+    except (OSError, ValueError):  # a new run; the learner refuses a damaged file
         return said
     if (difference := engine.differs(version)) is not None:
-        said.append(f"the run began with another engine: {difference}; what it paints from now on may look different")
+        said.append(f"the run began with another engine: {difference}; from now on its paintings may look different")
     return said

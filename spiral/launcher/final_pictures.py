@@ -1,4 +1,4 @@
-"""What a run has to show at its end: pictures to open, and how well it paints."""
+"""The ending of a run: pictures to open, and how well it paints."""
 
 from __future__ import annotations
 
@@ -24,42 +24,42 @@ from spiral.runs.directory import Run
 from spiral.values import strict_json, strokes
 
 SHEET = 48
-"""Pictures on each half of the contact sheet: six columns of eight fill a screen."""
+"""Pictures on each half of the contact sheet; six columns of eight fill a screen."""
 COLUMNS = 6
 BESIDE = "mnist"
-"""The model that a demo is set beside."""
+"""The model that a demo is compared with."""
 DRAWS = 10
-"""Rows of the strip."""
+"""Rows of the strip of snapshots."""
 GIF_SIDE = 320
-"""About so many pixels wide is the painting that is shown stroke by stroke."""
+"""Approximate width, in pixels, of the painting that is shown stroke by stroke."""
 GIF_FRAME_MS = 500
 SEED = 20180000
-"""Seed of the random draws at every ending, so that endings can be compared."""
+"""Seed of the random draws at every ending, so that endings are comparable."""
 MOMENTS = {"start": "start", "quarter-1": "¼", "quarter-2": "½", "quarter-3": "¾", "end": "end"}
-"""Snapshot → its caption in the strip."""
+"""Snapshots and their captions in the strip."""
 UNMAKEABLE = (ValueError, OSError, RuntimeError, KeyError, MemoryError)
-"""What a damaged or foreign file, a missing engine and a full machine raise here: named, not a traceback."""
+"""Errors of a damaged or foreign file, a missing engine, or a full disk or memory: named, without a traceback."""
 
 
 @dataclass(slots=True)
 class Ending:
-    """What there is to see."""
+    """The files and figures to show."""
 
     run: Run
     frames: int = 0
     files: dict[str, Path] = field(default_factory=dict)
-    """What it shows → file to open."""
+    """File to open, by what it shows."""
     text: str = ""
-    """How well it paints."""
+    """How well the run paints."""
     figures: dict[str, Any] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
-    """What could not be made, and why: a sentence each."""
+    """What could not be made, and why; one sentence each."""
 
 
 def make_ending(run: Run, say: Callable[[str], None], paintings: int) -> Ending:
-    """Make all pictures and evaluate so many paintings; what can't be made is named, and the rest is made all the same.
+    """Make all pictures and evaluate ``paintings`` paintings. What can't be made is named; the rest is still made.
 
-    KeyboardInterrupt ends it with what there is so far.
+    KeyboardInterrupt ends it with what is finished so far.
     """
     ending = Ending(run)
     try:
@@ -87,12 +87,12 @@ def _make(ending: Ending, say: Callable[[str], None], paintings: int) -> None:
     for what, make in steps.items():
         _attempt(ending, what, make)
     if paintings and (trained.config.conditional or trained.config.data in DIGITS):
-        say(f"painting {paintings:,} pictures to judge them (Ctrl-C skips this)")
+        say(f"painting {paintings:,} pictures to evaluate the run (Ctrl-C skips this)")
         _attempt(ending, "evaluation", lambda: _evaluate(ending, trained, paintings))
 
 
 def show_ending(ending: Ending, stream: TextIO) -> None:
-    """Name what to open: a panel on a terminal, a JSON object elsewhere."""
+    """Show which files to open: a panel on a terminal, a JSON object elsewhere."""
     if not stream.isatty():
         content = {
             "run": str(ending.run.path),
@@ -129,7 +129,7 @@ def _attempt(ending: Ending, what: str, make: Callable[[], Path | None]) -> None
 
 
 def _why(error: BaseException) -> str:
-    """The error's sentence; with its kind where Python or a library made it of a bare word or of none."""
+    """The error's sentence; preceded by its type if the message is a single word or empty."""
     return f"{type(error).__name__}: {error}" if isinstance(error, KeyError | MemoryError) else str(error)
 
 
@@ -150,7 +150,7 @@ def _sheet(trained: Trained, folder: Path) -> Path:
 
 
 def _beside_shipped(trained: Trained, folder: Path) -> Path:
-    """The run's paintings next to those of the model that ships: where longer training leads."""
+    """The run's paintings next to those of the bundled model, which show where longer training leads."""
     model = find_model(BESIDE)
     canvases, _ = load_model(model).paint(SHEET, SEED)
     captions = {"this run": trained.paint(SHEET, SEED)[0], f"{read_card(model).frames / 1e6:.1f} M frames": canvases}
@@ -160,7 +160,7 @@ def _beside_shipped(trained: Trained, folder: Path) -> Path:
 
 
 def _stroke_by_stroke(trained: Trained, folder: Path) -> Path:
-    """The painting with the most strokes, enlarged without a loss."""
+    """The painting with the most strokes, replayed at a larger scale."""
     _, actions = trained.paint(SHEET, SEED, targets_for(trained, SHEET, SEED, trained.config.tuning_split))
     busiest = strokes.painted(actions.swapaxes(0, 1), trained.engine.spec).sum(0).argmax()
     program = trained.program(actions[int(busiest)])
@@ -177,14 +177,14 @@ def _curve(run: Run, folder: Path) -> Path:
         for record in run.history()
     ]
     path = folder / "learning-curve.png"
-    # Read when matplotlib is imported, by the next line; its list of fonts would go to the home directory otherwise.
+    # The next line imports matplotlib, which reads this. Otherwise its font list would go to the home directory.
     os.environ.setdefault("MPLCONFIGDIR", str(run.path / "matplotlib"))
     pictures.save_learning_curve(path, records, f"run {run.name}")
     return path
 
 
 def _strip(trained: TorchTrained, run: Run, folder: Path) -> Path | None:
-    """What each snapshot makes of the same random draws."""
+    """A strip of what each snapshot paints from the same random draws."""
     targets = targets_for(trained, DRAWS, SEED, trained.config.tuning_split)
     columns = {
         caption: trained.with_snapshot(path).paint(DRAWS, SEED, targets)[0]

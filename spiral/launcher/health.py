@@ -1,4 +1,4 @@
-"""Asks the services of a run for their health, without ever waiting for an answer."""
+"""Asks the services of a run for their health and never waits for an answer."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from spiral.wire.rpc import connect
 
 ANSWER_S = 10.0
-"""Time for an answer; a machine that swaps can take seconds."""
+"""Deadline of an answer; a machine that swaps can take seconds."""
 EVERY_S = 0.5
-"""Pause between questions to one service."""
+"""Pause between requests to one service."""
 
 
 class HealthChecks:
-    """The standard health check of several services, one question at a time each."""
+    """The standard health check of several services, one request per service at a time."""
 
     def __init__(self, addresses: Mapping[str, str], clock: Callable[[], float]) -> None:
         self._channels = {name: connect(address) for name, address in addresses.items()}
@@ -26,7 +26,7 @@ class HealthChecks:
         self._clock = clock
 
     def serving(self, name: str) -> bool | None:
-        """The newest answer since the last call: True for SERVING, False for another, None for no news."""
+        """The newest answer since the last call: True for SERVING, False for any other, None for no news."""
         if name not in self._asked:
             self._ask(name)
         asked_s, question = self._asked[name]
@@ -39,12 +39,12 @@ class HealthChecks:
             return None
 
     def forget(self, name: str) -> None:
-        """Drop the question that is on its way: its answer would be the predecessor's."""
+        """Drop the pending request, which the predecessor would answer."""
         if name in self._asked:
             self._asked.pop(name)[1].cancel()
 
     def channel(self, name: str) -> grpc.Channel:
-        """The connection to a service, for other questions."""
+        """The connection to a service, for other requests."""
         return self._channels[name]
 
     def close(self) -> None:

@@ -20,9 +20,9 @@ from spiral.runs.limits import Limits
 def run_in_process(
     opened: OpenRun, threads: Mapping[str, int], limits: Limits, display: Display, stop: StopSignals
 ) -> str:
-    """Train until the limit or a stop signal; the text of what went wrong, empty where nothing did.
+    """Train until the limit or a stop signal. Returns a text about what went wrong, empty if nothing did.
 
-    ValueError if the run can't go on as it is configured.
+    ValueError if the run can't continue with its configuration.
     """
 
     started, saturation = time.monotonic(), SaturationWarnings()

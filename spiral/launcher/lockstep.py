@@ -1,7 +1,7 @@
-"""All four services in one process, step by step: repeatable to the bit, and the place to put a breakpoint.
+"""All four services in one process, step by step: repeatable bit for bit, and a good place for a breakpoint.
 
-The same step functions as in the services; nothing runs ahead and nothing is measured, so that a seed,
-the number of threads and the processor decide everything.
+It calls the same step functions as the services. Nothing runs ahead and nothing is timed, so that the seed, the number
+of threads and the processor decide everything.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ _log = logging.getLogger(__name__)
 
 
 class Group(NamedTuple):
-    """Canvases and who paints on them."""
+    """Canvases and the painter that paints on them."""
 
     painter: Painter
     canvases: Canvases
 
 
 class Lockstep:
-    """One schedule: paint a batch, have it scored, learn from it."""
+    """One fixed order: paint a batch, score it, learn from it."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Lockstep:
             config, run, generation, lambda: EngineDescription.of(engine), limits, clock, schedule_from=schedule_from
         )
         height, width, channels = engine.observation_shape
-        self.config = config = self.trainer.config  # a run that goes on keeps the validation split that it began with
+        self.config = config = self.trainer.config  # a resumed run keeps the validation split that it began with
         held_out = config.hold_out_validation
         data = datasets.load(config.data, (height, width), channels == 3, hold_out_validation=held_out)
         self._store = CheckpointStore(run.checkpoints("discriminator"), config.learner.keep)
@@ -81,7 +81,7 @@ class Lockstep:
             generation=raise_generation(run.checkpoints("discriminator")),
         )
         contract, groups = self.trainer.contract, config.learner.batch // config.actor.batch
-        fewest_slots(  # what would be too much for the services' queue is too much here too
+        fewest_slots(  # what would be too large for the services' queue is refused here, too
             contract,
             batch=config.actor.batch,
             learner_batch=config.learner.batch,
@@ -89,7 +89,7 @@ class Lockstep:
             queue_bytes=config.learner.queue_bytes,
         )
         self._generator = torch.Generator().manual_seed(config.seed)
-        # The groups of a batch are painted one after the other on the same canvases, unless each is amid an episode.
+        # The groups of a batch use the same canvases one after the other, unless each is in the middle of an episode.
         self._groups = [
             Group(
                 Painter(self.trainer.learner.policy, config.actor.batch, self._generator, contract.unroll),
@@ -130,16 +130,16 @@ class Lockstep:
 
     @property
     def between_episodes(self) -> bool:
-        """Whether no painting is under way, so that checkpoints hold everything."""
+        """Whether no episode is in progress, so that checkpoints hold everything."""
         return all(group.painter.done for group in self._groups)
 
     def save(self) -> None:
-        """Write both checkpoints; they hold everything but paintings under way."""
+        """Write both checkpoints; they hold everything except episodes in progress."""
         self._save_judge()
         self.trainer.save(self._extra())
 
     def finish(self) -> dict[str, Any] | None:
-        """Write what belongs to the end of a run; the last record. OSError or CheckpointError: not all was written."""
+        """Write the end of a run and return the last record. OSError or CheckpointError: not everything was written."""
         try:
             self._save_judge()
         finally:
@@ -152,7 +152,7 @@ class Lockstep:
             self._store.save(self._judge.state(), self.config.to_yaml())
 
     def give_up(self, error: DivergedError) -> None:
-        """Write down what was learned before, and why the run ends; errors as for :meth:`finish`."""
+        """Save what was learned before, and record why the run ends; errors as for :meth:`finish`."""
         self.finish()
         DivergenceRecord(self.trainer.run.checkpoints(error.service), self.config, FP32.name).write(str(error))
 
@@ -173,7 +173,7 @@ class Lockstep:
         found = self._store.latest()
         if found is not None:
             self._judge.restore(found.state)
-        # A run that the four services began has no state of this painter.
+        # A run that the four services began has no state for this painter.
         if "generators" in extra.tensors:
             self._generator.set_state(extra.tensors["generators"]["painting"])
             self._batches = extra.counters["batches"]
@@ -189,11 +189,11 @@ def run_lockstep(
     on_record: Callable[[Mapping[str, Any]], None],
     schedule_from: int = 0,
 ) -> str:
-    """Train until the limit or until ``stopping`` is set, then write everything down; what was found at the start.
+    """Train until the limit or until ``stopping`` is set, then save everything. Returns what was found at the start.
 
-    ``on_record`` gets each record of the history. Floating point stays float32. What can't be written on the way is
-    logged and the run goes on; OSError or CheckpointError if the end could not be written, DivergedError if it is
-    pointless to go on.
+    ``on_record`` gets each record of the history. Everything is computed in float32. If something can't be written
+    during the run, that is logged and the run goes on. OSError or CheckpointError if the end could not be written,
+    DivergedError if learning has diverged.
     """
     with deterministic(threads):
         lockstep = Lockstep(config, run, limits, engine_threads=threads, schedule_from=schedule_from)
@@ -224,11 +224,11 @@ def _train(lockstep: Lockstep, stopping: Event, on_record: Callable[[Mapping[str
 
 @contextmanager
 def deterministic(threads: int) -> Iterator[None]:
-    """Deterministic algorithms on ``threads`` threads as long as the block lasts, computing as the services do."""
+    """Use deterministic algorithms on ``threads`` threads within the block; otherwise compute as the services do."""
     choice: Any = torch.utils.deterministic  # its one setting is not in the annotations
     before = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads(), choice.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True)
-    # Every new tensor would be filled with NaN first, to find who reads what nobody wrote: thousands of times a batch.
+    # Otherwise every new tensor is first filled with NaN, to reveal reads of unset memory: thousands of times a batch.
     choice.fill_uninitialized_memory = False
     compute_with(threads)
     try:

@@ -1,4 +1,4 @@
-"""One child process: started apart from the terminal, its words kept in a log, stopped without fail."""
+"""One child process: detached from the terminal, with its output in a log, and reliably stopped."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to start and where its output goes."""
+    """What to start, and where its output goes."""
 
     name: str
     argv: Sequence[str]
     log: Path
     """Standard output and error are appended here; never the user's screen."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Set on top of the launcher's own environment."""
+    """Variables in addition to the launcher's own environment."""
     inherit: Sequence[int] = ()
     """File descriptors that stay open in the child."""
     niceness: int = 0
-    """How much further back than the launcher it stands where processes want more cores than there are, 0 … 19."""
+    """Niceness above the launcher's own, 0 … 19: how far it steps back if processes want more cores than there are."""
 
 
 class Process:
-    """A running child, leader of a session of its own.
+    """A running child, the leader of its own session.
 
     The session keeps Ctrl-C away from it: the terminal sends that to the whole foreground group, and the services must
     stop in order. The child is started by vfork and exec, never by a plain fork, which gRPC's threads do not survive.
@@ -47,7 +47,7 @@ class Process:
                 start_new_session=True,
             )
         if command.niceness:
-            # Before it has threads, which inherit it. Linux stops at 19 by itself.
+            # Set before the child has threads, which inherit it. Linux limits it to 19 by itself.
             with suppress(ProcessLookupError):
                 os.setpriority(os.PRIO_PROCESS, self.pid, os.getpriority(os.PRIO_PROCESS, 0) + command.niceness)
 
@@ -57,7 +57,7 @@ class Process:
         return self._child.pid
 
     def exit_code(self) -> int | None:
-        """None while it runs; −n where signal n ended it."""
+        """None while it runs; −n if signal n ended it."""
         return self._child.poll()
 
     def terminate(self) -> None:
@@ -66,14 +66,14 @@ class Process:
             self._child.terminate()
 
     def kill(self) -> None:
-        """End it and all it started, now."""
-        # The group outlives its leader while a grandchild runs; a group that is gone is what we want.
+        """End it and everything that it started, now."""
+        # The group outlives its leader while a grandchild runs. If the group is already gone, all is well.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self._child.wait()
 
     def wait(self, grace_s: float, hurry: Callable[[], bool] = lambda: False) -> bool:
-        """Wait until it ends, for at most ``grace_s`` seconds or until ``hurry``; whether it ended."""
+        """Wait at most ``grace_s`` seconds, or until ``hurry``, for it to end. Returns whether it ended."""
         waited_s, slice_s = 0.0, 0.05
         while waited_s < grace_s and not hurry():
             try:
@@ -95,10 +95,10 @@ def describe_exit(code: int) -> str:
 
 
 def last_lines(log: Path, count: int = 12) -> str:
-    """The end of a log, each line indented by two blanks."""
+    """The end of a log, each line indented by two spaces."""
     try:
         with log.open("rb") as file:
-            # Long enough for any traceback's end, and a log of gigabytes is not read whole.
+            # Long enough for the end of any traceback; a log of gigabytes is not read whole.
             file.seek(max(0, log.stat().st_size - 16_384))
             lines = file.read().decode(errors="replace").splitlines()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""How far a run is: one value for both displays, made from the services' metrics or a record of the learning curve."""
+"""The progress of a run: one value for both displays, from the services' metrics or a record of the learning curve."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spiral.runs.limits import Limits
 from spiral.serving.metrics_page import Page
 
 RATE_WINDOW_S = 15.0
-"""Rates are averages over this time: a few batches even of the slowest presets, soon enough to see a change."""
+"""Rates are averages over this time: a few batches even of the slowest presets, yet short enough to show a change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class ServiceProgress:
     state: str
     restarts: int = 0
     cpu: float | None = None
-    """Cores kept busy."""
+    """Number of busy cores."""
     memory_bytes: int | None = None
     waits: Mapping[str, float] = field(default_factory=dict)
     """Share of the time spent waiting for each peer, 0 to 1."""
@@ -32,53 +32,53 @@ class ServiceProgress:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is. None: not known yet."""
+    """The progress of a run. None: not known yet."""
 
     seconds: float
-    """Since this start."""
+    """Seconds since this start."""
     seconds_left: float | None = None
     share_done: float | None = None
     """0 to 1; None for a run without a limit."""
     frames: int = 0
-    """Learned over the whole run."""
+    """Learned frames of the whole run."""
     frames_per_s: float | None = None
-    """Learned."""
+    """Learned frames per second."""
     painted_per_s: float | None = None
-    """Frames painted by the actors."""
+    """Frames that the actors paint per second."""
     updates: int = 0
     version: str = ""
     score_real: float | None = None
     score_painted: float | None = None
     entropy: Mapping[str, float] = field(default_factory=dict)
-    """Nats, by component."""
+    """Entropy in nats, by component."""
     saturated: Mapping[str, float] = field(default_factory=dict)
-    """Seconds for which the entropy of all components, or the gradient, has been 0, where it has."""
+    """Seconds for which the entropy of all components, or the gradient, has been 0; empty if neither is."""
     lag: tuple[float, float, float] | None = None
-    """Updates between the weights that painted and those that learn: least, mean, most."""
+    """Updates between the weights that painted and those that learn: minimum, mean, maximum."""
     trajectories: int | None = None
-    """That the learner accepted since its start."""
+    """Trajectories that the learner has accepted since its start."""
     dropped: int | None = None
-    """Of them too old to learn from."""
+    """Accepted trajectories that were too old to learn from."""
     run_share: float | None = None
-    """Over which schedules have fallen, over all starts, 0 to 1."""
+    """Share of the run, over all starts, that its schedules have reached, 0 to 1."""
     learning_rate: float | None = None
-    """Of the policy, at present."""
+    """The policy's current learning rate."""
     bottleneck: str = ""
-    """The service that the others wait for."""
+    """The service that the learner waits for most, or the learner itself."""
     services: tuple[ServiceProgress, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As one JSON object; what is not known is left out, numbers are rounded to what they mean."""
+        """The progress as one JSON object; unknown values are left out, numbers are rounded to meaningful digits."""
         known = {key: _rounded(value) for key, value in asdict(self).items() if value not in (None, "", {}, ())}
-        # Three decimals would leave nothing of a rate.
+        # Three decimals would round a learning rate to 0.
         return known | ({} if self.learning_rate is None else {"learning_rate": float(f"{self.learning_rate:.3g}")})
 
 
 class Tracker:
-    """Makes progress out of what the services say of themselves, remembering as much as rates need."""
+    """Computes progress from what the services publish; it remembers as much as rates need."""
 
     def __init__(self, limits: Limits, groups: int, counters: CheckpointCounters = NOTHING_LEARNT) -> None:
-        """``groups`` of canvases sum up the actor's waits; ``counters`` are shown until the learner says."""
+        """The actor's waits are sums over ``groups`` of canvases; ``counters`` are shown until the learner answers."""
         self._limits = limits
         self._groups = groups
         self._past: deque[Scrape] = deque()
@@ -86,11 +86,11 @@ class Tracker:
 
     @property
     def frames(self) -> int:
-        """Learned frames when last heard."""
+        """Learned frames in the newest answer."""
         return self._frames
 
     def progress(self, seconds: float, scrape: Scrape, services: tuple[ServiceProgress, ...]) -> Progress:
-        """How far the run is at ``seconds`` since its start."""
+        """The progress at ``seconds`` since the start."""
         self._remember(scrape)
         by_service = scrape.by_service
         learner = by_service.get("learner", ScrapedService())
@@ -126,7 +126,7 @@ class Tracker:
         )
 
     def waits(self, service: str) -> dict[str, float]:
-        """Share of the time that a service waited for each of its peers lately."""
+        """Recent share of the time that a service waited for each of its peers."""
         waiting = self._groups if service == "actor" else 1
         metric = f"spiral_{service}_wait_seconds_total"
         newest = _page(self._past[-1], service).by_label(metric, "peer") if self._past else {}
@@ -141,11 +141,11 @@ class Tracker:
             self._past.popleft()
 
     def _rate(self, service: str, metric: str, **labels: str) -> float | None:
-        """Increase of a counter a second; None until it is known, or when its service started anew in between."""
+        """Increase of a counter per second; None if it is not known yet, or if its service restarted in between."""
         points = [
             (scrape.at_s, value)
             for scrape in self._past
-            # A counter at 0 may be one that is not yet set to the total of the run that is resumed.
+            # A counter at 0 may not have been set yet to the total of the resumed run.
             if (value := _page(scrape, service).value(metric, **labels))
         ]
         if len(points) < 2 or points[-1][1] < points[0][1]:
@@ -154,8 +154,8 @@ class Tracker:
 
 
 def from_record(record: Mapping[str, Any], seconds: float, limits: Limits) -> Progress:
-    """Progress of an in-process run, so many seconds after this start, from a record of its learning curve (the keys
-    of ``history.jsonl``)."""
+    """Progress of an in-process run ``seconds`` after this start, from a record of its learning curve (the keys of
+    ``history.jsonl``)."""
     frames, fps = int(record.get("frames", 0)), record.get("fps")
     return Progress(
         seconds=seconds,
@@ -178,7 +178,7 @@ def _above_zero(values: Mapping[str, float]) -> dict[str, float]:
 
 
 def _share(limits: Limits, seconds: float, frames: int) -> float | None:
-    """What is done as it is shown: no more than all of it, though the last batch goes a little beyond."""
+    """The share that is shown: at most 1, although the last batch goes a little beyond the limit."""
     done = limits.done(seconds, frames)
     return None if done is None else min(1.0, done)
 

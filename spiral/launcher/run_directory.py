@@ -1,4 +1,4 @@
-"""A run's directory in use: made or found again, locked, and brought to what a start needs."""
+"""A run's directory in use: created or found, locked, and prepared for a start."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from spiral.values import strict_json
 from spiral.values.atomic_file import atomic_write
 
 SMALLEST_FREE_BYTES = 64 << 20
-"""Checkpoints of the small networks take megabytes and several are kept; below this the next one may not fit."""
+"""Checkpoints of the small networks take megabytes, and several are kept; below this the next one may not fit."""
 
 
 @dataclass(slots=True)
@@ -35,17 +35,17 @@ class OpenRun:
     run: Run
     config: RunConfig
     machine: dict[str, Any]
-    """What was measured when the run began; empty for a new one."""
+    """What was measured when the run began; empty for a new run."""
     report: list[str]
-    """What was found, for the user: one sentence each."""
+    """What was found, for the user; one sentence each."""
     lock: int
-    """Descriptor of the locked file; who inherits it holds the lock too."""
+    """Descriptor of the locked file; processes that inherit it hold the lock, too."""
     learnt: CheckpointCounters
-    """What the run goes on from."""
+    """The progress that the run continues from."""
     reached: bool
-    """Whether its limit was reached before: there is nothing to start."""
+    """Whether the limit was reached before, so that there is nothing to start."""
     schedule_from: int
-    """Learned frames at which what falls over the run is to begin anew; 0: it goes on."""
+    """Learned frames at which schedules over the run begin again; 0: they continue."""
 
     def remember_machine(self, facts: Mapping[str, Any]) -> None:
         """Store what was measured at the start."""
@@ -53,24 +53,24 @@ class OpenRun:
         write(self.run.machine_file, strict_json.report(self.machine, indent=2) + "\n")
 
     def divergence(self, service: str, precision: str) -> str:
-        """The sentence with which a service would give up again, asked for such a precision; empty: none is known."""
+        """The sentence with which a service would give up again at this precision; empty: none is known."""
         return DivergenceRecord(self.run.checkpoints(service), self.config, precision).standing()
 
     def close(self) -> None:
-        """Let the next one in."""
+        """Release the lock."""
         os.close(self.lock)
 
 
 def open_run(options: TrainOptions, clock: Callable[[], float] = time.monotonic) -> OpenRun:
     """Plan the start, lock the run, and change its directory accordingly.
 
-    Raises ValueError with a sentence: wrong name, what :func:`plan_start` refuses, a directory that is read-only, full
-    or in use. Where the limit was reached before, nothing is changed.
+    Raises ValueError with a sentence for a wrong name, for what :func:`plan_start` refuses, and for a directory that is
+    read-only, full or in use. If the limit was reached before, nothing is changed.
     """
     run = name_run(options.runs, options.name or default_name(options))
     existed = run.exists
-    # What is new is planned first: a wrong word and a wrong picture leave no directory behind. What exists is read by
-    # whoever has the lock.
+    # A new run is planned before its directory exists, so that a wrong option or a bad picture leaves no directory
+    # behind. An existing run is only read with the lock held.
     start = None if existed and not options.fresh else plan_start(run, options)
     try:
         run.path.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def open_run(options: TrainOptions, clock: Callable[[], float] = time.monotonic)
 
 
 def _prepare(run: Run, start: Start, model: Path | None) -> list[str]:
-    """Bring the directory to what the start needs; which run it is, and what was set aside, a sentence each."""
+    """Prepare the directory for the start. Returns which run it is and what was set aside, one sentence each."""
     if start.kind == "new" and run.exists:
         report = [f"the run that was here is kept as {_set_aside(run)}", start.found]
     else:
@@ -115,7 +115,7 @@ def _prepare(run: Run, start: Start, model: Path | None) -> list[str]:
 
 
 def check_space(path: Path) -> None:
-    """ValueError if the file system has no room for a run."""
+    """Raise ValueError if the file system has no room for a run."""
     free = shutil.disk_usage(path).free
     if free < SMALLEST_FREE_BYTES:
         raise ValueError(
@@ -125,13 +125,13 @@ def check_space(path: Path) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Replace a file as a whole; a reader never meets half of it."""
+    """Replace a file as a whole; a reader never sees half of it."""
     with atomic_write(path) as aside:
         aside.write_text(text)
 
 
 def _begin_with(run: Run, model: Path | None) -> None:
-    """Lay what a new run begins with beside its configuration; what a start left here that failed goes."""
+    """Copy the initial weights of a new run beside its configuration, and remove those of an earlier, failed start."""
     for file in (run.initial_file, run.initial_card_file, run.initial_discriminator_file, run.data_file):
         file.unlink(missing_ok=True)
     if model is None:
@@ -144,13 +144,13 @@ def _begin_with(run: Run, model: Path | None) -> None:
 
 
 def _forget_moments(run: Run) -> None:
-    """Remove what shows the quarters and the end of an earlier start, or a strip would mix them with this start's."""
+    """Remove the snapshots of an earlier start's quarters and end; otherwise a strip would mix them with new ones."""
     for snapshot in (*run.snapshots.glob("quarter-*"), *run.snapshots.glob("end.*")):
         snapshot.unlink()
 
 
 def _make_anew(run: Run) -> list[str]:
-    """Clear away what was made for another engine or network by a start that learned nothing; checkpoints are kept."""
+    """Remove files that a start without progress made for another engine or network; checkpoints are kept."""
     run.engine_file.unlink(missing_ok=True)
     for snapshot in run.snapshots.glob("start.*"):
         snapshot.unlink()
@@ -162,7 +162,7 @@ def _make_anew(run: Run) -> list[str]:
         kept = aside / path.relative_to(run.path)
         kept.parent.mkdir(parents=True, exist_ok=True)
         path.rename(kept)
-    return [f"checkpoints of a start that learned nothing are kept in {aside}"]
+    return [f"the checkpoints of a start that learned nothing are kept in {aside}"]
 
 
 def _machine(run: Run) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def _machine(run: Run) -> dict[str, Any]:
 
 
 def _set_aside(run: Run) -> Path:
-    """Move all that a run has into a folder beside it; the lock stays."""
+    """Move everything that a run has into a folder beside it; the lock stays."""
     aside = _beside(run)
     for entry in run.path.iterdir():
         if entry != run.lock_file:
@@ -183,7 +183,7 @@ def _set_aside(run: Run) -> Path:
 
 
 def _beside(run: Run) -> Path:
-    """A new folder beside the run, for what is kept of it."""
+    """A new folder beside the run, for files that are kept."""
     aside = run.path.with_name(f"{run.name}-before-{time.strftime('%Y%m%d-%H%M%S')}")
     aside.mkdir()
     return aside

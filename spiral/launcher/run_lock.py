@@ -1,7 +1,7 @@
-"""One process at a time trains a run.
+"""A lock, so that only one process at a time trains a run.
 
-This is flock and not the package filelock, because the services inherit the lock, which filelock's release would undo,
-and ``spiral status`` asks for it as a shared one, which filelock does not have.
+It uses flock and not the package filelock: the services inherit the lock, which filelock's release would undo, and
+``spiral status`` needs a shared lock, which filelock does not have.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pathlib import Path
 import psutil
 
 ORPHANS_S = 30.0
-"""Services of a launcher that was killed write their checkpoints and stop within this time."""
+"""If the launcher is killed, its services write their checkpoints and stop within this time."""
 
 
 def take_lock(path: Path, clock: Callable[[], float]) -> int:
-    """Lock the file and write this process's id into it: the descriptor, or ValueError that names who has it.
+    """Lock the file and write this process's id into it. Returns the descriptor; ValueError names the current holder.
 
-    The services inherit the lock, so that a run whose launcher was killed is free only when they have stopped.
+    The services inherit the lock. So if the launcher is killed, the run is free only after they have stopped.
     """
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     deadline = clock() + ORPHANS_S

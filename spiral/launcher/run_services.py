@@ -1,4 +1,4 @@
-"""The time between start and stop of a run's services: looked after, shown, and ended in order."""
+"""Runs the services of a run from start to stop: supervises them, shows progress, and ends them in order."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from spiral.runs.limits import Limits
 from spiral.serving.lag_warning import LagWarning
 
 STEP_S = 0.25
-"""As often as the display is drawn."""
+"""Interval at which the display is drawn."""
 LATE_S = 10.0
-"""The learner ends the run at its limit; this much later the launcher does."""
+"""The learner ends the run at its limit; if it does not, the launcher does so this much later."""
 
 
 def run_services(
@@ -39,7 +39,7 @@ def run_services(
     stop: StopSignals,
     computing: Computing,
 ) -> str:
-    """Run the four services until the limit or a stop signal; the text of what went wrong, empty where nothing did."""
+    """Run the four services until the limit or a stop signal. Returns what went wrong; empty if nothing did."""
     with socket_directory(opened.run.path) as folder, _pipe() as parent_pipe:
         health = HealthChecks(addresses(folder), time.monotonic)
         stages = compose(opened, folder, threads, limits, parent_pipe, computing)
@@ -75,7 +75,7 @@ def run_services(
 
 
 class _Watch:
-    """Looks after the services and shows how far they are."""
+    """Supervises the services and shows their progress."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class _Watch:
                 return
 
     def close(self) -> None:
-        """End the reading of metrics."""
+        """Stop reading metrics."""
         self._scraper.close()
 
     def _services(self) -> tuple[ServiceProgress, ...]:
@@ -130,7 +130,7 @@ class _Watch:
     def _service(self, watched: Watched) -> ServiceProgress:
         cpu = memory = None
         if watched.process is not None:
-            # It may end between one question and the next.
+            # The process may end between two questions.
             with suppress(psutil.Error):
                 pid = watched.process.pid
                 process = self._processes.setdefault(pid, psutil.Process(pid))
@@ -142,7 +142,7 @@ class _Watch:
 
 @contextmanager
 def _pipe() -> Iterator[int]:
-    """The end to inherit of a pipe whose other end only this process has: it closes when this process ends."""
+    """One end of a pipe, for children to inherit. Only this process has the other end, which closes when it ends."""
     read, write = os.pipe()
     try:
         yield read

@@ -1,6 +1,6 @@
 """Reads what the services publish about themselves: GetInfo, and the metrics page that it names.
 
-Prometheus reads the same page. There is no second channel for progress that would have to be kept true.
+Prometheus reads the same page. There is no second channel for progress that could disagree.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from spiral.serving.metrics_page import Page, parse_page
 from spiral.v1 import info_pb2, info_pb2_grpc
 
 EVERY_S = 1.0
-"""Often enough for a display that people watch."""
+"""Interval of readings, often enough for a display that people watch."""
 ANSWER_S = 2.0
-"""An answer later than this is left out of the picture, not waited for."""
+"""Longest wait for an answer; a later one is left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScrapedService:
-    """What one service said of itself."""
+    """What one service publishes about itself."""
 
     page: Page = field(default_factory=Page)
     version: str = ""
-    """Version of its weights, empty without."""
+    """Version of its weights; empty if it has none."""
     waiting_for: tuple[str, ...] = ()
-    """Peers it waits for now, by role."""
+    """The services that it waits for now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """What all services said last; those that never answered are left out."""
+    """The newest answers of all services; those that never answered are left out."""
 
     at_s: float = 0.0
-    """By the scraper's clock."""
+    """Time of the reading by the scraper's clock, seconds."""
     by_service: Mapping[str, ScrapedService] = field(default_factory=dict)
 
 
@@ -48,7 +48,7 @@ def read(channel: grpc.Channel) -> ScrapedService | None:
         info = info_pb2_grpc.InfoServiceStub(channel).GetInfo(info_pb2.GetInfoRequest(), timeout=ANSWER_S)
         page = Page()
         if info.metrics_url:
-            # Never through a proxy that the environment names: it can't reach this machine's own addresses.
+            # Never through a proxy from the environment, which can't reach this machine's own addresses.
             with build_opener(ProxyHandler({})).open(info.metrics_url, timeout=ANSWER_S) as answer:
                 page = parse_page(answer.read().decode())
     except (grpc.RpcError, OSError, ValueError, HTTPException):
@@ -58,29 +58,29 @@ def read(channel: grpc.Channel) -> ScrapedService | None:
 
 
 class Scraper:
-    """Reads all services again and again on a thread of its own, so that a slow one holds nobody up."""
+    """Reads all services continually in its own thread, so that a slow one delays nothing else."""
 
     def __init__(self, channels: Mapping[str, grpc.Channel], clock: Callable[[], float]) -> None:
         self._channels = channels
         self._clock = clock
         self.newest = Scrape()
-        """The last ones; replaced as a whole."""
+        """The newest answers; replaced as a whole."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scraper", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Begin to read."""
         self._thread.start()
 
     def close(self) -> None:
-        """End, after the answer that is awaited at most."""
+        """End, at most after the pending answer."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def _run(self) -> None:
         while not self._stop.wait(EVERY_S):
-            # What a service said last stays in the picture while it is away.
+            # The last answer of a service is kept while it is away.
             began_s, answers = self._clock(), dict(self.newest.by_service)
             for name, channel in self._channels.items():
                 if self._stop.is_set():

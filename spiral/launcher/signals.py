@@ -1,4 +1,4 @@
-"""Stop requests: Ctrl-C, SIGTERM and a closed terminal, at any moment."""
+"""Stop requests at any moment: Ctrl-C, SIGTERM and a closed terminal."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopSignals:
-    """Within its block a stop signal sets :attr:`event`, a second one :attr:`hurry`; neither interrupts anything.
+    """Within its block a stop signal sets :attr:`event`, and a second one :attr:`hurry`; neither interrupts anything.
 
-    SIGHUP is never the second: kernel, shell and session manager each send one of their own. Where it is ignored, as
-    ``nohup`` has it, it stays so. Within :meth:`interruptible` signals raise KeyboardInterrupt: for work that is nice
-    to have and leaves nothing half done.
+    SIGHUP never counts as the second signal: kernel, shell and session manager each send one. If it is ignored, as
+    under ``nohup``, it stays ignored. Within :meth:`interruptible` signals raise KeyboardInterrupt; use it for optional
+    work that leaves nothing half done.
     """
 
     def __init__(self) -> None:
         self.event = threading.Event()
-        """Set when the run is to stop."""
+        """Set when the run should stop."""
         self.numbers: list[int] = []
-        """The signals so far, but for SIGHUP."""
+        """The signals so far, except SIGHUP."""
         self.hung_up = False
-        """Whether the terminal was closed: nobody looks at what is shown."""
+        """Whether the terminal was closed, so that nobody sees the output."""
         self.interrupted: int | None = None
-        """The one that has raised KeyboardInterrupt."""
+        """The signal that raised KeyboardInterrupt."""
         self._patience: int | None = None
         self._at_once = False
         self._before: dict[int, signal.Handlers] = {}
@@ -49,21 +49,21 @@ class StopSignals:
 
     @property
     def requested(self) -> bool:
-        """Whether the run is to stop."""
+        """Whether the run should stop."""
         return self.event.is_set()
 
     @property
     def hurry(self) -> bool:
-        """Whether somebody has no patience left."""
+        """Whether a second signal asked to stop at once."""
         return len(self.numbers) > 1
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long, or until a stop is requested; whether it is."""
+        """Wait ``seconds``, or until a stop is requested. Returns whether it is."""
         return self.event.wait(seconds)
 
     @contextmanager
     def interruptible(self, patience: int, seconds: float = 0.0) -> Iterator[None]:
-        """Raise KeyboardInterrupt at each signal beyond so many more, and after so many seconds, if any."""
+        """Raise KeyboardInterrupt at each signal after ``patience`` more, and after ``seconds`` if they are not 0."""
         self._patience, self._at_once = patience, patience == 0
         before = signal.signal(signal.SIGALRM, self._late)
         signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -93,7 +93,7 @@ class StopSignals:
         raise KeyboardInterrupt
 
     def _leave_terminals(self) -> None:
-        """Write to nowhere from now on: writing to a terminal that is gone fails, which would end the run amid it."""
+        """Discard output from now on: writing to a closed terminal fails, which would end the run in the middle."""
         nowhere = os.open(os.devnull, os.O_RDWR)
         for terminal in self._terminals:
             os.dup2(nowhere, terminal)

@@ -11,19 +11,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 LONGEST_PATH = 107
-"""Bytes of a socket's path that fit the kernel's address, which ends with a zero byte."""
+"""Bytes of a socket's path that fit into the kernel's address, which ends with a zero byte."""
 LONGEST_NAME = "/discriminator.sock"
 """Longest name used in the folder."""
 
 
 @contextmanager
 def socket_directory(run: Path) -> Iterator[Path]:
-    """A folder of mode 0700, gone afterwards: in the run's directory where sockets fit there, else a temporary one.
+    """A folder of mode 0700, removed afterwards: in the run's directory if sockets fit there, else a temporary one.
 
     ValueError if neither can hold one.
     """
     folder = run.resolve() / "sockets"
-    shutil.rmtree(folder, ignore_errors=True)  # what a killed launcher left; the run's lock is ours
+    shutil.rmtree(folder, ignore_errors=True)  # left by a killed launcher; we hold the run's lock
     if not _can_hold(folder):
         shutil.rmtree(folder, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix="spiral-", dir=_short_temporary()))
@@ -39,13 +39,13 @@ def socket_directory(run: Path) -> Iterator[Path]:
 
 
 def _short_temporary() -> str | None:
-    """The usual folder, or ``/tmp`` where TMPDIR is too long a path."""
+    """The usual temporary folder, or ``/tmp`` if TMPDIR is too long a path."""
     usual = tempfile.gettempdir()
     return usual if len(os.fsencode(usual)) < LONGEST_PATH - 40 else "/tmp"
 
 
 def _can_hold(folder: Path) -> bool:
-    """Whether a socket can be bound there: not on every network or foreign file system."""
+    """Whether a socket can be bound there; some network and foreign file systems can't hold one."""
     if len(os.fsencode(folder)) + len(LONGEST_NAME) > LONGEST_PATH:
         return False
     probe = folder / "probe.sock"

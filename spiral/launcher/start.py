@@ -1,4 +1,4 @@
-"""What a start is to do: the configuration that it trains with, checked, before anything on the disk is changed."""
+"""Plans a start: the configuration that it trains with, checked before anything on the disk is changed."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from spiral.runs.directory import Run
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A start that nothing stands in the way of."""
+    """A start that has passed all checks."""
 
     kind: Literal["new", "next", "over"]
-    """``new``: of a run that is made. ``next``: of one that goes on. ``over``: its limit was reached before."""
+    """``new``: the run is created. ``next``: the run is resumed. ``over``: its limit was reached before."""
     config: RunConfig
     found: str
-    """Which run it is, and what it has behind it: a sentence for the user."""
+    """A sentence for the user: which run it is, and its progress so far."""
     report: list[str]
-    """What else the user should know, a sentence each."""
+    """What else the user should know, one sentence each."""
     learnt: CheckpointCounters = NOTHING_LEARNT
-    """What the run goes on from."""
+    """The progress that the run continues from."""
     remade: bool = False
-    """Whether what an earlier start made for another configuration has to go: it has learned nothing."""
+    """Whether files of an earlier start with another configuration must go; that start learned nothing."""
     initial_weights: bool = False
-    """Whether the run begins with other weights than it has: those of a model, or none."""
+    """Whether the run's initial weights change: those of a model, or none."""
     schedule_from: int = 0
-    """Learned frames at which what falls over the run is to begin anew; 0: it goes on."""
+    """Learned frames at which schedules over the run begin again; 0: they continue."""
 
 
 def plan_start(run: Run, options: TrainOptions) -> Start:
-    """The start that is asked for. ValueError with a sentence: wrong preset, setting, engine or data, a change that the
-    checkpoints can't follow."""
+    """The start that the options ask for. ValueError with a sentence for a wrong preset, setting, engine or data set,
+    or for a change that does not fit the checkpoints."""
     return _next_start(run, options) if run.exists and not options.fresh else _new_start(run, options)
 
 
@@ -55,15 +55,15 @@ def _next_start(run: Run, options: TrainOptions) -> Start:
     learnt = read_checkpoint_counters(run)
     if options.model is not None and not learnt.nothing:
         raise ValueError(
-            f'--from: the run "{run.name}" has begun already; leave it out to go on, choose another name with --run, '
-            "or begin anew with --fresh"
+            f'--from: the run "{run.name}" has already begun; leave it out to resume, choose another name with --run, '
+            "or begin again with --fresh"
         )
     chosen = next_config(run, options, free=learnt.nothing)
     found = _goes_on(run, learnt)
     if options.frames is not None and learnt.frames >= options.frames:
         over = (
             f"--frames {options.frames}: this limit was reached before, at {learnt.frames:,} frames; nothing is "
-            "started or changed, a larger one goes on"
+            "started or changed. A larger limit resumes the run"
         )
         return Start("over", chosen.config, found, [over], learnt)
     schedule = about_schedule(chosen.config.learner, learnt, options.restart_schedule)
@@ -80,20 +80,20 @@ def _next_start(run: Run, options: TrainOptions) -> Start:
 
 
 def _refuse_other_folder(run: Run) -> None:
-    """ValueError if a run would be made among files that are none of a run's, and would overwrite some of them."""
+    """Raise ValueError if the folder holds files that do not belong to a run, which a run might overwrite."""
     if run.exists or not run.path.is_dir():
         return
     begun = {run.lock_file, run.initial_file, run.initial_card_file, run.initial_discriminator_file}
     others = sorted(path.name for path in run.path.iterdir() if path not in begun and not path.name.startswith("."))
     if others:
         raise ValueError(
-            f"run: {run.path} is no run: it has no {run.config_file.name}, but {', '.join(others[:3])}"
+            f"run: {run.path} is not a run: it has no {run.config_file.name}, but {', '.join(others[:3])}"
             f"{', …' if len(others) > 3 else ''}; choose another name with --run, or another folder with --runs"
         )
 
 
 def _check(config: RunConfig, options: TrainOptions, new_data: bool = True) -> list[str]:
-    """What is to be said of data and model; ValueError if these or the engine can't be used."""
+    """Sentences about data and model; ValueError if these or the engine can't be used."""
     shape = check_engine(config, options.settings)
     said: list[str] = []
     try:
@@ -105,14 +105,14 @@ def _check(config: RunConfig, options: TrainOptions, new_data: bool = True) -> l
         if options.model is None or not config.data.startswith(PREFIX):
             raise
         raise ValueError(
-            f"--from: {options.model.name} has learned from pictures of its maker's own, which do not come with it "
+            f"--from: {options.model.name} has learned from its maker's own pictures, which do not come with it "
             f"({error}); name yours with --set data={PREFIX}PATH"
         ) from error
     return said if options.model is None else [*said, begun_with(options.model, config)]
 
 
 def _goes_on(run: Run, learnt: CheckpointCounters) -> str:
-    """What a resumed run has behind it."""
+    """A sentence about the progress of a resumed run."""
     if learnt.nothing:
         return f"run {run.name} in {run.path} goes on; nothing was learned yet"
     history = run.history()

@@ -1,4 +1,4 @@
-"""Keeps the services of a run alive: starts them, restarts one that dies, gives up on one that keeps dying.
+"""Keeps the services of a run alive: starts them, restarts a service that dies, and gives up on one that keeps dying.
 
 Each service is in one of these states::
 
@@ -20,25 +20,25 @@ from typing import Protocol
 from spiral.launcher.processes import Command, Process, describe_exit, last_lines
 
 START_S = 180.0
-"""Importing torch from a cold disk on a busy machine has been seen to take most of a minute."""
+"""Longest time to start: importing torch from a cold disk on a busy machine has taken most of a minute."""
 HUNG_S = 30.0
-"""A health check takes milliseconds; a service that is silent for that long has all its threads stuck."""
+"""A health check takes milliseconds; if a service is silent for this long, all its threads are stuck."""
 PAUSED_S = 5.0
-"""Steps come several times a second; a longer gap means that this process, or the machine, stood still meanwhile."""
+"""Steps come several times a second; a gap this long means that this process, or the machine, stood still."""
 STEADY_S = 30.0
-"""A service that has been healthy for that long is past the fault that ended it before."""
+"""A service that has been healthy for this long is past the fault that ended it before."""
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 10.0
-"""Back-off doubles between these: an instant restart for an accident, a quiet machine for a fault that stays."""
+"""The back-off doubles between these: an accident gets an instant restart; a lasting fault can't load the machine."""
 MAX_RESTARTS = 5
-"""In a row; with the back-off above that takes about a quarter of a minute."""
+"""Restarts in a row; with the back-off above they take about a quarter of a minute."""
 EXIT_USAGE = 2
 """Exit code of a service that refuses its options, settings or checkpoints: another start would change nothing."""
 FINE_AT_STOP = (0, -signal.SIGTERM)
-"""Exit codes after SIGTERM; the second is of a service so young that it has not asked for the signal yet."""
+"""Exit codes after SIGTERM; the second is that of a service too young to have a signal handler."""
 
 
 class ServiceFailedError(Exception):
-    """A service can't be kept alive; the text says which, why, and its last words."""
+    """A service can't be kept alive; the text says which one, why, and the end of its log."""
 
 
 class State(enum.Enum):
@@ -52,14 +52,14 @@ class State(enum.Enum):
 
 
 class Health(Protocol):
-    """Knows whether services answer; never blocks."""
+    """Says whether services answer; never blocks."""
 
     def serving(self, name: str) -> bool | None:
         """The newest answer since the last call: True for SERVING, False for anything else, None for no news."""
         ...
 
     def forget(self, name: str) -> None:
-        """Drop what was heard of a service, because another process now has its name."""
+        """Forget the answers of a service, because another process now has its name."""
         ...
 
 
@@ -69,11 +69,11 @@ class Service:
 
     command: Command
     grace_s: float = 10.0
-    """Time to stop after SIGTERM before SIGKILL."""
+    """Seconds between SIGTERM and SIGKILL."""
     ends_run: bool = False
-    """Its exit with code 0 means that the run has reached its limit."""
+    """Whether its exit with code 0 means that the run has reached its limit."""
     divergence: Callable[[], str] = str
-    """The sentence with which it would end again, were it started again; empty: none."""
+    """The sentence with which it would end again if it were restarted; empty: none."""
 
     @property
     def name(self) -> str:
@@ -83,18 +83,18 @@ class Service:
 
 @dataclass(slots=True)
 class Watched:
-    """A service and what became of it."""
+    """A service and its state."""
 
     service: Service
     state: State = State.STOPPED
     process: Process | None = None
     since_s: float = 0.0
-    """When the state began."""
+    """Time when the state began."""
     answered_s: float = 0.0
-    """When the health check last answered."""
+    """Time of the last answer to a health check."""
     delay_s: float = 0.0
     restarts: int = 0
-    """In all."""
+    """Number of restarts in total."""
     restarts_in_a_row: int = 0
 
     @property
@@ -106,8 +106,8 @@ class Watched:
 class Supervisor:
     """Runs services and keeps them running.
 
-    ``stages`` gives the services in the order in which they stop; those of one stage stop together. ``notify`` is told
-    of every restart in one sentence. ``clock`` returns seconds that never go back.
+    ``stages`` lists the services in the order in which they stop; those of one stage stop together. ``notify`` gets a
+    sentence about every restart. ``clock`` returns seconds that never go back.
     """
 
     def __init__(
@@ -139,17 +139,17 @@ class Supervisor:
         return any(watched.state is State.DONE for watched in self.services)
 
     def start(self) -> None:
-        """Start every service; none waits for another."""
+        """Start every service; no start waits for another."""
         self._stepped_s = self._clock()
         for watched in self.services:
             self._launch(watched)
 
     def step(self) -> None:
-        """Look after every service once; ServiceFailedError if one can't be kept alive."""
+        """Check every service once. ServiceFailedError if one can't be kept alive."""
         now, before_s = self._clock(), self._stepped_s
         self._stepped_s = now
         if now - before_s > PAUSED_S:
-            # Nobody has listened: a silence that nobody could have heard is nobody's fault.
+            # This process did not listen during the gap, so silence in it is no service's fault.
             for watched in self.services:
                 if watched.state in (State.STARTING, State.SERVING):
                     watched.since_s = watched.answered_s = now
@@ -157,10 +157,10 @@ class Supervisor:
             self._look_after(watched)
 
     def stop(self, hurry: Callable[[], bool] = lambda: False) -> str:
-        """Stop all services, stage by stage; what outlives its grace, or is there at ``hurry``, is killed.
+        """Stop all services, stage by stage. A service that outlives its grace period, or ``hurry``, is killed.
 
-        The text of what went wrong in services that ended by themselves: a last checkpoint that could not be written,
-        for example. Empty where nothing did.
+        Returns what went wrong in services that ended by themselves, for example a last checkpoint that could not be
+        written; empty if nothing did.
         """
         failures = []
         for stage in self._stages:
@@ -183,7 +183,7 @@ class Supervisor:
         return "\n".join(failures)
 
     def kill(self) -> None:
-        """End all services at once, in no order: for a launcher that is itself in trouble."""
+        """End all services at once, in any order, for a launcher that is itself in trouble."""
         for watched in self.services:
             if watched.process:
                 watched.process.kill()
@@ -233,7 +233,7 @@ class Supervisor:
         elif sentence := watched.service.divergence():
             raise ServiceFailedError(f"{watched.name}: {sentence}")
         elif code == EXIT_USAGE:
-            why = f"{describe_exit(code)}: another start would end the same way"
+            why = f"{describe_exit(code)}: a restart would end the same way"
             raise ServiceFailedError(self._last_words(watched, why))
         else:
             self._restart(watched, describe_exit(code))

@@ -1,4 +1,4 @@
-"""How the cores of one machine are split between the services."""
+"""Splits the cores of one machine between the services."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from spiral.wire.edges import SERVICES
 
 IN_PROCESS = "in-process"
-"""Name under which the threads of ``--in-process`` are kept; 1 unless it is said, because their number changes the last
+"""Name under which the threads of ``--in-process`` are stored. The default is 1, because their number changes the last
 bits of sums."""
 NAMES = (*SERVICES, IN_PROCESS)
 
@@ -15,8 +15,8 @@ NAMES = (*SERVICES, IN_PROCESS)
 def split(cores: int) -> dict[str, int]:
     """Threads for each service on ``cores`` cores.
 
-    A quarter each, and what is left over to the learner and the discriminator, whose matrix products use threads
-    best; on fewer than four cores one each, because the services then take turns anyway.
+    Each service gets a quarter. What is left over goes to learner and discriminator, whose matrix products use threads
+    best. On fewer than four cores each gets one, because the services then take turns anyway.
     """
     quarter, rest = divmod(max(cores, len(SERVICES)), len(SERVICES))
     threads: dict[str, int] = dict.fromkeys(SERVICES, quarter)
@@ -32,7 +32,7 @@ def parse(settings: Iterable[str]) -> dict[str, int]:
         service, _, number = setting.partition("=")
         if service not in NAMES:
             raise ValueError(
-                f'threads: "{setting}" names no service; write for example learner=2, of {", ".join(NAMES)}'
+                f'threads: "{setting}" names no service; expected for example learner=2, with one of {", ".join(NAMES)}'
             )
         if not number.isdigit() or not 1 <= int(number) <= 256:
             raise ValueError(f'threads: "{setting}" gives no number of threads for {service}; expected 1 to 256')
@@ -41,5 +41,5 @@ def parse(settings: Iterable[str]) -> dict[str, int]:
 
 
 def choose(cores: int, stored: Mapping[str, int], wanted: Mapping[str, int]) -> dict[str, int]:
-    """What is wanted goes before what the run began with, and that before what these cores would get."""
+    """The wanted threads; else those that the run began with; else a split of these cores."""
     return split(cores) | {name: count for name, count in stored.items() if name in NAMES} | dict(wanted)

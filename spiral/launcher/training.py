@@ -21,15 +21,15 @@ from spiral.launcher.run_services import run_services
 from spiral.launcher.signals import StopSignals
 
 ENDING_S = 60.0
-"""For the pictures at the end, where SIGTERM has ended the run: whoever sends it waits not much longer."""
+"""Longest time for the pictures at the end after SIGTERM: the sender does not wait much longer."""
 
 
 def train_run(options: TrainOptions, stream: TextIO | None = None) -> int:
-    """Train, show it, and end with pictures: 0, or 1 where a service could not be kept alive or the disk not written.
+    """Train, show progress, and end with pictures. Returns the exit code.
 
-    Where the limit was reached before, nothing is trained. A closed terminal (SIGHUP) stops the run in order too, but
-    nobody is shown anything: 129. So it is with 130 and 143 where a second signal leaves no time for an order. Raises
-    ValueError with a sentence if what is asked for can't be met.
+    It is 0, or 1 if a service could not be kept alive or the disk not written. If the limit was reached before, nothing
+    is trained. A closed terminal (SIGHUP) also stops the run in order, but nothing is shown: 129. A second signal
+    leaves no time for that: 130 or 143. Raises ValueError with a sentence if the request can't be met.
     """
     stream = stream or sys.stdout
     wanted = thread_counts.parse(options.threads)
@@ -42,7 +42,7 @@ def train_run(options: TrainOptions, stream: TextIO | None = None) -> int:
         except OSError:
             if not stop.hung_up:
                 raise
-            failure = ""  # a line was on its way to the terminal as it was closed
+            failure = ""  # the terminal was closed while a line was written to it
     if failure:
         print(f"spiral: {failure}", file=sys.stderr)
     number = signal.SIGHUP if stop.hung_up else stop.interrupted
@@ -52,7 +52,7 @@ def train_run(options: TrainOptions, stream: TextIO | None = None) -> int:
 
 
 def _train_and_show(options: TrainOptions, wanted: Mapping[str, int], stream: TextIO, stop: StopSignals) -> str:
-    """The run from its beginning to its pictures; the text of what went wrong, empty where nothing did."""
+    """Run from the beginning to the pictures. Returns what went wrong; empty if nothing did."""
     opened = open_run(options)
     try:
         _refuse_to_repeat(opened, "fp32" if options.in_process else options.computing.precision)
@@ -68,14 +68,14 @@ def _train_and_show(options: TrainOptions, wanted: Mapping[str, int], stream: Te
 
 
 def _refuse_to_repeat(opened: OpenRun, precision: str) -> None:
-    """ValueError if this start would only give up as an earlier one did."""
+    """Raise ValueError if this start would give up as an earlier one did."""
     for service in ("learner", "discriminator"):
         if sentence := opened.divergence(service, precision):
             raise ValueError(f"{service}: {sentence}")
 
 
 def _check_computing(options: TrainOptions) -> None:
-    """Refuse what can't be, before a directory is made; what is measured is settled by the services."""
+    """Refuse impossible combinations before a directory is created; the services settle what must be measured."""
     device, precision = options.computing.device, options.computing.precision
     if options.in_process and device == "cuda":
         raise ValueError("--device cuda and --in-process: lockstep computes on the CPU; leave one of them out")
@@ -88,7 +88,7 @@ def _check_computing(options: TrainOptions) -> None:
 
 
 def greatest_entropies(engine_file: Path) -> dict[str, float]:
-    """ln n of each component of the run's engine: what its entropy can't exceed; empty while that is not known."""
+    """ln n of each component of the run's engine, the maximum of its entropy; empty while it is not known."""
     try:
         components = json.loads(engine_file.read_text())["spec"]["components"]
         return {component["name"]: math.log(component["size"]) for component in components}
@@ -97,7 +97,7 @@ def greatest_entropies(engine_file: Path) -> dict[str, float]:
 
 
 def _measure(opened: OpenRun, wanted: Mapping[str, int]) -> dict[str, int]:
-    """Threads of each service: what is wanted, else what the run began with, else what suits this machine."""
+    """Threads of each service: as wanted, else as the run began, else as suits this machine."""
     cores = usable_cores()
     threads = thread_counts.choose(cores, opened.machine.get("threads", {}), wanted)
     opened.remember_machine({"cores": cores, **opened.machine, "threads": threads})
@@ -105,12 +105,12 @@ def _measure(opened: OpenRun, wanted: Mapping[str, int]) -> dict[str, int]:
 
 
 def _show_demo_pictures(opened: OpenRun, display: Display, stop: StopSignals) -> None:
-    """A demo begins with pictures: what longer training has led to."""
+    """Show at the start of a demo what longer training has led to."""
     if opened.config.preset != "demo":
         return
     try:
         for name, sheet in paint_demo_pictures(opened.run.path / "pictures", stop.event).items():
-            display.say(f"painted just now by the model {name}, which ships with the package: {sheet}")
+            display.say(f"just painted by the model {name}, which ships with the package: {sheet}")
     except RuntimeError as error:
         display.say(f"{error}; the run goes on without")
 
@@ -128,12 +128,12 @@ def _train(
         return run_services(opened, threads, options.limits, display, stop, options.computing)
     from spiral.launcher.in_process import run_in_process  # noqa: PLC0415  (imports torch and every service)
 
-    with stop.interruptible(1):  # the first ends it after the batch, which may be long
+    with stop.interruptible(1):  # the first signal ends it after the batch, which may be long
         return run_in_process(opened, threads, options.limits, display, stop)
 
 
 def _end(opened: OpenRun, paintings: int, stream: TextIO, stop: StopSignals) -> None:
-    """Make and show the ending; one more signal cuts it short, and after SIGTERM a minute does."""
+    """Make and show the ending. One more signal cuts it short; after SIGTERM, so does a minute."""
     from spiral.launcher.final_pictures import make_ending, show_ending  # noqa: PLC0415  (imports torch)
 
     def say(text: str) -> None:

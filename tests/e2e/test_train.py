@@ -233,6 +233,6 @@ def test_a_service_that_cannot_start_ends_the_run_with_its_sentence(
     monkeypatch.setenv("SPIRAL_MAX_STREAMS", "0")
     run = launch(PLAIN)
     assert run.wait() == 1
-    assert "renderer exited with code 2: another start would end the same way" in run.text()
+    assert "renderer exited with code 2: a restart would end the same way" in run.text()
     assert "max_streams" in run.text()
     assert_nothing_is_left(run)

@@ -119,14 +119,14 @@ def test_schedules_go_on_or_begin_anew_and_it_is_said(tmp_path: Path) -> None:
     write_counters(Run(tmp_path / "a"), 600, schedule={"share": 1.0, "began": 0}, elapsed_s=300.0)
     second = open_run(ask(tmp_path, name="a"))
     assert (second.schedule_from, second.learnt.run_share, second.learnt.elapsed_s) == (0, 1.0, 300.0)
-    assert any("stay there; --restart-schedule begins them anew" in sentence for sentence in second.report)
+    assert any("stay there; --restart-schedule begins them again" in sentence for sentence in second.report)
     second.close()
     third = open_run(ask(tmp_path, name="a", restart_schedule=True))
     assert third.schedule_from == 600
-    assert any("its schedules begin anew" in sentence for sentence in third.report)
+    assert any("its schedules begin again" in sentence for sentence in third.report)
     third.close()
     by_frames = ("learner.learning_rate_frames=800000",)
-    with pytest.raises(ValueError, match="--restart-schedule: nothing falls over this run"):
+    with pytest.raises(ValueError, match="--restart-schedule: this run has no schedule over the run"):
         open_run(ask(tmp_path, name="a", restart_schedule=True, settings=by_frames))
     fourth = open_run(ask(tmp_path, name="a", settings=by_frames))
     assert not any("its schedules" in sentence for sentence in fourth.report)
@@ -173,7 +173,7 @@ def test_a_slip_in_a_setting_names_it_and_leaves_no_run(setting: str, tmp_path: 
 
 def test_no_run_is_made_among_other_files(tmp_path: Path) -> None:
     (tmp_path / "a" / "pictures").mkdir(parents=True)
-    with pytest.raises(ValueError, match=r"a is no run: it has no config\.yaml, but pictures; choose another name"):
+    with pytest.raises(ValueError, match=r"a is not a run: it has no config\.yaml, but pictures; choose another name"):
         open_run(ask(tmp_path, name="a"))
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["pictures"]
     (tmp_path / "a" / "pictures").rmdir()

@@ -135,7 +135,7 @@ def test_a_run_goes_on_from_a_model(tmp_path: Path, capsys: pytest.CaptureFixtur
 
     assert 0 < distance("tuned", "learner.hold_batches=2") < 0.1
     assert main([*words, "--run", "tuned", "--frames", "128"]) == 2
-    assert "has begun already" in capsys.readouterr().err
+    assert "has already begun" in capsys.readouterr().err
     assert main([*words, "--preset", "demo"]) == 2
 
 

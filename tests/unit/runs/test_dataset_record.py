@@ -121,15 +121,17 @@ def test_a_relative_path_of_an_earlier_release_is_settled_once_and_said(
     as_typed = yaml.safe_dump(tree)
     first.run.config_file.write_text(as_typed)
     monkeypatch.chdir(here.parent)
-    with pytest.raises(ValueError, match=r"data: .*config.yaml has the relative path 'pics'.*go on once from that"):
+    with pytest.raises(
+        ValueError, match=r"data: .*config.yaml has the path 'pics', relative.*resume the run once from that"
+    ):
         open_run(TrainOptions(runs, name="a"))
     monkeypatch.chdir(here)
     second = open_run(TrainOptions(runs, name="a"))
     second.close()
     assert second.config == first.config
     assert second.report[1:] == [
-        f"data was the relative path 'pics'; that is {here}/pics here, and stays it from now on",
-        f"engine.settings.brush was the relative path 'my.myb'; that is {here}/my.myb here, and stays it from now on",
+        f"data was the relative path 'pics'; from now on it is {here}/pics",
+        f"engine.settings.brush was the relative path 'my.myb'; from now on it is {here}/my.myb",
     ]
     monkeypatch.chdir(here.parent / "elsewhere")  # where its checkpoints still hold what was typed
     going_on(as_typed, second.config)
@@ -221,5 +223,5 @@ def test_a_model_keeps_names_and_checksums_and_no_path_of_its_owner(
     (here / "gone.myb").rename(here / "my.myb")
     for one, other in zip(load_trained(run).paint(2, seed=1), model.paint(2, seed=1), strict=True):
         np.testing.assert_array_equal(one, other)
-    with pytest.raises(ValueError, match=r"pictures of its maker's own, .*; name yours with --set data=folder:PATH"):
+    with pytest.raises(ValueError, match=r"its maker's own pictures, .*; name yours with --set data=folder:PATH"):
         open_run(TrainOptions(here / "runs", name="b", model=here / "model"))

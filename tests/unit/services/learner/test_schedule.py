@@ -109,12 +109,12 @@ def test_a_run_that_goes_on_says_where_its_schedules_stand() -> None:
     (on_the_way,) = about_schedule(FALLING, CheckpointCounters(frames=5, run_share=0.334), False)
     (at_the_end,) = about_schedule(FALLING, CheckpointCounters(frames=5, run_share=1.0), False)
     (anew,) = about_schedule(FALLING, CheckpointCounters(frames=5, run_share=1.0), True)
-    assert "come 33% of their way" in on_the_way
+    assert "are 33% done" in on_the_way
     assert "reached their floors and stay there" in at_the_end
     assert "--restart-schedule" in on_the_way
     assert "--restart-schedule" in at_the_end
-    assert "begin anew" in anew
-    with pytest.raises(ValueError, match="--restart-schedule: nothing falls over this run"):
+    assert "begin again" in anew
+    with pytest.raises(ValueError, match="--restart-schedule: this run has no schedule over the run"):
         about_schedule(LearnerConfig(), CheckpointCounters(frames=5, run_share=1.0), True)
 
 
