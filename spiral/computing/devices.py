@@ -1,4 +1,4 @@
-"""Where to compute."""
+"""The choice of a device."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 
 
 def choose_device(wanted: str) -> torch.device:
-    """``auto``, ``cpu`` or ``cuda`` → a device; ValueError if cuda is asked for and absent."""
+    """``auto``, ``cpu`` or ``cuda`` → a device; ValueError if cuda is asked for but absent."""
     available = torch.cuda.is_available()
     if wanted == "cuda" and not available:
         built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "a build without CUDA"

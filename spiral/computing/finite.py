@@ -1,4 +1,4 @@
-"""Whether tensors hold numbers: what is infinite or no number was learned from nothing and teaches nothing."""
+"""Checks that tensors are finite: infinite values and NaN come from no learning and teach nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 def all_finite(tensors: Iterable[Tensor]) -> bool:
     """Whether every value of all tensors is finite."""
     floats = [tensor.detach() for tensor in tensors if tensor.is_floating_point() and tensor.numel()]
-    # The largest magnitude of each, in one pass; NaN is passed on.
+    # The largest magnitude of each tensor, in one pass; NaN propagates.
     return not floats or bool(
         torch.stack([norm.float() for norm in torch._foreach_norm(floats, math.inf)]).isfinite().all()
     )
@@ -23,7 +23,7 @@ class NotFiniteValuesError(ValueError):
 
 
 def require_finite(tensors: Mapping[str, Tensor], what: str) -> None:
-    """NotFiniteValuesError, naming a tensor, where a value is not finite."""
+    """Raise NotFiniteValuesError, which names a tensor, if a value is not finite."""
     if all_finite(tensors.values()):
         return
     name = min(name for name, tensor in tensors.items() if not all_finite([tensor]))

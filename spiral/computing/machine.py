@@ -1,4 +1,4 @@
-"""What this machine gives to this process: cores, memory and the processor's abilities."""
+"""What this process may use of the machine: cores, memory and the processor's instructions."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import psutil
 
 CGROUP = Path("/sys/fs/cgroup")
 MAX_THREADS = 256
-"""Most threads that an engine paints with."""
+"""Largest number of threads that an engine paints with."""
 
 
 def usable_cores(cgroup: Path = CGROUP) -> int:
-    """Cores this process may keep busy: the least of those present, its affinity mask and the cgroup's quota."""
+    """Cores that this process may keep busy: the minimum of those present, its affinity mask and the cgroup's quota."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _cpu_quota(cgroup)
     return max(1, min(cores, math.floor(quota))) if quota else cores
@@ -26,7 +26,7 @@ def usable_threads() -> int:
 
 
 def usable_memory_bytes(cgroup: Path = CGROUP) -> int:
-    """Bytes of memory this process may use: the least of what the machine has and the cgroup's limit."""
+    """Bytes of memory that this process may use: the minimum of the machine's memory and the cgroup's limit."""
     total = int(psutil.virtual_memory().total)
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         text = _read(cgroup / name)
@@ -36,7 +36,7 @@ def usable_memory_bytes(cgroup: Path = CGROUP) -> int:
 
 
 def free_memory_bytes(cgroup: Path = CGROUP) -> int:
-    """Bytes of memory this process may still take: the least of what the machine has left and the cgroup's rest."""
+    """Bytes of memory that this process may still take: the minimum of what machine and cgroup have left."""
     left = int(psutil.virtual_memory().available)
     for limit, used, inactive in (
         ("memory.max", "memory.current", "inactive_file"),
@@ -44,17 +44,17 @@ def free_memory_bytes(cgroup: Path = CGROUP) -> int:
     ):
         most, taken = _read(cgroup / limit), _read(cgroup / used)
         if most.isdigit() and taken.isdigit():
-            # Files that were read long ago count as used, but give way.
+            # Cached files count as used, but the kernel drops them when memory is needed.
             stat = dict(line.split() for line in _read(cgroup / Path(used).with_name("memory.stat")).splitlines())
             return max(0, min(left, int(most) - int(taken) + int(stat.get(inactive, 0))))
     return left
 
 
 def require_memory(wanted: int, what: str) -> None:
-    """MemoryError if this process may not take ``wanted`` bytes more, which ``what`` ("4 canvases of …") need.
+    """Raise MemoryError if there are not ``wanted`` bytes left, which ``what`` ("4 canvases of …") need.
 
-    ValueError if it never may. To be asked before the work begins: an allocation succeeds all the same, and its use
-    ends the process.
+    ValueError if there never are. Call this before the work begins: an allocation would succeed anyway, and using it
+    would end the process.
     """
     if wanted > (most := usable_memory_bytes()):
         raise ValueError(f"{what} need {wanted / 1e9:,.1f} GB of memory, but there are {most / 1e9:,.1f} GB here")
@@ -63,7 +63,7 @@ def require_memory(wanted: int, what: str) -> None:
 
 
 def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
-    """Instruction sets of the processor by Linux's names, for example ``avx2``; empty where that is not known."""
+    """The processor's instruction sets by Linux's names, for example ``avx2``; empty if unknown."""
     for line in _read(cpuinfo).splitlines():
         if line.startswith(("flags", "Features")):
             return frozenset(line.partition(":")[2].split())
@@ -71,7 +71,7 @@ def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
 
 
 def _cpu_quota(cgroup: Path) -> float | None:
-    """Cores' worth of time that the cgroup grants, version 2 or 1; None without a limit."""
+    """CPU quota of the cgroup (version 2 or 1), in cores; None without a limit."""
     limit = _read(cgroup / "cpu.max").split()
     if len(limit) == 2 and limit[0].isdigit():
         return int(limit[0]) / int(limit[1])

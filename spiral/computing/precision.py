@@ -1,15 +1,15 @@
-"""In which precision a network is trained: as asked for, as the run began, or as this machine is faster.
+"""The precision in which a network is trained: as asked for, as the run began, or as is faster on this machine.
 
-``bf16`` is mixed precision: matrix products and convolutions of an update are made in bfloat16; weights,
-probabilities, importance weights, losses and the optimizer stay float32. So do the pass that a gradient penalty looks
-through (a gradient of gradients) and all scores, because rewards are their differences. Actors paint in float32:
-importance weights divide by their probabilities, and at 64 canvases a step has little to multiply.
+``bf16`` is mixed precision: matrix products and convolutions of an update use bfloat16; weights, probabilities,
+importance weights, losses and the optimizer stay float32. So do the pass of a gradient penalty (a gradient of
+gradients) and all scores, because rewards are their differences. Actors paint in float32: importance weights divide by
+their probabilities, and with 64 canvases a step has little to multiply.
 
 With ``auto``, learner and discriminator each time one of their updates in both precisions before anything is learned,
-and take bfloat16 if it is fast enough to be worth it (``MARGIN``). A processor without instructions for it is
-not timed. The choice and its reason are kept in the run's directory, separately for each service, and hold for the run
-on such a device, because a resumed run should not learn otherwise than it did. Lockstep measures nothing and computes
-in float32.
+and take bfloat16 if it is fast enough to be worth it (``MARGIN``). A processor without instructions for it is not
+timed. The choice and its reason are kept in the run's directory, separately for each service. They hold for this run on
+this type of device, because a resumed run should learn as it did before. Lockstep measures nothing and computes in
+float32.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ PrecisionOption = Literal["auto", "fp32", "bf16"]
 NATIVE = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 """Instructions of x86 and Arm that multiply bfloat16; without one of them it is emulated, several times slower."""
 MARGIN = 1.15
-"""bfloat16 has 8 bits of mantissa where float32 has 24: it has to be this much faster to be worth them."""
+"""bfloat16 has 8 bits of mantissa and float32 has 24; it must be this many times as fast to be worth the loss."""
 REPETITIONS = 3
-"""Timed steps of each precision, of which the fastest counts: others are disturbed by whatever else runs."""
+"""Timed steps of each precision. The fastest counts, because other processes disturb the others."""
 ENOUGH_S = 0.3
-"""Once timed steps have taken so long, no more are made: long ones scatter less."""
+"""After this much time no more steps are timed; long ones vary less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +48,23 @@ class Precision:
 
     name: Name
     device: str = "cpu"
-    """Type of the device, ``cpu`` or ``cuda``."""
+    """Device type, ``cpu`` or ``cuda``."""
 
     def autocast(self) -> AbstractContextManager[object]:
-        """The context of a forward pass."""
+        """The context for a forward pass."""
         return nullcontext() if self.name == "fp32" else torch.autocast(self.device, dtype=torch.bfloat16)
 
 
 FP32 = Precision("fp32")
-"""Nothing measured, nothing rounded: what lockstep computes in."""
+"""The precision of lockstep."""
 
 Step = Callable[[], object]
-"""One training update, on copies: what it learns is thrown away."""
+"""One training update on copies, whose result is thrown away."""
 
 
 @dataclass(frozen=True, slots=True)
 class PrecisionChoice:
-    """A precision, and in words why this one."""
+    """A precision, and the reason for it in words."""
 
     precision: Precision
     why: str
@@ -81,16 +81,16 @@ def choose_precision(
     clock: Callable[[], float] = time.perf_counter,
     flags: frozenset[str] | None = None,
 ) -> PrecisionChoice:
-    """The precision to train in, which is then kept in ``file``.
+    """The precision to train in; it is then stored in ``file``.
 
-    What is ``wanted`` goes before what the file says of such a device, and that before what is faster. ``step_in``
-    makes a step to measure; ``flags`` are the processor's instruction sets (None: this one's). A step that diverges
-    measures nothing, and nothing is kept: that is for the run itself to find. ValueError if the device does not have
-    what is wanted, OSError if the file can't be written.
+    The ``wanted`` precision comes first, then that of the file for this type of device, then the faster one.
+    ``step_in`` makes a step to time; ``flags`` are the processor's instruction sets (None: those of this machine). If a
+    step diverges, nothing is measured or stored; the run itself will report it. ValueError if the device does not
+    support what is wanted, OSError if the file can't be written.
     """
     kept = _read(file, device) if wanted == "auto" else None
     if kept is not None:
-        return PrecisionChoice(kept, "as this run began")
+        return PrecisionChoice(kept, "as when the run began")
     if wanted != "auto":
         choice = PrecisionChoice(_asked(wanted, device), "as asked for")
     elif not _native(device, cpu_flags() if flags is None else flags):
@@ -114,7 +114,7 @@ def _asked(wanted: Name, device: torch.device) -> Precision:
 
 
 def _native(device: torch.device, flags: frozenset[str]) -> bool:
-    """Whether the device multiplies bfloat16 by itself."""
+    """Whether the device has instructions that multiply bfloat16."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(flags & NATIVE)
@@ -129,7 +129,7 @@ def _measure(device: torch.device, step_in: Callable[[Precision], Step], clock: 
 
 
 def _fastest(step: Step, device: torch.device, clock: Callable[[], float]) -> float:
-    """Seconds of the fastest of some steps; a first one, in which kernels are chosen, is not timed."""
+    """Seconds of the fastest of several steps; the first, in which kernels are chosen, is not timed."""
 
     def once() -> float:
         start = clock()
@@ -146,7 +146,7 @@ def _fastest(step: Step, device: torch.device, clock: Callable[[], float]) -> fl
 
 
 def _read(file: Path, device: torch.device) -> Precision | None:
-    """What was chosen before for such a device; None: nothing, or nothing that can be read."""
+    """The earlier choice for this type of device; None if there is none that can be read."""
     try:
         kept = json.loads(file.read_text())
         name = kept["precision"] if kept["device"] == device.type else None

@@ -1,1 +1,1 @@
-"""A run on disk: its directory, its checkpoints, when it is over, and what it has learned from."""
+"""A run on disk: its directory, its checkpoints, its limits, and the record of its data set."""

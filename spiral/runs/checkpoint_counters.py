@@ -1,4 +1,4 @@
-"""How far a run's newest checkpoint is, read without torch."""
+"""The progress in a run's newest checkpoint, read without torch."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from spiral.runs.manifests import checkpoints_in, parse_json, read_verified
 
 @dataclass(frozen=True, slots=True)
 class CheckpointCounters:
-    """What the learner goes on from."""
+    """The progress that the learner continues from."""
 
     frames: int = 0
     updates: int = 0
     held: int = 0
-    """Batches from which the discriminator alone has learned."""
+    """Batches from which only the discriminator has learned."""
     run_share: float = 0.0
-    """Share of the run over which schedules have fallen, 0 to 1."""
+    """Share of the run that its schedules have reached, 0 to 1."""
     elapsed_s: float = 0.0
-    """Time spent, over all starts."""
+    """Seconds of training over all starts."""
     readable: bool = True
-    """False if there are checkpoints and none is whole: then nothing is known."""
+    """False if there are checkpoints but none is whole; then nothing is known."""
 
     @property
     def nothing(self) -> bool:
-        """Whether nothing is known to have been learned, so that nothing is lost with the checkpoints."""
+        """Whether no learning is known, so that nothing is lost with the checkpoints."""
         return self.readable and not (self.frames or self.updates or self.held)
 
 
@@ -33,7 +33,7 @@ NOTHING_LEARNT = CheckpointCounters()
 
 
 def read_checkpoint_counters(run: Run) -> CheckpointCounters:
-    """Counters of the learner's newest whole checkpoint; damaged ones are passed over, as the learner does."""
+    """Counters of the learner's newest whole checkpoint; damaged ones are skipped, as the learner does."""
     folder = run.checkpoints("learner")
     paths = checkpoints_in(folder) if folder.is_dir() else []
     for path in reversed(paths):

@@ -1,4 +1,4 @@
-"""The newest checkpoint that is whole, whatever its tensors are read with; needs no torch."""
+"""Finds the newest whole checkpoint, whatever its tensors are read with; needs no torch."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Content = TypeVar("Content")
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint can't be written or read; the message is a sentence that says why and what to do."""
+    """A checkpoint can't be written or read; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found(Generic[Content]):
-    """A checkpoint that was read and is whole."""
+    """A whole checkpoint that was read."""
 
     path: Path
     content: Content
     skipped: tuple[str, ...]
-    """What was wrong with each newer one, a sentence each; empty: this is the newest."""
+    """What is wrong with each newer one, one sentence each; empty: this is the newest."""
 
 
 def read_newest(
@@ -37,12 +37,12 @@ def read_newest(
     """The newest whole checkpoint in ``directory``; None if there is no checkpoint or no such directory.
 
     ``parse`` gets its files by name and raises ValueError, KeyError or AttributeError if they are not what was
-    written. ``damaged`` is told of each newer one that is not whole. CheckpointError if none is.
+    written. ``damaged`` is called for each newer one that is not whole. CheckpointError if none is whole.
     """
     skipped: list[str] = []
     for path in directory.iterdir() if directory.is_dir() else ():
         if CHECKPOINT_NAME.fullmatch(path.name) and not path.is_dir():
-            log.warning("%s is no checkpoint, because it is no folder; it is left alone", path)
+            log.warning("%s is not a folder, so it is not a checkpoint; it is left alone", path)
     for path in reversed(checkpoints_in(directory) if directory.is_dir() else []):
         try:
             content = parse(read_verified(path))
@@ -55,6 +55,6 @@ def read_newest(
     if skipped:
         raise CheckpointError(
             f"checkpoints: none of those in {directory} can be used ({'; '.join(skipped)}); "
-            "bring one back from a copy, or start afresh without them"
+            "restore one from a copy, or begin again without them"
         )
     return None

@@ -1,4 +1,4 @@
-"""Checkpoints that are never torn and hold finite numbers alone: written aside, synced, renamed, verified when read.
+"""Checkpoints that are never torn and hold only finite numbers: written aside, synced, renamed, verified when read.
 
     generation = raise_generation(directory)        # before a socket opens
     store = CheckpointStore(directory, keep=3)
@@ -6,8 +6,9 @@
     store.save(State(counters, tensors), config.to_yaml())
 
 A checkpoint is a directory ``checkpoint-00000042`` with ``counters.json``, ``config.yaml``, one safetensors file for
-each group of tensors, and ``manifest.json`` with the SHA-256 of them all. Nothing is pickled: a ``torch.Generator``
-is saved as its state, a uint8 tensor; a NumPy generator as ``bit_generator.state``, which fits the counters.
+each group of tensors, and ``manifest.json`` with the SHA-256 of each of these. Nothing is pickled: a
+``torch.Generator`` is saved as its state, a uint8 tensor; a NumPy generator as ``bit_generator.state``, which goes into
+the counters.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a checkpoint holds: figures that fit JSON, and groups of named tensors on the CPU."""
+    """The content of a checkpoint: values that fit JSON, and groups of named tensors on the CPU."""
 
     counters: dict[str, Any]
     tensors: dict[str, dict[str, Tensor]]
@@ -48,21 +49,21 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint that was read and is whole."""
+    """A whole checkpoint that was read."""
 
     path: Path
     state: State
     config: str
-    """The configuration it was made with, YAML."""
+    """The configuration that it was made with, YAML."""
     skipped: tuple[str, ...]
-    """What was wrong with each newer one, a sentence each; empty: this is the newest."""
+    """What is wrong with each newer one, one sentence each; empty: this is the newest."""
 
 
 class CheckpointStore:
-    """The checkpoints of one service in one directory, the newest ``keep`` of them."""
+    """The newest ``keep`` checkpoints of one service in one directory."""
 
     def __init__(self, directory: Path, keep: int) -> None:
-        """Raises CheckpointError if the directory can't be made or written to, ValueError if ``keep`` < 1."""
+        """Raises CheckpointError if the directory can't be created or written to, ValueError if ``keep`` < 1."""
         if keep < 1:
             raise ValueError(f"keep: {keep} checkpoints would leave none; expected at least 1")
         self._directory, self._keep = directory, keep
@@ -78,10 +79,10 @@ class CheckpointStore:
             raise CheckpointError(f"checkpoints: {directory} is not writable; allow writing or name another directory")
 
     def save(self, state: State, config: str) -> Path:
-        """Write a checkpoint; when this returns it is on the disk, whole. Older ones beyond ``keep`` go.
+        """Write a checkpoint. When this returns, it is completely on the disk; older ones beyond ``keep`` are removed.
 
-        Raises CheckpointError if it can't be written (disk full, read-only) or something in it is not finite; those
-        there stay as they are.
+        Raises CheckpointError if it can't be written (disk full, read-only) or if something in it is not finite;
+        earlier checkpoints stay as they are.
         """
         for group in state.tensors:
             if not _GROUP.fullmatch(group):
@@ -91,7 +92,7 @@ class CheckpointStore:
             for group, tensors in state.tensors.items():
                 require_finite(tensors, group)
         except ValueError as error:
-            raise CheckpointError(f"checkpoints: this one is not written, the last one stands: {error}") from error
+            raise CheckpointError(f"checkpoints: this one is not written, the last one stays: {error}") from error
         number = self._free_number()
         final = self._directory / f"checkpoint-{number:08d}"
         aside = self._directory / f"writing-{number:08d}"
@@ -116,32 +117,32 @@ class CheckpointStore:
         return final
 
     def latest(self) -> Checkpoint | None:
-        """Read the newest checkpoint that is whole; None if there has never been one.
+        """Read the newest whole checkpoint; None if there has never been one.
 
         A damaged one is skipped for the one before, with a warning in the log and in ``skipped``.
-        Raises CheckpointError if there are checkpoints and none is whole: that is no new run.
+        Raises CheckpointError if there are checkpoints but none is whole: that is not a new run.
         """
         self._damaged.clear()
         return _latest(self._directory, self._damaged.append)
 
     def _free_number(self) -> int:
-        """One more than the newest whole checkpoint's, or the next one that no file stands in the way of."""
+        """The number after the newest whole checkpoint's, or the next one whose name is free."""
         number = 1 + max((int(path.name[-8:]) for path in self._whole()), default=0)
         while any(os.path.lexists(self._directory / f"{name}-{number:08d}") for name in ("checkpoint", "writing")):
             number += 1
         return number
 
     def _whole(self) -> list[Path]:
-        """Checkpoints that are not known to be damaged, oldest first."""
+        """Checkpoints not known to be damaged, oldest first."""
         return [path for path in checkpoints_in(self._directory) if path not in self._damaged]
 
     def _remove_old(self) -> None:
-        """Leave the newest ``keep`` whole ones; failing to remove is no reason to stop."""
+        """Keep the newest ``keep`` whole ones. A failure to remove is no reason to stop."""
         for path in (*self._damaged, *self._whole()[: -self._keep]):
-            # Renamed first, so that a removal cut short is not taken for a checkpoint.
+            # Renamed first, so that an interrupted removal is not taken for a checkpoint.
             aside = path.with_name(f"removing-{path.name[-8:]}")
             try:
-                if path.is_symlink():  # what it points to is somebody else's
+                if path.is_symlink():  # its target belongs to someone else
                     path.unlink()
                     continue
                 path.rename(aside)
@@ -152,7 +153,7 @@ class CheckpointStore:
 
 
 def read_latest(directory: Path) -> Checkpoint | None:
-    """Read as :meth:`CheckpointStore.latest` does, for an onlooker: nothing changes, so a service may be writing there.
+    """Read as :meth:`CheckpointStore.latest` does, but change nothing, so that a service may be writing there.
 
     None if there is no checkpoint or no such directory; raises CheckpointError if none is whole.
     """
@@ -160,7 +161,7 @@ def read_latest(directory: Path) -> Checkpoint | None:
 
 
 def raise_generation(directory: Path) -> int:
-    """Add 1 to the generation in ``directory/generation`` and return it; from 1, on the disk before it returns.
+    """Add 1 to the generation (from 1) in ``directory/generation`` and return it; by then it is on the disk.
 
     Raises CheckpointError if it can't be read or written.
     """
@@ -184,7 +185,7 @@ def raise_generation(directory: Path) -> int:
 
 
 def pack_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The state of each parameter as ``"0.exp_avg"`` and so on, copied to the CPU; settings are the config's matter."""
+    """The state of each parameter as ``"0.exp_avg"`` and so on, copied to the CPU, without the optimizer's settings."""
     state: dict[int, dict[str, Any]] = optimiser.state_dict()["state"]
     return {
         f"{parameter}.{name}": torch.as_tensor(value).detach().cpu().clone()
@@ -217,7 +218,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _latest(directory: Path, damaged: Callable[[Path], None]) -> Checkpoint | None:
-    """The newest whole checkpoint; ``damaged`` is told of each newer one that is not."""
+    """The newest whole checkpoint; ``damaged`` is called for each newer one that is not whole."""
     found = read_newest(directory, _parse, damaged)
     return None if found is None else Checkpoint(found.path, *found.content, found.skipped)
 
@@ -228,7 +229,7 @@ def _pack(tensors: dict[str, Tensor]) -> bytes:
 
 
 def _parse(contents: Mapping[str, bytes]) -> tuple[State, str]:
-    """A checkpoint's content; ValueError, KeyError or AttributeError if that is not what was written."""
+    """A checkpoint's content; ValueError, KeyError or AttributeError if it is not what was written."""
     try:
         tensors = {
             name.removesuffix(".safetensors"): safetensors.torch.load(content)
@@ -250,7 +251,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _sync_directory(path: Path) -> None:
-    """Put the directory's entries on the disk: without it, a rename may be lost when the power goes."""
+    """Flush the directory's entries to the disk: otherwise a power failure may lose a rename."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,9 +1,9 @@
-"""What a run learns from, kept in its directory: how many pictures, their checksum, and each file of a folder.
+"""The record of a run's data set, in its directory: the number of pictures, their checksum, and each file of a folder.
 
-The discriminator, which owns the data, stores it at each start and says what differs from the start before. Data is
-known by its number and SHA-256, not by its place: a run that is resumed elsewhere goes on with its own pictures, a
-change of them is reported, and a folder that moved is recognized. A model takes along names and checksums, but no path
-of its owner.
+The discriminator, which owns the data, writes it at each start and reports what differs from the start before. Data is
+identified by number and SHA-256, not by path: a run that is resumed elsewhere continues with its own pictures, changed
+pictures are reported, and a folder that moved is recognized. A model contains names and checksums, but no path of its
+owner.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from spiral.runs.directory import Run
 from spiral.values.atomic_file import atomic_write
 
 NAMED = 5
-"""So many files are named of those that differ."""
+"""At most this many of the files that differ are named."""
 
-# (bytes, time of the last change in nanoseconds, SHA-256): who finds the first two unchanged reads nothing.
+# (bytes, time of the last change in nanoseconds, SHA-256): if the first two are unchanged, the file is not read.
 FileState = tuple[int, int, str]
 
 
@@ -34,33 +34,33 @@ class PictureSet(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     data: str
-    """As it is configured."""
+    """The data set as configured."""
     pictures: int
-    """Of all splits."""
+    """Number of pictures in all splits."""
     validation: int = 0
-    """Those of them that are held out for validation; 0: the whole training set is learned from."""
+    """Number of pictures held out for validation; 0: the run learns from the whole training set."""
     sha256: str
-    """Of the pictures' content, hex; the same whatever the files are called."""
+    """SHA-256 of the pictures' content, hex; independent of the files' names."""
 
 
 class Earlier(PictureSet):
-    """Those of before the data changed."""
+    """The pictures before the data changed."""
 
     change: str
-    """What was different afterwards, in a sentence."""
+    """A sentence about what was different afterwards."""
 
 
 class DatasetRecord(PictureSet):
-    """Those that it learns from now."""
+    """The pictures that the run learns from now."""
 
     files: dict[str, FileState] = {}
-    """Of a folder or zip of the user's own, by name."""
+    """Files of the user's own folder or zip, by name."""
     before: tuple[Earlier, ...] = ()
-    """Oldest first."""
+    """Earlier data, oldest first."""
 
 
 def read(run: Run) -> DatasetRecord | None:
-    """What was stored; None if nothing was, or nothing whole."""
+    """The stored record; None if there is none or it is damaged."""
     try:
         return DatasetRecord.model_validate_json(run.data_file.read_bytes())
     except (OSError, ValidationError):
@@ -68,10 +68,9 @@ def read(run: Run) -> DatasetRecord | None:
 
 
 def store(run: Run, data: str, dataset: Dataset, *, learnt: bool) -> str:
-    """Store what a run learns from; in a sentence what differs from what it ``learnt`` from so far, empty: nothing.
+    """Store what a run learns from. Returns a sentence about what differs if it has ``learnt``; empty: nothing differs.
 
-    Raises ValueError if ``data`` is another folder than before with other pictures, OSError if nothing can be
-    written.
+    Raises ValueError if ``data`` is a different folder with different pictures, OSError if nothing can be written.
     """
     known = read(run)
     files = _files(data, known.files if known is not None and known.data == data else {})
@@ -92,7 +91,7 @@ def store(run: Run, data: str, dataset: Dataset, *, learnt: bool) -> str:
 
 
 def same_files(run: Run, data: str) -> bool:
-    """Whether a folder has the pictures that the run has learned from, whatever they are called."""
+    """Whether a folder has the pictures that the run has learned from, whatever their names."""
     known = read(run)
     if known is None or not known.files:
         return False
@@ -101,7 +100,7 @@ def same_files(run: Run, data: str) -> bool:
 
 
 def _files(data: str, known: Mapping[str, FileState]) -> dict[str, FileState]:
-    """The files of a folder or zip of the user's own; none of a set with a name, whose checksum says it all."""
+    """The files of the user's own folder or zip; empty for a named set, whose checksum is enough."""
     if not data.startswith(PREFIX):
         return {}
     tree = open_tree(Path(data.removeprefix(PREFIX)), SUFFIXES)

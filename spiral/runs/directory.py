@@ -1,4 +1,4 @@
-"""A run's directory: where everything that belongs to a training run lies, and how it is found again."""
+"""A run's directory: where the files of a run are, and how a run is found."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The paths of one run; making the value creates nothing."""
+    """The paths of one run; creating the object creates no files."""
 
     path: Path
 
     @property
     def name(self) -> str:
-        """Name of the run: its folder's."""
+        """Name of the run, which is the folder's name."""
         return self.path.name
 
     @property
     def config_file(self) -> Path:
-        """The effective configuration, every key written out."""
+        """The effective configuration with every key."""
         return self.path / "config.yaml"
 
     @property
@@ -37,37 +37,37 @@ class Run:
         return self.path / "machine.json"
 
     def precision_file(self, service: str) -> Path:
-        """What ``learner`` or ``discriminator`` trains in, and why, JSON; kept on resume."""
+        """The precision of ``learner`` or ``discriminator``, and why, JSON; kept on resume."""
         return self.path / f"precision-{service}.json"
 
     @property
     def initial_file(self) -> Path:
-        """Weights of the model that the run began with, where it began with one."""
+        """Weights of the model that the run began with, if it began with one."""
         return self.path / "initial.safetensors"
 
     @property
     def initial_discriminator_file(self) -> Path:
-        """Weights of that model's discriminator, where it came with one."""
+        """Weights of that model's discriminator, if it came with one."""
         return self.path / "initial-discriminator.safetensors"
 
     @property
     def initial_card_file(self) -> Path:
-        """That model's card: what was learned before the run began."""
+        """That model's card, which says what was learned before the run began."""
         return self.path / "initial-card.yaml"
 
     @property
     def data_file(self) -> Path:
-        """What its pictures are, JSON: count, checksum and, of a folder, each file; compared at each start."""
+        """The record of its pictures, JSON: count, checksum and, for a folder, each file; compared at each start."""
         return self.path / "data.json"
 
     @property
     def engine_file(self) -> Path:
-        """What the renderer said of its engine when the run began, JSON."""
+        """The renderer's description of its engine when the run began, JSON."""
         return self.path / "engine.json"
 
     @property
     def history_file(self) -> Path:
-        """The learning curve, one JSON object a line."""
+        """The learning curve, one JSON object per line."""
         return self.path / "history.jsonl"
 
     @property
@@ -82,17 +82,17 @@ class Run:
 
     @property
     def samples(self) -> Path:
-        """Folder of pictures and programs made on the way."""
+        """Folder of pictures and programs made during training."""
         return self.path / "samples"
 
     @property
     def logs(self) -> Path:
-        """Folder of what each service said."""
+        """Folder of the services' logs."""
         return self.path / "logs"
 
     @property
     def lock_file(self) -> Path:
-        """Locked while somebody trains; holds that process's id."""
+        """Locked while a process trains; holds its id."""
         return self.path / "lock"
 
     def checkpoints(self, service: str) -> Path:
@@ -125,7 +125,7 @@ class Run:
         return records
 
     def trainer(self) -> str:
-        """Id of the process that trains now; empty where none does."""
+        """Id of the process that trains now; empty if none does."""
         try:
             with self.lock_file.open() as lock:
                 try:
@@ -138,14 +138,14 @@ class Run:
 
 
 def name_run(runs: Path, name: str) -> Run:
-    """The run of that name, new or old; ValueError if the name can't be a folder's."""
+    """The run of that name, new or existing; ValueError if the name can't be a folder's."""
     if not NAME.fullmatch(name):
-        raise ValueError(f'run: "{name}" is no name for a run; use 1 to 64 letters, digits, ".", "_" and "-"')
+        raise ValueError(f'run: "{name}" can\'t be a run\'s name; expected 1 to 64 letters, digits, ".", "_" and "-"')
     return Run(runs / name)
 
 
 def summarise(run: Run) -> dict[str, Any]:
-    """What a run has come to, as one flat object; ``pid`` is empty where nobody trains."""
+    """The state of a run as one flat object; ``pid`` is empty if no process trains it."""
     history = run.history()
     last = history[-1] if history else {}
     scores = {key: last[key] for key in ("score_real", "score_painted", "reward") if last.get(key) is not None}
@@ -160,10 +160,10 @@ def summarise(run: Run) -> dict[str, Any]:
 
 
 def find_run(runs: Path, name: str) -> Run:
-    """The run of that name, which must exist; ValueError that lists those there are."""
+    """The run of that name, which must exist; ValueError that lists the existing ones."""
     run = name_run(runs, name)
     if not run.exists:
-        known = ", ".join(run.name for run in list_runs(runs)) or "none yet; `spiral train` makes one"
+        known = ", ".join(run.name for run in list_runs(runs)) or "none yet; `spiral train` starts one"
         raise ValueError(f'run: there is no run "{name}" in {runs}; runs there: {known}')
     return run
 

@@ -1,4 +1,4 @@
-"""When a run is over."""
+"""The limits of a run."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a run is over; both None: when it is stopped."""
+    """When a run ends. If both limits are None, it ends when it is stopped."""
 
     frames: int | None = None
-    """Learned over the whole run."""
+    """Learned frames of the whole run."""
     minutes: float | None = None
-    """Of training, since this start."""
+    """Minutes of training since this start."""
     from_s: float | None = None
-    """Seconds of training, over all starts, from which ``minutes`` count instead: those before a start that a learner
-    which died in between belongs to."""
+    """Seconds of training, over all starts, from which ``minutes`` count instead. A learner that died and was restarted
+    thus keeps the limit of its start."""
 
     @property
     def seconds(self) -> float | None:
@@ -23,7 +23,7 @@ class Limits:
         return None if self.minutes is None else self.minutes * 60
 
     def done(self, seconds: float, frames: int) -> float | None:
-        """Share of the limit that is reached, of two that of the nearer one: 1 or more at the end; None without."""
+        """Share of the limit (of two, the nearer one) that is done: 1 or more at the end; None without a limit."""
         shares = []
         if self.frames is not None:
             shares.append(frames / self.frames)
@@ -32,7 +32,7 @@ class Limits:
         return max(shares, default=None)
 
     def seconds_left(self, seconds: float, frames: int, frames_per_s: float | None) -> float | None:
-        """Time to the nearer limit, 0 or more; None if there is none, or no rate yet to reckon it from."""
+        """Seconds to the nearer limit, 0 or more; None if there is no limit or no rate yet to compute it from."""
         left = []
         if self.seconds is not None:
             left.append(self.seconds - seconds)

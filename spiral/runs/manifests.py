@@ -1,4 +1,4 @@
-"""What a checkpoint's manifest promises, and whether it is kept; reads no tensor, needs no torch."""
+"""Verifies a checkpoint against its manifest; reads no tensor, needs no torch."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 from spiral.values import strict_json
 
 FORMAT = 1
-"""Layout of a checkpoint; raised when an older reader would misunderstand a newer one."""
+"""Format of a checkpoint; it is raised when an older reader would misunderstand a newer checkpoint."""
 MANIFEST = "manifest.json"
 CHECKPOINT_NAME = re.compile(r"checkpoint-(\d{8})")
 """Name of a checkpoint's directory, with its number."""
 
 
 def checkpoints_in(directory: Path) -> list[Path]:
-    """Checkpoints there, oldest first; what has such a name and is no folder is none."""
+    """The checkpoints there, oldest first; something with such a name that is not a folder is not one."""
     return sorted(path for path in directory.iterdir() if CHECKPOINT_NAME.fullmatch(path.name) and path.is_dir())
 
 
 def parse_json(content: bytes) -> Any:
-    """Plain values; ValueError also where they lie deeper in each other than this interpreter can follow."""
+    """Plain values; ValueError also if they are nested more deeply than this interpreter can parse."""
     try:
         return strict_json.read(content)
     except RecursionError as error:
@@ -30,7 +30,7 @@ def parse_json(content: bytes) -> Any:
 
 
 def read_verified(path: Path) -> dict[str, bytes]:
-    """Content of all files of the checkpoint in ``path`` by name, each as its manifest says.
+    """The content of all files of the checkpoint in ``path``, by name, each verified against the manifest.
 
     Raises OSError if one is missing, ValueError, KeyError or AttributeError if one is not what was written.
     """

@@ -1,1 +1,1 @@
-"""Ground values, which import nothing of the rest: actions, strokes, trajectories, versions, sentences, files."""
+"""Basic values that import no other part of the library: actions, strokes, trajectories, versions, sentences, files."""

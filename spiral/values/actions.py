@@ -1,7 +1,7 @@
-"""What an agent may say to an engine: components, the action spec, masks and the contract digest.
+"""The commands that an agent can give an engine: components, the action spec, masks and the contract digest.
 
-An *action* is one brush command: a vector of ``K`` small integers, one per component, in the order
-in which the agent samples them.
+An *action* is one brush command: a vector of ``K`` small integers, one per component, in the order in which the agent
+samples them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Component:
         if self.size < 2:
             raise ValueError(f"component {self.name!r}: size {self.size} leaves no choice; expected at least 2")
         if self.kind == "grid" and self.side**2 != self.size:
-            raise ValueError(f"component {self.name!r}: {self.size} places are not a square grid")
+            raise ValueError(f"component {self.name!r}: {self.size} places; expected a square number")
 
     @property
     def side(self) -> int:
@@ -126,10 +126,10 @@ class ActionSpec:
 def contract_digest(
     spec: ActionSpec, observation_shape: Sequence[int], num_actions: int, conditional: bool, unroll: int | None = None
 ) -> str:
-    """Hash of what two services must agree on, and nothing else: hex, 64 characters.
+    """Hash of everything that two services must agree on, and of nothing else: hex, 64 characters.
 
-    Changing a learning rate changes no digest; changing a grid, an episode's length or the size of
-    the view does. ``unroll``: actions of a message, where episodes are cut.
+    A different learning rate does not change it; a different grid, episode length or view size does. ``unroll``:
+    actions of a message, if episodes are cut.
     """
     contract: dict[str, object] = {
         "protocol": PROTOCOL_MAJOR,

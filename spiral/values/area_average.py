@@ -1,4 +1,4 @@
-"""The exact area average: how a canvas becomes an observation, and a large picture a small one."""
+"""The exact area average, which turns a canvas into an observation and a large picture into a small one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an examination of this machine has found."""
+"""A result of examining a machine or a cluster."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """One thing that was examined."""
 
     subject: str
     state: Literal["good", "poor", "bad"]
     text: str
     fix: str = ""
-    """What to do about it; empty where it is good."""
+    """What to do about it; empty if it is good."""

@@ -1,6 +1,6 @@
-"""Parts of a user's own, which a configuration names as ``my_package.my_module:name``.
+"""The user's own parts, which a configuration names as ``my_package.my_module:name``.
 
-The module has to be on Python's path in every process that asks: installed there, or in ``PYTHONPATH``.
+The module must be on Python's path in every process that imports it: installed there, or in ``PYTHONPATH``.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ def is_path(name: str) -> bool:
 
 
 def imported(path: str, key: str = "") -> Any:
-    """What ``path`` names; ValueError, with the configuration's ``key`` where it is given, if it can't be imported."""
+    """The object that ``path`` names. ValueError, which names the configuration's ``key``, if it can't be imported."""
     module, _, name = path.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
-    except Exception as error:  # whatever a module of somebody else's raises
+    except Exception as error:  # a foreign module may raise anything
         raise ValueError(f'{_of(key)}"{path}" can\'t be imported: {type(error).__name__}: {error}') from error
 
 
 def imported_class(path: str, kind: type, key: str = "") -> Any:
-    """The subclass of ``kind`` that ``path`` names; ValueError, as from :func:`imported`, where it is none."""
+    """The subclass of ``kind`` that ``path`` names; ValueError, as from :func:`imported`, if it is not one."""
     found = imported(path, key)
     if not (isinstance(found, type) and kind in found.__mro__):
         raise ValueError(f'{_of(key)}"{path}" is no subclass of {kind.__module__}.{kind.__qualname__}')

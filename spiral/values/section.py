@@ -6,17 +6,17 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """Settings of one thing: immutable, numbers are finite, and a key that does not exist is an error."""
+    """Settings of one part: immutable, with finite numbers; an unknown key is an error."""
 
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
         use_attribute_docstrings=True,
         allow_inf_nan=False,
-        ser_json_inf_nan="constants",  # where a field may be infinite, a file says so
+        ser_json_inf_nan="constants",  # a field that may be infinite is written as such
     )
 
     @classmethod
     def own_keys(cls) -> list[str]:
-        """The keys of its fields, as they are written in files."""
+        """The keys of its fields as written in files."""
         return [field.alias or name for name, field in cls.model_fields.items()]

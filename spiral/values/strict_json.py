@@ -1,5 +1,5 @@
-"""JSON as RFC 8259 has it: the one place that writes it, because Python's own writer puts ``NaN`` where no reader of
-another language takes it."""
+"""JSON as in RFC 8259. All JSON is written here, because Python's own writer emits ``NaN``, which readers in other
+languages refuse."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def report(value: Any, *, indent: int | None = None) -> str:
-    """For people and their tools: a number that is not finite becomes ``null``, "not known"."""
+    """JSON for people and their tools: a number that is not finite becomes ``null``, "not known"."""
     try:
         return exact(value, indent=indent)
     except ValueError:
@@ -20,12 +20,12 @@ def report(value: Any, *, indent: int | None = None) -> str:
 def exact(
     value: Any, *, indent: int | None = None, separators: tuple[str, str] | None = None, ascii: bool = False
 ) -> str:
-    """For what is read back: ValueError if a number is not finite."""
+    """JSON that this program reads back; ValueError if a number is not finite."""
     return json.dumps(value, allow_nan=False, ensure_ascii=ascii, indent=indent, separators=separators)
 
 
 def read(content: str | bytes) -> Any:
-    """Plain values; ValueError also for ``NaN`` and ``Infinity``, which are no JSON."""
+    """Plain values; ValueError also for ``NaN`` and ``Infinity``, which are not JSON."""
     return json.loads(content, parse_constant=_refuse)
 
 
@@ -40,4 +40,4 @@ def _known(value: Any) -> Any:
 
 
 def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no JSON; expected a finite number")
+    raise ValueError(f"{constant} is not JSON; expected a finite number")

@@ -1,8 +1,8 @@
-"""What strokes a list of actions makes: which actions paint, where strokes begin, how long they are.
+"""The strokes that a list of actions makes: which actions paint, where strokes begin, and how long they are.
 
-Two action interfaces are known, by their components. With ``end`` each action is a stroke of its own, from where the
-pen is, by ``control`` where there is one; or a move, for which not every component counts (docs/method.md, 4). With
-``control`` alone a stroke has several places: flag 1 begins it, each flag 0 adds one (docs/method.md, 3).
+Two action interfaces are known, by their components. With ``end``, each action is a stroke from the pen's position,
+bent by ``control`` if there is one; or it is a move, for which not every component counts (docs/method.md, 4). With
+``control`` but no ``end``, a stroke has several places: flag 1 begins it, and each flag 0 adds one (docs/method.md, 3).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from spiral.values.actions import ActionSpec
 
 CHORDS = 8
-"""Of a curve: its length is then right within a twentieth, even where it turns back on itself."""
+"""Chords of a curve; its length is then right within a twentieth, even if it turns back on itself."""
 
 
 def is_compound(spec: ActionSpec) -> bool:
@@ -24,15 +24,15 @@ def is_compound(spec: ActionSpec) -> bool:
 
 
 def pen_of(spec: ActionSpec) -> int | None:
-    """The component whose place the pen is at after an action, whatever its flag; None if there is none.
+    """The component at whose place an action, whatever its flag, leaves the pen; None if there is none.
 
-    Interfaces name that place before any other.
+    Interfaces list that place before any other.
     """
     return next((k for k in spec.always_counted() if spec.components[k].kind == "grid"), None)
 
 
 def painted(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.bool_]:
-    """Which actions ``[T, B, K]`` paint, or add to what will be painted: bool ``[T, B]``."""
+    """Which actions ``[T, B, K]`` paint, or add to a stroke that will be painted: bool ``[T, B]``."""
     if not is_compound(spec):
         return np.asarray(spec.mask(actions).all(-1))
     begins = actions[..., 0] == 1
@@ -41,7 +41,7 @@ def painted(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.bool_]:
 
 
 def laid(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.bool_]:
-    """Which actions ``[T, B, K]`` lay a stroke, or all places of one, on the canvas: bool ``[T, B]``."""
+    """Which actions ``[T, B, K]`` put a stroke, or all places of one, on the canvas: bool ``[T, B]``."""
     paints = painted(actions, spec)
     if not is_compound(spec):
         return paints
@@ -50,7 +50,7 @@ def laid(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.bool_]:
 
 
 def begun(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.bool_]:
-    """Which actions paint where the one before did not, the episode's first stroke excepted: bool ``[T, B]``."""
+    """Which actions paint although the one before did not, except the episode's first stroke: bool ``[T, B]``."""
     paints = painted(actions, spec)
     before = np.concatenate([np.zeros_like(paints[:1]), paints[:-1]])
     starts: NDArray[np.bool_] = paints & ~before & np.logical_or.accumulate(before, 0)
@@ -58,13 +58,15 @@ def begun(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.bool_]:
 
 
 def lengths(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.float32]:
-    """Length of what each action paints or adds, in sides of the canvas: float32 ``[T, B]``; 0 where it paints nothing.
+    """Length that each action paints or adds, in sides of the canvas: float32 ``[T, B]``; 0 if it paints nothing.
 
-    A curve's is that of CHORDS chords along it; that of a compound stroke is its places' distance.
+    A curve's length is that of CHORDS chords along it; a compound stroke's is the distance between its places.
     """
     pen = pen_of(spec)
     if pen is None:
-        raise ValueError(f"actions: without a place for the pen strokes have no length; there are {spec.names}")
+        raise ValueError(
+            f"actions: strokes have no length without a place for the pen; the components are {spec.names}"
+        )
     place = _places(actions, spec, pen)
     # The pen starts in the top left corner (docs/method.md, 4).
     before = np.concatenate([np.zeros_like(place[:1]), place[:-1]])

@@ -1,7 +1,7 @@
 """The record of a group of episodes, and the shapes that a run's trajectories must have.
 
-A long episode is cut into *unrolls* of equal length, each the record of its actions and of what a learner has to know
-of those before. Where the last one is shorter than that, it is filled up: its last picture again, actions of zeros.
+A long episode is cut into *unrolls* of equal length. Each records its actions and what a learner must know about those
+before. If the last one is shorter, it is padded: its last picture is repeated, and its actions are zeros.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ class Trajectory:
     """``B`` episodes of ``T`` actions painted in lockstep, time-major; or an unroll of ``T`` actions of each."""
 
     observations: NDArray[np.uint8]
-    """``[T + 1, B, H, W, C]``; the first is the blank start, in an unroll what its first action painted on."""
+    """``[T + 1, B, H, W, C]``; the first is the blank start, or in an unroll the picture before its first action."""
     actions: NDArray[np.int32]
     """``[T, B, K]``."""
     behaviour_log_prob: NDArray[np.float32]
-    """``[T, B]``, joint log-probability of the components that count, under the weights that painted."""
+    """``[T, B]``: joint log-probability of the components that count, under the weights that painted."""
     noise: NDArray[np.float32] | None = None
-    """``[B, Z]`` where the policy takes noise."""
+    """``[B, Z]`` if the policy takes noise."""
     targets: NDArray[np.uint8] | None = None
     """``[B, H, W, C]`` in a conditional run."""
     first_step: NDArray[np.int32] | None = None
-    """``[B]``, in an unroll: actions of the episode that were executed before."""
+    """``[B]``, in an unroll: the number of actions executed before it."""
     earlier: NDArray[np.int32] | None = None
-    """``[S, B, K]``, in an unroll: those actions, and zeros; S is where the last unroll of an episode begins."""
+    """``[S, B, K]``, in an unroll: those actions, then zeros; S is where the last unroll of an episode begins."""
     blank: NDArray[np.uint8] | None = None
     """``[B, H, W, C]``, in an unroll: the blank start of the episode."""
     state: NDArray[np.float32] | None = None
-    """``[B, M]``, in an unroll, where the policy has a memory: what it held before the first action."""
+    """``[B, M]``, in an unroll of a policy with memory: its state before the first action."""
 
     @property
     def batch(self) -> int:
@@ -55,7 +55,7 @@ class Trajectory:
         return program[:num_actions]
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """The arrays that are there, by name, in the order in which they travel."""
+        """The arrays that are present, by name, in the order on the wire."""
         named: dict[str, NDArray[Any] | None] = {
             "observations": self.observations,
             "actions": self.actions,
@@ -71,48 +71,48 @@ class Trajectory:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all arrays."""
+        """Number of bytes of all arrays."""
         return sum(array.nbytes for array in self.tensors().values())
 
 
 def concatenate(trajectories: Sequence[Trajectory]) -> Trajectory:
     """One trajectory ``[T, ΣB, …]`` that owns its arrays.
 
-    Always copies: what comes from the network lies in read-only memory whose slot is to be freed.
+    It always copies: arrays from the network lie in read-only memory whose slot must be freed.
     """
     parts = [trajectory.tensors() for trajectory in trajectories]
-    # Time comes first where there is time.
+    # Arrays with a time axis have it first.
     timed = ("observations", "actions", "behaviour_log_prob", "earlier")
     return Trajectory(**{name: np.concatenate([part[name] for part in parts], int(name in timed)) for name in parts[0]})
 
 
 def even_unroll(num_actions: int, most: int) -> int:
-    """Length of the fewest equal unrolls, of ``most`` actions at most, that make an episode.
+    """Length of the fewest equal unrolls, of at most ``most`` actions, that make up an episode.
 
-    Equal ones leave the last of them the least to fill up.
+    Equal lengths need the least padding in the last one.
     """
     return -(-num_actions // -(-num_actions // most))
 
 
 def last_start(num_actions: int, unroll: int) -> int:
-    """Actions of an episode that are executed before its last unroll."""
+    """Number of actions of an episode before its last unroll."""
     return (num_actions - 1) // unroll * unroll
 
 
 @dataclass(frozen=True, slots=True)
 class TrajectoryContract:
-    """What the trajectories of a run look like; actor and learner derive it from the same facts."""
+    """The format of a run's trajectories; actor and learner derive it from the same facts."""
 
     spec: ActionSpec
     observation_shape: tuple[int, int, int]
     num_actions: int
     conditional: bool
     noise: int
-    """Length of the noise vector, 0 where there is none."""
+    """Length of the noise vector; 0: none."""
     unroll: int | None = None
-    """Actions of a message; None, or as many as an episode has: episodes are not cut."""
+    """Actions of a message; None, or the length of an episode: episodes are not cut."""
     state: int = 0
-    """Length of the policy's memory, 0 where it has none."""
+    """Length of the policy's memory; 0: none."""
 
     @property
     def cut(self) -> bool:
@@ -131,7 +131,7 @@ class TrajectoryContract:
         return contract_digest(self.spec, self.observation_shape, self.num_actions, self.conditional, unroll)
 
     def tensors(self, batch: int) -> dict[str, tuple[type[np.generic], tuple[int, ...]]]:
-        """Type and shape of each tensor of a trajectory of ``batch`` episodes, in the order in which they travel."""
+        """Type and shape of each tensor of a trajectory of ``batch`` episodes, in the order on the wire."""
         T, K = self.length, len(self.spec)
         expected: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
             "observations": (np.uint8, (T + 1, batch, *self.observation_shape)),

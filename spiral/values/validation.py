@@ -1,4 +1,4 @@
-"""Says in one sentence what pydantic found wrong."""
+"""Turns pydantic's findings into one sentence."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 
 def sentence(error: ValidationError) -> str:
-    """All findings of a validation error as ``key: what is wrong (value)``, separated by semicolons."""
+    """All findings of a validation error as ``key: what is wrong, but it is value``, separated by semicolons."""
     findings = []
     for finding in error.errors(include_url=False):
         key = ".".join(str(part) for part in finding["loc"])

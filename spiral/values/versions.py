@@ -1,8 +1,8 @@
-"""Which weights: versions compare by generation first, then by number, and never go back.
+"""Versions of weights: they compare by generation first, then by number, and never go back.
 
 Generations count the starts on one run directory. So a learner with another directory at the old address may announce a
-lower version than actors hold. The actors then take its weights, and it refuses what was painted with newer weights
-than its own, which it would otherwise learn from as if they were fresh.
+lower version than its actors hold. The actors then take its weights, and it refuses trajectories painted with newer
+weights than its own, which it would otherwise learn from as if they were fresh.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Version(NamedTuple):
-    """Version of a service's weights; ``Version(0, 0)`` means that there are none yet."""
+    """The version of a service's weights; ``Version(0, 0)`` means that there are none yet."""
 
     generation: int = 0
     """How often the service was started on its run directory, from 1."""

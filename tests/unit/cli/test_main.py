@@ -83,7 +83,7 @@ def test_an_unknown_command_or_option_is_refused(capsys: pytest.CaptureFixture[s
         (["--set", "learner.reuse=many"], "learner.reuse"),
         (["--set", "learner.queue=0"], "learner.queue"),
         (["--set", "actor.batch=48"], "does not divide"),
-        (["--run", "../out"], "is no name for a run"),
+        (["--run", "../out"], "can't be a run's name"),
         (["--minutes", "1", "--frames", "9"], "one limit"),
         (["--minutes", "-1"], "--minutes"),
         (["--judge", "10"], "too few"),

@@ -176,7 +176,7 @@ def test_weights_and_checkpoints_that_are_not_finite_are_refused(tmp_path: Path)
     store = CheckpointStore(tmp_path, keep=2)
     store.save(State({"frames": 1}, {"average": {"a": torch.ones(2)}}), "")
     for unsaid in (State({"mean": math.nan}, {}), State({}, {"average": {"a": torch.tensor([1.0, math.inf])}})):
-        with pytest.raises(CheckpointError, match="this one is not written, the last one stands"):
+        with pytest.raises(CheckpointError, match="this one is not written, the last one stays"):
             store.save(unsaid, "")
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-00000001"]
 
@@ -188,7 +188,7 @@ def test_json_is_strict() -> None:
         strict_json.exact(value)
     for text in ("NaN", '{"a": -Infinity}'):
         assert json.loads(text) is not None, "Python alone reads it"
-        with pytest.raises(ValueError, match="is no JSON"):
+        with pytest.raises(ValueError, match="is not JSON"):
             strict_json.read(text)
 
 
