@@ -1,1 +1,1 @@
-"""How services talk: tensors, contracts, addresses, gRPC channels and servers, ZeroMQ sockets."""
+"""Communication between services: tensors, contracts, addresses, gRPC channels and servers, ZeroMQ sockets."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-# sockaddr_un.sun_path has 108 bytes, the closing zero included.
+# sockaddr_un.sun_path has 108 bytes, including the final zero.
 MAX_SOCKET_PATH_BYTES = 107
 
 _TCP = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._*-]+):(?P<port>\d{1,5})")
 
 
 def check_address(address: str, name: str = "address") -> str:
-    """The address itself; ValueError, which names the option ``name``, where it is none."""
+    """The address itself; ValueError, which names the option ``name``, if it is not valid."""
     path = socket_path(address)
     if path is not None:
         if not path.startswith("/"):
@@ -31,7 +31,7 @@ def check_address(address: str, name: str = "address") -> str:
 
 
 def socket_path(address: str) -> str | None:
-    """The file of a Unix socket, or None for an address of another kind."""
+    """The file of a Unix socket; None for an address of another kind."""
     for prefix in ("unix://", "unix:", "ipc://"):
         if address.startswith(prefix):
             return address.removeprefix(prefix)
@@ -47,6 +47,6 @@ def split_tcp(address: str) -> tuple[str, int]:
 
 
 def zmq_endpoint(address: str) -> str:
-    """The address in ZeroMQ's spelling: ``ipc:///path`` or ``tcp://host:port``."""
+    """The address in ZeroMQ's form: ``ipc:///path`` or ``tcp://host:port``."""
     path = socket_path(check_address(address))
     return f"ipc://{path}" if path else "tcp://" + address.removeprefix("dns:///").removeprefix("tcp://")

@@ -1,7 +1,7 @@
-"""Makes certificates and keys for the services: enough for tests, and for a cluster without an authority of its own.
+"""Makes certificates and keys for the services: enough for tests and for a cluster without its own authority.
 
-Folder ``<service>/`` of the set is what a Secret of that service holds: ``ca.crt``, ``tls.crt``, ``tls.key``; of actor
-and learner also ``curve.key_secret`` and the other one's public key, ``learner.key`` or ``actor.key``.
+The folder ``<service>/`` of the set has the contents of that service's Secret: ``ca.crt``, ``tls.crt``, ``tls.key``;
+for actor and learner also ``curve.key_secret`` and the other's public key, ``learner.key`` or ``actor.key``.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from spiral.wire.edges import EDGES, SERVICES
 
 SKEW = datetime.timedelta(minutes=5)
-"""Clocks of two machines differ: a certificate is valid from a little earlier than it was made."""
+"""Clocks of two machines differ, so a certificate is valid from a little before it was made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """Signs certificates; its own is what everybody believes. Its key is written nowhere."""
+    """Signs certificates; everybody trusts its own certificate. Its key is never written."""
 
     name: x509.Name
     key: ec.EllipticCurvePrivateKey
@@ -35,12 +35,13 @@ class Authority:
 
 
 def write_set(folder: Path, domains: Sequence[str], valid: datetime.timedelta, now: datetime.datetime) -> None:
-    """Write a set for all services into ``folder``, which must not exist, as a whole.
+    """Write a complete set for all services into ``folder``, which must not exist.
 
-    Each certificate names its service, alone and in ``domains``, and this machine. ValueError if ``folder`` exists.
+    Each certificate is valid for its service's name, alone and in ``domains``, and for this machine. ValueError if
+    ``folder`` exists.
     """
     if folder.exists():
-        raise ValueError(f"{folder} exists already; expected a new folder, so that no key in use is overwritten")
+        raise ValueError(f"{folder} already exists; expected a new folder, so that no key in use is overwritten")
     authority = make_authority(valid, now)
     for service in SERVICES:
         place = folder / service
@@ -58,7 +59,7 @@ def write_set(folder: Path, domains: Sequence[str], valid: datetime.timedelta, n
 
 
 def make_authority(valid: datetime.timedelta, now: datetime.datetime) -> Authority:
-    """A new authority of its own."""
+    """A new, self-signed authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "spiral authority")])
     builder = _builder(name, name, key.public_key(), valid, now)

@@ -12,7 +12,7 @@ from spiral.values import actions, strict_json
 from spiral.values.versions import Version
 
 MAX_SETTINGS = 1 << 20
-"""Characters of an engine's settings; those of the longest list of brush sizes are a thousandth of it."""
+"""Most characters of an engine's settings; the longest list of brush sizes takes a thousandth of it."""
 _KINDS: dict[actions.Kind, action_pb2.ComponentKind.ValueType] = {
     "grid": action_pb2.COMPONENT_KIND_GRID,
     "choice": action_pb2.COMPONENT_KIND_CHOICE,
@@ -28,7 +28,7 @@ def spec_to_proto(spec: actions.ActionSpec) -> action_pb2.ActionSpec:
 
 
 def spec_from_proto(message: action_pb2.ActionSpec) -> actions.ActionSpec:
-    """The action spec of a message; ValueError says what makes no sense."""
+    """The action spec of a message; ValueError if it makes no sense."""
     return actions.ActionSpec(
         components=tuple(actions.Component(c.name, c.size, _kind(c)) for c in message.components),
         counts=tuple(tuple(row.component) for row in message.counts),
@@ -43,7 +43,7 @@ def _kind(component: action_pb2.Component) -> Literal["grid", "choice"]:
 
 
 def description_to_proto(description: EngineDescription) -> renderer_pb2.DescribeEngineResponse:
-    """What an engine understands and shows as a message."""
+    """An engine's description as a message."""
     return renderer_pb2.DescribeEngineResponse(
         action_spec=spec_to_proto(description.spec),
         observation_shape=description.observation_shape,
@@ -53,7 +53,7 @@ def description_to_proto(description: EngineDescription) -> renderer_pb2.Describ
 
 
 def description_from_proto(message: renderer_pb2.DescribeEngineResponse) -> EngineDescription:
-    """What an engine understands and shows; ValueError says what makes no sense."""
+    """An engine's description from a message; ValueError if it makes no sense."""
     return EngineDescription(
         spec_from_proto(message.action_spec),
         _shape("observation_shape", message.observation_shape),
@@ -64,7 +64,7 @@ def description_from_proto(message: renderer_pb2.DescribeEngineResponse) -> Engi
 
 def _shape(name: str, sides: Sequence[int]) -> tuple[int, int, int]:
     if len(sides) != 3 or min(sides) < 1:
-        raise ValueError(f"{name}: {list(sides)} is no picture's shape; expected [H, W, C], each at least 1")
+        raise ValueError(f"{name}: {list(sides)} is not the shape of a picture; expected [H, W, C], each at least 1")
     height, width, channels = sides
     return height, width, channels
 
@@ -87,7 +87,7 @@ def settings_to_proto(engine: str, settings: Mapping[str, Any]) -> program_pb2.E
 
 
 def settings_from_proto(message: program_pb2.EngineSettings) -> tuple[str, dict[str, Any]]:
-    """Name and settings of an engine; ValueError if the settings are no JSON object."""
+    """Name and settings of an engine; ValueError if the settings are not a JSON object."""
     if not message.settings_json:
         return message.engine, {}
     if (size := len(message.settings_json)) > MAX_SETTINGS:

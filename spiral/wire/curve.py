@@ -1,7 +1,7 @@
-"""CURVE on the edge of the trajectories: keys, and the learner's check of who connects.
+"""CURVE encryption of trajectories: keys, and the learner's check of connecting peers.
 
-Keys are files as ``zmq.auth.create_certificates`` writes them: ``name.key_secret`` has both keys, ``name.key`` the
-public one. There is no authority: each end is given the public keys of those it believes.
+Keys are files as written by ``zmq.auth.create_certificates``: ``name.key_secret`` has both keys, ``name.key`` the
+public one. There is no authority: each end gets the public keys of the peers that it trusts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from zmq.auth.thread import ThreadAuthenticator
 from zmq.utils import z85
 
 DOMAIN = "trajectories"
-"""The name under which libzmq asks whether a connection is let in; a name makes it ask in every case."""
+"""The ZAP domain in which libzmq asks whether to accept a connection; only with a domain does it always ask."""
 SUFFIX = ".key"
 KEY_CHARACTERS, KEY_BYTES = 40, 32
 
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Own keys and the public keys of the peers, each 40 characters of Z85."""
+    """This process's own keys and the public keys of its peers, each 40 characters of Z85."""
 
     public: bytes
     secret: bytes
@@ -37,7 +37,7 @@ class Keys:
 
     @classmethod
     def load(cls, key: Path, peers: Path) -> Self:
-        """Read the own secret key file and the peers' public ones, a file or a folder of them.
+        """Read the secret key file and the peers' public key files, ``peers`` being one file or a folder of them.
 
         Raises ValueError, which says which file is wrong.
         """
@@ -53,14 +53,14 @@ class Keys:
 
     @property
     def server(self) -> bytes:
-        """The public key of the one server; ValueError if several are known."""
+        """The public key of the only server; ValueError if there are several keys."""
         if len(self.peers) != 1:
             raise ValueError(f"curve_peers: {len(self.peers)} keys; expected one key, the learner's, for an actor")
         return next(iter(self.peers))
 
 
 def secure_server(socket: zmq.Socket[Any], keys: Keys) -> None:
-    """Encrypt a socket that will be bound; :func:`gatekeeper` has to be there before."""
+    """Encrypt a socket that will be bound; start :func:`gatekeeper` before."""
     socket.set(zmq.CURVE_SERVER, 1)
     socket.set(zmq.CURVE_SECRETKEY, keys.secret)
     socket.set(zmq.ZAP_DOMAIN, DOMAIN.encode())
@@ -75,7 +75,7 @@ def secure_client(socket: zmq.Socket[Any], keys: Keys) -> None:
 
 @contextmanager
 def gatekeeper(context: zmq.Context[Any], keys: Keys | None) -> Iterator[None]:
-    """Let in nobody but the peers of ``keys`` on the secured servers of ``context`` for this block; None: no check."""
+    """In this block, secured servers of ``context`` accept only the peers of ``keys``; None: no check."""
     if keys is None:
         yield
         return
@@ -89,7 +89,7 @@ def gatekeeper(context: zmq.Context[Any], keys: Keys | None) -> Iterator[None]:
 
 
 class _AllowList:
-    """What pyzmq asks for every connection."""
+    """The object that pyzmq asks about every connection."""
 
     def __init__(self, peers: frozenset[bytes]) -> None:
         self._peers = peers
@@ -98,7 +98,7 @@ class _AllowList:
         if key in self._peers:
             return True
         _log.warning(
-            "refused a connection: its public key %s is none of the %d in curve_peers", key.decode(), len(self._peers)
+            "refused a connection: its public key %s is not among the %d in curve_peers", key.decode(), len(self._peers)
         )
         return False
 

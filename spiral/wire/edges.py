@@ -1,4 +1,4 @@
-"""Who talks to whom: the one table from which diagrams, network policies and tests come."""
+"""All connections between services: the table from which diagrams, network policies and tests are generated."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ Service = Literal["renderer", "actor", "learner", "discriminator"]
 SERVICES: tuple[Service, ...] = ("renderer", "actor", "learner", "discriminator")
 
 PORTS: dict[str, int] = {"renderer": 50051, "actor": 50052, "learner": 50053, "discriminator": 50054}
-"""Where each service listens for gRPC unless told otherwise."""
+"""Default gRPC port of each service."""
 DATA_PORT = 50055
-"""Where the learner takes trajectories."""
+"""Port where the learner takes trajectories."""
 HEALTH_PORT = 50060
-"""Where a pod answers its probes, plaintext even where the rest isn't."""
+"""Port where a pod answers its probes, in plaintext even if the rest is encrypted."""
 METRICS_PORT = 9464
-"""Where a pod shows its metrics page."""
+"""Port of a pod's metrics page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,10 @@ class Edge:
     port: int
     protocol: Literal["grpc", "zmq"]
     says: str
-    """RPC or message by which the edge is known."""
+    """RPC or message that names the edge."""
     why: str
     capability: str = ""
-    """What the server has to claim in GetInfo for it; empty: every server has it."""
+    """Capability that the server must list in GetInfo for this edge; empty: every server has it."""
 
 
 EDGES: tuple[Edge, ...] = (
@@ -84,9 +84,9 @@ EDGES: tuple[Edge, ...] = (
         capability="sample-targets",
     ),
 )
-"""Beside these, anyone may ask anyone for GetInfo, health, reflection and the metrics page."""
+"""Besides these, any client may ask any service for GetInfo, health, reflection and the metrics page."""
 
 
 def peers(service: Service) -> tuple[Service, ...]:
-    """The services that ``service`` opens connections to, each once, in the table's order."""
+    """The services that ``service`` connects to, each once, in the table's order."""
     return tuple(dict.fromkeys(edge.server for edge in EDGES if edge.client == service))

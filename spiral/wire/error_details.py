@@ -1,15 +1,15 @@
-"""The sentence of a failed call, short enough to arrive.
+"""Shortens the sentence of a failed call so that it arrives.
 
-gRPC sends it as a header, ``grpc-message``, as percent-encoded UTF-8. A client takes headers of 8 KiB for certain. It
-drops longer ones at random, all above 16 KiB, and reports RESOURCE_EXHAUSTED in place of the status that was sent.
+gRPC sends it in the header ``grpc-message``, as percent-encoded UTF-8. A client always accepts headers of 8 KiB. It
+drops some longer ones at random and all above 16 KiB, and then reports RESOURCE_EXHAUSTED instead of the real status.
 """
 
 from __future__ import annotations
 
 MAX_DETAILS_BYTES = 4096
-"""Most bytes of a sentence as it travels; half of what every client takes."""
+"""Most bytes of an encoded sentence; half of what every client accepts."""
 CUT = " … (cut)"
-"""Ends a sentence that was longer."""
+"""The end of a sentence that was cut."""
 
 
 def travelling_bytes(text: str) -> int:
@@ -20,9 +20,9 @@ def travelling_bytes(text: str) -> int:
 def fit(details: str) -> str:
     """The sentence itself, or as much of its start as fits into ``MAX_DETAILS_BYTES`` together with ``CUT``.
 
-    What UTF-8 can't hold (a lone surrogate, as in a file's name that is not UTF-8) becomes ``?``.
+    Characters that UTF-8 can't encode (a lone surrogate, as in a file name that is not UTF-8) become ``?``.
     """
-    # Each character is at least one byte: a sentence of megabytes is not measured to its end.
+    # Each character takes at least one byte, so a sentence of megabytes is not measured to its end.
     details = details[: MAX_DETAILS_BYTES + 1].encode(errors="replace").decode()
     if travelling_bytes(details) <= MAX_DETAILS_BYTES:
         return details

@@ -1,4 +1,4 @@
-"""Why a call failed, for a log line: what gRPC says, and what it means where only experts of TLS would know."""
+"""Why a call failed, for a log line: gRPC's text, and an explanation if only an expert in TLS would understand it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import grpc
 MEANINGS = {
     "CERTIFICATE_VERIFY_FAILED": "its certificate does not verify; expected a valid one that tls_ca's authority signed",
     "Hostname Verification Check failed": "its certificate is for another host; expected one that names this address",
-    "WRONG_VERSION_NUMBER": "it speaks plaintext and this side TLS: give both the tls options, or neither",
-    "Socket closed": "it hung up on a new connection: it is ending, or asks for TLS and a certificate that it "
-    "believes, and then its own log says what it misses",
+    "WRONG_VERSION_NUMBER": "it speaks plaintext and this side TLS; give the tls options to both, or to neither",
+    "Socket closed": "it hung up on a new connection: it is ending, or it requires TLS and a certificate that it "
+    "trusts; then its own log says what is missing",
 }
-"""By what gRPC's text contains. A refused client is told nothing but the end of the connection, see TLS 1.3."""
+"""Explanations by a part of gRPC's text. In TLS 1.3 a refused client only sees that the connection ends."""
 NEW_CONNECTION = "failed to connect"
 
 
@@ -21,10 +21,10 @@ class Failed(Protocol):
     """An error or a call of either kind of channel."""
 
     def code(self) -> grpc.StatusCode:
-        """Its status."""
+        """Its status code."""
 
     def details(self) -> str | None:
-        """What the server, or gRPC, says of it."""
+        """The server's or gRPC's text about it."""
 
 
 def reason(failed: Failed) -> str:

@@ -9,14 +9,14 @@ import grpc
 from grpc_health.v1 import health, health_pb2
 
 LIVENESS = "liveness"
-"""Name under which health says whether the main loop ticks; the empty name and the services' own names say whether
+"""The health service's name for whether the main loop ticks; the empty name and the services' own names say whether
 calls are answered."""
-# A learner's longest step, with its checkpoint on a slow disk, is far below.
+# A learner's longest step, with its checkpoint on a slow disk, is far shorter.
 TICK_LIMIT_S = 60.0
 
 
 class Health(health.HealthServicer):  # type: ignore[misc]  # it comes without types
-    """Health of a process: readiness by service, set; liveness by the clock of its main loop's last tick."""
+    """Health of a process: readiness is set per service; liveness follows from the last tick of the main loop."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -25,11 +25,11 @@ class Health(health.HealthServicer):  # type: ignore[misc]  # it comes without t
         self.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
 
     def tick(self) -> None:
-        """Say that the main loop lives."""
+        """Report that the main loop is alive."""
         self._ticked = self._clock()
 
     def serve(self, names: list[str]) -> None:
-        """From now on calls are answered, to the services ``names`` too."""
+        """Report from now on that calls are answered, also those of the services ``names``."""
         for name in ("", *names):
             self.set(name, health_pb2.HealthCheckResponse.SERVING)
 

@@ -1,4 +1,4 @@
-"""A limit to the silence of a caller that streams, so that one that hangs does not hold a place forever."""
+"""A limit to the silence of a streaming client, so that a client that hangs does not hold a place forever."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _log = logging.getLogger(__name__)
 def within(
     requests: Iterator[T], limit_s: float, context: grpc.ServicerContext, expired: Callable[[], object]
 ) -> Generator[T]:
-    """The requests of a call, which is ended, with CANCELLED, once the next is not there for ``limit_s`` seconds.
+    """The requests of a call; if no request comes for ``limit_s`` seconds, the call is ended with CANCELLED.
 
-    ``expired`` is told of it, on another thread. The limit holds until the generator is exhausted or closed::
+    ``expired`` is then called, on another thread. The limit holds until the generator is exhausted or closed::
 
         with closing(within(request_iterator, 120.0, context, count)) as requests:
             for request in requests: ...

@@ -1,4 +1,4 @@
-"""GetInfo: what a service says about itself."""
+"""GetInfo: a service's information about itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from spiral.wire.software import software_version
 
 
 class Info(info_pb2_grpc.InfoServiceServicer):
-    """Answers GetInfo; what changes while the service runs is set on it, from any thread."""
+    """Answers GetInfo; values that change while the service runs are set from any thread."""
 
     def __init__(self, service: Service, capabilities: Sequence[str] = (), max_streams: int = 0) -> None:
         self._service = service
@@ -28,15 +28,15 @@ class Info(info_pb2_grpc.InfoServiceServicer):
         self.metrics_url = ""
         """Address of the metrics page."""
         self.version: Version | None = None
-        """Weights it serves, uses or judges with."""
+        """Version of the weights that it serves, uses or scores with."""
         self.contract_digest = ""
-        """What peers must agree on, once it is known."""
+        """The contract digest, once it is known."""
         self.engines: Sequence[str] = ()
         """Engines that a renderer runs, the preferred one first."""
 
     @contextmanager
     def waiting(self, peer: Service) -> Iterator[None]:
-        """Name ``peer`` as one that is waited for as long as the block lasts."""
+        """Report within this block that the service waits for ``peer``."""
         self._waiting[peer] += 1
         try:
             yield
@@ -46,7 +46,7 @@ class Info(info_pb2_grpc.InfoServiceServicer):
     def GetInfo(  # noqa: N802  (gRPC's name)
         self, request: info_pb2.GetInfoRequest, context: grpc.ServicerContext
     ) -> info_pb2.GetInfoResponse:
-        """Tell at once; nobody else is asked."""
+        """Answer at once, without asking any other service."""
         return info_pb2.GetInfoResponse(
             service=self._service,
             implementation="spiral",

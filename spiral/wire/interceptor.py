@@ -1,4 +1,4 @@
-"""Turns what a servicer raises into a status, and counts the calls under way."""
+"""Turns a servicer's errors into statuses, and counts the calls in progress."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Servicing = Callable[[Any, grpc.ServicerContext], Any]
 
 
 class StatusError(Exception):
-    """Ends a call with a status of its own; a servicer may raise it anywhere."""
+    """Ends a call with this status; a servicer may raise it anywhere."""
 
     def __init__(self, code: grpc.StatusCode, message: str, retry_after_ms: int | None = None) -> None:
         super().__init__(message)
@@ -29,7 +29,7 @@ class StatusError(Exception):
 class StatusInterceptor(grpc.ServerInterceptor):
     """ValueError becomes INVALID_ARGUMENT with its sentence, StatusError its status, anything else INTERNAL.
 
-    A long sentence is cut, so that the status arrives.
+    A long sentence is cut so that the status arrives.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class StatusInterceptor(grpc.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler[Any, Any] | None],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """Wrap the method of one call; health and reflection, which know their statuses, are left alone."""
+        """Wrap the method of one call; health and reflection set their own statuses and are left alone."""
         handler = continuation(handler_call_details)
         if handler is None or handler_call_details.method.startswith("/grpc."):
             return handler
@@ -58,7 +58,7 @@ class StatusInterceptor(grpc.ServerInterceptor):
         return grpc.unary_unary_rpc_method_handler(self._single(handler.unary_unary), **rest)
 
     def wait_idle(self, timeout_s: float) -> bool:
-        """Wait until no call is under way; False if some still are after ``timeout_s`` seconds."""
+        """Wait until no call is in progress; False if some still are after ``timeout_s`` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: self._under_way == 0, timeout_s)
 
@@ -99,7 +99,7 @@ def _statuses(context: grpc.ServicerContext) -> Iterator[None]:
     except ValueError as error:
         context.abort(grpc.StatusCode.INVALID_ARGUMENT, fit(str(error)))
     except grpc.RpcError:
-        # The caller is gone: its requests end like this, and nobody is left to be told.
+        # The client is gone: its requests end like this, and nobody is left to answer.
         raise
     except Exception as error:
         if context.code() is not None:  # type: ignore[attr-defined]  # the method has called context.abort

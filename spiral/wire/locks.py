@@ -1,10 +1,10 @@
 """A lock beside a Unix socket.
 
-Both gRPC and ZeroMQ remove a socket file that is in the way when they bind, so that a second server would
-silently take the address of a living first one.
+When gRPC and ZeroMQ bind, they remove an existing socket file. Without a lock, a second server would silently take the
+address of one that is still running.
 
 filelock was tried: this lock took 46 lines instead of 63, but filelock creates a missing folder instead of refusing it,
-and of a folder that takes no files (``/proc``) it says that another server is there.
+and for a folder that takes no files (``/proc``) it reports another server.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Self
 
 
 class SocketLock:
-    """Holds a Unix socket's address until closed, or until the process ends, whatever ends it."""
+    """Holds a Unix socket's address until it is closed or the process ends, in whatever way."""
 
     def __init__(self, path: str) -> None:
         """Take the lock; ValueError if another server holds it or the folder can't be written."""
@@ -42,7 +42,7 @@ class SocketLock:
                 ) from error
             if self._is_still_there(descriptor):
                 return descriptor
-            # The one who held it removed the file between our open and our lock: what we hold is nobody's.
+            # The previous holder removed the file between our open and our lock, so we hold a deleted file.
             os.close(descriptor)
 
     def _is_still_there(self, descriptor: int) -> bool:
@@ -52,7 +52,7 @@ class SocketLock:
             return False
 
     def close(self) -> None:
-        """Remove socket and lock file and let go; may be called twice."""
+        """Remove the socket and release the lock; may be called twice."""
         if self._descriptor >= 0:
             self.socket.unlink(missing_ok=True)
             self._file.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""Channels that are made anew when nobody has answered for long, because only a new one asks DNS at once.
+"""Channels that are replaced after a long time without an answer, because only a new channel asks DNS at once.
 
-Only the channel for new calls is replaced; streams that are open on the old one live on.
+Only the channel for new calls is replaced; open streams on the old one live on.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ import grpc.aio
 from spiral.wire.server import MAX_CONNECTION_AGE_GRACE_MS
 
 RENEW_S = 30.0
-"""While a name has no addresses gRPC asks ever more seldom, every two minutes at last, and no option of a channel
-changes that. Asked anew every half minute, a name is never left alone for much longer than ten seconds."""
+"""While a name has no addresses, gRPC asks for it ever more rarely, finally every two minutes, and no channel option
+changes that. With a new channel every half minute, gRPC never waits much longer than ten seconds."""
 
 C = TypeVar("C")
 
 
 class _Renewed(ABC, Generic[C]):
     def __init__(self, connect: Callable[[], C], renew_s: float = RENEW_S) -> None:
-        """``connect`` makes a channel; after ``renew_s`` seconds of failures it makes another one."""
+        """``connect`` opens a channel; it is called again after ``renew_s`` seconds of failures."""
         self._connect = connect
         self._renew_s = renew_s
         self._failing_since: float | None = None
         self.channel: C = connect()
-        """The one to use for the next call."""
+        """The channel to use for the next call."""
 
     def answered(self) -> None:
-        """A call was answered."""
+        """Report that a call was answered."""
         self._failing_since = None
 
     def failed(self) -> None:
-        """A call was not; where that has gone on for long, the next one finds a new channel."""
+        """Report that a call failed; if calls have failed for long, the next one gets a new channel."""
         now = time.monotonic()
         if self._failing_since is None:
             self._failing_since = now
@@ -48,11 +48,11 @@ class _Renewed(ABC, Generic[C]):
 
     @abstractmethod
     def _retire(self, old: C) -> None:
-        """Close a channel that is not used any more."""
+        """Close a channel that is no longer used."""
 
 
 class ReconnectingChannel(_Renewed[grpc.Channel]):
-    """A channel for one thread, which makes one call at a time::
+    """A channel for one thread that makes one call at a time::
 
     with ReconnectingChannel(lambda: rpc.connect(address)) as peer:
         answer = InfoServiceStub(peer.channel).GetInfo(request)
@@ -85,7 +85,7 @@ class ReconnectingAsyncChannel(_Renewed[grpc.aio.Channel]):
         await self.channel.close()
 
     def _retire(self, old: grpc.aio.Channel) -> None:
-        """Streams that live on it may end in their own time."""
+        """Close the channel only after its open streams have ended."""
         closing = asyncio.create_task(old.close(MAX_CONNECTION_AGE_GRACE_MS / 1000))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)

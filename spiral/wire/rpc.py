@@ -14,17 +14,17 @@ from spiral.wire.tls import Identity
 
 # 4,096 RGB observations of 64×64 and their action fit; gRPC's own limit is 4 MiB.
 MAX_MESSAGE_BYTES = 64 << 20
-# Of what is streamed in pieces, weights and pictures: far below gRPC's 4 MiB, so that other calls get their turn in
-# between. The protos say so.
+# Size of the chunks in which weights and pictures are streamed: far below gRPC's 4 MiB, so that other calls get their
+# turn in between. The protos say so.
 MAX_CHUNK_BYTES = 1 << 20
-# A dead peer is noticed after 20 + 10 s even where nothing is being said.
+# A dead peer is noticed after 20 + 10 s even if no call is in progress.
 KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS = 20_000, 10_000
 # A service that restarts on this machine is back within a second; gRPC's own first wait is a second, the longest two
 # minutes.
 RECONNECT_MIN_MS, RECONNECT_MAX_MS = 100, 2_000
 
-# A name is asked for again when a connection ends or can't be made, at most this often. With gRPC's own limit, once in
-# 30 s, a pod that was replaced was found up to 30 s after it was ready.
+# A name is resolved again when a connection ends or can't be made, at most this often. With gRPC's own limit, once in
+# 30 s, a replaced pod was found up to 30 s after it was ready.
 RESOLVE_AGAIN_MS = 1_000
 
 Options = Sequence[tuple[str, Any]]
@@ -42,19 +42,19 @@ KEEPALIVE_OPTIONS: Options = (
 
 
 def client_options(address: str) -> Options:
-    """Settings of a channel to ``address``; behind a DNS name it balances over the servers that say they serve."""
+    """Settings of a channel to ``address``; behind a DNS name it balances over the servers that report SERVING."""
     options = [
         *MESSAGE_OPTIONS,
         *KEEPALIVE_OPTIONS,
         ("grpc.min_reconnect_backoff_ms", RECONNECT_MIN_MS),
         ("grpc.initial_reconnect_backoff_ms", RECONNECT_MIN_MS),
         ("grpc.max_reconnect_backoff_ms", RECONNECT_MAX_MS),
-        # A channel of its own is a connection of its own: streams spread, and one that is closed ends nobody else's.
+        # Each channel has its own connection: streams spread, and closing one channel ends no other's streams.
         ("grpc.use_local_subchannel_pool", 1),
         ("grpc.dns_min_time_between_resolutions_ms", RESOLVE_AGAIN_MS),
     ]
     if socket_path(address) is not None:
-        # A path is no name that a certificate could have, and only this host has the socket.
+        # A certificate can't be valid for a path, and only this host has the socket.
         options.append(("grpc.default_authority", "localhost"))
     if address.startswith("dns:///"):
         service_config = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}}
@@ -63,7 +63,7 @@ def client_options(address: str) -> Options:
 
 
 def connect(address: str, identity: Identity | None = None) -> grpc.Channel:
-    """Open a channel, over TLS with ``identity``; returns at once. ValueError if ``address`` is none."""
+    """Open a channel, over TLS with ``identity``; returns at once. ValueError if ``address`` is not valid."""
     options = client_options(check_address(address))
     if identity is not None:
         return grpc.secure_channel(address, identity.channel(), options)

@@ -1,4 +1,4 @@
-"""A batch on its way to be scored, and the scores on their way back."""
+"""Encodes a batch for the discriminator, and decodes its scores."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def score_requests(
 
 
 def read_terms(answer: ScoreResponse, shape: Sequence[int]) -> dict[str, NDArray[np.float32]]:
-    """The named terms of an answer, ``[F, B]`` = ``shape`` each; ValueError if they make no sense."""
+    """The named terms of an answer, each ``[F, B]`` = ``shape``; ValueError if they make no sense."""
     try:
         terms: dict[str, NDArray[np.float32]] = {
             term.name: decode(term.scores, f"scores of {term.name}", np.float32, shape) for term in answer.terms
@@ -46,7 +46,7 @@ def read_terms(answer: ScoreResponse, shape: Sequence[int]) -> dict[str, NDArray
     except ValueError as error:
         raise ValueError(f"discriminator: {error}") from error
     if not terms:
-        raise ValueError("discriminator: it answered no score term; expected at least one")
+        raise ValueError("discriminator: the answer has no score term; expected at least one")
     wrong = [name for name, scores in terms.items() if not np.isfinite(scores).all()]
     if wrong:
         raise ValueError(f"discriminator: the scores {wrong} are not all finite; it may have diverged")

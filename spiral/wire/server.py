@@ -14,15 +14,15 @@ from spiral.wire.locks import SocketLock
 from spiral.wire.rpc import KEEPALIVE_MS, KEEPALIVE_OPTIONS, MESSAGE_OPTIONS, Options
 from spiral.wire.tls import Identity
 
-# A channel asks DNS again only when a connection ends, so connections end: new pods get work after this time.
+# A channel asks DNS again only when a connection ends. So connections end after this time, and new pods get work.
 MAX_CONNECTION_AGE_MS = 15_000
-# Above the life of an actor's stream (20 s with jitter), and as long as a long episode may take whose painter waits for
-# its turn: retiring a connection never breaks an episode. New calls take a new connection all the while.
+# Longer than an actor's stream lives (20 s with jitter), and as long as a long episode may take if its actor waits for
+# its turn, so that retiring a connection never breaks an episode. Meanwhile new calls use a new connection.
 MAX_CONNECTION_AGE_GRACE_MS = 900_000
 
 
 class Server(grpc.Server):
-    """A gRPC server bound to one address, which knows the names of its services::
+    """A gRPC server that is bound to one address and knows the names of its services::
 
     server = Server("127.0.0.1:0", workers=8)
     add_RendererServiceServicer_to_server(servicer, server)
@@ -39,8 +39,8 @@ class Server(grpc.Server):
     ) -> None:
         """Bind to ``host:port`` (port 0: a free one) or ``unix:/path``, and answer with ``workers`` threads.
 
-        With ``identity`` it speaks TLS, with those alone whose certificates are of the same authority.
-        Raises ValueError, with a sentence, if the address is in use or is none.
+        With ``identity`` it uses TLS and accepts only clients with a certificate of the same authority.
+        Raises ValueError, with a sentence, if the address is in use or not valid.
         """
         path = socket_path(check_address(address))
         self._lock = SocketLock(path) if path else None
@@ -62,7 +62,7 @@ class Server(grpc.Server):
                 f"{address}: can't be listened on, it is probably in use; expected a free address"
             ) from error
         self.address = address if path else f"{address.rpartition(':')[0]}:{port}"
-        """Where it listens, with the real port."""
+        """The address that it listens on, with the real port."""
 
     def add_generic_rpc_handlers(self, generic_rpc_handlers: Iterable[grpc.GenericRpcHandler]) -> None:
         """Register a service; called by the generated ``add_…_to_server``."""
@@ -75,14 +75,14 @@ class Server(grpc.Server):
         self, service_name: str, method_handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]
     ) -> None:
         """Register a service's methods; called by the generated ``add_…_to_server``."""
-        # Interceptors see generic handlers only, so the registered ones, a faster look-up of the same, stay unused.
+        # Interceptors only see generic handlers, so the registered ones, a faster lookup of the same, stay unused.
 
     def add_insecure_port(self, address: str) -> int:
-        """Not offered: a server has the one address it was made with."""
+        """Not supported: a server has only the address that it was created with."""
         raise NotImplementedError("a Server listens on one address; make another Server")
 
     def add_secure_port(self, address: str, server_credentials: grpc.ServerCredentials) -> int:
-        """Not offered: a server has the one address it was made with."""
+        """Not supported: a server has only the address that it was created with."""
         raise NotImplementedError("a Server listens on one address; make another Server")
 
     def start(self) -> None:
@@ -90,11 +90,11 @@ class Server(grpc.Server):
         self._server.start()
 
     def stop(self, grace: float | None = None) -> threading.Event:
-        """Refuse new calls, end those that last longer than ``grace`` seconds; the event says when all have ended."""
+        """Refuse new calls and end those that take longer than ``grace`` seconds; the event is set when all have ended."""
         return self._server.stop(grace)
 
     def wait_for_termination(self, timeout: float | None = None) -> bool:
-        """Wait until it has stopped; True if it has not within ``timeout`` seconds."""
+        """Wait until it has stopped; True if it has not stopped within ``timeout`` seconds."""
         return self._server.wait_for_termination(timeout)
 
     def close(self, grace: float | None = None) -> None:
@@ -115,9 +115,9 @@ def _options(tcp: bool) -> Options:
     return [
         *MESSAGE_OPTIONS,
         *KEEPALIVE_OPTIONS,
-        # gRPC's default lets a second server take half of the first one's connections without a word.
+        # gRPC's default silently lets a second server take half of the first one's connections.
         ("grpc.so_reuseport", 0),
-        # Clients ping every KEEPALIVE_MS; a server that finds this too often would hang up.
+        # Clients ping every KEEPALIVE_MS; by default a server hangs up on clients that ping so often.
         ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MS // 2),
         *(ages if tcp else ()),
     ]

@@ -14,32 +14,33 @@ from spiral.wire.locks import SocketLock
 
 S = TypeVar("S", bound=zmq.Socket[Any])
 
-# One trajectory on its way and one being written. More would only age in a buffer: credits bound the rest.
+# One trajectory in transit and one being written. More would only age in a buffer; credits bound the rest.
 TRAJECTORIES = 2
-# Answers are small; a ROUTER drops what exceeds its mark, so it is far above what credits allow.
+# Answers are small. A ROUTER drops messages above its high-water mark, so the mark is far above what credits allow.
 ANSWERS = 1000
-# A peer that answers no ping for HEARTBEAT_TIMEOUT_MS is gone: its connection closes and its credits end.
+# If a peer answers no ping for HEARTBEAT_TIMEOUT_MS, it is gone: its connection closes and its credits end.
 HEARTBEAT_INTERVAL_MS = 2_000
 HEARTBEAT_TIMEOUT_MS = 6_000
-# Far above any frame that a contract allows; the real limit is checked, and answered, above ZeroMQ, because
-# ZeroMQ itself disconnects without a word, and the message would be sent again forever.
+# Far above any frame that a contract allows. The real limit is checked, and answered, by our own code: ZeroMQ would
+# disconnect silently, and the message would be sent again forever.
 MAX_FRAME_BYTES = 1 << 31
-# A learner that restarts is found soon, but a dead one isn't asked a hundred times a second.
+# A learner that restarts is found soon, but a dead one is not asked a hundred times a second.
 RECONNECT_MS, RECONNECT_MAX_MS = 100, 2_000
-# The address of a pod that is gone answers nothing. The kernel tries it for two minutes; the name leads elsewhere soon.
+# The address of a pod that is gone never answers. The kernel would try it for two minutes, but the name soon resolves
+# to another address.
 CONNECT_TIMEOUT_MS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Router(Generic[S]):
-    """A bound ROUTER; ``address`` has the real port where port 0 was asked for."""
+    """A bound ROUTER; ``address`` has the real port if port 0 was asked for."""
 
     socket: S
     address: str
     lock: SocketLock | None
 
     def close(self) -> None:
-        """Close the socket, drop what was not sent and free the address."""
+        """Close the socket, drop unsent messages and free the address."""
         self.socket.close()
         if self.lock:
             self.lock.close()
@@ -62,7 +63,7 @@ def router(context: zmq.Context[S], address: str, keys: Keys | None = None) -> R
     _prepare(socket)
     socket.set(zmq.RCVHWM, TRAJECTORIES)
     socket.set(zmq.SNDHWM, ANSWERS)
-    # An answer to an actor that is gone, or that reads nothing, raises instead of vanishing.
+    # An answer to an actor that is gone, or that does not read, raises instead of vanishing.
     socket.set(zmq.ROUTER_MANDATORY, 1)
     socket.set(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
     if keys is not None:
@@ -81,9 +82,9 @@ def router(context: zmq.Context[S], address: str, keys: Keys | None = None) -> R
 
 
 def dealer(context: zmq.Context[S], address: str, keys: Keys | None = None, monitored: int = 0) -> S:
-    """Connect an actor's end, encrypted with ``keys``; returns at once and connects, again and again, in the
-    background. ``get_monitor_socket()`` of what is returned tells of the events ``monitored``, from the first try on.
-    ValueError if ``keys`` name more than one learner."""
+    """Connect an actor's end, encrypted with ``keys``; returns at once and keeps connecting in the background.
+    ``get_monitor_socket()`` of the result reports the ``monitored`` events from the first attempt on. ValueError if
+    ``keys`` name more than one learner."""
     socket = context.socket(zmq.DEALER)
     _prepare(socket)
     socket.set(zmq.SNDHWM, TRAJECTORIES)

@@ -1,4 +1,4 @@
-"""Which version of this software runs."""
+"""The version of this software."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from importlib import metadata
 
 
 def software_version() -> str:
-    """Version of the installed distribution, ``unknown`` where it is not installed."""
+    """Version of the installed distribution, ``unknown`` if it is not installed."""
     try:
         return metadata.version("spiral-painter")
     except metadata.PackageNotFoundError:

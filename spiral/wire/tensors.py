@@ -1,6 +1,6 @@
-"""How arrays travel: inside a message (``Tensor``), or in a frame of their own beside a ``TensorSpec``.
+"""The encoding of arrays: inside a message (``Tensor``), or in a separate frame beside a ``TensorSpec``.
 
-Bytes are little-endian in C order. Nothing is read before the number of bytes is known to fit the shape.
+Bytes are little-endian in C order. Nothing is read before the number of bytes was checked against the shape.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ WIRE_TYPES: dict[DataType.ValueType, np.dtype[Any]] = {
 }
 _DATA_TYPES = {dtype: data_type for data_type, dtype in WIRE_TYPES.items()}
 
-# NumPy makes no arrays of more axes than this, nor empty ones whose other axes multiply to more than memory has.
+# NumPy allows no more axes than this, and no empty array whose other axes multiply to more than memory has.
 MAX_AXES = 32
 MAX_ELEMENTS = 1 << 40
 
 
 class TensorError(ValueError):
-    """A tensor is not what it should be; ``problem`` tells in which respect."""
+    """A tensor is not as expected; ``problem`` says in which respect."""
 
     def __init__(self, problem: Literal["dtype", "shape", "size"], message: str) -> None:
         super().__init__(message)
@@ -40,7 +40,7 @@ class TensorError(ValueError):
 
 
 def encode(array: NDArray[Any]) -> Tensor:
-    """The array as a message; its bytes are copied. TypeError if the wire has no such element type."""
+    """The array as a message; its bytes are copied. TypeError if the wire does not have this element type."""
     data_type, array = _prepare(array)
     return Tensor(dtype=data_type, shape=array.shape, data=array.tobytes())
 
@@ -48,20 +48,20 @@ def encode(array: NDArray[Any]) -> Tensor:
 def decode(tensor: Tensor, name: str, dtype: type[S], shape: Sequence[Axis]) -> NDArray[S]:
     """The array of a message as a read-only view of its bytes.
 
-    ``shape`` has None for an axis of any length. Raises TensorError, which names the tensor, what it is
-    and what it should be.
+    ``shape`` has None for an axis of any length. Raises TensorError, which names the tensor, what was found and what
+    was expected.
     """
     return _view(tensor, name, tensor.data, dtype, shape)
 
 
 def spec_of(name: str, array: NDArray[Any]) -> TensorSpec:
-    """Describes an array whose bytes travel in a frame of their own (see :func:`frame_of`)."""
+    """The description of an array whose bytes are in a separate frame (see :func:`frame_of`)."""
     data_type, array = _prepare(array)
     return TensorSpec(name=name, dtype=data_type, shape=array.shape)
 
 
 def frame_of(array: NDArray[Any]) -> memoryview:
-    """The bytes that travel for an array: a view where it is contiguous and little-endian, else of a copy."""
+    """The bytes of an array for the wire: a view if it is contiguous and little-endian, otherwise of a copy."""
     return np.ascontiguousarray(_prepare(array)[1]).reshape(-1).view(np.uint8).data
 
 

@@ -1,4 +1,4 @@
-"""Who this process is to its peers, and whose certificates it believes: mutual TLS for all gRPC but the probes."""
+"""Mutual TLS for all gRPC except the probes: this process's certificate, and the authority that it trusts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import grpc
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A certificate with its key, and the authority that the peers' certificates have to be of; PEM."""
+    """A certificate with its key, and the authority that must have signed the peers' certificates; PEM."""
 
     ca: bytes
     cert: bytes
@@ -20,17 +20,17 @@ class Identity:
 
     @classmethod
     def load(cls, ca: Path, cert: Path, key: Path) -> Self:
-        """Read the three files and try them out; ValueError says which one is wrong, and how."""
+        """Read and test the three files; ValueError says which one is wrong, and why."""
         contents = [_read(name, path) for name, path in (("tls_ca", ca), ("tls_cert", cert), ("tls_key", key))]
         _check(ca, cert, key)
         return cls(*contents)
 
     def server(self) -> grpc.ServerCredentials:
-        """For a server that lets in nobody whose certificate is not of the authority."""
+        """Credentials of a server that only accepts clients with a certificate of the authority."""
         return grpc.ssl_server_credentials([(self.key, self.cert)], self.ca, require_client_auth=True)
 
     def channel(self) -> grpc.ChannelCredentials:
-        """For a channel that shows the certificate, and checks that the server's names the host that was asked for."""
+        """Credentials of a channel that presents the certificate and checks that the server's is for the right host."""
         return grpc.ssl_channel_credentials(self.ca, self.key, self.cert)
 
 
@@ -42,12 +42,12 @@ def _read(name: str, path: Path) -> bytes:
 
 
 def _check(ca: Path, cert: Path, key: Path) -> None:
-    """Shake hands with itself in memory: what it would not believe of itself, no peer will believe."""
+    """Do a handshake with itself in memory: a certificate that fails here would fail with every peer."""
     server, client = (_context(side, ca, cert, key) for side in (ssl.PROTOCOL_TLS_SERVER, ssl.PROTOCOL_TLS_CLIENT))
     up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = [client.wrap_bio(down, up), server.wrap_bio(up, down, server_side=True)]
     try:
-        for _ in range(4):  # each end has its turn twice in TLS 1.3, and once more in 1.2
+        for _ in range(4):  # each end has two turns in TLS 1.3, and one more in 1.2
             for end in ends:
                 try:
                     end.do_handshake()
@@ -74,7 +74,7 @@ def _context(side: int, ca: Path, cert: Path, key: Path) -> ssl.SSLContext:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise ValueError(f"tls_key: {key} is not the key of the certificate {cert}") from error
         raise ValueError(
-            f"tls_cert, tls_key: {cert} and {key} are no certificate and key in PEM ({error.reason or error})"
+            f"tls_cert, tls_key: {cert} and {key} are not a certificate and a key in PEM ({error.reason or error})"
         ) from error
     return context
 

@@ -76,7 +76,7 @@ class Anonymous(Identity):
 FOREIGN = Identity(AUTHORITY.pem, *issue(OTHER, "stranger", HERE, DAY, NOW))
 EXPIRED = datetime.timedelta(seconds=-1)
 OWN = identity()
-HUNG_UP = "asks for TLS and a certificate that it believes"
+HUNG_UP = "requires TLS and a certificate that it trusts"
 REFUSED = {
     "a client in plaintext": (OWN, None, HUNG_UP),
     "a client without a certificate": (OWN, Anonymous(OWN.ca, OWN.cert, OWN.key), HUNG_UP),
@@ -116,7 +116,7 @@ def test_a_set_is_what_the_options_take(folder: Path) -> None:
 
 
 def test_a_set_overwrites_nothing(folder: Path) -> None:
-    with pytest.raises(ValueError, match="exists already"):
+    with pytest.raises(ValueError, match="already exists"):
         write_set(folder, [], DAY, NOW)
 
 

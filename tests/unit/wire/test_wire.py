@@ -264,7 +264,7 @@ def test_an_engines_description_survives_the_wire_and_one_without_a_picture_is_r
     for shape in ([], [32, 16], [0, 32, 1]):
         message.ClearField("observation_shape")
         message.observation_shape.extend(shape)
-        with pytest.raises(ValueError, match=re.escape(f"observation_shape: {shape} is no picture's shape")):
+        with pytest.raises(ValueError, match=re.escape(f"observation_shape: {shape} is not the shape of a picture")):
             contract.description_from_proto(message)
 
 
