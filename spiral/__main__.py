@@ -1,4 +1,4 @@
-"""Starts the program ``spiral``, also as ``python -m spiral``."""
+"""Start the program ``spiral``, also as ``python -m spiral``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 
 
 def main() -> int:
-    """Run one command; its exit code."""
-    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # it may be ignored, as behind nohup
+    """Run one command and return its exit code."""
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # it may be ignored, as under nohup
     if ours:
-        # While modules load, Ctrl-C ends this program as it ends any other: without a traceback.
+        # While modules load, Ctrl-C ends this program without a traceback.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from spiral.cli.main import main as run  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Examines this machine: what training needs, whether it is there, and how to get it."""
+"""Examines this machine: what training needs, whether it is present, and how to get it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ ENOUGH_MEMORY_BYTES = 3 << 30
 """The four services of the demo take about half of it."""
 ENOUGH_DISK_BYTES = 1 << 30
 MATRIX = 512
-"""Side of the matrices that are multiplied: large enough to be bound by arithmetic, done in milliseconds."""
+"""Side of the matrices that are multiplied: large enough to be limited by arithmetic, yet done in milliseconds."""
 
 
 def examine(runs: Path) -> Iterator[Finding]:
-    """Look at everything, one finding after the other; what is slow comes last."""
+    """Examine everything, one finding after the other; slow checks come last."""
     examinations: list[Callable[[], Iterator[Finding]]] = [
         _python,
         _packages,
@@ -63,7 +63,7 @@ def _packages() -> Iterator[Finding]:
     elif not stubs.is_file():
         yield Finding("packages", "bad", "the protobuf stubs are not built", "make setup")
     else:
-        yield Finding("packages", "good", f"grpcio {importlib.metadata.version('grpcio')} and the others are installed")
+        yield Finding("packages", "good", f"grpcio {importlib.metadata.version('grpcio')} and all others are installed")
 
 
 def _engines() -> Iterator[Finding]:
@@ -74,8 +74,8 @@ def _engines() -> Iterator[Finding]:
         try:
             yield from plugin(name).examine()
         except EngineMissingError as error:
-            yield Finding(name, "bad", str(error), "mend or uninstall that package")
-        except Exception as error:  # whatever the check of somebody else's engine raises
+            yield Finding(name, "bad", str(error), "fix or uninstall that package")
+        except Exception as error:  # the check of a foreign engine may raise anything
             yield Finding(name, "bad", f"its check failed: {type(error).__name__}: {error}")
 
 
@@ -99,7 +99,7 @@ def _ports() -> Iterator[Finding]:
     taken = []
     for name, port in {**PORTS, "learner data": DATA_PORT}.items():
         with closing(socket.socket()) as server:
-            # As servers do: a port that is merely cooling down after its last owner is free.
+            # As servers do: a port in TIME_WAIT after its last owner counts as free.
             server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 server.bind(("127.0.0.1", port))
@@ -107,9 +107,9 @@ def _ports() -> Iterator[Finding]:
                 taken.append(f"{port} ({name})")
     if taken:
         text = f"in use: {', '.join(taken)}"
-        yield Finding("ports", "poor", text, "spiral train needs none; for services of their own give --listen another")
+        yield Finding("ports", "poor", text, "spiral train needs none; start separate services with another --listen")
     else:
-        yield Finding("ports", "good", "the services' own ports are free")
+        yield Finding("ports", "good", "the services' default ports are free")
 
 
 def _folder(runs: Path) -> Iterator[Finding]:
@@ -125,7 +125,7 @@ def _folder(runs: Path) -> Iterator[Finding]:
 
 
 def _ink(runs: Path) -> Iterator[Finding]:
-    """Runs whose engine leaves nothing on the canvas; nothing is said where all do."""
+    """Runs whose engine leaves nothing on the canvas; no finding if there are none."""
     from spiral.engines import EngineMissingError, create  # noqa: PLC0415
     from spiral.engines.ink import leaves_ink  # noqa: PLC0415
     from spiral.engines.registry import plugin  # noqa: PLC0415
@@ -155,7 +155,7 @@ def _cores() -> Iterator[Finding]:
     if cores >= 2:
         yield Finding("cores", "good", text)
     else:
-        yield Finding("cores", "poor", text, "it works, but learns at half the speed of two")
+        yield Finding("cores", "poor", text, "training works, but at half the speed of two cores")
 
 
 def _memory() -> Iterator[Finding]:
@@ -184,7 +184,7 @@ def _torch() -> Iterator[Finding]:
     verdict = "faster" if half < full else "slower"
     factor = max(full, half) / min(full, half)
     compared = f"bfloat16 is {factor:.1f}× {verdict} than float32 here"
-    yield Finding("precision", "good", f"{compared}; each run measures its own updates and keeps to what is faster")
+    yield Finding("precision", "good", f"{compared}; each run times its own updates and uses the faster precision")
     if torch.cuda.is_available():
         name, memory = torch.cuda.get_device_name(0), torch.cuda.get_device_properties(0).total_memory
         yield Finding("GPU", "good", f"{name}, {memory / 2**30:.0f} GiB")
@@ -193,7 +193,7 @@ def _torch() -> Iterator[Finding]:
 
 
 def _multiply_s(dtype: object) -> float:
-    """Shortest time of one matrix product, seconds."""
+    """Shortest time of a matrix product, seconds."""
     import torch  # noqa: PLC0415
 
     a = torch.ones(MATRIX, MATRIX).to(dtype)  # type: ignore[call-overload]

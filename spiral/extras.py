@@ -1,4 +1,4 @@
-"""Optional parts of the package: what adds one that is not here."""
+"""Optional parts of the package, and how to install one that is missing."""
 
 from __future__ import annotations
 

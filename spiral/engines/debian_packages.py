@@ -1,4 +1,4 @@
-"""What the engines need of Debian, for the renderer's image: ``python -m spiral.engines.debian_packages``."""
+"""The Debian packages that the engines need, for the renderer's image: ``python -m spiral.engines.debian_packages``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from spiral.engines.registry import names, plugin
 
 
 def debian_packages() -> list[str]:
-    """Debian packages, each once; EngineMissingError if a package that brings an engine can't be imported."""
+    """Debian packages, each once; EngineMissingError if a package with an engine can't be imported."""
     return sorted({package for name in names() for package in plugin(name).debian_packages})
 
 

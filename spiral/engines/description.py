@@ -1,4 +1,4 @@
-"""What an engine understands and shows, for those that never import it."""
+"""An engine's description, for services that never import the engine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spiral.values.validation import sentence
 
 @dataclass(frozen=True, slots=True)
 class EngineDescription:
-    """The answer to DescribeEngine; stored with a run, which is for this engine from then on."""
+    """The answer to DescribeEngine; it is stored with a run, which is bound to this engine from then on."""
 
     spec: ActionSpec
     observation_shape: tuple[int, int, int]
@@ -24,12 +24,12 @@ class EngineDescription:
 
     @classmethod
     def of(cls, engine: Engine) -> EngineDescription:
-        """Describe an engine that is at hand."""
+        """The description of an engine that is installed here."""
         return cls(engine.spec, engine.observation_shape, engine.canvas_shape, engine.version)
 
     @classmethod
     def from_json(cls, value: Any) -> EngineDescription:
-        """Read what :meth:`to_json` made; ValueError with a sentence if it is something else."""
+        """Read the output of :meth:`to_json`; ValueError with a sentence if it is something else."""
         try:
             return TypeAdapter(cls).validate_python(value)
         except ValidationError as error:

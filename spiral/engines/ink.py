@@ -1,4 +1,4 @@
-"""Whether anything that an agent may do leaves something on a blank canvas."""
+"""Checks whether any action can leave something on a blank canvas."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from spiral.engines.interface import Engine
 from spiral.values.strokes import is_compound
 
 ACTIONS = 7
-"""Executed on each canvas: as many curves, or two strokes of several places."""
+"""Actions executed on each canvas: this many curves, or two strokes of several places."""
 CANVASES = 8
 MOST_PIXELS = 1 << 21
-"""Of all canvases: fewer of them are painted where they are large."""
+"""Most pixels of all canvases together: of large canvases fewer are painted."""
 
 
 def leaves_ink(engine: Engine) -> bool:
-    """Whether any of some random actions on blank canvases changes what is seen of them."""
+    """Whether any of several random actions on blank canvases changes their observations."""
     height, width, _ = engine.canvas_shape
     batch = max(1, min(CANVASES, MOST_PIXELS // (height * width)))
     draw = np.random.default_rng(0)
@@ -25,7 +25,7 @@ def leaves_ink(engine: Engine) -> bool:
         blank = canvases.reset(np.zeros(batch, np.int64))
         for step in range(ACTIONS):
             actions = np.stack([draw.integers(size, size=batch) for size in engine.spec.sizes], -1).astype(np.int32)
-            if strokes:  # each action a stroke, or every third of them
+            if strokes:  # each action is a stroke, or every third one
                 actions[:, 0] = not is_compound(engine.spec) or step % 3 == 0
             if (canvases.step(actions) != blank).any():
                 return True

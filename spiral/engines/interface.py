@@ -1,4 +1,4 @@
-"""What every engine offers."""
+"""The interface of every engine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class EngineMissingError(RuntimeError):
 
 
 class StoppedError(Exception):
-    """A step was ended by :meth:`Canvases.stop`; the canvases are to be reset before they are painted on again."""
+    """:meth:`Canvases.stop` ended a step; the canvases must be reset before they are painted on again."""
 
 
 class Canvases(Protocol):
@@ -27,24 +27,24 @@ class Canvases(Protocol):
     """
 
     def reset(self, seeds: NDArray[np.int64], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
-        """Blank all canvases; ``seeds`` ``[B]`` → observations ``[B, H, W, C]``, in ``out`` where it is given."""
+        """Blank all canvases; ``seeds`` ``[B]`` → observations ``[B, H, W, C]``, in ``out`` if it is given."""
         ...
 
     def step(self, actions: NDArray[np.int32], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
-        """Execute one action on each canvas: ``[B, K]`` → observations ``[B, H, W, C]``, in ``out`` where given.
+        """Execute one action on each canvas: ``[B, K]`` → observations ``[B, H, W, C]``, in ``out`` if it is given.
 
-        ValueError that names component, value and range; then nothing is painted on any canvas. ValueError too where an
-        action needs more work than is ever done for one, and StoppedError after :meth:`stop`; then the canvases are to
+        ValueError that names component, value and range; then nothing is painted on any canvas. Also ValueError if an
+        action would need more work than the engine's limit, and StoppedError after :meth:`stop`; then the canvases must
         be reset before they are painted on again.
         """
         ...
 
     def stop(self) -> None:
-        """End the step under way, and any later one, within about a second; from any thread."""
+        """End the current step, and any later one, within about a second. May be called from any thread."""
         ...
 
     def canvas(self) -> NDArray[np.uint8]:
-        """The canvases themselves, not their view: ``[B, canvas height, canvas width, C]``."""
+        """The canvases themselves, not the observations: ``[B, canvas height, canvas width, C]``."""
         ...
 
     def close(self) -> None:
@@ -63,13 +63,13 @@ class Engine(Protocol):
 
     @property
     def version(self) -> str:
-        """What decides the pixels: programs record it."""
+        """The version that decides the pixels; programs record it."""
         ...
 
     def differs(self, version: str) -> str | None:
-        """What differs from the engine that had this ``version``, as a sentence; None if the pixels are the same.
+        """A sentence about what differs from the engine with this ``version``; None if the pixels are the same.
 
-        An empty version is unknown, and differs in nothing.
+        An empty version is unknown and counts as equal.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""What a package brings with an engine."""
+"""The plugin through which an engine is found."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from spiral.values.finding import Finding
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A Gymnasium environment that :mod:`spiral.gym` registers; its classes by ``module:name``, so nothing is imported.
-
-    They are called with the argument ``engine``, the engine's name.
+    """A Gymnasium environment that :mod:`spiral.gym` registers. Classes are given as ``module:name``, so that nothing
+    is imported; they are called with the argument ``engine``, the engine's name.
     """
 
     id: str
@@ -25,20 +24,20 @@ class Environment:
 
 
 class EnginePlugin(ABC):
-    """An engine as others find it: by its name, before anything that it needs is imported.
+    """An engine before anything that it needs is imported.
 
-    The module that holds one imports fast and everywhere; :meth:`create` imports the rest.
+    The module of a plugin must import fast and on every machine; :meth:`create` imports the rest.
     """
 
     name: ClassVar[str]
-    """What programs and configurations call the engine: letters, digits, ``-`` and ``_``."""
+    """The engine's name in programs and configurations: letters, digits, ``-`` and ``_``."""
     environment: ClassVar[Environment | None] = None
-    """None: Gymnasium does not know the engine."""
+    """Its Gymnasium environment; None: there is none."""
     debian_packages: ClassVar[tuple[str, ...]] = ()
-    """What the renderer's image installs for it."""
+    """Debian packages that the renderer's image installs for it."""
     file_settings: ClassVar[Mapping[str, str]] = {}
-    """Settings whose value is a file where it ends so, for example ``{"brush": ".myb"}``. A run keeps such paths
-    absolute, and a model takes the files along."""
+    """Settings whose value is a file if it has this ending, for example ``{"brush": ".myb"}``. A run stores such paths
+    as absolute ones, and a model includes the files."""
 
     @abstractmethod
     def create(self, settings: Mapping[str, Any]) -> Engine:
@@ -49,14 +48,14 @@ class EnginePlugin(ABC):
         """
 
     def examine(self) -> Iterator[Finding]:
-        """What ``spiral doctor`` says of it."""
+        """The findings of ``spiral doctor`` about the engine."""
         try:
             yield Finding(self.name, "good", self.create({}).version)
         except EngineMissingError as error:
             yield Finding(self.name, "bad", str(error))
 
     def blank(self, settings: Mapping[str, Any]) -> tuple[str, str]:
-        """The sentence on settings with which no random action changes the picture, and the remedy."""
+        """A sentence about settings with which no random action changes the picture, and the remedy."""
         return (
             f'the engine "{self.name}" leaves nothing on a blank canvas with these settings: no random action changes '
             "it, so there is nothing to learn from"

@@ -22,14 +22,14 @@ from spiral.values.validation import sentence
 
 FORMAT = "spiral-program/1"
 MAX_ACTIONS = 10_000
-"""As many as the renderer takes in one message."""
+"""Most actions of a program, as many as the renderer takes in one message."""
 MAX_COMPONENTS = 64
 MAX_BYTES = 16 << 20
 """Largest program file: the longest program of the widest action needs about 6 MB."""
 MAX_PICTURES_BYTES = 4 << 30
-"""Most that :func:`render` makes at a time; what a program has beyond it, :func:`frames` gives one by one."""
+"""Most bytes of pictures that :func:`render` returns; use :func:`frames` for more, one by one."""
 ALIKE = 0.9
-"""Correlation from which a larger picture counts as the same; that of most brushes is above 0.95."""
+"""Correlation from which a larger picture counts as the same; for most brushes it is above 0.95."""
 
 Action = Annotated[list[Annotated[int, Field(ge=0, lt=1 << 31)]], Field(min_length=1, max_length=MAX_COMPONENTS)]
 
@@ -52,9 +52,9 @@ class Program:
     """One picture: the engine, its settings, and the actions that paint it.
 
     ``actions``: int32 ``[T, K]``, ``T`` ≥ 1, one column for each component of the engine's action spec, in its order.
-    ``settings``: the engine's own, JSON values. ``engine_version`` says what it was painted with; it does not decide
-    what replays it, but where that is another engine, a warning says what differs. ValueError if actions have
-    another shape, are not integers or are negative.
+    ``settings``: the engine's own, JSON values. ``engine_version`` says what painted it. Any version may replay it; if
+    that is another one, a warning says what differs. ValueError if actions have another shape, are not integers or are
+    negative.
     """
 
     engine: str
@@ -91,7 +91,7 @@ class Program:
         return self.engine, self.settings, self.seed, self.engine_version
 
     def to_json(self) -> str:
-        """The program file's text, one action a line."""
+        """The program file's text, one action per line."""
         head = strict_json.exact(
             {
                 "format": FORMAT,
@@ -140,22 +140,22 @@ class Program:
 
 
 def _brief(error: ValidationError) -> str:
-    """The first findings of many: a damaged list of actions has one for each number."""
+    """The first few findings; a damaged list of actions has one for each number."""
     findings = sentence(error).split("; ")
     shown = "; ".join(finding[:300] for finding in findings[:3])
     return shown if len(findings) <= 3 else f"{shown}; and {len(findings) - 3} more"
 
 
 def frames(program: Program, scale: int = 1, every: int | None = None) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Paint a program; yield ``(number of actions executed, canvas uint8 [H, W, C])`` as :func:`render` says.
+    """Paint a program; yield ``(number of actions executed, canvas uint8 [H, W, C])`` as for :func:`render`.
 
-    What is wrong is raised before the first frame.
+    Errors are raised before the first frame.
     """
     return _paint(_engine_for(program, scale, every), program, every)
 
 
 def _engine_for(program: Program, scale: int, every: int | None) -> Engine:
-    """The engine that paints it so large; refuses what can't be painted."""
+    """The engine that paints the program at this scale; refuses what can't be painted."""
     if every is not None and every < 1:
         raise ValueError(f"every: {every} is less than 1; leave it out for the final picture only")
     engine = create(program.engine, program.settings)
@@ -180,10 +180,10 @@ def _paint(engine: Engine, program: Program, every: int | None) -> Iterator[tupl
 def render(program: Program, scale: int = 1, every: int | None = None) -> NDArray[np.uint8]:
     """Paint a program: the canvas (not the view) ``scale`` times as large, uint8 ``[frames, H, W, C]``.
 
-    ``every=None``: the final picture only, one frame. ``every=k``: the picture after each k-th action and the last;
+    ``every=None``: only the final picture, one frame. ``every=k``: the picture after each k-th action and the last;
     ``every=1`` gives all ``T``. ValueError for settings, actions or ``every`` out of range, for a scale beyond the
-    engine's limits, and for more than MAX_PICTURES_BYTES. A warning says where another engine painted the program, and
-    where the picture does not keep its look at that scale.
+    engine's limits, and for more than MAX_PICTURES_BYTES. A warning says if another engine painted the program, or if
+    the picture looks different at that scale.
     """
     engine = _engine_for(program, scale, every)
     shape = _shape(engine, program, every)
@@ -206,7 +206,7 @@ def render(program: Program, scale: int = 1, every: int | None = None) -> NDArra
 
 
 def shape_of(program: Program, scale: int = 1, every: int | None = None) -> tuple[int, int, int, int]:
-    """``[frames, H, W, C]`` of what :func:`render` would give; ValueError as there, and nothing is painted."""
+    """The shape ``[frames, H, W, C]`` that :func:`render` would return; ValueError as there. Nothing is painted."""
     return _shape(create(program.engine, program.settings).scaled(scale), program, every)
 
 
@@ -215,7 +215,7 @@ def _shape(engine: Engine, program: Program, every: int | None) -> tuple[int, in
 
 
 def _alike(program: Program, large: NDArray[np.uint8], scale: int) -> float:
-    """Correlation of the final picture with the average of one ``scale`` times as large; 0 where one alone is plain."""
+    """Correlation of the final picture with the area average of the larger one; 0 if only one of them is plain."""
     small = next(frame for _, frame in _paint(create(program.engine, program.settings), program, None))
     pair = np.stack([small.ravel(), area_average(large[None], scale)[0].ravel()]).astype(np.float64)
     plain = [row.min() == row.max() for row in pair]

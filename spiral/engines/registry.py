@@ -1,9 +1,9 @@
-"""Engines by name: the one place that knows which there are.
+"""Engines by name: only this file knows which engines there are.
 
 The project's own engines are the folders beside this file. Folders need no package metadata, which a checkout that was
-never installed does not have. Engines of other packages are entry points of the group ``spiral.engines``; README.md
-says how to add one. Outside its folder nothing knows an engine by name, except the configuration's default and two
-public classes of :mod:`spiral.gym`.
+never installed lacks. Engines of other packages are entry points of the group ``spiral.engines``; README.md says how to
+add one. Outside its folder no code names an engine, except the configuration's default and two public classes of
+:mod:`spiral.gym`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from spiral.engines.plugin import EnginePlugin
 
 GROUP = "spiral.engines"
 OWN = "spiral-painter"
-"""The package that the folders beside this file come with."""
+"""The package that contains the folders beside this file."""
 
 
 def names() -> list[str]:
-    """Names of all engines, the project's own first; nothing of them is imported."""
+    """The names of all engines, the project's own first; none of them is imported."""
     own = _own()
     return [*own, *sorted(set(_entry_points()) - set(own))]
 
@@ -34,8 +34,8 @@ def names() -> list[str]:
 def plugin(name: str) -> EnginePlugin:
     """The plugin of an engine.
 
-    ValueError that names the known ones where there is none; EngineMissingError if the package that brings it can't
-    be imported, or several bring one of this name.
+    ValueError that names the known engines if there is none; EngineMissingError if its package can't be imported, or if
+    several packages have an engine of this name.
     """
     if name not in names():
         raise ValueError(f'engine: "{name}" is unknown; known engines: {", ".join(names())}')
@@ -43,14 +43,14 @@ def plugin(name: str) -> EnginePlugin:
     owners = [OWN] * (name in _own()) + sorted(_package(entry) for entry in brought)
     if len(owners) > 1:
         raise EngineMissingError(
-            f'engine "{name}": {len(owners)} packages bring an engine of this name, {" and ".join(owners)}; '
+            f'engine "{name}": {len(owners)} packages have an engine of this name, {" and ".join(owners)}; '
             "uninstall all but one"
         )
     if not brought:
         return _checked(name, OWN, importlib.import_module(f"spiral.engines.{name}.plugin").PLUGIN)
     try:
         loaded = brought[0].load()
-    except Exception as error:  # whatever the package of somebody else raises
+    except Exception as error:  # a foreign package may raise anything
         raise EngineMissingError(
             f'engine "{name}": the package {owners[0]} can\'t be imported: {type(error).__name__}: {error}'
         ) from error
@@ -88,6 +88,6 @@ def _checked(name: str, owner: str, loaded: object) -> EnginePlugin:
         )
     if loaded.name != name:
         raise EngineMissingError(
-            f'engine "{name}": the package {owner} brings the plugin of an engine "{loaded.name}" for it'
+            f'engine "{name}": the package {owner} has a plugin of an engine "{loaded.name}" under this name'
         )
     return loaded

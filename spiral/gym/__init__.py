@@ -1,4 +1,4 @@
-"""The canvas alone, for agents of one's own: Gymnasium environments over the engine.
+"""Gymnasium environments over an engine: the canvas alone, for your own agents.
 
 import gymnasium, spiral.gym
 env = gymnasium.make("spiral/MyPaint-v0")
@@ -28,7 +28,7 @@ __all__ = ["EngineEnv", "EngineVectorEnv", "MyPaintEnv", "MyPaintVectorEnv"]
 
 
 def _register() -> None:
-    """Tell Gymnasium of each engine's environment; a warning where a package that brings an engine is broken."""
+    """Register each engine's environment with Gymnasium; warn if a package with an engine is broken."""
     for name in names():
         try:
             environment = plugin(name).environment
@@ -43,5 +43,5 @@ def _register() -> None:
             warnings.warn(str(error), stacklevel=3)
 
 
-# Work at import, as Gymnasium wants it: its registry learns of an environment when the module is imported.
+# This runs at import, as Gymnasium requires: an environment is registered when its module is imported.
 _register()

@@ -1,4 +1,4 @@
-"""Pictures that are painted in lockstep and rewarded at every step: what both environments are made of."""
+"""Pictures that are painted in lockstep and rewarded at every step; both environments are built from them."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ Observation = dict[str, NDArray[Any]]
 Info = dict[str, Any]
 
 ENGINE = EngineConfig().name
-"""Of an environment that names none: that of a run's configuration."""
+"""Default engine, the same as in a run's configuration."""
 NUM_ACTIONS = 20
-"""Actions of an episode: those of the paper, and of a run's configuration."""
+"""Default number of actions of an episode, as in the paper and in a run's configuration."""
 DATA = "mnist-sample"
-"""It ships with the package: no network."""
+"""Default data set; it ships with the package and needs no network."""
 
 
 class Episodes:
     """``B`` episodes of ``T`` actions; all begin and end at the same step.
 
-    What a call returns belongs to the caller: the engine paints into new arrays, and nothing is used again.
+    Returned arrays belong to the caller: the engine paints into new arrays and reuses none.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class Episodes:
         identity: Identity | None = None,
         threads: int = 1,
     ) -> None:
-        """``settings`` are the ``engine``'s; ``data`` names the set that targets are drawn from, None: no targets.
+        """``settings`` are the ``engine``'s; ``data`` names the set that targets are drawn from; None: no targets.
 
-        Rewards are what brings a picture closer to its target, or, where ``discriminator`` is a service's address, what
-        raises its score (``identity``: over TLS). ValueError says which of them is wrong.
+        The reward is how much closer a picture comes to its target, or, if ``discriminator`` is a service's address,
+        how much its score rises (``identity``: over TLS). ValueError says which argument is wrong.
         """
         if not 1 <= num_actions <= MAX_ACTIONS:
             raise ValueError(f"num_actions: {num_actions} is outside 1…{MAX_ACTIONS}")
@@ -74,9 +74,9 @@ class Episodes:
         self._closed = False
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """The same episodes once more, amid the same step: what was painted is painted again, pixel for pixel.
+        """A copy of the episodes at the same step: the pictures are painted again, pixel for pixel.
 
-        The engine and the data are shared, nobody writes into them; a discriminator gets a second connection.
+        Engine and data are shared, because nothing writes into them; a discriminator gets a second connection.
         """
         twin = copy.copy(self)
         memo[id(self)] = twin
@@ -113,13 +113,13 @@ class Episodes:
         return self._observe(blank, pen), {"mask": np.zeros((self._batch, len(self.spec)), np.bool_)}
 
     def step(self, actions: NDArray[Any]) -> tuple[Observation, NDArray[np.float64], Info]:
-        """Execute ``[B, K]``: observations, rewards ``[B]``, and as ``mask`` which components have counted, ``[B, K]``.
+        """Execute ``[B, K]``: observations, rewards ``[B]``, and in ``mask`` ``[B, K]`` which components counted.
 
-        ValueError for a wrong shape or a value out of range, and then nothing is painted; ResetNeeded where no episode
-        is under way.
+        ValueError for a wrong shape or a value out of range; then nothing is painted. ResetNeeded if no episode is in
+        progress.
         """
         if self._step is None:
-            raise ResetNeeded("step: no episode is under way; call reset() first")
+            raise ResetNeeded("step: no episode is in progress; call reset() first")
         if self.ended:
             raise ResetNeeded(f"step: the episode has ended after its {self.num_actions} actions; call reset()")
         frames = self._canvases.step(actions)
@@ -131,7 +131,7 @@ class Episodes:
         return self._observe(frames, pen), rewards, {"mask": self._mask[taken[:, 0]]}
 
     def programs(self) -> list[Program]:
-        """What has been painted since the beginning; ValueError if that is nothing."""
+        """The programs since the beginning; ValueError if nothing was painted."""
         if not self._step:
             raise ValueError("program: nothing has been painted since reset(); expected at least one step")
         version = self._engine.version
@@ -140,7 +140,7 @@ class Episodes:
         return [Program(name, self._settings, taken[:, at], engine_version=version) for at in range(self._batch)]
 
     def pictures(self) -> NDArray[np.uint8]:
-        """The canvases, which may be larger than what is observed, as RGB: ``[B, H, W, 3]``."""
+        """The canvases as RGB, ``[B, H, W, 3]``; they may be larger than the observations."""
         canvases = self._canvases.canvas()
         if canvases.shape[3] == 4:
             alpha = canvases[..., 3:].astype(np.uint16)
@@ -149,7 +149,7 @@ class Episodes:
         return np.repeat(canvases, 3, axis=3) if canvases.shape[3] == 1 else canvases
 
     def close(self) -> None:
-        """Free canvases and connection; again does nothing."""
+        """Free canvases and connection; a second call does nothing."""
         self._closed = True
         self._canvases.close()
         self._reward.close()

@@ -1,4 +1,4 @@
-"""What painting is rewarded for: coming closer to a target, or a better score of a discriminator."""
+"""Rewards for painting: how much closer it comes to a target, or how much a discriminator's score rises."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from spiral.wire.scores import read_terms, score_requests
 from spiral.wire.tls import Identity
 
 DEADLINE_S = 60.0
-"""Of one Score call, a restart of the service included."""
+"""Deadline of one Score call, including a restart of the service."""
 REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
-"""These pictures are not for this discriminator."""
+"""This discriminator does not take these pictures."""
 
 
 class Reward(Protocol):
-    """Tells step by step what ``B`` episodes have gained."""
+    """Computes step by step what ``B`` episodes have gained."""
 
     def begin(self, blank: NDArray[np.uint8], targets: NDArray[np.uint8] | None) -> None:
         """Start episodes from blank observations ``[B, H, W, C]``, with a target each or without."""
         ...
 
     def gain(self, frames: NDArray[np.uint8], last: bool) -> NDArray[np.float64]:
-        """What the step that led to ``frames`` ``[B, H, W, C]`` is worth, ``[B]``; ``last``: it ends the episodes."""
+        """The reward ``[B]`` of the step that led to ``frames`` ``[B, H, W, C]``; ``last``: it ends the episodes."""
         ...
 
     def twin(self, canvases: Canvases) -> Self:
-        """The same for ``canvases``, which show what its own do."""
+        """A copy for ``canvases``, which show the same as its own."""
         ...
 
     def close(self) -> None:
-        """Let go of what it holds."""
+        """Release its resources."""
         ...
 
 
 @runtime_checkable
 class Measuring(Protocol):
-    """Canvases that measure distances by themselves, without a copy of what they show."""
+    """Canvases that measure distances themselves, without a copy of their observations."""
 
     def squared_distances(self, targets: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Sum of (observation − target)² over all pixels of each canvas: ``[B, H, W, C]`` → ``[B]``."""
@@ -58,14 +58,14 @@ class Distance:
     """The decrease of ‖x − target‖₂ / √(HWC), pixels from 0 to 1: at most 1 in all (docs/method.md, 2)."""
 
     def __init__(self, canvases: Canvases, shape: tuple[int, int, int, int]) -> None:
-        """Of what ``canvases`` show, ``shape`` ``[B, H, W, C]``."""
+        """The observations of ``canvases`` have the shape ``[B, H, W, C]``."""
         self._canvases = canvases
         self._white = 255 * math.sqrt(math.prod(shape[1:]))
         self._targets = np.zeros(shape, np.uint8)
         self._distance = np.zeros(shape[0])
 
     def begin(self, blank: NDArray[np.uint8], targets: NDArray[np.uint8] | None) -> None:
-        """See :class:`Reward`; there has to be a target."""
+        """See :class:`Reward`; a target is required."""
         assert targets is not None
         self._targets = targets
         self.gain(blank, last=False)
@@ -87,7 +87,7 @@ class Distance:
         return twin
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """There is nothing to release."""
 
 
 class Scored:
@@ -97,7 +97,7 @@ class Scored:
     """
 
     def __init__(self, address: str, identity: Identity | None, shape: tuple[int, int, int, int]) -> None:
-        """ValueError if ``address`` is none; nothing is asked yet."""
+        """ValueError if ``address`` is not valid; no call is made yet."""
         self._address, self._identity = check_address(address, "discriminator"), identity
         self._connect()
         self._pair = np.empty((2, *shape), np.uint8)
@@ -108,7 +108,7 @@ class Scored:
         self._targets, self._pair[1] = targets, blank
 
     def gain(self, frames: NDArray[np.uint8], last: bool) -> NDArray[np.float64]:
-        """See :class:`Reward`; ValueError if it refuses the pictures, ConnectionError if no answer comes."""
+        """See :class:`Reward`. ValueError if the service refuses the pictures, ConnectionError if no answer comes."""
         self._pair[0], self._pair[1] = self._pair[1], frames
         self._asked += 1
         requests = score_requests(f"{self._id}.{self._asked}", self._pair, self._targets, remember=last)
@@ -123,7 +123,7 @@ class Scored:
         return gained
 
     def twin(self, canvases: Canvases) -> Self:
-        """See :class:`Reward`; over a connection of its own."""
+        """See :class:`Reward`; the copy has its own connection."""
         twin = copy.copy(self)
         twin._pair = self._pair.copy()
         twin._connect()
@@ -132,7 +132,7 @@ class Scored:
     def _connect(self) -> None:
         self._channel = connect(self._address, self._identity)
         self._stub = DiscriminatorServiceStub(self._channel)
-        # Ids are unique for the service, which other canvases may ask as well.
+        # Ids must be unique at the service, which may score other canvases, too.
         self._id, self._asked = uuid.uuid4().hex, 0
 
     def close(self) -> None:

@@ -38,7 +38,7 @@ class EngineEnv(gymnasium.Env[Observation, NDArray[np.int32]]):
         discriminator: str | None = None,
         identity: Identity | None = None,
     ) -> None:
-        """``settings`` are the ``engine``'s; for the rest see :class:`Episodes`. ValueError says what is wrong."""
+        """``settings`` are the ``engine``'s; for the others see :class:`Episodes`. ValueError says what is wrong."""
         self.render_mode = check_render_mode(render_mode)
         self._episodes = Episodes(
             1,
@@ -67,7 +67,7 @@ class EngineEnv(gymnasium.Env[Observation, NDArray[np.int32]]):
         return _only(seen), _only(info)
 
     def step(self, action: NDArray[np.int32]) -> tuple[Observation, float, bool, bool, Info]:
-        """Execute one command, integers ``[K]``; ``mask`` in the info tells which of its components have counted."""
+        """Execute one command, integers ``[K]``; ``mask`` in the info says which of its components counted."""
         seen, rewards, info = self._episodes.step(np.asarray(action)[None])
         return _only(seen), float(rewards[0]), self._episodes.ended, False, _only(info)
 
@@ -76,11 +76,11 @@ class EngineEnv(gymnasium.Env[Observation, NDArray[np.int32]]):
         return self._episodes.pictures()[0] if self.render_mode else None
 
     def program(self) -> Program:
-        """The program of what has been painted since the reset; ValueError if that is nothing."""
+        """The program since the reset; ValueError if nothing was painted."""
         return self._episodes.programs()[0]
 
     def close(self) -> None:
-        """Free the canvas; again does nothing."""
+        """Free the canvas; a second call does nothing."""
         self._episodes.close()
 
 
@@ -89,12 +89,12 @@ class MyPaintEnv(EngineEnv):
 
 
 def check_render_mode(render_mode: str | None) -> str | None:
-    """The mode itself; ValueError if there is no such one."""
+    """The mode itself; ValueError if it is unknown."""
     if render_mode not in (None, *METADATA["render_modes"]):
         raise ValueError(f'render_mode: "{render_mode}" is unknown; expected "rgb_array" or none')
     return render_mode
 
 
 def _only(parts: dict[str, Any]) -> dict[str, Any]:
-    """The one episode of a batch, as views."""
+    """The only episode of a batch, as views."""
     return {name: part[0] for name, part in parts.items()}

@@ -12,8 +12,8 @@ from spiral.values.strokes import pen_of
 
 
 def observation_space(shape: tuple[int, int, int], spec: ActionSpec, targets: bool) -> spaces.Dict:
-    """Canvases uint8 ``shape`` and the time; ``target`` only where there are targets, ``pen`` only where every action
-    leaves it somewhere."""
+    """Canvases uint8 ``shape`` and the time; ``target`` only if there are targets, ``pen`` only if every action leaves
+    the pen at a place."""
     picture = spaces.Box(0, 255, shape, np.uint8)
     parts: dict[str, spaces.Space[Any]] = {"canvas": picture}
     if targets:

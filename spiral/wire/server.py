@@ -90,7 +90,7 @@ class Server(grpc.Server):
         self._server.start()
 
     def stop(self, grace: float | None = None) -> threading.Event:
-        """Refuse new calls and end those that take longer than ``grace`` seconds; the event is set when all have ended."""
+        """Refuse new calls and end those that outlast ``grace`` seconds; the event is set when all have ended."""
         return self._server.stop(grace)
 
     def wait_for_termination(self, timeout: float | None = None) -> bool:

@@ -1,4 +1,4 @@
-"""Finds brush files and checks them: libmypaint stops the whole process at some that are wrong."""
+"""Finds and checks brush files: some faulty ones make libmypaint abort the whole process."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from spiral.engines.interface import EngineMissingError
 from spiral.engines.mypaint.opacity import find_void
 
 PACK = Path("mypaint-data") / "1.0" / "brushes"
-"""The 1.x brush pack in a data folder: many of the 2.0 pack paint differently, pen too (docs/method.md, 4)."""
+"""The 1.x brush pack in a data folder; many brushes of the 2.0 pack paint differently, also pen (docs/method.md, 4)."""
 SYSTEM_DATA = ("/usr/local/share", "/usr/share")
 APT = "apt-get install mypaint-brushes"
 MAX_BYTES = 1 << 20
-"""Brush files have about 10 kB."""
+"""Largest brush file; typical ones have about 10 kB."""
 MAX_POINTS = 63
-"""Of one input's curve; one less than libmypaint stops the process beyond."""
+"""Most points of an input's curve; with more than one above this libmypaint aborts the process."""
 MAX_VALUE = 1e6
-"""Of a setting or a point; real brushes stay below 1,000, and libmypaint reckons in float32, with exponentials."""
+"""Largest value of a setting or a point. Real brushes stay below 1,000; libmypaint computes exponentials in float32."""
 
 MOST_DABS = {"dabs_per_basic_radius": 200, "dabs_per_actual_radius": 200, "dabs_per_second": 200, "tracking_noise": 12}
-"""What decides how many dabs a stroke has, by libmypaint's own limits; it keeps to none of them."""
+"""Settings that decide how many dabs a stroke has, with libmypaint's own limits, which it does not enforce."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrushFile:
-    """A checked brush: its name or path as asked for, and the file's content."""
+    """A checked brush: its name or path as given, and the file's content."""
 
     name: str
     text: str
 
     @property
     def digest(self) -> str:
-        """sha256 of the content, hex: what decides how the brush paints."""
+        """SHA-256 of the content, hex; the content decides how the brush paints."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
@@ -55,22 +55,22 @@ def pack_folders(environment: Mapping[str, str]) -> Iterator[Path]:
 
 
 def find_pack(environment: Mapping[str, str]) -> Path:
-    """Folder of the brush pack; EngineMissingError with the remedy where there is none."""
+    """Folder of the brush pack; EngineMissingError with the remedy if there is none."""
     folders = list(pack_folders(environment))
     for folder in folders:
         if folder.is_dir():
             return folder
     if override := environment.get("SPIRAL_BRUSHES"):
-        raise EngineMissingError(f"SPIRAL_BRUSHES: {override} is no folder; it should hold classic/pen.myb and others")
+        raise EngineMissingError(f"SPIRAL_BRUSHES: {override} is not a folder; expected one with classic/pen.myb in it")
     raise EngineMissingError(
         f"the brush pack is not installed (looked in {', '.join(map(str, folders))}); on Debian and Ubuntu: {APT}"
     )
 
 
 def find_brush(name: str, environment: Mapping[str, str] | None = None) -> Path:
-    """File of a brush given by name or path; ValueError that names the closest brushes where there is none."""
+    """File of a brush given by name or path; ValueError that names the closest brushes if there is none."""
     if name.endswith(".myb"):
-        # What os.path can't look up is not there: pathlib raises for a user or a name that there can't be.
+        # os.path returns False for impossible users or names, where pathlib raises.
         path = Path(os.path.expanduser(name))
         if os.path.isfile(path):
             return path
@@ -95,7 +95,7 @@ def load_brush(name: str, environment: Mapping[str, str] | None = None) -> Brush
         raise ValueError(f"brush: {path} has {path.stat().st_size} bytes; a brush file has at most {MAX_BYTES}")
     try:
         text = path.read_text(encoding="utf-8")
-        # Whole numbers, too: one of a thousand digits is no number that libmypaint has.
+        # Integers, too: libmypaint has no numbers of a thousand digits.
         brush = json.loads(text, parse_int=float)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"brush: {path} is no brush of version 3, it is not JSON: {error}") from error
@@ -107,7 +107,7 @@ def load_brush(name: str, environment: Mapping[str, str] | None = None) -> Brush
 
 
 def find_problem(brush: object) -> str | None:
-    """What libmypaint would stumble over in a parsed brush file, or why it paints nothing; None if it is good."""
+    """What would make libmypaint abort on a parsed brush file, or why it paints nothing; None if it is good."""
     if not isinstance(brush, dict) or brush.get("version") != 3:
         return "is not a brush of version 3, the JSON format that libmypaint reads"
     settings = brush.get("settings")
@@ -140,7 +140,7 @@ def _find_setting_problem(name: str, setting: Any) -> str | None:
 
 
 def _find_excess(settings: Mapping[str, Any]) -> str | None:
-    """A setting that would make libmypaint draw dabs without end, or None."""
+    """A setting that would make libmypaint draw dabs endlessly, or None."""
     for name, most in MOST_DABS.items():
         if name not in settings:
             continue

@@ -14,13 +14,13 @@ from spiral.engines.interface import StoppedError
 from spiral.engines.mypaint.native_module import ffi, lib
 from spiral.values.actions import ActionSpec
 
-# Of a pixel: four channels of 16 bits.
+# Bytes of a pixel: four channels of 16 bits.
 _TILE_BYTES = 8
 _opening = threading.Lock()
 
 
 class _Stop:
-    """Whether the steps of some canvases are to end, and what a signal's handler has raised meanwhile."""
+    """Whether the steps of some canvases should end, and what a signal handler has raised meanwhile."""
 
     def __init__(self) -> None:
         self.wanted = False
@@ -28,21 +28,21 @@ class _Stop:
 
 
 def _interrupted(kind: type[BaseException], error: BaseException, trace: TracebackType) -> None:
-    """Keep what a signal's handler raises while the native module asks; cffi would only print it."""
+    """Keep the exception that a signal handler raises during a callback; cffi would only print it."""
     ffi.from_handle(trace.tb_frame.f_locals["stop"]).error = error
 
 
 @ffi.def_extern(onerror=_interrupted)  # type: ignore[untyped-decorator]
 def keep_painting(stop: Any) -> bool:
-    """Whether a step is to go on. In the main thread Python runs the handlers of signals here, Ctrl-C's too."""
+    """Whether a step should go on. In the main thread Python runs signal handlers here, also that of Ctrl-C."""
     return not ffi.from_handle(stop).wanted
 
 
 class MyPaintCanvases:
     """``B`` canvases, blank when made; each call is one native call that releases the interpreter's lock.
 
-    Calls of several threads wait for each other. Where ``out`` is given, the observations are written there
-    (uint8 ``[B, H, W, C]``, contiguous) and nothing is allocated.
+    Calls from several threads wait for each other. If ``out`` is given, the observations are written there (uint8
+    ``[B, H, W, C]``, contiguous) and nothing is allocated.
     """
 
     def __init__(self, brush: Any, settings: Any, spec: ActionSpec, batch: int, threads: int) -> None:
@@ -50,7 +50,7 @@ class MyPaintCanvases:
         what = f"{batch} canvases of {settings.height} × {settings.width} pixels"
         pixels, seen = settings.height * settings.width, settings.view_height * settings.view_width
         each = pixels * (_TILE_BYTES + settings.channels) + (seen != pixels) * seen * settings.channels
-        with _opening:  # each finds the memory taken that the one before it was promised
+        with _opening:  # one at a time, so that each sees the memory that the one before has taken
             require_memory(batch * each, what)
             made = lib.batch_new(brush, settings, batch, threads)
         if made == ffi.NULL:
@@ -89,9 +89,9 @@ class MyPaintCanvases:
     def step(self, actions: NDArray[np.int32], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """Execute one action on each canvas: ``[B, K]`` → observations ``[B, H, W, C]``.
 
-        ValueError, and nothing is painted on any canvas, where a value is out of range. Where an action needs more
-        dabs than are ever painted for one (ValueError), and where it is stopped (StoppedError, KeyboardInterrupt), the
-        canvases are to be reset before they are painted on again.
+        If a value is out of range: ValueError, and nothing is painted on any canvas. If an action needs more dabs than
+        the limit (ValueError), or if it is stopped (StoppedError, KeyboardInterrupt), the canvases must be reset before
+        they are painted on again.
         """
         given = np.asarray(actions)
         if given.shape != (self._size, len(self._spec)):
@@ -109,7 +109,7 @@ class MyPaintCanvases:
         frames = self._frames(out)
         with self._lock:
             if self._half_done:
-                raise ValueError("the step before was given up halfway; reset these canvases first")
+                raise ValueError("the previous step was interrupted; reset these canvases first")
             wrong = lib.batch_step(
                 self._open(),
                 ffi.from_buffer("int32_t[]", commands),
@@ -133,18 +133,18 @@ class MyPaintCanvases:
         return frames
 
     def stop(self) -> None:
-        """End the step under way, and any later one; from any thread. It raises StoppedError."""
+        """End the current step, and any later one, with StoppedError. May be called from any thread."""
         self._stop.wanted = True
 
     def canvas(self) -> NDArray[np.uint8]:
-        """The canvases themselves, not their view: ``[B, canvas height, canvas width, C]``."""
+        """The canvases themselves, not the observations: ``[B, canvas height, canvas width, C]``."""
         frames = np.empty(self._canvas_shape, dtype=np.uint8)
         with self._lock:
             lib.batch_canvas(self._open(), ffi.from_buffer("uint8_t[]", frames, require_writable=True))
         return frames
 
     def strokes(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Strokes painted since the reset, and how many of them began apart from the one before: ``[B]`` each."""
+        """Number of strokes since the reset, and how many of them began apart from the one before: ``[B]`` each."""
         strokes, disjoint = np.empty(self._size, dtype=np.int32), np.empty(self._size, dtype=np.int32)
         with self._lock:
             lib.batch_strokes(

@@ -19,15 +19,16 @@ from spiral.values.validation import sentence
 
 MAX_BATCH = 4096
 DIGEST = 16
-"""Hex digits of a brush file's SHA-256 that a version has."""
+"""Hex digits of a brush file's SHA-256 in a version."""
 VERSION = re.compile(rf"(?P<library>\S+) (?P<brush>.+) sha256:(?P<digest>[0-9a-f]{{{DIGEST}}})")
 
 
 def action_spec(settings: MyPaintSettings) -> ActionSpec:
-    """Components in sampling order, and those that count with flag 0.
+    """The components in sampling order, and which of them count with flag 0.
 
-    ``curve``: flag 0 moves to ``end``, 1 paints (docs/method.md, 4). ``compound``: flag 0 adds the place ``control`` to
-    the stroke, 1 paints that stroke and begins the next one there, with the action's ink (docs/method.md, 3).
+    ``curve``: flag 0 moves to ``end``, flag 1 paints (docs/method.md, 4). ``compound``: flag 0 adds the place
+    ``control`` to the stroke; flag 1 paints that stroke and begins the next one there, with the action's ink
+    (docs/method.md, 3).
     """
     places = settings.grid**2
     names = ("end", "control") if settings.interface == "curve" else ("control",)
@@ -43,7 +44,7 @@ def action_spec(settings: MyPaintSettings) -> ActionSpec:
 
 
 class MyPaint(Engine):
-    """libmypaint with one brush; the same program gives the same pixels, every time, in any batch position."""
+    """libmypaint with one brush; the same program always gives the same pixels, in any batch position."""
 
     name = "mypaint"
 
@@ -59,7 +60,7 @@ class MyPaint(Engine):
         self._scale = scale
         self._brush_file = brush or load_brush(settings.brush)
         self._brush = parse(self._brush_file)
-        # stroke_to_2 knows zoom but differs a little from the plain call, so only brushes that need it get it
+        # stroke_to_2 takes a zoom but paints a little differently, so only brushes that need the zoom use it
         # (docs/method.md, 4).
         view_zoom = 1.0 / scale if scale > 1 and has_speed_inputs(self._brush) else 0.0
         self._native_settings = native_settings(settings, self.spec, scale, view_zoom)
@@ -75,11 +76,11 @@ class MyPaint(Engine):
 
     @property
     def version(self) -> str:
-        """libmypaint and the brush file: pixels agree where this agrees."""
+        """libmypaint and the brush file; equal versions give equal pixels."""
         return f"{library()} {self._brush_file.name} sha256:{self._brush_file.digest[:DIGEST]}"
 
     def differs(self, version: str) -> str | None:
-        """What differs from the engine of ``version``: the library, or the brush file whatever its name; or None."""
+        """What differs from the engine of ``version``: the library, or the brush file's content; or None."""
         if not version:
             return None
         then = VERSION.fullmatch(version)

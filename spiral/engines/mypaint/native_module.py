@@ -1,4 +1,4 @@
-"""The native module for the rest of the engine: loading it, and brushes and settings in its terms."""
+"""The native module for the rest of the engine: loads it, and converts brushes and settings for it."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ LEVELS = 20
 __all__ = ["LEVELS", "PRESSURES", "ffi", "has_speed_inputs", "lib", "library", "native_settings", "parse"]
 
 MAX_DAB_PIXELS = 1 << 30
-"""Most that an action may paint: ten seconds of one core, and several times what most brushes of the packs need at the
-largest radius across the largest canvas."""
+"""Most pixels of dabs that an action may paint: ten seconds of one core, and several times what most brushes of the
+packs need at the largest radius across the largest canvas."""
 MAX_DAB_TILES = 1 << 21
 """Most tiles that the dabs of an action may touch, summed over the dabs: libmypaint needs 0.3 GB for so many."""
 COMPONENTS = ("flag", "end", "control", "size", "pressure", "red", "green", "blue")
-"""In the order of the native module's ``column``."""
+"""Components in the order of the native module's ``column``."""
 WHITE = 1 << 15
-"""1.0 in libmypaint's pixels."""
+"""The value 1.0 in libmypaint's pixels."""
 
 
 def parse(brush: BrushFile) -> Any:

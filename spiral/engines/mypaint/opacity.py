@@ -1,4 +1,4 @@
-"""Whether a brush's settings let it paint at all, by the rules that libmypaint reads their curves with."""
+"""Checks that a brush's settings let it paint at all, by libmypaint's rules for their curves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 NEEDED = ("opaque", "opaque_multiply", "hardness")
-"""Settings that a dab shows nothing without; libmypaint takes 0 for one that a file leaves out."""
+"""Settings that must be above 0 for a dab to show; libmypaint takes 0 if a file leaves one out."""
 ANYTHING = (-1e6, 1e6)
 """Values of an input without limits."""
 UNIT = (0.0, 1.0)
@@ -17,9 +17,9 @@ Curve = Sequence[Sequence[float]]
 
 
 def find_void(settings: Mapping[str, Any]) -> str | None:
-    """The setting that is 0 or less whatever the pen does, so that nothing is painted; None if there is none.
+    """The setting that is never above 0, whatever the pen does, so that nothing is painted; None if there is none.
 
-    ``settings``: those of a brush file whose form is checked.
+    ``settings``: those of a brush file whose form has been checked.
     """
     gain = settings.get("pressure_gain_log", {}).get("base_value", 0)
     ranges = {"pressure": (0.0, math.exp(min(gain, math.log(ANYTHING[1])))), "random": UNIT, "stroke": UNIT}
@@ -34,9 +34,9 @@ def find_void(settings: Mapping[str, Any]) -> str | None:
 
 
 def highest(curve: Curve, low: float, high: float) -> float:
-    """Largest value of a curve for inputs from ``low`` to ``high``: straight on beyond its ends.
+    """Largest value of a curve for inputs from ``low`` to ``high``; beyond its ends it continues straight.
 
-    Of a vertical piece libmypaint takes the first point, so a curve never has the last value of one that ends so.
+    On a vertical piece libmypaint takes the first point, so a curve that ends in one never reaches its last value.
     """
     values = []
     last = len(curve) - 2

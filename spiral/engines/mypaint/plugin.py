@@ -1,4 +1,4 @@
-"""What the project knows of the engine ``mypaint`` without libmypaint."""
+"""The part of the engine ``mypaint`` that works without libmypaint."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class MyPaintPlugin(EnginePlugin):
         yield Finding("brushes", "good", f"{sum(1 for _ in folder.rglob('*.myb'))} in {folder}")
 
     def blank(self, settings: Mapping[str, Any]) -> tuple[str, str]:
-        """See :class:`EnginePlugin`: erasers and blenders leave nothing, nor brushes that wait for another pen."""
+        """See :class:`EnginePlugin`. Erasers and blenders leave nothing, and neither do brushes for other pens."""
         brush = settings.get("brush", MyPaintSettings().brush)
         return (
             f'the brush "{brush}" leaves nothing on a blank canvas with these settings: no random stroke changes it, '

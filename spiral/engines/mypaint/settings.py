@@ -8,11 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 TILE = 64
 MAX_SIDE = 8192
-"""Largest canvas, pixels: its tiles take half a gibibyte."""
+"""Largest side of a canvas, pixels; its tiles take half a gibibyte."""
 MAX_RADIUS = 1000.0
-"""libmypaint paints nothing wider, pixels."""
+"""Largest radius that libmypaint paints, pixels."""
 MAX_SIZES = 64
-"""Room in the native module's table."""
+"""Size of the native module's table of radii."""
 
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 Radius = Annotated[float, Field(gt=0, le=MAX_RADIUS, allow_inf_nan=False)]
@@ -24,14 +24,14 @@ class MyPaintSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, strict=False)
 
     brush: str = Field("classic/pen", min_length=1)
-    """Brush of the 1.x brush pack, by name, or the path of a .myb file."""
+    """Name of a brush of the 1.x pack, or the path of a .myb file."""
     brush_sizes: tuple[Radius, ...] = Field((1.0, 2.0, 4.0, 8.0), min_length=1, max_length=MAX_SIZES)
-    """Radii to choose from, pixels. A single one leaves no choice: the component ``size`` is gone."""
+    """Radii to choose from, pixels. With a single one there is no component ``size``."""
     interface: Literal["curve", "compound"] = "curve"
-    """What an action is. ``curve``: one quadratic Bézier curve, or a move; ``compound``: a place for a cubic spline,
-    which is painted once the next stroke begins (docs/method.md, 3)."""
+    """What an action is. ``curve``: one quadratic Bézier curve, or a move; ``compound``: a place of a cubic spline,
+    which is painted when the next stroke begins (docs/method.md, 3)."""
     grid: int = Field(32, ge=4, le=64)
-    """Places per row and per column of ``end`` and ``control``; on a canvas that is not square they stretch."""
+    """Places per row and per column of ``end`` and ``control``; on a canvas that is not square they are stretched."""
     canvas: Side | tuple[Side, Side] = 64
     """Side of the canvas, or its height and width; multiples of 64 pixels, libmypaint's tile."""
     colour: bool = False
@@ -39,15 +39,15 @@ class MyPaintSettings(BaseModel):
     pressure: bool = True
     """Component ``pressure`` of ten levels from 0.1 to 1; otherwise always 1."""
     background: Literal["white", "transparent"] = "white"
-    """Blank canvas. ``transparent`` is black with ink that is never mixed with it (its color without its alpha):
-    black ink does not show there, so a gray canvas needs white unless the brush changes color by itself."""
+    """Blank canvas. On ``transparent``, pictures show the ink's color without its alpha, and black where there is no
+    ink. Black ink does not show there, so a gray canvas needs white unless the brush changes color by itself."""
     alpha: bool = False
     """Keep the canvas' fourth channel: RGBA pictures, color not premultiplied. Needs ``colour``."""
     view: Side | tuple[Side, Side] | None = None
-    """Observation: the canvas itself, or the height (or height and width) to which the canvas is averaged, channel
-    by channel; must divide the canvas."""
+    """Height, or height and width, to which the canvas is averaged, channel by channel, for observations; it must
+    divide the canvas. null: the canvas itself."""
     legacy_move: bool = False
-    """After a move remember y for x too, as the published environment does (for its snapshots)."""
+    """After a move, remember y also as x, as the published environment does (for its snapshots)."""
     legacy_reset_mask: bool = False
     """The mask before the first action is that of a move, as published (for its snapshots), not all zero."""
 

@@ -36,7 +36,7 @@ HEADERS = (
 
 
 def include_folders() -> list[str]:
-    """Where libmypaint's headers lie, with or without pkg-config; RuntimeError with the remedy if nowhere."""
+    """The folders of libmypaint's headers, found with or without pkg-config; RuntimeError with the remedy if absent."""
     candidates = [Path("/usr/include/libmypaint"), Path("/usr/local/include/libmypaint")]
     if shutil.which("pkg-config"):
         command = ["pkg-config", "--cflags-only-I", "libmypaint"]
@@ -60,8 +60,8 @@ def make_builder() -> FFI:
         depends=[f"spiral/engines/mypaint/native/{name}" for name in HEADERS],
         include_dirs=[str(HERE), *include_folders()],
         libraries=["mypaint", "m"],
-        # Hidden, because libmypaint exports names as plain as brush_free and would call ours for its own.
-        # Contraction to fused multiply-add would move points of a stroke by a rounding on some machines.
+        # Hidden, because libmypaint exports names as common as brush_free and would call ours instead of its own.
+        # Contraction to fused multiply-add would move points of a stroke by a rounding error on some machines.
         extra_compile_args=[
             "-O3",
             "-std=gnu11",
