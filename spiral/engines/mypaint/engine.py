@@ -12,8 +12,9 @@ from spiral.computing.machine import MAX_THREADS
 from spiral.engines.interface import Engine
 from spiral.engines.mypaint.brushes import BrushFile, load_brush
 from spiral.engines.mypaint.canvases import MyPaintCanvases
-from spiral.engines.mypaint.native_module import LEVELS, PRESSURES, has_speed_inputs, library, native_settings, parse
+from spiral.engines.mypaint.native_module import has_speed_inputs, library, parse
 from spiral.engines.mypaint.settings import MAX_RADIUS, MAX_SIDE, MyPaintSettings
+from spiral.engines.mypaint.stroke_tables import LEVELS, PRESSURES, native_settings
 from spiral.values.actions import ActionSpec, Component
 from spiral.values.validation import sentence
 

@@ -12,7 +12,7 @@ import pytest
 
 from spiral.engines import create
 from spiral.engines.interface import StoppedError
-from spiral.engines.mypaint import MyPaint, native_module
+from spiral.engines.mypaint import MyPaint, stroke_tables
 
 
 def make(**settings: Any) -> MyPaint:
@@ -108,7 +108,7 @@ def test_an_action_that_needs_more_than_is_painted_for_one_is_refused_and_a_rese
     stroke = np.array([[1, 1023, 31, 2, 9]], np.int32)
     for limit, most in (("MAX_DAB_PIXELS", 8_000), ("MAX_DAB_TILES", 20)):
         with monkeypatch.context() as patch:
-            patch.setattr(native_module, limit, most)
+            patch.setattr(stroke_tables, limit, most)
             limited = make()
         with limited.open(1) as canvases, make().open(1) as free:
             with pytest.raises(ValueError, match="actions: one of them needs more dabs"):
