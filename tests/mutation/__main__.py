@@ -28,26 +28,9 @@ import pytest
 import torch
 import torch._dynamo  # otherwise the first optimizer of every child would import it
 
+from tests.mutation.modules import MODULES, ROOT
 from tests.mutation.mutants import Mutant, mutants_of
 
-ROOT = Path(__file__).parents[2]
-LEARNER = [
-    "batch",
-    "companions",
-    "hindsight",
-    "losses",
-    "optimising",
-    "policy_learner",
-    "rewards",
-    "unrolls",
-    "update_statistics",
-]
-MODULES = [
-    *(f"spiral/services/learner/{name}.py" for name in LEARNER),
-    *(f"spiral/objectives/{name}.py" for name in ("pictures", "returns")),
-    *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("spiral/objectives/*/[!_]*.py"))),
-    *(f"spiral/policy/{name}.py" for name in ("categorical", "glimpse", "interface", "sight")),
-]
 PACKAGES = ("spiral.services.learner.", "spiral.objectives.", "spiral.policy.", "tests.")
 """An import is followed through these."""
 UNTRIED = "not tried"

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutation.modules import MODULES
+
 ROOT = Path(__file__).parents[2]
 LONGEST_FILE = 350
 HEAVIEST_CHECKOUT_MB = 45
@@ -135,3 +137,7 @@ def test_the_repository_is_light() -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     files = [ROOT / name for name in listed.split("\0") if name]
     assert sum(file.stat().st_size for file in files if file.is_file()) < HEAVIEST_CHECKOUT_MB * 1_000_000
+
+
+def test_mutants_are_made_of_modules_that_exist() -> None:
+    assert [name for name in MODULES if not (ROOT / name).is_file()] == []
