@@ -170,7 +170,11 @@ def test_memory_reaches_from_the_first_step_to_the_last():
 
 @pytest.mark.parametrize(
     ("view", "grid", "message"),
-    [((32, 64, 1), 8, "square view"), ((48, 48, 1), 8, "48; policy.network: paper needs 8 times"), ((64, 64, 1), 5, "5; policy.network: paper needs 4 times")],
+    [
+        ((32, 64, 1), 8, "square view"),
+        ((48, 48, 1), 8, "48; policy.network: paper needs 8 times"),
+        ((64, 64, 1), 5, "5; policy.network: paper needs 4 times"),
+    ],
 )
 def test_paper_says_what_it_cannot_see(view, grid, message):
     with pytest.raises(ValueError, match=message):
