@@ -4,8 +4,12 @@ data = load("mnist", 32, colour=False)
 batch = data.train[rng.integers(len(data.train), size=64)]
 """
 
+from typing import TYPE_CHECKING, Any
+
 from spiral.datasets.dataset import Dataset, DatasetMissingError, Progress, View
-from spiral.datasets.registry import Entry, catalogue, check, data_root, get, load, require
+
+if TYPE_CHECKING:
+    from spiral.datasets.registry import Entry, catalogue, check, data_root, get, load, require
 
 __all__ = [
     "Dataset",
@@ -20,3 +24,12 @@ __all__ = [
     "load",
     "require",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Fetched when asked for: every source of pictures takes a tenth of a second, and a single picture needs none.
+    if name in __all__:
+        from spiral.datasets import registry  # noqa: PLC0415
+
+        return getattr(registry, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

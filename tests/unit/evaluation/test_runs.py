@@ -368,7 +368,7 @@ def test_each_split_has_its_own_targets_and_a_run_of_before_says_that_it_held_no
         return Dataset("shades", train, test, None, None, "", "", "", validation=validation)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("spiral.models.trained.load", load_shades)
+        patched.setattr("spiral.datasets.load", load_shades)
         patched.setattr("spiral.evaluation.runs.real_digits", load_shades)
         for split, shade in shades.items():
             asked.clear()
