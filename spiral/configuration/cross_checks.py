@@ -6,7 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from spiral.configuration.schema import DiscriminatorConfig
+from spiral.values.actions import ActionSpec
 from spiral.values.imported import imported, is_path
+
+MOST_PLACES = 64
+"""Places per row and per column that a policy chooses among; more are for replay."""
 
 
 def check_components(asked: Iterable[str], names: Sequence[str]) -> None:
@@ -37,3 +41,14 @@ def check_terms(asked: Iterable[str], discriminator: DiscriminatorConfig) -> Non
         )
     for name in filter(is_path, discriminator.terms):
         imported(name, "discriminator.terms")
+
+
+def check_lattices(spec: ActionSpec) -> None:
+    """ValueError if places are more than a policy chooses among, or no square: those are for replay only."""
+    for component in spec.components:
+        if component.kind == "grid" and (component.columns or component.side > MOST_PLACES):
+            rows, columns = component.lattice
+            raise ValueError(
+                f"component {component.name!r}: a lattice of {rows} × {columns} places is for replay only; a policy "
+                f"takes a square one of at most {MOST_PLACES} × {MOST_PLACES}"
+            )

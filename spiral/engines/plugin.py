@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -46,6 +46,16 @@ class EnginePlugin(ABC):
         ValueError that names the wrong setting, its value and what was expected; EngineMissingError, with the remedy,
         where this machine lacks something.
         """
+
+    def large(
+        self, settings: Mapping[str, Any], canvas: tuple[int, int], places: tuple[int, int], zooms: Sequence[int]
+    ) -> dict[str, Any]:
+        """Settings that paint in the same way on a canvas of that height and width, with so many rows and columns of
+        places, and the brush in all its sizes times each of ``zooms``, in that order.
+
+        ValueError if the engine has no such canvases.
+        """
+        raise ValueError(f'the engine "{self.name}" has no canvases of other sizes')
 
     def examine(self) -> Iterator[Finding]:
         """The findings of ``spiral doctor`` about the engine."""

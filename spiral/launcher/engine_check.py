@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spiral.configuration.cross_checks import check_components, check_convolutions, check_terms
+from spiral.configuration.cross_checks import check_components, check_convolutions, check_lattices, check_terms
 from spiral.configuration.files import blame
 from spiral.configuration.schema import RunConfig
 from spiral.engines import EngineMissingError, create
@@ -25,6 +25,7 @@ def check_engine(config: RunConfig, settings: Sequence[str]) -> tuple[int, int, 
     except ValueError as error:
         raise _blamed(settings, ("engine.",), error) from error
     try:
+        check_lattices(engine.spec)
         check_terms(config.learner.terms, config.discriminator)
         check_components(config.learner.entropy_costs, engine.spec.names)
         if config.discriminator.kind == "learned":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spiral.configuration.cross_checks import check_lattices
 from spiral.configuration.schema import PolicyConfig
 from spiral.policy.autoregressive import Policy
 from spiral.policy.paper import PaperPolicy
@@ -20,6 +21,7 @@ def build_policy(
 ) -> Policy:
     """A freshly initialized policy; ValueError if the network can't handle the engine or can't be imported."""
     policy: Policy
+    check_lattices(spec)
     if config.network != "small" and (config.patch or config.glimpse):
         raise ValueError(
             f'policy.patch: {config.patch}, policy.glimpse: {config.glimpse}, but only the network "small" has them; '

@@ -108,8 +108,9 @@ def _neighbours(actions: NDArray[np.int32], spec: ActionSpec, rng: np.random.Gen
     for k, component in enumerate(spec.components):
         if component.kind == "grid":
             step = _ASIDE[rng.integers(len(_ASIDE), size=len(actions))].T
-            row, column = _stepped(np.stack(np.divmod(actions[:, k], component.side)), step, component.side)
-            aside[:, k] = row * component.side + column
+            rows, columns = component.lattice
+            row, column = np.divmod(actions[:, k], columns)
+            aside[:, k] = _stepped(row, step[0], rows) * columns + _stepped(column, step[1], columns)
         else:
             aside[:, k] = _stepped(actions[:, k], rng.choice((-1, 1), len(actions)), component.size)
     return aside

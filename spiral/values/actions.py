@@ -26,23 +26,35 @@ PROTOCOL_MAJOR = 1
 class Component:
     """One part of an action: an integer in ``0 … size - 1``.
 
-    ``grid`` components are places on a square lattice (index = row · side + column, row 0 on top);
+    ``grid`` components are places on a lattice (index = row · columns + column, row 0 on top);
     ``choice`` components are everything else.
     """
 
     name: str
     size: int
     kind: Kind
+    columns: int = 0
+    """Of a lattice that is not square; 0: it is. Programs are replayed on such ones, policies have square ones."""
 
     def __post_init__(self) -> None:
         if self.size < 2:
             raise ValueError(f"component {self.name!r}: size {self.size} leaves no choice; expected at least 2")
-        if self.kind == "grid" and self.side**2 != self.size:
+        if self.columns and (self.kind != "grid" or self.size % self.columns or self.columns**2 == self.size):
+            raise ValueError(f"component {self.name!r}: {self.size} values are no rows of {self.columns} places")
+        if self.kind == "grid" and not self.columns and math.isqrt(self.size) ** 2 != self.size:
             raise ValueError(f"component {self.name!r}: {self.size} places; expected a square number")
 
     @property
+    def lattice(self) -> tuple[int, int]:
+        """Rows and columns of a ``grid`` component."""
+        columns = self.columns or math.isqrt(self.size)
+        return self.size // columns, columns
+
+    @property
     def side(self) -> int:
-        """Cells per row of a ``grid`` component."""
+        """Cells per row and per column of a square ``grid`` component; ValueError for another."""
+        if self.columns:
+            raise ValueError(f"component {self.name!r}: its {self.size} places are no square; expected as many rows")
         return math.isqrt(self.size)
 
 
@@ -133,7 +145,7 @@ def contract_digest(
     """
     contract: dict[str, object] = {
         "protocol": PROTOCOL_MAJOR,
-        "components": [[c.name, c.size, c.kind] for c in spec.components],
+        "components": [[c.name, c.size, c.kind] + [c.columns] * bool(c.columns) for c in spec.components],
         "counts": [list(row) for row in spec.counts],
         "observation": list(observation_shape),
         "num_actions": num_actions,

@@ -81,9 +81,10 @@ def lengths(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.float32]
 
 def _places(actions: NDArray[np.int32], spec: ActionSpec, k: int) -> NDArray[np.float32]:
     """Row and column of component ``k``, in sides of the canvas: float32 ``[T, B, 2]``."""
-    side, index = spec.components[k].side, actions[..., k]
-    place = np.stack([index // side, index % side], -1).astype(np.float32)
-    return place / np.float32(side)
+    (rows, columns), index = spec.components[k].lattice, actions[..., k]
+    place = np.stack([index // columns, index % columns], -1).astype(np.float32)
+    scaled: NDArray[np.float32] = (place / np.array([rows, columns], np.float32)).astype(np.float32)
+    return scaled
 
 
 def _distance(start: NDArray[np.float32], end: NDArray[np.float32]) -> NDArray[np.float32]:

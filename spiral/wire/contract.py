@@ -20,7 +20,13 @@ _KINDS: dict[actions.Kind, action_pb2.ComponentKind.ValueType] = {
 
 
 def spec_to_proto(spec: actions.ActionSpec) -> action_pb2.ActionSpec:
-    """The action spec as a message."""
+    """The action spec as a message; ValueError for places that are no square, which the protocol has not."""
+    for component in spec.components:
+        if component.columns:
+            raise ValueError(
+                f"component {component.name!r}: {component.size} places in rows of {component.columns} are for replay "
+                "only; expected a square lattice"
+            )
     return action_pb2.ActionSpec(
         components=[action_pb2.Component(name=c.name, size=c.size, kind=_KINDS[c.kind]) for c in spec.components],
         counts=[action_pb2.Counts(component=row) for row in spec.counts],

@@ -31,9 +31,13 @@ def action_spec(settings: MyPaintSettings) -> ActionSpec:
     ``control`` to the stroke; flag 1 paints that stroke and begins the next one there, with the action's ink
     (docs/method.md, 3).
     """
-    places = settings.grid**2
+    rows, columns = settings.lattice
+    stretched = columns if rows != columns else 0
     names = ("end", "control") if settings.interface == "curve" else ("control",)
-    components = [Component("flag", 2, "choice"), *(Component(name, places, "grid") for name in names)]
+    components = [
+        Component("flag", 2, "choice"),
+        *(Component(name, rows * columns, "grid", stretched) for name in names),
+    ]
     if len(settings.brush_sizes) > 1:
         components.append(Component("size", len(settings.brush_sizes), "choice"))
     if settings.pressure:

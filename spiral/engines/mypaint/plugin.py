@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from spiral.engines.interface import EngineMissingError
@@ -31,6 +31,15 @@ class MyPaintPlugin(EnginePlugin):
         from spiral.engines.mypaint.engine import MyPaint  # noqa: PLC0415  (it needs libmypaint)
 
         return MyPaint.from_settings(settings)
+
+    def large(
+        self, settings: Mapping[str, Any], canvas: tuple[int, int], places: tuple[int, int], zooms: Sequence[int]
+    ) -> dict[str, Any]:
+        """See :class:`EnginePlugin`."""
+        sizes = settings.get("brush_sizes", MyPaintSettings().brush_sizes)
+        kept = {key: value for key, value in settings.items() if key != "view"}
+        many = [size * zoom for zoom in zooms for size in sizes]
+        return {**kept, "canvas": list(canvas), "grid": list(places), "brush_sizes": many}
 
     def examine(self) -> Iterator[Finding]:
         """See :class:`EnginePlugin`: the library and the pack of brushes."""

@@ -11,6 +11,8 @@ MAX_SIDE = 8192
 """Largest side of a canvas, pixels; its tiles take half a gibibyte."""
 MAX_RADIUS = 1000.0
 """Largest radius that libmypaint paints, pixels."""
+FEWEST_PLACES, MOST_PLACES = 4, 1024
+"""In a row, and in a column."""
 MAX_SIZES = 64
 """Size of the native module's table of radii."""
 
@@ -21,7 +23,7 @@ Radius = Annotated[float, Field(gt=0, le=MAX_RADIUS, allow_inf_nan=False)]
 class MyPaintSettings(BaseModel):
     """How the engine ``mypaint`` paints."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, strict=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
     brush: str = Field("classic/pen", min_length=1)
     """Name of a brush of the 1.x pack, or the path of a .myb file."""
@@ -30,8 +32,9 @@ class MyPaintSettings(BaseModel):
     interface: Literal["curve", "compound"] = "curve"
     """What an action is. ``curve``: one quadratic Bézier curve, or a move; ``compound``: a place of a cubic spline,
     which is painted when the next stroke begins (docs/method.md, 3)."""
-    grid: int = Field(32, ge=4, le=64)
-    """Places per row and per column of ``end`` and ``control``; on a canvas that is not square they are stretched."""
+    grid: int | tuple[int, int] = 32
+    """Places per row and per column of ``end`` and ``control``, or how many rows and columns of them; on a canvas of
+    another shape they are stretched. Policies choose among at most 64 × 64; more are for replay."""
     canvas: Side | tuple[Side, Side] = 64
     """Side of the canvas, or its height and width; multiples of 64 pixels, libmypaint's tile."""
     colour: bool = False
@@ -57,6 +60,11 @@ class MyPaintSettings(BaseModel):
         return self.canvas if isinstance(self.canvas, tuple) else (self.canvas, self.canvas)
 
     @property
+    def lattice(self) -> tuple[int, int]:
+        """Rows and columns of places."""
+        return self.grid if isinstance(self.grid, tuple) else (self.grid, self.grid)
+
+    @property
     def view_size(self) -> tuple[int, int]:
         """Height and width of the observation, pixels."""
         height, width = self.canvas_size
@@ -75,6 +83,8 @@ class MyPaintSettings(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if not all(FEWEST_PLACES <= count <= MOST_PLACES for count in self.lattice):
+            raise ValueError(f"grid: expected {FEWEST_PLACES}…{MOST_PLACES} places each way, but it is {self.grid}")
         height, width = self.canvas_size
         if height % TILE or width % TILE:
             raise ValueError(f"canvas: {height} × {width} is not made of {TILE}-pixel tiles; use multiples of {TILE}")

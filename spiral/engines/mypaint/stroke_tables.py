@@ -30,6 +30,7 @@ def native_settings(settings: MyPaintSettings, spec: ActionSpec, scale: int, vie
     sizes = dict(zip(spec.names, spec.sizes, strict=True))
     height, width = settings.canvas_size
     view_height, view_width = settings.view_size
+    rows, columns = settings.lattice
     t = np.linspace(0.0, 1.0, 51)
     return ffi.new(
         "Settings *",
@@ -40,7 +41,8 @@ def native_settings(settings: MyPaintSettings, spec: ActionSpec, scale: int, vie
             "view_width": view_width,
             "channels": settings.channels,
             "background": WHITE if settings.background == "white" else 0,
-            "grid": settings.grid,
+            "grid": columns,
+            "grid_rows": rows,
             "compound": settings.interface == "compound",
             "legacy_move": settings.legacy_move,
             "max_pixels": MAX_DAB_PIXELS,

@@ -148,7 +148,7 @@ def test_what_was_learnt_after_the_last_checkpoint_is_said_to_be_lost(tmp_path: 
 
 WRONG_ENGINES = {
     "engine.settings.brush=classic/penn": "classic/penn",
-    "engine.settings.grid=1": "grid: input should be greater than or equal to 4, but it is 1",
+    "engine.settings.grid=1": "grid: expected 4…1024 places each way, but it is 1",
     "engine.settings.canvas=100": "canvas: 100 × 100 is not made of 64-pixel tiles",
     "engine.settings.brsh=classic/pen": "brsh: ",
     "engine.name=mypain": 'engine: "mypain" is unknown',
@@ -168,6 +168,12 @@ def test_a_slip_in_a_setting_names_it_and_leaves_no_run(setting: str, tmp_path: 
         open_run(ask(tmp_path / "runs", name="a", settings=settings))
     assert str(refused.value).startswith(f"--set {setting}: ")
     assert WRONG_ENGINES[setting] in str(refused.value)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_lattice_for_replay_makes_no_run(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"grid=100: .* a lattice of 100 × 100 places is for replay only"):
+        open_run(ask(tmp_path / "runs", name="a", settings=("engine.settings.grid=100",)))
     assert not (tmp_path / "runs").exists()
 
 

@@ -151,7 +151,7 @@ def test_a_model_whose_learning_rate_has_fallen_to_nothing_asks_for_one(
     words += ["--from", str(tmp_path / "ended"), "--run", "second"]
     capsys.readouterr()
     assert main(words) == 2
-    assert "after the 8 frames of ended its learning rate has fallen to 0" in capsys.readouterr().err
+    assert "after the 8 frames of ended the learning rate has fallen to 0" in capsys.readouterr().err
     assert not (tmp_path / "second").exists()
     settings = ("learner.learning_rate_frames=80", "learner.learning_rate=0.001", "learner.hold_batches=2")
     assert main([*words, *(f"--set={setting}" for setting in settings)]) == 0

@@ -151,7 +151,8 @@ void take_ink(Canvas *canvas, const Ink *ink) {
 }
 
 Place place_of(const Settings *s, int place) {
-  return (Place){(double)s->width * (place % s->grid) / s->grid, (double)s->height * (place / s->grid) / s->grid};
+  const int rows = s->grid_rows ? s->grid_rows : s->grid;
+  return (Place){(double)s->width * (place % s->grid) / s->grid, (double)s->height * (place / s->grid) / rows};
 }
 
 void move_to(Canvas *canvas, double x, double y) {
