@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -14,6 +15,7 @@ from spiral.datasets.dataset import SMALLEST_VIEW, Pictures
 from spiral.datasets.metadata import without_metadata
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
+FORMATS = ("PNG", "JPEG")
 MAX_PIXELS = 1 << 26
 """Most pixels of one picture: as many as the largest canvas has. Decoding it takes less than a gigabyte."""
 _BAND_PIXELS = 1 << 20
@@ -34,16 +36,16 @@ class _TooLargeError(ValueError):
     """A picture of more than MAX_PIXELS; found before it is decoded."""
 
 
-def decode(content: bytes, name: str) -> Pictures:
-    """Decode a picture to uint8 [H, W, 1 or 3]: upright, blended on white, 16 bits cut to 8.
+def decode(content: bytes, name: str, formats: Sequence[str] = FORMATS) -> Pictures:
+    """Decode a picture of one of ``formats`` to uint8 [H, W, 1 or 3]: upright, blended on white, 16 bits cut to 8.
 
     Metadata that is damaged or odd is ignored. Raises ValueError that names it: not a picture, damaged pixels, a side
     below 8 pixels, more than MAX_PIXELS.
     """
     try:
-        pixels = _decode_what_can_be(content)
+        pixels = _decode_what_can_be(content, formats)
     except UnidentifiedImageError as error:
-        raise ValueError(f"{name} is not a readable picture (neither PNG nor JPEG)") from error
+        raise ValueError(f"{name} is not a readable picture (neither {' nor '.join(formats)})") from error
     except _TooLargeError as error:
         raise ValueError(f"{name} {error}") from error
     except Exception as error:  # nor does a damaged picture raise one kind of error only
@@ -66,20 +68,20 @@ def on_white(images: NDArray[np.uint8]) -> Pictures:
     return blended
 
 
-def _decode_what_can_be(content: bytes) -> Pictures:
+def _decode_what_can_be(content: bytes, formats: Sequence[str]) -> Pictures:
     """Decode a file as it is; where that fails, for its metadata perhaps, without them."""
     with suppress(Exception):  # damaged metadata raises whatever its fields lead to
-        return _decode(content)
+        return _decode(content, formats)
     with suppress(Exception):
-        return _decode(without_metadata(content, exif=True))
-    return _decode(without_metadata(content, exif=False))
+        return _decode(without_metadata(content, exif=True), formats)
+    return _decode(without_metadata(content, exif=False), formats)
 
 
-def _decode(content: bytes) -> Pictures:
+def _decode(content: bytes, formats: Sequence[str]) -> Pictures:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what metadata lacks is nothing to tell of every picture of a set
         try:
-            opened = Image.open(io.BytesIO(content), formats=("PNG", "JPEG"))
+            opened = Image.open(io.BytesIO(content), formats=list(formats))
         except Image.DecompressionBombError as error:
             raise _TooLargeError(f"has too many pixels; at most {MAX_PIXELS:,} are decoded") from error
         with opened:

@@ -12,12 +12,12 @@ from spiral.configuration.paths import PREFIX
 from spiral.datasets import views
 from spiral.datasets.dataset import Dataset, Pictures, Progress, View
 from spiral.datasets.decoded import decoded
-from spiral.datasets.decoding import SUFFIXES, decode
+from spiral.datasets.decoding import SUFFIXES
 from spiral.datasets.polarity import light_on_dark
 from spiral.datasets.prepared import Cache, collect
 from spiral.datasets.reading import Chunk, PictureReader
 from spiral.datasets.splits import in_test, in_validation
-from spiral.datasets.trees import LARGEST_FILE_BYTES, Tree, is_tree, open_tree, why_not_a_tree
+from spiral.datasets.trees import Tree, is_tree, open_tree, why_not_a_tree
 
 # A tenth of the pictures is held out for testing.
 TEST_SHARE = 0.1
@@ -109,20 +109,3 @@ class Folder:
         validations = max(1, int(in_validation(different, TEST_SHARE).sum())) if hold_out_validation else 0
         validations = min(validations, len(different) - tests - 1)
         return set(different[:tests]), set(different[tests : tests + validations])
-
-
-def read_picture(file: Path, channels: int) -> Pictures:
-    """Decode one picture file to uint8 [H, W, channels]: upright, blended on white, 16 bits cut to 8.
-
-    Raises ValueError that names the file: not a picture, damaged, a side below 8 pixels, too large.
-    """
-    try:
-        if file.exists() and not file.is_file() and not file.is_dir():  # reading a pipe might never end
-            raise ValueError(f"{file.name} is not a readable picture (not a plain file)")
-        if (size := file.stat().st_size) > LARGEST_FILE_BYTES:
-            raise ValueError(f"{file.name} has {size} bytes; at most {LARGEST_FILE_BYTES} are read")
-        content = file.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{file.name} is not a readable picture ({error.strerror or error})") from error
-    converted: Pictures = views.with_channels(decode(content, file.name)[np.newaxis], channels)[0]
-    return converted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import warnings
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic_core import from_json
 
+from spiral import pictures
 from spiral.computing.machine import require_memory
 from spiral.engines import Engine, create
 from spiral.values import strict_json
@@ -124,8 +126,30 @@ class Program:
         return cls(read.engine, read.settings, actions, read.seed, engine_version=read.engine_version)
 
     def save(self, path: str | Path) -> None:
-        """Write the program file."""
-        Path(path).write_text(self.to_json(), encoding="utf-8")
+        """Write the program file (.json), its last picture (.png) or its painting (.gif).
+
+        ValueError for another ending, OSError if the file can't be written.
+        """
+        path = Path(path)
+        if path.suffix == ".json":
+            path.write_text(self.to_json(), encoding="utf-8")
+        elif path.suffix == ".png":
+            pictures.save_png(pictures.picture(self.render()), path)
+        elif path.suffix == ".gif":
+            pictures.save_painting_gif(path, [render(self, every=1)])
+        else:
+            raise ValueError(f"{path}: the ending is unknown; expected .json, .png or .gif")
+
+    def render(self, scale: int = 1) -> NDArray[np.uint8]:
+        """The final picture, the canvas ``scale`` times as large: uint8 ``[H, W, C]``; errors as for :func:`render`."""
+        image: NDArray[np.uint8] = render(self, scale)[0]
+        return image
+
+    def _repr_png_(self) -> bytes:
+        """The final picture as a PNG, which notebooks show."""
+        file = io.BytesIO()
+        pictures.picture(self.render()).save(file, "PNG")
+        return file.getvalue()
 
     @classmethod
     def load(cls, path: str | Path) -> Program:

@@ -24,7 +24,8 @@ def around(places: Places, side: int, picture: tuple[int, int, int], patch: int)
     columns = (places % side * width // side)[:, None] + reach
     cells = rows.clip(0, height - 1)[:, :, None] * width + columns.clip(0, width - 1)[:, None, :]
     values = cells[..., None] * channels + np.arange(channels)
-    return values.reshape(len(places), patch * patch * channels)
+    flat: NDArray[np.int64] = values.reshape(len(places), patch * patch * channels)
+    return flat
 
 
 def offsets(pens: Places, side: int) -> NDArray[np.int64]:
@@ -33,7 +34,8 @@ def offsets(pens: Places, side: int) -> NDArray[np.int64]:
     place = np.arange(side)
     rows = of[place - (pens // side)[:, None] + side - 1]
     columns = of[place - (pens % side)[:, None] + side - 1]
-    return (rows[:, :, None] * (of.max() + 1) + columns[:, None, :]).reshape(len(pens), side * side)
+    number: NDArray[np.int64] = rows[:, :, None] * (of.max() + 1) + columns[:, None, :]
+    return number.reshape(len(pens), side * side)
 
 
 @cache
@@ -45,4 +47,5 @@ def bins(side: int) -> NDArray[np.int64]:
     distance = np.arange(1 - side, side, dtype=np.float64)
     beyond = np.ceil((np.sqrt((8 * (np.abs(distance) - EXACT) + 9).clip(9)) - 3) / 2)
     number = np.sign(distance) * (np.abs(distance).clip(max=EXACT) + beyond)
-    return (number - number.min()).astype(np.int64)
+    binned: NDArray[np.int64] = (number - number.min()).astype(np.int64)
+    return binned

@@ -65,8 +65,9 @@ def act(network: SmallNetwork, moment: Moment, rng: np.random.Generator, tempera
         if temperature:
             # The exponential race: the argmin of E_i / p_i with E_i ~ Exp(1) is distributed as p.
             race = np.log(np.maximum(rng.standard_exponential(logits.shape, np.float32), LEAST))
-            logits = logits - race * np.float32(temperature)
-        return logits.argmax(1)
+            logits = (logits - race * np.float32(temperature)).astype(np.float32)
+        likeliest: Ints = logits.argmax(1)
+        return likeliest
 
     actions = np.zeros(moment.previous.shape, np.int64)
     for k, (episodes, _, chosen) in enumerate(network.decode(moment, sample)):

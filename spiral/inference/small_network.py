@@ -82,11 +82,11 @@ class SmallNetwork:
         B, H, W, _ = pictures.shape
         area = (H // height) * (W // width)
         cells = pictures.reshape(B, height, H // height, width, W // width, channels)
-        few = 1 - cells.sum((2, 4), dtype=np.int32).reshape(B, -1) / np.float32(255 * area)
-        few = few.astype(np.float32)
+        sums = cells.sum((2, 4), dtype=np.int32).reshape(B, -1)
+        few: Floats = (1 - sums / np.float32(255 * area)).astype(np.float32)
         if not self._looks:
             return few
-        fine = 1 - pictures.reshape(B, -1) / np.float32(255)
+        fine = (1 - pictures.reshape(B, -1) / np.float32(255)).astype(np.float32)
         return np.concatenate([fine, few], 1)
 
     def decode(self, moment: Moment, choose: Choose) -> Iterator[tuple[Ints, Floats, Ints]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +71,6 @@ def _network(config: RunConfig, engine: Engine, weights: Weights, what: str) -> 
     )
 
 
-def _parse(contents: Mapping[str, bytes]) -> tuple[Mapping[str, object], Weights]:
+def _parse(contents: Mapping[str, bytes]) -> tuple[Mapping[str, Any], Weights]:
     """Counters and averaged weights of a learner's checkpoint."""
     return parse_json(contents["counters.json"]), parse_weights(contents["average.safetensors"])

@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spiral.configuration.paths import PREFIX
-from spiral.datasets import views
-from spiral.datasets.folder import read_picture
 from spiral.engines.programs import Program, render
 from spiral.evaluation.targets import SSIM_WINDOW, mse, ssim
 from spiral.models.trained import Trained
 from spiral.reconstruction.search import Search
-
-PHOTOGRAPHS = ("celeba", "faces")
-"""Data sets whose pictures fill the view; those of the others are drawings on white paper."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A picture as the agent is shown it."""
-
-    picture: NDArray[np.uint8]
-    """``[H, W, C]``, the view's size."""
-    change: str
-    """What was done to bring it there, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +29,6 @@ class Reconstruction:
     """None if the view is too small for it."""
     changes: int
     """That were tried on it."""
-
-
-def read_target(file: Path, trained: Trained) -> Target:
-    """Bring any picture file to the view of a run: photographs are cut, drawings get white margins.
-
-    Raises ValueError that names the file where it is no picture, or a side is below 8 pixels.
-    """
-    height, width, channels = trained.engine.observation_shape
-    picture = read_picture(file, channels)
-    had = f"{picture.shape[1]}×{picture.shape[0]}"
-    data = trained.config.data
-    if data in PHOTOGRAPHS or data.startswith(PREFIX):
-        fitted = views.crop_to_cover(picture[None], height, width)[0]
-        how = "cut about its center and scaled"
-    else:
-        fitted = views.fit_inside(picture[None], height, width)[0]
-        how = "scaled and centered on white"
-    same = picture.shape[:2] == (height, width)
-    change = f"{had}, as the agent sees it" if same else f"{had} → {width}×{height}, {how}"
-    return Target(np.ascontiguousarray(fitted), change)
 
 
 def reconstruct(

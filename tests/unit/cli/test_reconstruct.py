@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import re
 import resource
+import struct
+import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,11 +19,12 @@ from PIL import Image
 from spiral.cli.main import main
 from spiral.configuration.files import load_config
 from spiral.datasets import load
+from spiral.datasets.picture_file import read_picture
 from spiral.engines.programs import Program, render
 from spiral.evaluation.targets import mse
 from spiral.launcher.lockstep import Lockstep, deterministic
 from spiral.models.with_torch import load_trained
-from spiral.reconstruction.attempts import read_target
+from spiral.reconstruction.targets import target_of
 from spiral.runs.directory import Run
 from spiral.runs.limits import Limits
 from tests.support.launched import SMALL
@@ -87,15 +92,17 @@ def test_a_drawing_is_scaled_on_white_and_a_photograph_cut(runs: Path, tmp_path:
     wide = np.zeros((40, 160), np.uint8)
     Image.fromarray(wide).save(tmp_path / "wide.png")
     trained = load_trained(Run(runs / "after"))
-    target = read_target(tmp_path / "wide.png", trained)
+    picture = read_picture(tmp_path / "wide.png", 1)
+    target = target_of(picture, trained)
     assert target.change == "160×40 → 32×32, scaled and centered on white"
     assert target.picture.shape == (32, 32, 1)
     assert (target.picture[12:20] == 0).all()
     assert (target.picture[:12] == 255).all()
     photographs = trained.config.model_copy(update={"data": "faces"})
-    target = read_target(tmp_path / "wide.png", dataclasses.replace(trained, config=photographs))
+    target = target_of(picture, dataclasses.replace(trained, config=photographs))
     assert target.change == "160×40 → 32×32, cut about its center and scaled"
     assert (target.picture == 0).all()
+    assert target_of(picture, trained, "crop").change == target.change
 
 
 @pytest.mark.parametrize(
@@ -103,7 +110,9 @@ def test_a_drawing_is_scaled_on_white_and_a_photograph_cut(runs: Path, tmp_path:
     [
         (b"no picture", "bad.png is not a readable picture"),
         (None, "bad.png is not a readable picture"),
+        (b"", "bad.png is not a readable picture (it is empty)"),
         (np.zeros((1, 1), np.uint8), "bad.png is 1×1 pixels; expected at least 8×8"),
+        (np.zeros((3000, 1), np.uint8), "bad.png is 1×3000 pixels; expected at least 8×8"),
     ],
 )
 def test_what_is_no_picture_is_a_sentence_and_leaves_nothing(
@@ -118,6 +127,53 @@ def test_what_is_no_picture_is_a_sentence_and_leaves_nothing(
     assert main(["reconstruct", str(good), str(bad), "--run=after", f"--runs={runs}", f"--out={out}"]) == 2
     assert said in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_huge_picture_is_refused_before_it_is_decoded(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 0, 0, 0, 0)
+    pixels = zlib.compress(bytes(20_001), 9)  # a row: nobody is to ask for the others
+    content = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    (tmp_path / "huge.png").write_bytes(content)
+    out = tmp_path / "out"
+    assert main(["reconstruct", str(tmp_path / "huge.png"), "--run=after", f"--runs={runs}", f"--out={out}"]) == 2
+    assert "huge.png has too many pixels; at most 67,108,864 are decoded" in capsys.readouterr().err
+
+
+def test_a_folder_goes_on_past_a_bad_file_and_names_it_at_the_end(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = tmp_path / "pictures", tmp_path / "out"
+    folder.mkdir()
+    arguments = ["--run=after", f"--runs={runs}", f"--out={out}", "--attempts=1"]
+    assert main(["reconstruct", str(folder), *arguments]) == 2
+    assert "pictures holds no picture; expected files with .png, .jpg" in capsys.readouterr().err
+    (folder / "a.png").write_bytes(b"")
+    for name in ("b.gif", "c.JPG", "d.webp", "e.bmp", ".hidden.png"):
+        Image.fromarray(digit()).save(folder / name)
+    (folder / "notes.txt").write_text("no picture")
+    assert main(["reconstruct", str(folder), *arguments]) == 2
+    said = capsys.readouterr()
+    assert [line.partition(":")[0] for line in said.out.splitlines()] == ["b", "c", "d", "e"]
+    assert "images: 1 of 5 were passed over: a.png is not a readable picture (it is empty)" in said.err
+    assert {path.name for path in out.glob("[!.]*.json")} == {"b.json", "c.json", "d.json", "e.json"}
+
+
+def test_a_picture_comes_from_standard_input(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, arguments = io.BytesIO(), ["--run=after", f"--runs={runs}", f"--out={tmp_path}", "--attempts=1"]
+    Image.fromarray(digit()).save(file, "PNG")
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(file.getvalue())))
+    assert main(["reconstruct", "-", *arguments]) == 0
+    assert capsys.readouterr().out.startswith("stdin: 32×32, as the agent sees it; ")
+    assert (tmp_path / "stdin.json").is_file()
+    assert main(["reconstruct", "-", "-", *arguments]) == 2
+    assert "- is standard input, which can be read only once" in capsys.readouterr().err
 
 
 def test_targets_of_another_size_or_channels_or_none_are_refused(runs: Path) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from spiral.cli.main import main
 from spiral.configuration.files import load_config
 from spiral.datasets import get, load
-from spiral.datasets.folder import read_picture
+from spiral.datasets.picture_file import read_picture
 from spiral.launcher.data_check import check_data
 
 
