@@ -25,7 +25,7 @@ SCALES = (4, 8)
 """256 and 512 pixels for a canvas of 64."""
 PAINTINGS, SHOWN = 64, 2
 SOFT = {"brush": "classic/dry_brush", "grid": 16, "brush_sizes": [2, 4, 8, 12, 24], "view": 32, "colour": True}
-"""That of the preset ``celeba``."""
+"""A soft brush, that of the preset ``celeba``."""
 
 
 def correlations(small: NDArray[np.uint8], large: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -53,7 +53,7 @@ def wanted(item: Object) -> int:
 
 
 def ready(pods: Sequence[Pod]) -> list[Pod]:
-    """Those that are ready and stay."""
+    """The pods that are ready and not being deleted."""
     return [pod for pod in pods if pod.ready and not pod.deleted]
 
 

@@ -23,7 +23,7 @@ class Result:
     case: Case
     outcome: Outcome
     why: str
-    """Of a failure or a skip."""
+    """The reason of a failure or a skip."""
     duration_s: float
 
 

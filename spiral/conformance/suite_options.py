@@ -36,7 +36,7 @@ class SuiteOptions:
     weights: Path | None = None
 
     def identity(self) -> Identity | None:
-        """For mutual TLS; ValueError if only some of the files are named."""
+        """Certificate, key and authority for mutual TLS; ValueError if only some of the files are given."""
         files = (self.tls_ca, self.tls_cert, self.tls_key)
         if not any(files):
             return None
@@ -45,7 +45,7 @@ class SuiteOptions:
         return Identity.load(self.tls_ca, self.tls_cert, self.tls_key)
 
     def keys(self) -> Keys | None:
-        """For CURVE on the trajectories' edge; ValueError if only one of the two is named."""
+        """Keys for CURVE on the connection for trajectories; ValueError if only one of the two options is given."""
         if self.curve_key is None and self.curve_peers is None:
             return None
         if self.curve_key is None or self.curve_peers is None:

@@ -25,7 +25,7 @@ from spiral.wire.tls import Identity
 T = TypeVar("T")
 
 DEADLINE_S = 60.0
-"""Of every call: what takes longer has failed, on a busy machine too."""
+"""Deadline of every call; a call that takes longer has failed, even on a busy machine."""
 PATIENCE_S = 60.0
 """Longest wait for what has to come of itself."""
 START_S = 120.0
@@ -42,9 +42,9 @@ class Target:
     service: Service
     address: str
     identity: Identity | None = None
-    """For mutual TLS."""
+    """Certificate, key and authority for mutual TLS."""
     metrics_url: str = ""
-    """Of the metrics page; empty: the one that GetInfo names."""
+    """URL of the metrics page; empty: the one that GetInfo names."""
     command: Command | None = None
     """Starts it; None: it runs already, and nobody restarts it."""
     drain_command: str = ""

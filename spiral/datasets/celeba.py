@@ -24,7 +24,7 @@ from spiral.datasets.trees import Tree, is_tree, open_tree, pack
 
 IMAGES = "img_align_celeba"
 SPLITS = ("list_eval_partition.txt", "list_eval_partition.csv")
-"""As its authors give it, and as copies elsewhere have it."""
+"""The split file as its authors publish it, and as other copies contain it."""
 _NEEDED = f"{IMAGES} (a folder or a zip) and {' or '.join(SPLITS)}"
 WIDTH, HEIGHT = 178, 218
 LEFT, TOP, SIDE = 9, 29, 160

@@ -16,9 +16,9 @@ Split = Literal["train", "validation", "test"]
 HeldOut = Literal["validation", "test"]
 
 ADJECTIVES: dict[Split, str] = {"train": "training", "validation": "validation", "test": "test"}
-"""Before "pictures"."""
+"""The words for a split before "pictures"."""
 VALIDATION_SHARE = 0.1
-"""Of the pictures for training."""
+"""Share of the training pictures that is held out for validation."""
 
 
 def places(digests: Sequence[bytes]) -> NDArray[np.float64]:

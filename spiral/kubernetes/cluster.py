@@ -28,7 +28,7 @@ class Access:
 
     namespace: str = NAMESPACE
     context: str | None = None
-    """Of the kubeconfig; None: its current one."""
+    """Context of the kubeconfig; None: its current one."""
     kubeconfig: Path | None = None
     """None: what ``KUBECONFIG`` names, else ``~/.kube/config``, else the service account of this pod."""
 
@@ -41,7 +41,7 @@ class Cluster:
     namespace: str
     context: str
     session: aiohttp.ClientSession
-    """For what the client's generated methods can't do: websockets."""
+    """Session for websockets, which the client's generated methods can't do."""
 
     @property
     def server(self) -> str:
@@ -120,7 +120,7 @@ def _kubeconfig_files(access: Access) -> list[Path]:
 
 
 def _from_pod(access: Access, configuration: Configuration) -> tuple[Configuration, str]:
-    """As the pod that this runs in, where it is one."""
+    """The configuration of the pod's service account, if this process runs in a pod."""
     try:
         config.load_incluster_config(configuration)
     except config.ConfigException as error:

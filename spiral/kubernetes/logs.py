@@ -44,11 +44,11 @@ class Wish:
 
     services: Sequence[Service]
     tail: int | None = None
-    """The last so many of each container; None: all."""
+    """Number of last lines of each container; None: all."""
     since_s: int | None = None
-    """Of the last so many seconds; None: from the beginning."""
+    """Only lines of the last ``since_s`` seconds; None: from the beginning."""
     previous: bool = False
-    """Of the container before the last restart."""
+    """Read the logs of the container before its last restart."""
 
 
 async def read_logs(cluster: Cluster, wish: Wish) -> tuple[list[Line], list[str]]:

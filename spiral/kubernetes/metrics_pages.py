@@ -34,7 +34,7 @@ class ScrapedPage:
     """A page and when it was read, or why there is none."""
 
     at_s: float
-    """By the event loop's clock."""
+    """Time of the reading by the event loop's clock, seconds."""
     page: Page | None
     why_not: str = ""
 

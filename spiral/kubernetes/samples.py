@@ -11,7 +11,7 @@ from spiral.kubernetes.run_volume import open_run_volume
 from spiral.kubernetes.transfers import fetch_file, list_names
 
 KINDS = {".png": (re.compile(r"sheet-(\d+)\.png"), b"IEND"), ".gif": (re.compile(r"painting-(\d+)\.gif"), b";")}
-"""By the ending asked for: how the learner calls its contact sheets and animations, and what such a file ends with."""
+"""By file ending: the names of the learner's contact sheets and animations, and the last bytes of such a file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class RunStatus:
     lag: tuple[float, float, float] | None = None
     """Updates between the weights that painted and those that learn: least, mean, most."""
     actors: int | None = None
-    """That the learner knows of."""
+    """Actors that are connected to the learner."""
     actor_demand: float | None = None
     """How many actors it could feed on."""
     score_real: float | None = None
@@ -114,7 +114,7 @@ def summarise(parts: Sequence[Part], first: Sequence[ScrapedPage], second: Seque
 
 
 def to_json(status: RunStatus) -> dict[str, Any]:
-    """As one JSON object; what is not known is null."""
+    """The status as one JSON object; unknown values are null."""
     known: dict[str, Any] = {name: getattr(status, name) for name in RunStatus.__slots__}
     known["parts"] = [{name: getattr(part, name) for name in PartStatus.__slots__} for part in status.parts]
     return known

@@ -27,13 +27,13 @@ class DataSet(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    """Of a folder its own name alone: where it lay is its owner's matter."""
+    """Name of the data set; for a folder only its own name, because its path is private."""
     pictures: int = Field(ge=0)
-    """Of all splits."""
+    """Number of pictures in all splits."""
     validation: int = Field(0, ge=0)
-    """Those of them that were held out for validation; 0: it has learned from the whole training set."""
+    """Number of pictures held out for validation; 0: the model has learned from the whole training set."""
     sha256: str
-    """Of the pictures' content, hex, as `spiral data check` tells."""
+    """SHA-256 of the pictures' content, hex, as printed by `spiral data check`."""
 
 
 class Card(BaseModel):
@@ -44,7 +44,7 @@ class Card(BaseModel):
     summary: str
     """One sentence."""
     method: str
-    """Whose method it is, and where it departs from the paper's."""
+    """The method, and how it differs from the paper's."""
     data: str
     """What it learned from, and under which license that is."""
     data_sets: tuple[DataSet, ...] = ()

@@ -30,7 +30,7 @@ from spiral.runs.directory import Run
 SHOWN = 64
 """Pictures on the sheet of samples."""
 MOST_BYTES = 8_000_000
-"""Of a policy in float32; a larger one is kept in float16, for models live in a repository."""
+"""Largest policy that is exported in float32; a larger one is stored in float16, because models are in a repository."""
 
 
 def export(
@@ -144,7 +144,7 @@ def _machines(before: Card | None, run: Run) -> str:
 
 
 def _machine(run: Run) -> str:
-    """As it was noted when the run began; nothing is known of one that a launcher did not train."""
+    """The machine as recorded when the run began; unknown if no launcher trained the run."""
     try:
         cores = json.loads(run.machine_file.read_text())["cores"]
     except (OSError, json.JSONDecodeError, KeyError):

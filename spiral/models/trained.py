@@ -29,9 +29,9 @@ class Trained(ABC):
     frames: int
     """Learned so far."""
     frames_before: int = 0
-    """Those of the model with which the run began."""
+    """Learned frames of the model that the run began with."""
     temperature: float = 1.0
-    """Of the draws: 1 is what it learned, 0 takes the likeliest action each time."""
+    """Temperature of the draws: 1 as in training; 0 always takes the likeliest action."""
 
     def paint(
         self, num: int, seed: int, targets: NDArray[np.uint8] | None = None
@@ -48,7 +48,7 @@ class Trained(ABC):
     def _paint(
         self, num: int, seed: int, targets: NDArray[np.uint8] | None
     ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-        """As :meth:`paint`, with targets that are checked."""
+        """As :meth:`paint`, with checked targets."""
 
     def _check(self, num: int, targets: NDArray[np.uint8] | None) -> None:
         if targets is not None and not self.config.conditional:

@@ -19,16 +19,16 @@ class Reconstruction:
 
     program: Program
     painted: NDArray[np.uint8]
-    """As the policy painted it, uint8 ``[H, W, C]``, the canvas' size."""
+    """The canvas as the policy painted it, uint8 ``[H, W, C]``."""
     painted_mse: float
-    """Of its view against the target, pixels 0 to 1."""
+    """Mean squared error of its view against the target, pixels from 0 to 1."""
     canvas: NDArray[np.uint8]
-    """What the program paints: the same, where nothing was refined."""
+    """The canvas that the program paints; without refinement the same as ``painted``."""
     mse: float
     ssim: float | None
-    """None if the view is too small for it."""
+    """Structural similarity to the target; None if the view is too small for it."""
     changes: int
-    """That were tried on it."""
+    """Number of changes that were tried."""
 
 
 def reconstruct(

@@ -62,7 +62,7 @@ RUN = (
     "learner.max_lag=16",
     "learner.queue=8",
 )
-"""Of learner and actor: small, and so that a few batches are learned from before weights are too old."""
+"""Settings of learner and actor: small, and with a few batches to learn from before weights are too old."""
 CUT = ("num_actions=5", "unroll=2", "policy.network=paper", "policy.noise=3", "conditional=true")
 """On top of it: episodes in unrolls of 2, 2 and 1 actions, with targets, painted by a policy with a memory."""
 

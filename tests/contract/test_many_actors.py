@@ -34,7 +34,7 @@ from tests.support.trajectory_messages import CONTRACT, make_admission, make_tra
 
 ACTORS = 64
 SLOTS, CREDITS = 8, 2
-"""Of the learner's queue, and the most that one actor may hold."""
+"""Slots of the learner's queue, and the most credits that one actor may hold."""
 DISTANCE = ("conditional=true", "discriminator.kind=l2")
 """The judge that costs nothing."""
 QUEUE_BYTES = 16 << 20

@@ -29,7 +29,7 @@ SHAPE = (32, 32, 1)
 NEW_RENDERER_S = 90.0
 """Time within which a new renderer has streams, as promised."""
 LONGEST_LIFE_S = 25.0
-"""Of an actor's stream: 20 s and a quarter."""
+"""Longest life of an actor's stream: 20 s and a quarter."""
 WAITS = Waits(lambda peer, seconds: None, lambda peer: nullcontext())
 
 

@@ -17,7 +17,7 @@ from tests.support.processes import launch, until
 
 HERE = Path(__file__).parent
 ENGINE, SETTINGS = "mypaint", '{"brush": "classic/pen", "grid": 16, "brush_sizes": [1, 2, 4, 8], "view": 32}'
-"""Those of the preset ``demo``."""
+"""Engine and settings of the preset ``demo``."""
 PATIENCE_S = 240.0
 """Whatever takes longer has failed; a learner that imports torch on a busy machine takes a minute to be there."""
 

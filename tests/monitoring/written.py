@@ -48,7 +48,7 @@ def panels(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def queries() -> list[Query]:
-    """Those of all dashboards."""
+    """The queries of all dashboards."""
     return [
         Query(
             f"{file.stem}: {panel['title']}",

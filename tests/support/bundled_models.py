@@ -9,7 +9,7 @@ from spiral.models.with_torch import load_model
 
 
 def darkest() -> dict[str, int]:
-    """By name the darkest value of two paintings; 255 where they are blank."""
+    """The darkest value of two paintings by each model; 255 if they are blank."""
     found = {}
     for name, folder in bundled_models().items():
         model = load_model(folder)

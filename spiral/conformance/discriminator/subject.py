@@ -39,7 +39,7 @@ class DiscriminatorTarget(Target):
 
     @property
     def stub(self) -> DiscriminatorServiceStub:
-        """For calls over the shared channel."""
+        """A stub for calls over the shared channel."""
         return DiscriminatorServiceStub(self.channel)
 
     @property

@@ -35,7 +35,7 @@ class LearnerTarget(Target):
     discriminator: PlayedDiscriminator
     context: zmq.Context[zmq.Socket[bytes]]
     keys: Keys | None = None
-    """For CURVE on the trajectories' edge."""
+    """Keys for CURVE on the connection for trajectories."""
 
     def await_serving(self) -> None:
         """Wait until health says SERVING and there are weights: it may ask for its engine in between."""
@@ -52,7 +52,7 @@ class LearnerTarget(Target):
 
     @property
     def stub(self) -> LearnerServiceStub:
-        """For calls over the shared channel."""
+        """A stub for calls over the shared channel."""
         return LearnerServiceStub(self.channel)
 
     def weights(self, request: GetWeightsRequest | None = None) -> list[GetWeightsResponse]:

@@ -106,7 +106,7 @@ class PlayedLearner:
     context: zmq.Context[zmq.Socket[bytes]]
     address: str
     keys: Keys | None = None
-    """For CURVE."""
+    """Keys for CURVE."""
     weights: PlayedWeights = field(default_factory=PlayedWeights)
     lock: threading.RLock = field(default_factory=threading.RLock)
     greeted: list[Greeted] = field(default_factory=list)

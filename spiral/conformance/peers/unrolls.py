@@ -9,7 +9,7 @@ from spiral.values.trajectories import Trajectory, last_start
 
 
 def cut(whole: Trajectory, length: int, first_step: NDArray[np.int32], state: NDArray[np.float32] | None) -> Trajectory:
-    """Of each of B episodes the unroll of ``length`` actions that begins after ``first_step`` [B] of them."""
+    """For each of B episodes, the unroll of ``length`` actions that begins after ``first_step`` [B] actions."""
     num_actions, episodes = len(whole.actions), np.arange(whole.batch)
     steps = first_step + np.arange(length)[:, None]
     executed, at = steps < num_actions, np.minimum(steps, num_actions - 1)

@@ -14,7 +14,7 @@ from spiral.conformance.renderer.subject import RendererTarget, Stream, random_p
 from spiral.wire.error_reasons import reason
 
 ROUND_S = 2.0
-"""Of each concurrency; long enough for hundreds of steps of a common engine."""
+"""Duration of each concurrency; long enough for hundreds of steps of an ordinary engine."""
 BATCH = 32
 BEYOND = 4
 """How far above the declared limit it is tried, as a factor."""
@@ -49,7 +49,7 @@ class _Measured:
     ended_s: float = 0.0
 
     def summary(self) -> dict[str, float | str]:
-        """For the report."""
+        """The figures for the report."""
         median, tail = np.percentile(self.steps_s, (50, 99)) if self.steps_s else (float("nan"),) * 2
         return {
             "p50_ms": round(float(median) * 1000, 3),

@@ -53,7 +53,7 @@ class RendererTarget(Target):
 
     @property
     def stub(self) -> RendererServiceStub:
-        """For single calls."""
+        """A stub for single calls."""
         return RendererServiceStub(self.channel)
 
     def describe(self) -> Description:

@@ -22,6 +22,6 @@ class Mutant:
     apply: Callable[[pytest.MonkeyPatch], object]
     """Breaks our service for as long as the patch holds, also one that runs already."""
     settings: tuple[str, ...] = ()
-    """Of the run in which it is found, on top of the usual ones."""
+    """Settings of the run in which it is found, on top of the usual ones."""
     quick: bool = True
     """Found within a second or two by its case."""

@@ -34,7 +34,7 @@ def until_learning(cluster: Cluster) -> None:
 
 
 def renderers(cluster: Cluster) -> list[Pod]:
-    """Those that are not on their way out."""
+    """The renderer pods that are not being deleted."""
     return [pod for pod in cluster.pods("renderer") if not pod.deleted]
 
 

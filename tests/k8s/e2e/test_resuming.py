@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.timeout(1800), pytest.mark.slow]
 BATCH, ACTIONS = 16, 6
 """Canvases of the one stream, and steps of its episodes."""
 GRACE_S = 3.0
-"""Of a learner that will not end within any time."""
+"""Grace period of a learner that would never end by itself."""
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 BATCH, GROUPS = 16, 2
 """Canvases of a stream in ``SMALL``, and streams of the one actor."""
 QUESTIONS = 8
-"""Of the actor and others for names, two at a time and every half minute at most: a minute or so."""
+"""DNS queries, by the actor and others: two at a time, at most every half minute, so this is a minute or so."""
 PAUSE = "waiting for the renderer"
 
 
@@ -137,7 +137,7 @@ def test_without_renderers_actors_wait_for_them_and_the_learner_for_actors(learn
 
 
 def until_it_says_that_it_waits(cluster: Cluster, learner: Pod) -> None:
-    """By GetInfo, by its metric and in its log."""
+    """Wait until the actor says so in GetInfo, in its metric and in its log."""
     cluster.until(lambda: waiting_for(learner) == ["actor"], "the learner to say whom it waits for")
     lines = cluster.log("learner").count("waiting for the actor")
     waited = total([learner], "spiral_learner_wait_seconds_total", peer="actor")

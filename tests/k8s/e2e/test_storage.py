@@ -19,7 +19,7 @@ from tests.k8s.e2e.volumes import checkpoints, claim, counters, full, resumed, s
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.slow]
 
 SIZE_BYTES = 64 << 20
-"""Of each claim: room for the checkpoints and samples of a small run."""
+"""Size of each claim: room for the checkpoints and samples of a small run."""
 KEEPERS = ("learner", "discriminator")
 
 

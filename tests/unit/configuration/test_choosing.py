@@ -21,7 +21,7 @@ from spiral.objectives.policy.vtrace import VTrace
 ROOT = Path(__file__).parents[3]
 IDLE = "discriminator: {objective: wgan-gp, r1: 2.0}"
 WRITTEN_OUT = "discriminator: {objective: wgan-gp, gradient_penalty: 10.0, centring: 0.001, r1: 2.0, r1_every: 1}"
-"""As a release wrote it that had settings for every objective in every file."""
+"""A file from a release that wrote the settings of every objective into every file."""
 
 
 def refused(*settings: str, preset: str = "demo") -> str:

@@ -56,7 +56,7 @@ class Step(NamedTuple):
 
     log_prob: Tensor
     entropy: list[Tensor | float]
-    """Of each component, nats; 0 where it does not count."""
+    """Entropy of each component in nats; 0 if it does not count."""
     value: Tensor
 
 
@@ -143,7 +143,7 @@ def decode(policy: Policy, features: Tensor, inputs: Inputs, action: list[int]) 
 
 
 def allowed_flags(policy: Policy, step: int) -> list[int]:
-    """By ``policy.moves``; a flag paints where every component counts for it."""
+    """The flags that ``policy.moves`` allows; a flag paints if every component counts for it."""
     counts = policy.spec.counts or ((True,),)
     flags = range(policy.spec.sizes[0])
     if policy.moves == "free" or not policy.spec.counts:
@@ -219,7 +219,7 @@ def companions(one: Episode, other: Episode) -> bool:
 
 
 def policy_loss(log_prob: Tensor, behaviour: float, proximal: float, advantage: float, config: LearnerConfig) -> Tensor:
-    """Of one action; only ``log_prob`` is differentiated."""
+    """The policy loss of one action; only ``log_prob`` is differentiated."""
     match config.objective:
         case Clip(clip=clip):  # [P], equation 7
             return -surrogate((log_prob - behaviour).exp(), advantage, clip)
@@ -316,9 +316,9 @@ class SecondWriting:
     def gradient(
         self, batch: Trajectory, episodes: list[Episode], proximal: list[list[float]], chosen: list[int]
     ) -> Learnt:
-        """Of the loss over some episodes: policy + c_v · value − Σ_k c_k · entropy_k + h · hindsight.
+        """The gradient of the loss over some episodes: policy + c_v · value − Σ_k c_k · entropy_k + h · hindsight.
 
-        Each is a mean over all actions; what fills up an unroll is counted in the mean and adds nothing.
+        Each term is a mean over all actions; padding of an unroll counts in the mean and adds nothing.
         """
         config, names = self.config, self.policy.spec.names
         mine = [episodes[b] for b in chosen]
@@ -372,14 +372,14 @@ class SecondWriting:
 
 
 def differentiate(total: Tensor, policy: Policy) -> Arrays:
-    """By autograd; parameters that have no part in it are left out."""
+    """Gradients by autograd; parameters without a part in ``total`` are left out."""
     names, parameters = zip(*policy.named_parameters(), strict=True)
     gradients = torch.autograd.grad(total, parameters, allow_unused=True)
     return {n: g.numpy().astype(np.float64) for n, g in zip(names, gradients, strict=True) if g is not None}
 
 
 def mean_entropies(names: Sequence[str], steps: list[Step]) -> dict[str, float]:
-    """Of each component over the actions for which it counts; 0 where there is none."""
+    """Mean entropy of each component over the actions for which it counts; 0 if there are none."""
     means = {}
     for k, name in enumerate(names):
         counted = [h.item() for h in (step.entropy[k] for step in steps) if isinstance(h, Tensor)]

@@ -123,7 +123,7 @@ def make_both(policy: Policy, mode: dict[str, Any], **settings: Any) -> tuple[Po
 
 
 def check_gradients(learner: PolicyLearner, second: SecondWriting, tolerance: float) -> None:
-    """Those of the last update, within ``tolerance`` of each tensor's norm."""
+    """Compare the gradients of the last update, within ``tolerance`` of each tensor's norm."""
     assert second.last is not None
     found = {name: p.grad for name, p in learner.policy.named_parameters() if p.grad is not None}
     assert found.keys() == second.last.gradient.keys()
@@ -146,7 +146,7 @@ def check_gradients_of(
 
 @pytest.mark.parametrize("mode", MODES, ids=named)
 def test_gradients_of_the_small_network(mode: dict[str, Any]) -> None:
-    """Of the second use of a batch, where the policy is no longer that before the batch."""
+    """In the second pass over a batch, when the policy is no longer the one before the batch."""
     check_gradients_of("glimpsing", mode, reuse=2)
 
 
@@ -193,7 +193,7 @@ def test_three_batches_in_lockstep(mode: dict[str, Any]) -> None:
 
 
 def test_entropies_are_means_even_of_a_single_action() -> None:
-    """Of three actions of one episode the second alone paints."""
+    """One episode of three actions, of which only the second paints."""
     policy = make_policy("small", moves="alternate").double()
     batch, rewards = make_batch(policy, cut=False, seed=0)
     learner, second = make_both(policy, MODES[0], minibatches=4)
