@@ -63,7 +63,7 @@ spec:
 
 METRICS = f"""\
 # From anywhere: Prometheus may live in another namespace, and the API server, through which `spiral k8s` reads these
-# pages, has an address that no selector finds. They show counts and times, nothing of what is learnt.
+# pages, has an address that no selector finds. They show counts and times, nothing of what is learned.
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:

@@ -1,4 +1,4 @@
-"""Services: each of the four by itself, pod by pod."""
+"""Services: each of the four, pod by pod."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from panels import Line, chart, of, page, quantiles, rate
 
 def build() -> Dashboard:
     """A row for each service, in the order in which a frame passes through them."""
-    board = page("spiral-services", "Services", "Each service by itself, pod by pod.")
+    board = page("spiral-services", "Services", "Each service, pod by pod.")
     for part in (_everyone, _renderer, _actor, _learner, _discriminator):
         board = part(board)
     return board
@@ -21,7 +21,7 @@ def _everyone(board: Dashboard) -> Dashboard:
             chart(
                 "Pods by version",
                 [Line(f"count by (job, version) ({of('spiral_info')})", "{{job}} {{version}}")],
-                text="Two versions of one service for longer than a roll-out takes are wrong.",
+                text="Two versions of one service should last no longer than a rollout.",
                 low=0,
             )
         )
@@ -31,7 +31,7 @@ def _everyone(board: Dashboard) -> Dashboard:
                 "Up since",
                 [Line(f"time() - {of('spiral_start_time_seconds')}", "{{job}} {{instance}}")],
                 unit="s",
-                text="A line that falls to zero is a restart.",
+                text="A line that falls to 0 is a restart.",
                 low=0,
             )
         )
@@ -39,7 +39,7 @@ def _everyone(board: Dashboard) -> Dashboard:
             chart(
                 "gRPC does not answer itself",
                 [Line(rate("spiral_self_check_failures_total", "job, instance"), "{{job}} {{instance}}")],
-                text="The log of such a pod has the stacks of all its threads.",
+                text="The log of such a pod shows the stacks of all its threads.",
                 low=0,
             )
         )
@@ -55,7 +55,7 @@ def _renderer(board: Dashboard) -> Dashboard:
                 "Time of a step",
                 quantiles("spiral_renderer_step_seconds"),
                 unit="s",
-                text="Of the engine, for all canvases of a stream.",
+                text="Engine time for all canvases of a stream.",
                 low=0,
             )
         )
@@ -66,7 +66,7 @@ def _renderer(board: Dashboard) -> Dashboard:
                     Line(of("spiral_renderer_streams"), "streams {{instance}}"),
                     Line(of("spiral_renderer_canvases"), "canvases {{instance}}"),
                 ],
-                text="Even over the pods within a minute or two of a new one.",
+                text="Even over all pods a minute or two after a new pod starts.",
                 low=0,
             )
         )
@@ -74,7 +74,7 @@ def _renderer(board: Dashboard) -> Dashboard:
             chart(
                 "Streams ended for silence",
                 [Line(rate("spiral_renderer_idle_total", "instance"), "{{instance}}")],
-                text="Each second. Actors that hang or were cut off.",
+                text="Per second: actors that hang or were cut off.",
                 low=0,
             )
         )
@@ -96,9 +96,9 @@ def _actor(board: Dashboard) -> Dashboard:
         )
         .with_panel(
             chart(
-                "Whom actors wait for",
+                "What actors wait for",
                 [Line(rate("spiral_actor_wait_seconds_total", "peer"), "{{peer}}")],
-                text="Seconds each second, of all groups of all actors together.",
+                text="Seconds per second, summed over all groups of all actors.",
                 stacked=True,
                 low=0,
             )
@@ -108,7 +108,8 @@ def _actor(board: Dashboard) -> Dashboard:
                 "Age of the weights",
                 [Line(of("spiral_actor_weights_age_seconds"), "{{instance}}")],
                 unit="s",
-                text="Since the weights in use arrived. Grows where the learner learns nothing or can't be reached.",
+                text="Time since the weights in use arrived. It grows if the learner does not learn or can't be "
+                "reached.",
                 low=0,
             )
         )
@@ -119,7 +120,7 @@ def _actor(board: Dashboard) -> Dashboard:
                     Line(of("spiral_actor_weights_version"), "{{instance}}"),
                     Line(of("spiral_actor_weights_generation"), "generation {{instance}}"),
                 ],
-                text="The lines lie together, close to the learner's number of updates.",
+                text="The lines should lie together, close to the learner's number of updates.",
             )
         )
         .with_panel(
@@ -129,7 +130,7 @@ def _actor(board: Dashboard) -> Dashboard:
                     Line(of("spiral_actor_credits"), "credits {{instance}}"),
                     Line(of("spiral_actor_batch"), "canvases {{instance}}"),
                 ],
-                text="Without credits an actor waits for the learner, not the learner for it.",
+                text="An actor without credits waits for the learner, not the learner for it.",
                 low=0,
             )
         )
@@ -173,16 +174,16 @@ def _learner(board: Dashboard) -> Dashboard:
         )
         .with_panel(
             chart(
-                "Time until scores are there",
+                "Time until scores arrive",
                 quantiles("spiral_learner_score_seconds"),
                 unit="s",
-                text="Of a batch, from the discriminator.",
+                text="Scores of a batch, from the discriminator.",
                 low=0,
             )
         )
         .with_panel(
             chart(
-                "Whom it waits for",
+                "What it waits for",
                 [Line(rate("spiral_learner_wait_seconds_total", "peer"), "{{peer}}")],
                 unit="percentunit",
                 stacked=True,
@@ -191,7 +192,7 @@ def _learner(board: Dashboard) -> Dashboard:
         )
         .with_panel(
             chart(
-                "Trajectories that wait, and that may",
+                "Trajectories that wait, and their limit",
                 [
                     Line(f"max({of('spiral_learner_queue_messages')})", "wait"),
                     Line(f"max({of('spiral_learner_slots')})", "may wait or be under way"),
@@ -201,7 +202,7 @@ def _learner(board: Dashboard) -> Dashboard:
         )
         .with_panel(
             chart(
-                "Memory of those that wait",
+                "Memory of waiting trajectories",
                 [Line(f"max({of('spiral_learner_queue_bytes')})", "bytes")],
                 unit="bytes",
                 text="Never above learner.queue_bytes.",
@@ -233,12 +234,12 @@ def _learner(board: Dashboard) -> Dashboard:
         )
         .with_panel(
             chart(
-                "Actors: there, and wanted",
+                "Actors: connected, and in demand",
                 [
                     Line(f"max({of('spiral_learner_actors')})", "there"),
                     Line(f"max({of('spiral_learner_actor_demand')})", "wanted"),
                 ],
-                text="As many as the learner could feed on at its speed. KEDA scales by it.",
+                text="The demand is the number of actors that the learner could keep busy. KEDA scales by it.",
                 low=0,
             )
         )
@@ -266,12 +267,12 @@ def _discriminator(board: Dashboard) -> Dashboard:
         .with_panel(chart("Time of an update", quantiles("spiral_discriminator_update_seconds"), unit="s", low=0))
         .with_panel(
             chart(
-                "Updates/s, and those it owes",
+                "Updates/s, and updates owed",
                 [
                     Line(rate("spiral_discriminator_updates_total"), "updates/s"),
                     Line(f"max({of('spiral_discriminator_debt')})", "owed"),
                 ],
-                text="A debt that grows: it can't keep up with what is painted.",
+                text="If the debt grows, the discriminator can't keep up with the paintings.",
                 low=0,
             )
         )
@@ -279,7 +280,7 @@ def _discriminator(board: Dashboard) -> Dashboard:
             chart(
                 "Paintings remembered/s",
                 [Line(rate("spiral_discriminator_remembered_total"), "paintings")],
-                text="Into the replay buffer.",
+                text="Paintings taken into the replay buffer.",
                 low=0,
             )
         )
@@ -287,7 +288,7 @@ def _discriminator(board: Dashboard) -> Dashboard:
             chart(
                 "Calls ended for silence",
                 [Line(rate("spiral_discriminator_idle_total"), "calls")],
-                text="Each second.",
+                text="Per second.",
                 low=0,
             )
         )
@@ -299,7 +300,7 @@ def _discriminator(board: Dashboard) -> Dashboard:
                     Line(f"max({of('spiral_discriminator_checkpoint_interval_seconds')})", "asked for"),
                 ],
                 unit="s",
-                text="It writes none while it is not asked for anything.",
+                text="While nothing is asked of it, it writes none.",
                 low=0,
             )
         )

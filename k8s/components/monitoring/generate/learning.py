@@ -1,4 +1,4 @@
-"""Learning: what the policy and the discriminator do to each other."""
+"""Learning: how policy and discriminator affect each other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from panels import Line, chart, of, page
 
 def build() -> Dashboard:
     """Rewards and scores, the policy, the discriminator."""
-    board = page("spiral-learning", "Learning", "What the policy and the discriminator do to each other.")
+    board = page("spiral-learning", "Learning", "How policy and discriminator affect each other.")
     for part in (_scores, _policy, _discriminator):
         board = part(board)
     return board
@@ -22,14 +22,14 @@ def _scores(board: Dashboard) -> Dashboard:
             chart(
                 "Score of first and final pictures",
                 [Line(f"max by (kind) ({of('spiral_learner_score')})", "{{kind}}")],
-                text="What the episode adds is the reward.",
+                text="The reward is what the episode adds.",
             )
         )
         .with_panel(
             chart(
                 "Score terms",
                 [Line(f"max by (term) ({of('spiral_learner_term')})", "{{term}}")],
-                text="Of final pictures, each before its weight.",
+                text="Terms of final pictures, before weighting.",
             )
         )
     )
@@ -49,7 +49,7 @@ def _policy(board: Dashboard) -> Dashboard:
                     )
                 ],
                 unit="percentunit",
-                text="Of its largest. Where it counts: a jump has no colour.",
+                text="Share of its maximum, over actions for which it counts: a move has no color.",
                 low=0,
             )
         )
@@ -59,7 +59,7 @@ def _policy(board: Dashboard) -> Dashboard:
                 "Share of the run that is done",
                 [Line(f"max({of('spiral_learner_run_share')})", "share")],
                 unit="percentunit",
-                text="Over which schedules fall: the learning rate, and the entropy's weights and the average with it.",
+                text="Schedules fall over it: the learning rate, the entropy weights and the length of the average.",
                 low=0,
             )
         )
@@ -72,7 +72,7 @@ def _policy(board: Dashboard) -> Dashboard:
                     Line(f"avg({of('spiral_learner_ink_share')})", "strokes that change the picture"),
                 ],
                 unit="percentunit",
-                text="The other actions move the brush; strokes that change nothing teach nothing.",
+                text="The other actions move the pen; strokes that change nothing teach nothing.",
                 low=0,
             )
         )
@@ -81,7 +81,7 @@ def _policy(board: Dashboard) -> Dashboard:
                 "Time without anything to learn from",
                 [Line(f"max by (kind) ({of('spiral_learner_saturated_seconds')})", "{{kind}}")],
                 unit="s",
-                text="For so long all entropies, or the gradient, have been 0: the policy is sure of everything.",
+                text="How long all entropies, or the gradient, have been 0: the policy is certain of everything.",
                 low=0,
             )
         )
@@ -92,7 +92,7 @@ def _policy(board: Dashboard) -> Dashboard:
                     Line(f"max by (stat) ({of('spiral_learner_policy_lag')})", "{{stat}}"),
                     Line(f"max({of('spiral_learner_lag_limit')})", "limit"),
                 ],
-                text="Updates between the weights that painted the last batch and those it is learnt with.",
+                text="Updates between the weights that painted the last batch and those that learned from it.",
                 low=0,
             )
         )
@@ -112,7 +112,7 @@ def _policy(board: Dashboard) -> Dashboard:
                     Line(f"max({of('spiral_learner_generation')})", "learner"),
                     Line(f"max({of('spiral_discriminator_generation')})", "discriminator"),
                 ],
-                text="How often either was started on this run.",
+                text="How often each of them was started on this run.",
             )
         )
     )
@@ -125,14 +125,14 @@ def _discriminator(board: Dashboard) -> Dashboard:
             chart(
                 "Score of real pictures and of paintings",
                 [Line(f"max by (kind) ({of('spiral_discriminator_score')})", "{{kind}}")],
-                text="Running means. Real pictures lie above; paintings follow.",
+                text="Running means. Real pictures score higher; paintings follow.",
             )
         )
         .with_panel(
             chart(
                 "Deviation of the scores",
                 [Line(f"max by (kind) ({of('spiral_discriminator_deviation')})", "{{kind}}")],
-                text="At zero all pictures look alike to it.",
+                text="At 0 all pictures look alike to the discriminator.",
                 low=0,
             )
         )
@@ -140,7 +140,7 @@ def _discriminator(board: Dashboard) -> Dashboard:
             chart(
                 "Score gap",
                 [Line(f"max({of('namespace:spiral_score_gap:deviations')})", "real − painted")],
-                text="In deviations of the scores.",
+                text="In standard deviations of the scores.",
             )
         )
         .with_panel(chart("Loss", [Line(f"max({of('spiral_discriminator_loss')})", "last update")]))
@@ -148,7 +148,7 @@ def _discriminator(board: Dashboard) -> Dashboard:
             chart(
                 "Updates for each of the policy",
                 [Line(f"max({of('namespace:spiral_discriminator_updates_per_update:ratio5m')})", "mean of 5 min")],
-                text="As discriminator.updates_per_batch and learner.reuse ask for.",
+                text="Set by discriminator.updates_per_batch and learner.reuse.",
                 low=0,
             )
         )

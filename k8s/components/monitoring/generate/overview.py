@@ -1,4 +1,4 @@
-"""Run overview: does it learn, how fast, and what holds it up."""
+"""Run overview: does the run learn, how fast, and what limits it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,25 @@ from panels import Line, chart, number, of, page, rate
 def build() -> Dashboard:
     """The dashboard that Grafana opens with."""
     return (
-        page("spiral-run", "Run overview", "Does the run learn, how fast, and what holds it up.")
-        .with_panel(number("Frames learnt", Line(f"max({of('spiral_learner_run_frames')})"), text="Of the whole run."))
-        .with_panel(number("Frames/s", Line(f"sum({of('namespace:spiral_learner_frames:rate5m')})"), text="Learnt."))
+        page("spiral-run", "Run overview", "Does the run learn, how fast, and what limits it.")
+        .with_panel(
+            number("Frames learned", Line(f"max({of('spiral_learner_run_frames')})"), text="Over the whole run.")
+        )
+        .with_panel(
+            number("Frames/s", Line(f"sum({of('namespace:spiral_learner_frames:rate5m')})"), text="Learned frames.")
+        )
         .with_panel(
             number(
                 "Bottleneck",
                 Line(f"max by (service) ({of('spiral_learner_bottleneck')}) == 1", "{{service}}"),
-                text="Whom everyone waits for. The learner itself is what a run should wait for.",
+                text="The service that everyone waits for. Ideally that is the learner.",
             )
         )
         .with_panel(
             number(
                 "Alerts",
                 Line(f"count({of('ALERTS', alertname='~Spiral.*', alertstate='firing')}) or vector(0)"),
-                text="That fire now. docs/operations.md says what to do.",
+                text="Alerts that fire now. docs/operations.md says what to do.",
             )
         )
         .with_panel(
@@ -31,14 +35,14 @@ def build() -> Dashboard:
                 "Checkpoint",
                 Line(f"max({of('spiral_learner_checkpoint_age_seconds')})"),
                 unit="s",
-                text="Age of the learner's newest checkpoint, or time since its start: what a hard end would cost.",
+                text="Age of the learner's newest checkpoint, or time since its start: a crash would lose this much.",
             )
         )
         .with_panel(
             number(
                 "Finished",
                 Line(f"max({of('spiral_learner_finished')})"),
-                text="1 once the run's limit is reached: nothing is learnt any more, and that is right.",
+                text="1 once the run's limit is reached. The learner then stops learning, as intended.",
             )
         )
         .with_row(Row("Speed"))
@@ -47,18 +51,18 @@ def build() -> Dashboard:
                 "Frames/s",
                 [
                     Line(f"sum({of('namespace:spiral_actor_frames:rate5m')})", "painted"),
-                    Line(f"sum({of('namespace:spiral_learner_frames:rate5m')})", "learnt"),
+                    Line(f"sum({of('namespace:spiral_learner_frames:rate5m')})", "learned"),
                 ],
-                text="Mean of five minutes. More painted than learnt: episodes are lost, dropped or refused.",
+                text="Mean over five minutes. If more are painted than learned, episodes are lost, dropped or refused.",
                 low=0,
             )
         )
         .with_panel(
             chart(
-                "Whom the learner waits for",
+                "What the learner waits for",
                 [Line(f"sum by (peer) ({of('namespace_peer:spiral_learner_wait:ratio5m')})", "{{peer}}")],
                 unit="percentunit",
-                text="Share of its time. What is left it spends learning.",
+                text="Share of its time; it spends the rest learning.",
                 stacked=True,
                 low=0,
             )
@@ -67,7 +71,7 @@ def build() -> Dashboard:
             chart(
                 "Pods that answer",
                 [Line(f"sum by (job) ({of('up', job='~spiral-.*')})", "{{job}}")],
-                text="A pod that restarts or hangs is missing here.",
+                text="Pods that restart or hang are missing here.",
                 low=0,
             )
         )
@@ -79,14 +83,14 @@ def build() -> Dashboard:
                     Line(f"max by (kind) ({of('spiral_learner_score')})", "{{kind}}"),
                     Line(f"max({of('spiral_discriminator_score', kind='real')})", "real"),
                 ],
-                text="Final pictures rise above first ones, towards real ones, when the policy learns.",
+                text="When the policy learns, final pictures rise above first ones, toward real ones.",
             )
         )
         .with_panel(
             chart(
                 "Score gap",
                 [Line(f"max({of('namespace:spiral_score_gap:deviations')})", "real − painted")],
-                text="In deviations of the scores. Below 0.1 for long, the discriminator says nothing.",
+                text="In standard deviations of the scores. Below 0.1 for long: the scores carry no information.",
             )
         )
         .with_panel(
@@ -94,7 +98,7 @@ def build() -> Dashboard:
                 "Entropy",
                 [Line(f"min({of('namespace:spiral_entropy:ratio')})", "of the largest")],
                 unit="percentunit",
-                text="1: drawn at random. Below 5 % the policy always does the same.",
+                text="1: actions are uniformly random. Below 5 % the policy always does the same.",
                 low=0,
             )
         )
@@ -106,7 +110,8 @@ def build() -> Dashboard:
                     Line(f"max by (stat) ({of('spiral_learner_policy_lag')})", "{{stat}}"),
                     Line(f"max({of('spiral_learner_lag_limit')})", "limit"),
                 ],
-                text="Updates between the weights that painted and those that learn. At the limit it is dropped.",
+                text="Updates between the weights that painted and those that learn. Beyond the limit a trajectory is "
+                "dropped.",
                 low=0,
             )
         )
@@ -118,7 +123,7 @@ def build() -> Dashboard:
                     Line(rate("spiral_learner_dropped_total", "reason"), "trajectories dropped: {{reason}}"),
                     Line(rate("spiral_learner_refused_total", "reason"), "messages refused: {{reason}}"),
                 ],
-                text="Each second, by reason. Some at a restart are right.",
+                text="Per second, by reason. Some are normal at a restart.",
                 low=0,
             )
         )
@@ -138,7 +143,7 @@ def build() -> Dashboard:
                         "{{alertname}}: {{alertstate}}",
                     )
                 ],
-                text="Pending and firing; empty when all is well.",
+                text="Pending and firing alerts; empty if all is well.",
                 width=24,
                 stacked=True,
                 low=0,
