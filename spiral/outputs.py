@@ -1,11 +1,11 @@
-"""Which files of a user's folder a command wrote, so that nothing else there is deleted or overwritten unasked.
+"""Records which files in a user's folder a command wrote, so that nothing else is deleted or overwritten unasked.
 
     refuse_to_overwrite([out], overwrite)  # before any work is done
     …                                      # write the file
     remember([out])
 
-Each folder that a command writes into has a manifest, ``.spiral-outputs.json``, with name and SHA-256 of each such
-file. A file is ours as long as it has that digest: one that the user has edited or replaced is the user's.
+Each folder that a command writes into has a manifest, ``.spiral-outputs.json``, with the name and SHA-256 of each such
+file. A file is ours as long as it has that digest; if the user edits or replaces it, it is the user's.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from spiral.values.atomic_file import atomic_write
 MANIFEST = ".spiral-outputs.json"
 FORMAT = 1
 NAMED = 3
-"""Files that a refusal names; of the others it says how many."""
+"""Files that a refusal names; the others are only counted."""
 
 
 def ours(folder: Path) -> set[str]:
-    """Names of the files in ``folder`` that commands wrote and nobody has changed since."""
+    """The names of files in ``folder`` that commands wrote and nobody has changed since."""
     return {name for name, digest in _read(folder).items() if _digest(folder / name) == digest}
 
 
 def refuse_to_overwrite(paths: Sequence[Path], overwrite: bool = False, option: str = "out") -> None:
-    """ValueError if one of the files exists and is not known to be ours, unless ``overwrite``, or is a folder."""
+    """Raise ValueError if a file exists and is not known to be ours, unless ``overwrite``, or if it is a folder."""
     for path in paths:
         if path.is_dir():
             raise ValueError(f"{option}: {path} is a folder; expected a file")
@@ -45,12 +45,12 @@ def refuse_to_overwrite(paths: Sequence[Path], overwrite: bool = False, option: 
         more = f" and {len(lost) - NAMED:,} more" if len(lost) > NAMED else ""
         raise ValueError(
             f"{option}: {', '.join(map(str, lost[:NAMED]))}{more} would be overwritten: not written by this program, "
-            "or changed since; move what is to be kept, name another place, or add --overwrite"
+            "or changed since; move what you want to keep, name another place, or add --overwrite"
         )
 
 
 def remember(paths: Iterable[Path]) -> None:
-    """Note that these files have just been written. OSError if the manifest can't be."""
+    """Record that these files have just been written. OSError if the manifest can't be written."""
     paths = list(paths)
     for folder in dict.fromkeys(path.parent for path in paths):
         names = {path.name for path in paths if path.parent == folder}
@@ -63,19 +63,19 @@ def remember(paths: Iterable[Path]) -> None:
 
 
 def _read(folder: Path) -> dict[str, str]:
-    """Digests by name; none where there is no manifest, or one that can't be read."""
+    """Digests by name; empty if there is no manifest that can be read."""
     try:
         tree = json.loads((folder / MANIFEST).read_bytes())
         if tree["format"] != FORMAT:
             return {}
-        # A name with a path in it would lead out of the folder.
+        # A name that contains a path could lead out of the folder.
         return {name: digest for name, digest in tree["sha256"].items() if Path(name).name == name}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
 def _digest(path: Path) -> str:
-    """SHA-256 of a plain file; empty where there is none."""
+    """SHA-256 of a plain file; empty if there is none."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,1 +1,1 @@
-"""How well it paints: LeNet-FID against real digits, class histogram, MSE against targets."""
+"""Measures of how well a run paints: distances to real pictures, class histogram, errors to targets."""

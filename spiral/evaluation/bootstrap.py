@@ -1,4 +1,4 @@
-"""How sure a figure is: the bootstrap (Efron 1979), which draws the same pictures again with repetition."""
+"""The uncertainty of a figure by the bootstrap (Efron 1979), which resamples the same pictures with repetition."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Enough for the ends of a 95 % interval to be steady to about a tenth of its width.
+# Enough for the ends of a 95 % interval to be stable to about a tenth of its width.
 RESAMPLES = 400
 LEVEL = 0.95
 
@@ -29,10 +29,10 @@ def weights_of(n: int, seed: int, resamples: int = RESAMPLES) -> NDArray[np.floa
 
 
 def estimate(value: float, resampled: NDArray[np.float64], n: int, least: float = -np.inf) -> Estimate:
-    """Lay the spread of the resampled figures about their mean around the figure itself.
+    """The figure with the spread of the resampled figures about their own mean.
 
-    Distances between distributions grow when pictures repeat, so the resampled ones lie above the figure, all by about
-    as much; their spread is what the choice of pictures does to it. `least` is the lowest possible value.
+    Distances between distributions grow when pictures repeat, so all resampled figures lie above the figure by about
+    the same amount. Only their spread shows the effect of the choice of pictures. `least` is the lowest possible value.
     """
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(resampled, [tail, 1 - tail]) - resampled.mean() + value
@@ -40,19 +40,19 @@ def estimate(value: float, resampled: NDArray[np.float64], n: int, least: float 
 
 
 def estimate_mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> Estimate:
-    """The mean of one number a picture, float64 [n], with its interval from weights [R, n]."""
+    """The mean of one number per picture, float64 [n], with its interval from weights [R, n]."""
     return estimate(float(values.mean()), weights @ values / len(values), len(values))
 
 
 def estimate_by(
     figure: Callable[[NDArray[np.float64]], float], n: int, weights: NDArray[np.float64], least: float = -np.inf
 ) -> Estimate:
-    """A figure that takes one weight a picture, float64 [n], with its interval from weights [R, n]."""
+    """A figure that takes one weight per picture, float64 [n], with its interval from weights [R, n]."""
     return estimate(figure(np.ones(n)), np.array([figure(drawn) for drawn in weights]), n, least)
 
 
 def estimate_count(value: int, resampled: NDArray[np.int64], n: int) -> Estimate:
-    """A whole number with the quantiles of the resampled ones, which are whole too."""
+    """An integer figure with the quantiles of the resampled ones, which are integers, too."""
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(resampled, [tail, 1 - tail], method="nearest")
     return Estimate(float(value), float(low), float(high), n)

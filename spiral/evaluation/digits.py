@@ -1,4 +1,4 @@
-"""LeNet-FID and its companions: how much paintings look like handwritten digits."""
+"""LeNet-FID and related figures: how much paintings look like handwritten digits."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from spiral.evaluation.frechet import Gaussian, frechet_distance, gaussian_of
 from spiral.evaluation.lenet import CLASSES, LeNet, features_and_probabilities, load_lenet
 
 DIGITS = ("mnist", "mnist-sample")
-"""Data sets of digits, for which the LeNet is a classifier too."""
-# So many training digits stand for the real ones at most; all 60,000 would only cost time.
+"""Data sets of digits, for which the LeNet is also a classifier."""
+# At most this many training digits represent the real ones; all 60,000 would only cost time.
 _MOST_REAL = 10_000
 # Which training digits stand for the real ones is drawn once, so that the figure is the same in every evaluation.
 _SEED = 0
@@ -26,11 +26,11 @@ _SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class DigitsReport:
-    """What an evaluation found; `text` says it in sentences.
+    """The figures of an evaluation; `text` says them in sentences.
 
     `lenet_fid`: paintings against the reference's digits of `split`, lower is better. `real_fid`: as many training
-    digits as there are paintings (`real_n`; fewer where the set has fewer, and at most 10,000)
-    against the same, so what perfect paintings would get.
+    digits as there are paintings (`real_n`; fewer if the set has fewer, and at most 10,000)
+    against the same: the value of perfect paintings.
     `class_histogram`: paintings by the class the LeNet sees, ten counts. `mean_top_probability`: how sure it is, 0…1.
     """
 
@@ -67,7 +67,7 @@ class DigitsReport:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DigitsReference:
-    """Real digits of a split as the LeNet sees them: made once, compared with many times."""
+    """Features of a split's real digits: computed once, compared with many times."""
 
     name: str
     split: HeldOut
@@ -87,8 +87,8 @@ class DigitsReference:
     def evaluate(self, images: NDArray[np.uint8]) -> DigitsReport:
         """Compare paintings, uint8 [N, S, S, 1 or 3] dark on white, with this reference.
 
-        They are brought to 32×32 gray: averaged over areas where they are larger. Raises ValueError for another
-        shape or dtype, and for 64 paintings or fewer (the covariance of 64 features needs more).
+        They are converted to 32×32 gray; larger ones are averaged over areas. Raises ValueError for another shape or
+        dtype, and for 64 paintings or fewer (the covariance of 64 features needs more).
         """
         features, probabilities = features_and_probabilities(self.network, views_of_lenet(images))
         painted = gaussian_of(features)
@@ -107,7 +107,7 @@ class DigitsReference:
 
 
 def real_digits(root: Path | None = None, *, hold_out_validation: bool = False) -> Dataset:
-    """The digits of `mnist` in the LeNet's view where it is there, else the embedded ones."""
+    """The digits of `mnist` in the LeNet's view if it is installed, otherwise the embedded ones."""
     try:
         return load("mnist", SIDE, colour=False, root=root, hold_out_validation=hold_out_validation)
     except DatasetMissingError:
@@ -115,7 +115,7 @@ def real_digits(root: Path | None = None, *, hold_out_validation: bool = False) 
 
 
 def default_reference(root: Path | None = None, split: HeldOut = "test") -> DigitsReference:
-    """Use the digits of `mnist` where it is there, else the fewer embedded ones (the report says so)."""
+    """Use the digits of `mnist` if it is installed, otherwise the fewer embedded ones (the report says so)."""
     return DigitsReference.of(real_digits(root, hold_out_validation=split == "validation"), split=split)
 
 
@@ -124,7 +124,7 @@ def evaluate_pictures(
 ) -> DigitsReport:
     """Compare paintings, uint8 [N, S, S, 1 or 3] dark on white, with real digits; see `DigitsReference.evaluate`.
 
-    Without a reference it is `default_reference(root)`, computed anew by each call.
+    Without a reference it uses `default_reference(root)`, which each call recomputes.
     """
     if reference is None:
         reference = default_reference(root)
@@ -134,7 +134,7 @@ def evaluate_pictures(
 
 
 def views_of_lenet(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Bring uint8 [N, S, S, 1 or 3] to the LeNet's uint8 [N, 32, 32, 1]; ValueError for another shape or dtype."""
+    """Convert uint8 [N, S, S, 1 or 3] to the LeNet's uint8 [N, 32, 32, 1]; ValueError for another shape or dtype."""
     if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3):
         raise ValueError(f"pictures: {images.dtype} {list(images.shape)}; expected uint8 [N, H, W, 1 or 3]")
     if images.shape[1] != images.shape[2] or not len(images):

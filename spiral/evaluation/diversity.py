@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# A class that fewer of the paintings show may be the classifier's mistake: it errs on one real digit in a hundred.
+# If fewer paintings show a class, it may be the classifier's mistake: it errs on one real digit in a hundred.
 COVERED_SHARE = 0.01
 
 
@@ -22,7 +22,7 @@ def pairwise_distances(images: NDArray[np.uint8]) -> NDArray[np.float64]:
 def mean_pairwise(distances: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean distance over pairs of different pictures, for each weighting: [N, N], [R, N] → float64 [R].
 
-    A picture is never paired with itself, also where it counts several times. Raises ValueError for fewer than 2.
+    A picture is never paired with itself, even if it counts several times. Raises ValueError for fewer than 2.
     """
     if len(distances) < 2:
         raise ValueError(f"diversity: {len(distances)} pictures have no pair; expected at least 2")

@@ -1,4 +1,4 @@
-"""What stands for a picture when distributions are compared: the features of a small network."""
+"""Encoders: small networks whose features represent pictures when distributions are compared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from spiral.evaluation.lenet import features_and_probabilities, load_lenet
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoded:
-    """Pictures as an encoder sees them: features float64 [N, F]; probabilities of the ten digits [N, 10] or None."""
+    """Encoded pictures: features float64 [N, F], and probabilities of the ten digits [N, 10] or None."""
 
     features: NDArray[np.float64]
     probabilities: NDArray[np.float64] | None
@@ -25,9 +25,9 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoder:
-    """A network that turns square uint8 [N, S, S, 1 or 3] into features; its figures compare with its own alone.
+    """A network that turns square uint8 [N, S, S, 1 or 3] into features. Figures of different encoders don't compare.
 
-    `key` begins the names of its figures, `name` is for people, `side` and `colour` are the view that it takes of a
+    `key` begins the names of its figures, `name` is for people, `side` and `colour` are the view in which it needs a
     data set.
     """
 
@@ -59,12 +59,12 @@ def colour_encoder() -> Encoder:
 
 
 def encoder_for(channels: int, digits: bool) -> Encoder:
-    """The encoder of a run's pictures: the LeNet for digits and for all that is gray, else the one for color."""
+    """The encoder of a run's pictures: the LeNet for digits and all gray sets, otherwise the color encoder."""
     return lenet_encoder() if digits or channels == 1 else colour_encoder()
 
 
 def views_of_colour(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Bring uint8 [N, S, S, 1 or 3] to uint8 [N, 32, 32, 3]; ValueError for another shape or dtype."""
+    """Convert uint8 [N, S, S, 1 or 3] to uint8 [N, 32, 32, 3]; ValueError for another shape or dtype."""
     if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3):
         raise ValueError(f"pictures: {images.dtype} {list(images.shape)}; expected uint8 [N, H, W, 1 or 3]")
     if images.shape[1] != images.shape[2] or not len(images):

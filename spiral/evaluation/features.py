@@ -1,4 +1,4 @@
-"""What the two small networks share whose features stand for pictures: their input, their weights, their batches."""
+"""What the two encoder networks share: their input, their weights, their batches."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ N = TypeVar("N", bound=nn.Module)
 
 
 def ink_of(images: NDArray[np.uint8], channels: int) -> Tensor:
-    """What is missing to white: uint8 [N, 32, 32, C] → float32 [N, C, 32, 32] in 0…1, 0 is white paper.
+    """Ink: uint8 [N, 32, 32, C] → float32 [N, C, 32, 32] in 0…1, where 0 is white paper.
 
-    So that the zero padding of convolutions is paper too. ValueError if the pictures have another shape.
+    So the zero padding of convolutions is paper, too. ValueError if the pictures have another shape.
     """
     if images.shape[1:] != (SIDE, SIDE, channels) or images.dtype != np.uint8:
         raise ValueError(
@@ -34,7 +34,7 @@ def ink_of(images: NDArray[np.uint8], channels: int) -> Tensor:
 
 
 def ink_in_batches(images: NDArray[np.uint8], channels: int) -> Iterator[Tensor]:
-    """The same, at most 1,000 pictures at a time."""
+    """As :func:`ink_of`, at most 1,000 pictures at a time."""
     for start in range(0, len(images), _BATCH):
         yield ink_of(images[start : start + _BATCH], channels)
 
@@ -43,7 +43,7 @@ def load_network(network: N, file: Path) -> N:
     """Fill a network with shipped weights, on the CPU, for inference; ValueError if they are missing or damaged."""
     try:
         network.load_state_dict(load_file(file))
-    except Exception as error:  # safetensors' own errors share no public base class
+    except Exception as error:  # safetensors' errors have no common public base class
         raise ValueError(
             f"{file}: not the weights of {type(network).__name__} ({error}); install the package again"
         ) from error

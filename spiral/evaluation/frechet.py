@@ -38,7 +38,7 @@ def gaussian_of(features: NDArray[np.float64]) -> Gaussian:
 
 
 def weighted_gaussian(features: NDArray[np.float64], weights: NDArray[np.float64]) -> Gaussian:
-    """Mean and unbiased covariance of features [N, F] that each count weights [N] times; all ones: `gaussian_of`."""
+    """Mean and unbiased covariance of features [N, F], each counted weights [N] times; all ones: `gaussian_of`."""
     if (weights == 1).all():
         return gaussian_of(features)
     drawn = weights > 0
@@ -50,10 +50,10 @@ def weighted_gaussian(features: NDArray[np.float64], weights: NDArray[np.float64
 
 
 def frechet_distance(one: Gaussian, other: Gaussian) -> float:
-    """|μ₁ − μ₂|² + tr Σ₁ + tr Σ₂ − 2 tr (Σ₁^½ Σ₂ Σ₁^½)^½, in float64; 0 for equal Gaussians, never below.
+    """|μ₁ − μ₂|² + tr Σ₁ + tr Σ₂ − 2 tr (Σ₁^½ Σ₂ Σ₁^½)^½ in float64; 0 for equal Gaussians, never below 0.
 
-    The symmetric product has the same trace of its root as Σ₁Σ₂ but real eigenvalues ≥ 0, so two symmetric
-    eigen-decompositions replace a general matrix square root; rounding below 0 is cut off.
+    The root of the symmetric product has the same trace as that of Σ₁Σ₂, but its eigenvalues are real and ≥ 0. So two
+    symmetric eigendecompositions replace a general matrix square root; rounding errors below 0 are clipped.
     """
     if one.mean.shape != other.mean.shape:
         raise ValueError(f"features of {one.mean.shape[0]} and of {other.mean.shape[0]} numbers cannot be compared")

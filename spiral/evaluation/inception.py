@@ -1,6 +1,6 @@
-"""The Fréchet inception distance that others report, through torch-fidelity (extra `fid`), which has the network.
+"""The Fréchet inception distance that papers report, by torch-fidelity (extra `fid`), which contains the network.
 
-Its weights, 91 MB, are downloaded by torch-fidelity at the first use, or named as a file.
+torch-fidelity downloads its weights, 91 MB, at the first use, or they are given as a file.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ FEWEST = FEATURES + 1
 # The layer of 2,048 averages that the distance is defined on (Heusel et al. 2017), by torch-fidelity's name.
 _LAYER = "2048"
 _NETWORK = "inception-v3-compat"
-# Each resample costs a decomposition of 2,048 × 2,048, seconds of a core; so many bound the ends to a fifth or so.
+# Each resample costs a decomposition of 2,048 × 2,048, seconds on one core; this many fix the ends to about a fifth.
 _RESAMPLES = 40
-# Real pictures beyond that would only cost time.
+# More real pictures would only cost time.
 _MOST_REAL = 10_000
 # 299×299 activations of 32 pictures take 200 MB.
 _BATCH = 32
@@ -42,7 +42,7 @@ class Inception:
 
     @staticmethod
     def load(device: torch.device, weights: Path | None = None) -> Inception:
-        """Load the network, from a file or, without one, from where torch-fidelity gets it.
+        """Load the network from a file, or without one from where torch-fidelity downloads it.
 
         Raises ValueError with a sentence if torch-fidelity is not installed or the weights can't be had.
         """
@@ -52,9 +52,9 @@ class Inception:
             raise ValueError(
                 f"--inception: it is measured by a package that is not here ({error.name}): {to_install('fid')}"
             ) from error
-        except (ImportError, RuntimeError) as error:  # torchvision of another build of torch, most of all
+        except (ImportError, RuntimeError) as error:  # above all a torchvision of another build of torch
             raise ValueError(
-                f"--inception: torch-fidelity is here and can't be loaded: {_first_line(error)}"
+                f"--inception: torch-fidelity is installed but can't be loaded: {_first_line(error)}"
             ) from error
         if weights is not None and not weights.is_file():
             raise ValueError(f"--inception-weights: there is no file {weights}")
@@ -66,7 +66,7 @@ class Inception:
                 f"--inception: the weights of the Inception network can't be downloaded ({_first_line(error)}); "
                 "get the file elsewhere and name it with --inception-weights FILE"
             ) from error
-        except Exception as error:  # a damaged file fails in pickle, zip or torch, which share no base class
+        except Exception as error:  # a damaged file fails in pickle, zip or torch, which have no common base class
             what = weights or "what was downloaded"
             raise ValueError(
                 f"--inception-weights: {what} is not the Inception network's weights ({_first_line(error)})"
@@ -84,9 +84,9 @@ class Inception:
                 )
 
     def figure(self, painted: NDArray[np.uint8], real: NDArray[np.uint8], seed: int, which: str) -> Figure:
-        """The distance of paintings to at most 10,000 real pictures, uint8 [N, H, W, 1 or 3] twice, of one size.
+        """The distance of paintings to at most 10,000 real pictures, both uint8 [N, H, W, 1 or 3] of one size.
 
-        ``which`` pictures these are is for the figure's label. Raises ValueError for 2,048 pictures or fewer on a side.
+        ``which`` names the real pictures in the figure's label. Raises ValueError for at most 2,048 pictures of either.
         """
         self.check(len(painted), len(real))
         reference = gaussian_of(self.features(real[:_MOST_REAL]))

@@ -1,4 +1,4 @@
-"""Kernel distance between two clouds of features (KID: Bińkowski et al. 2018, section 4), which has no bias."""
+"""Kernel distance between two clouds of features, which is unbiased (KID: Bińkowski et al. 2018, section 4)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def kernel(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.f
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RealKernel:
-    """What the kernel distance needs of the real pictures, computed once: their features and their mean among pairs."""
+    """The real pictures' part of the kernel distance, computed once: their features and their mean over pairs."""
 
     features: NDArray[np.float64]
     among_pairs: float
 
     @staticmethod
     def of(features: NDArray[np.float64]) -> RealKernel:
-        """Take real features [M, F]; raises ValueError for fewer than 2, which have no pair."""
+        """Compute it from real features [M, F]; raises ValueError for fewer than 2, which have no pair."""
         ones = np.ones((1, len(features)))
         return RealKernel(features, float(_among_pairs(features, ones)[0]))
 
@@ -37,8 +37,8 @@ def kernel_distances(
     """The unbiased squared maximum mean discrepancy for each weighting of the painted features.
 
     Features [N, F], weights [R, N] (how often each counts; all ones for the figure itself) → float64 [R]. A picture is
-    never paired with itself, also where it counts several times. It can be below 0. Raises ValueError for fewer than 2
-    features.
+    never paired with itself, even if it counts several times. The value can be below 0. Raises ValueError for fewer
+    than 2 features.
     """
     if painted.shape[1:] != real.features.shape[1:]:
         raise ValueError(f"features of {painted.shape[1]} and of {real.features.shape[1]} numbers cannot be compared")

@@ -1,8 +1,8 @@
-"""Precision and recall of paintings (Kynkäänniemi et al. 2019, algorithm 1): both shares are of features in a manifold.
+"""Precision and recall of paintings (Kynkäänniemi et al. 2019, algorithm 1).
 
-The manifold of some pictures is a ball about the features of each, as wide as its third nearest neighbor among them is
-far. Precision is the share of paintings in the manifold of real pictures; recall the share of real pictures in that of
-the paintings.
+The manifold of a set of pictures is the union of balls around their features; each ball reaches to the third nearest
+neighbor within the set. Precision is the share of paintings in the manifold of the real pictures; recall is the share
+of real pictures in the manifold of the paintings.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A report as one picture: paintings beside real ones, the curve or the digits seen, and the figures."""
+"""A report as one picture: paintings beside real pictures, the curve or the recognized digits, and the figures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLUMNS = 8
 
 def save_report_picture(path: Path, report: Report) -> None:
     """Write the report as a PNG, aside and then renamed."""
-    # matplotlib takes half a second to import and only this function needs it.
+    # matplotlib takes half a second to import, and only this function needs it.
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 

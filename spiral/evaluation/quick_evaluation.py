@@ -1,4 +1,4 @@
-"""How well a run paints, by the one measure that suits its data: what `spiral train` says at its end."""
+"""One figure of how well a run paints, by the measure that suits its data; `spiral train` prints it at the end."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["DIGITS", "QuickEvaluation", "evaluate_quickly"]
 
 @dataclass(frozen=True, slots=True)
 class QuickEvaluation:
-    """Figures, and the same in sentences."""
+    """Figures, and sentences about them."""
 
     figures: dict[str, Any]
     text: str
 
 
 def evaluate_quickly(trained: Trained, num: int, seed: int) -> QuickEvaluation:
-    """Paint ``num`` pictures and measure them by the split that choices look at.
+    """Paint ``num`` pictures and measure them against the split for choices.
 
     ValueError if there is no measure for the run's data.
     """
@@ -29,7 +29,7 @@ def evaluate_quickly(trained: Trained, num: int, seed: int) -> QuickEvaluation:
     targets = targets_for(trained, num, seed, split)
     if targets is None and config.data not in DIGITS:
         raise ValueError(
-            f'eval: there is no measure for pictures of "{config.data}"; there is one for {", ".join(DIGITS)}'
+            f'eval: there is no measure for pictures of "{config.data}"; expected one of {", ".join(DIGITS)}'
         )
     images, _ = trained.paint(num, seed, targets)
     if targets is None:

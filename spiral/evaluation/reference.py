@@ -1,4 +1,4 @@
-"""Real pictures, as an encoder sees them, and how far paintings are from them."""
+"""Encoded real pictures, and how far paintings are from them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from spiral.evaluation.frechet import Gaussian, frechet_distance, gaussian_of, w
 from spiral.evaluation.kernel import RealKernel, kernel_distances
 from spiral.evaluation.manifold import inside
 
-# So many real pictures stand for perfect paintings at most; more would only cost time.
+# At most this many real pictures represent perfect paintings; more would only cost time.
 MOST_REAL = 10_000
-# The kernel distance takes every pair: beyond so many pictures of a side it costs minutes and has no bias to lose.
+# The kernel distance takes every pair: with more pictures it costs minutes, and it has no bias that they would reduce.
 MOST_PAIRED = 4_096
-# Which real pictures stand in is drawn once, so that a figure is the same in every evaluation.
+# Which real pictures are used is drawn once, so that a figure is the same in every evaluation.
 _SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Distances:
-    """How far some pictures are from the real ones of a reference, and how far the two overlap."""
+    """How far pictures are from the real ones of a reference, and how far the two sets overlap."""
 
     fid: Estimate
     kid: Estimate
@@ -36,10 +36,9 @@ class Distances:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """The pictures of a split as an encoder sees them.
+    """The encoded pictures of a split.
 
-    `others` are features of real pictures that are none of these: of training pictures, or, where the split is that, of
-    test pictures.
+    `others` are features of other real pictures: of training pictures, or of test pictures if the split is training.
     """
 
     split: Split
@@ -50,7 +49,7 @@ class Reference:
 
     @staticmethod
     def of(data: Dataset, encoder: Encoder, split: Split = "test") -> Reference:
-        """Encode a data set in the encoder's view; of a large training split some pictures stand for all.
+        """Encode a data set in the encoder's view; a large training split is represented by some of its pictures.
 
         Raises ValueError if the split's pictures are fewer than the covariance of the features needs.
         """
@@ -72,8 +71,8 @@ class Reference:
     def distances(self, features: NDArray[np.float64], seed: int) -> Distances:
         """How far features [N, F] of pictures are from the real ones, with 95 % intervals.
 
-        The interval is that of the choice of these pictures; the real ones stay as they are. Only that of recall, which
-        is a share of the real ones, is of their choice. Raises ValueError for N ≤ F.
+        The interval covers the choice of these pictures; the real ones are fixed. Only for recall, which is a share of
+        the real ones, it covers their choice. Raises ValueError for N ≤ F.
         """
         gaussian_of(features)  # refuses too few before the long part
         fid = estimate_by(partial(_fid, self.real, features), len(features), weights_of(len(features), seed), least=0.0)
@@ -90,7 +89,7 @@ class Reference:
         )
 
     def real_distances(self, n: int, seed: int) -> Distances | None:
-        """The same for n real pictures of another split, or as many as there are: what perfect paintings would get.
+        """The same for n real pictures of another split, or as many as there are: the values of perfect paintings.
 
         None if there are too few.
         """

@@ -1,4 +1,4 @@
-"""What an evaluation found: figures with their intervals, a curve, pictures to look at."""
+"""The result of an evaluation: figures with their intervals, a curve, and pictures to look at."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Better = Literal["lower", "higher", ""]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured number: its key in JSON, what it is in words, and which direction is better (empty: neither).
+    """One measured number: its key in JSON, its label, and which direction is better (empty: neither).
 
-    `values` are those of single runs where it is their mean.
+    `values` are the figures of single runs if this is their mean.
     """
 
     key: str
@@ -33,8 +33,8 @@ class Report:
     """An evaluation of `num` paintings of a run, drawn with `seed` at `temperature`, beside pictures of `split`.
 
     `curve` holds the mean squared error to the targets after 0, 1, 2, … strokes; empty without targets. `histogram`
-    counts the digits that the classifier sees, empty where it is not asked. `left_out` says in a sentence each what
-    could not be measured. `painted` and `real` (of the split, or the targets) are uint8 [M, H, W, C] to look at.
+    counts the digits that the classifier sees, empty if it is not used. `left_out` says what could not be measured, one
+    sentence each. `painted` and `real` (of the split, or the targets) are uint8 [M, H, W, C] to look at.
     """
 
     run: str
@@ -53,11 +53,11 @@ class Report:
     left_out: tuple[str, ...] = field(default=())
     temperature: float = 1.0
     runs: tuple[str, ...] = ()
-    """Where it is the mean over runs, their names; `n` of its figures and of its curve is their number."""
+    """The names of the runs if it is a mean over runs; `n` of its figures and its curve is then their number."""
 
     @property
     def title(self) -> str:
-        """What was judged, in one line."""
+        """What was evaluated, in one line."""
         drawn = f", temperature {self.temperature:g}" if self.temperature != 1 else ""
         painted = f"{self.num:,} paintings after {self.frames:,} learned frames"
         return f"{self.run}: {painted}, {self.split} split, seed {self.seed}{drawn}"
@@ -100,7 +100,7 @@ def _plain(found: Estimate) -> dict[str, float | int]:
 
 
 def rounded(found: Estimate) -> tuple[str, str]:
-    """The value and its interval as text, with as many digits as the interval's width gives sense to."""
+    """The value and its interval as text, with as many digits as the width of the interval justifies."""
     width = found.high - found.low
     size = width if width > 0 else abs(found.value)
     digits = 0 if size == 0 else int(np.clip(1 - np.floor(np.log10(size)), 0, 6))

@@ -1,4 +1,4 @@
-"""How well paintings reproduce their targets: errors, likeness, and how they grow nearer stroke by stroke."""
+"""How well paintings reproduce their targets: errors, similarity, and the error stroke by stroke."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from spiral.evaluation.stroke_curve import errors_by_stroke
 from spiral.evaluation.targets import SSIM_WINDOW, mse, ssim
 
 WHITE = 255
-# So many paintings are painted again to see each stroke; more would make the curve smoother than anyone can see.
+# This many paintings are repainted to see each stroke; more would make the curve smoother than anyone can see.
 MOST_FOLLOWED = 1_024
 
 
 def reproduction(
     views: NDArray[np.uint8], targets: NDArray[np.uint8], seed: int
 ) -> tuple[list[Figure], tuple[str, ...]]:
-    """Measure paintings against their targets, uint8 [N, H, W, C] twice; and say what could not be measured."""
+    """Figures of paintings against their targets, both uint8 [N, H, W, C], and what could not be measured."""
     weights = weights_of(len(views), seed)
     figures = _errors("", "mean squared error to the targets (pixels 0 to 1)", views, targets, weights)
     if min(views.shape[1:3]) < SSIM_WINDOW:
@@ -29,7 +29,7 @@ def reproduction(
 
 
 def canvas_errors(canvases: NDArray[np.uint8], targets: NDArray[np.uint8], seed: int) -> list[Figure]:
-    """The errors of whole canvases, uint8 [N, H, W, C] twice: more than those of the view, which averages edges."""
+    """The errors of whole canvases, both uint8 [N, H, W, C]: larger than those of the view, which averages edges."""
     label = f"mean squared error at the canvas's own {canvases.shape[1]} pixels"
     return _errors("canvas_", label, canvases, targets, weights_of(len(canvases), seed))
 

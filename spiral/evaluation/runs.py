@@ -24,24 +24,24 @@ from spiral.models.trained import Trained, target_rows
 
 FEWEST = 65
 """The covariance of 64 features needs more than 64 pictures."""
-# Every two of so many pictures are compared: their mean distance is then known to a hundredth of its size.
+# All pairs of this many pictures are compared: their mean distance is then known to a hundredth of its size.
 _COMPARED = 1_024
-# Of a data set in the canvas's size, which is prepared for a few thousand of its pictures: room for the gray sets.
+# Most bytes of a data set in the canvas's size, of which a few thousand pictures are used: room for the gray sets.
 _MOST_BYTES = 512 << 20
-# So many paintings are shown beside real pictures.
+# This many paintings are shown beside real pictures.
 _SHOWN = 48
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Targets:
-    """What a conditional run was to reproduce: pictures uint8 [N, H, W, C], labels [N] where the set has them."""
+    """The targets of a conditional run: pictures uint8 [N, H, W, C], and labels [N] if the set has them."""
 
     pictures: NDArray[np.uint8]
     labels: NDArray[np.int64] | None
 
     @staticmethod
     def of(data: Dataset, num: int, seed: int, split: Split = "test") -> Targets:
-        """Draw pictures of a split, the same as `targets_for` does."""
+        """Draw the same pictures of a split as `targets_for` does."""
         pictures, labels = data.split(split)
         rows = target_rows(len(pictures), num, seed)
         return Targets(pictures[rows], None if labels is None else labels[rows])
@@ -52,8 +52,8 @@ def evaluate_run(
 ) -> Report:
     """Paint ``num`` pictures and measure them: distances to real ones of a split, or errors to targets; diversity.
 
-    Raises ValueError for fewer than 65, for fewer than `inception` needs, where it is asked for of a run with targets,
-    and where the run's data is not here.
+    Raises ValueError for fewer than 65, for fewer than `inception` needs, if `inception` is given for a run with
+    targets, and if the run's data is not here.
     """
     if num < FEWEST:
         raise ValueError(f"num: {num} paintings are too few; the covariance of 64 features needs at least {FEWEST}")
@@ -91,7 +91,7 @@ def evaluate_run(
     if digits and targets is not None and targets.labels is not None and encoded.probabilities is not None:
         ceiling = encoder.encode(targets.pictures).probabilities
         figures += _top_1(encoded.probabilities, ceiling, targets.labels, seed)
-    if targets is None:  # a copy is as near to real pictures as what it copies
+    if targets is None:  # a copy is as near to real pictures as its original
         try:
             figures += _distances(Reference.of(encoded_data, encoder, split), encoded, seed)
         except ValueError as error:
@@ -127,8 +127,8 @@ def evaluate_run(
 
 
 def _encoded_data(trained: Trained, encoder: Encoder, split: Split) -> Dataset:
-    """The run's data in the encoder's view. Beside test pictures the real ones are of the whole training set, so that
-    their figures are the same for every run."""
+    """The run's data in the encoder's view. With test pictures, the other real ones are from the whole training set, so
+    that their figures are the same for every run."""
     held_out = split == "validation" or (split == "train" and trained.config.hold_out_validation)
     if trained.config.data in DIGITS:
         return real_digits(hold_out_validation=held_out)
@@ -136,13 +136,13 @@ def _encoded_data(trained: Trained, encoder: Encoder, split: Split) -> Dataset:
 
 
 def _not_held_out(trained: Trained, split: Split) -> str:
-    """Words for a run that was made without a validation split."""
+    """Words about a run that held out no validation split."""
     learnt = split == "validation" and not trained.config.hold_out_validation
     return "which this run did not hold out, " if learnt else ""
 
 
 def _whole_targets(trained: Trained, data: Dataset, num: int, seed: int, split: Split) -> NDArray[np.uint8] | None:
-    """The targets in the canvas's size; None if the view is the canvas, or there are none. ValueError: not here."""
+    """The targets in the canvas's size; None if the view is the canvas or there are none. ValueError: not here."""
     shape = trained.engine.canvas_shape
     if not trained.config.conditional or shape == trained.engine.observation_shape:
         return None
@@ -152,7 +152,7 @@ def _whole_targets(trained: Trained, data: Dataset, num: int, seed: int, split: 
 
 
 def drawn(pictures: NDArray[np.uint8], most: int, seed: int) -> NDArray[np.uint8]:
-    """At most so many of the pictures, from all over the set: some come class by class, the first ones all of one."""
+    """At most ``most`` of the pictures, drawn from the whole set: some sets are sorted by class."""
     return pictures[np.random.default_rng(seed).permutation(len(pictures))[:most]]
 
 

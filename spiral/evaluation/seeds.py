@@ -1,4 +1,4 @@
-"""Runs that differ in their seed, as one report: of each figure the mean over runs, its interval, and every value."""
+"""Combines runs that differ in their seed: for each figure the mean over runs, its interval, and every value."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ MOST_RUNS = len(_T) + 1
 def over_runs(reports: Sequence[Report]) -> Report:
     """The mean report of 2…16 runs; `n` of its figures is the number of runs.
 
-    Intervals are Student's t at 95 %: they say what other seeds would do to the mean, if figures are spread normally.
-    Only what was measured of all runs is kept; the error after k strokes goes as far as the shortest curve. Raises
-    ValueError for another number of runs, and for runs of different data or of another kind.
+    Intervals are Student's t at 95 %: they show how other seeds would change the mean if figures are normally
+    distributed. Only figures measured for all runs are kept; the error after k strokes goes as far as the shortest
+    curve. Raises ValueError for another number of runs, and for runs with different data or of another kind.
     """
     if not 2 <= len(reports) <= MOST_RUNS:
-        raise ValueError(f"--run: {len(reports)} runs; an interval over runs is made of 2 to {MOST_RUNS}")
+        raise ValueError(f"--run: {len(reports)} runs; an interval over runs needs 2 to {MOST_RUNS}")
     first = reports[0]
     for report in reports[1:]:
         if (report.data, report.conditional) != (first.data, first.conditional):
             raise ValueError(
                 f"--run: {first.run} and {report.run} paint after different pictures ({first.data}, {report.data}) or "
-                "in different ways; runs that differ in their seed are put together"
+                "in different ways; expected runs that differ only in their seed"
             )
     figures = [
         Figure(figure.key, figure.label, mean_of(values := _values(reports, figure.key)), figure.better, values)

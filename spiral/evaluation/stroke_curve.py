@@ -1,4 +1,4 @@
-"""How near paintings are to their targets while they are painted: the error after each stroke."""
+"""The error of paintings to their targets after each stroke."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spiral.evaluation.targets import mse
 from spiral.values.actions import ActionSpec
 from spiral.values.strokes import is_compound
 
-# As many canvases at a time as a policy paints: the engine is no faster with more.
+# As many canvases at a time as a policy paints; the engine is no faster with more.
 _BATCH = 64
 
 
@@ -21,9 +21,9 @@ def errors_by_stroke(
 ) -> NDArray[np.float64]:
     """Replay actions [N, T, K] and compare the view after each stroke with targets uint8 [N, H, W, C]: [N, S + 1].
 
-    Column k is the mean squared error (pixels 0…1) after a picture's k-th stroke, column 0 that of blank paper; S is
-    the largest number of strokes, and a picture with fewer keeps its last error. Raises ValueError for shapes that do
-    not fit.
+    Column k is the mean squared error (pixels 0…1) after a picture's k-th stroke; column 0 is that of blank paper. S is
+    the largest number of strokes; a picture with fewer keeps its last error. Raises ValueError for shapes that do not
+    fit.
     """
     if len(actions) != len(targets) or targets.shape[1:] != engine.observation_shape:
         raise ValueError(
@@ -45,16 +45,16 @@ def errors_by_stroke(
 
 
 def _ends(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.bool_]:
-    """With which actions [N, T, K] a stroke is on the canvas, bool [N, T]; all others leave the picture as it was.
+    """Which actions [N, T, K] put a stroke on the canvas, bool [N, T]; all others leave the picture as it was.
 
-    Those are the ones whose every component counts; of compound strokes the first of them only begins one.
+    They are the actions for which every component counts; with compound strokes the first of them only begins a stroke.
     """
     ends: NDArray[np.bool_] = np.asarray(spec.mask(actions).all(-1))
     return ends & (ends.cumsum(-1) > 1) if is_compound(spec) else ends
 
 
 def views_by_action(engine: Engine, actions: NDArray[np.int32], threads: int = 1) -> Iterator[NDArray[np.uint8]]:
-    """Replay actions [N, T, K]: the view of blank paper and after each action, ``T + 1`` times uint8 [N, H, W, C]."""
+    """Replay actions [N, T, K]: the blank view and that after each action, ``T + 1`` times uint8 [N, H, W, C]."""
     canvases = engine.open(len(actions), threads)
     try:
         yield canvases.reset(np.zeros(len(actions), np.int64))

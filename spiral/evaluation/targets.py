@@ -1,4 +1,4 @@
-"""How far paintings are from the pictures they were to reproduce."""
+"""How far paintings are from their targets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CHUNK = 64
 
 
 def mse(images: NDArray[np.uint8], targets: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Mean squared error of each picture, pixels taken as 0…1: uint8 [N, H, W, C] twice → float64 [N] in 0…1.
+    """Mean squared error of each picture, pixels in 0…1: two arrays uint8 [N, H, W, C] → float64 [N] in 0…1.
 
     Raises ValueError if shapes or dtypes differ from that.
     """
@@ -25,10 +25,10 @@ def mse(images: NDArray[np.uint8], targets: NDArray[np.uint8]) -> NDArray[np.flo
 
 
 def ssim(images: NDArray[np.uint8], targets: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Structural similarity of each picture (Wang et al. 2004, equation 13): uint8 [N, H, W, C] twice → float64 [N].
+    """Structural similarity of each picture (Wang et al. 2004, equation 13): two uint8 [N, H, W, C] → float64 [N].
 
-    1 for equal pictures, about 0 for unrelated ones. Gaussian window of 11×11, deviation 1.5, only where it lies whole
-    inside the picture; the mean over places and channels. Raises ValueError if shapes or dtypes differ, or for a side
+    1 for equal pictures, about 0 for unrelated ones. The mean over channels and all places where the Gaussian window
+    (11×11, standard deviation 1.5) lies inside the picture. Raises ValueError if shapes or dtypes differ, or for a side
     below 11 pixels.
     """
     _check(images, targets)
@@ -55,7 +55,7 @@ def _ssim(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.fl
 
 
 def _blur(images: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weight [N, H, W, C] by the window at each place where it fits: [N, H − 10, W − 10, C]."""
+    """Weighted means of [N, H, W, C] under the window at each place where it fits: [N, H − 10, W − 10, C]."""
     weights = window()
     height, width = images.shape[1] - SSIM_WINDOW + 1, images.shape[2] - SSIM_WINDOW + 1
     down = sum(weight * images[:, k : k + height] for k, weight in enumerate(weights))

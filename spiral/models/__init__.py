@@ -1,10 +1,10 @@
-"""Trained models: a policy's averaged weights, the configuration that it learned by, and a card that says what it is.
+"""Trained models: a policy's averaged weights, the configuration that it learned with, and a card that describes it.
 
-A model is a folder of ``policy.safetensors``, ``config.yaml``, ``card.yaml`` and ``samples.png``. Those that ship with
-the package lie here, one folder each; ``spiral models export`` makes one of any run. To train a model further takes its
-``discriminator.safetensors`` (float16, 0.1 MB), too: a good policy would be spoiled by a discriminator that knows
-nothing. It lies beside the policy in a checkout; the wheel and the images leave it out, because no picture needs it.
-Without it a new discriminator learns alone for 300 batches first.
+A model is a folder with ``policy.safetensors``, ``config.yaml``, ``card.yaml`` and ``samples.png``. The models that
+ship with the package are here, one folder each; ``spiral models export`` makes one from any run. Further training also
+needs ``discriminator.safetensors`` (float16, 0.1 MB): an untrained discriminator would spoil a good policy. In a
+checkout it is beside the policy; the wheel and the images leave it out, because painting does not need it. Without it a
+new discriminator first learns alone for 300 batches.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class DataSet(BaseModel):
 
 
 class Card(BaseModel):
-    """What a model is, and what it can't do."""
+    """A description of a model, and of its limits."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,19 +46,19 @@ class Card(BaseModel):
     method: str
     """The method, and how it differs from the paper's."""
     data: str
-    """What it learned from, and under which license that is."""
+    """What it learned from, and the license of that data."""
     data_sets: tuple[DataSet, ...] = ()
-    """The same for machines, oldest first: those of the model that it began with, and each before a change."""
+    """The same for programs, oldest first: the sets of the model that it began with, and each set before a change."""
     preset: str
-    """What `spiral train` was told; config.yaml has every setting."""
+    """The preset given to `spiral train`; config.yaml has every setting."""
     frames: int = Field(ge=0)
     """Learned frames."""
     hours: float = Field(ge=0)
-    """Time of training."""
+    """Training time in hours."""
     machine: str
-    """What it was trained on."""
+    """The machine that it was trained on."""
     scores: dict[str, float]
-    """What was measured of it, by name."""
+    """Its figures, by name."""
     limits: str
     """What not to expect of it."""
 
@@ -70,9 +70,9 @@ def bundled_models() -> dict[str, Path]:
 
 
 def find_model(name: str) -> Path:
-    """Folder of a model: of one that ships, by name, or any folder that holds one.
+    """The folder of a model: of a bundled one, by name, or any folder that holds one.
 
-    Raises ValueError that lists those there are.
+    Raises ValueError that lists the bundled models.
     """
     shipped = bundled_models()
     if name in shipped:
@@ -85,7 +85,7 @@ def find_model(name: str) -> Path:
 
 
 def find_discriminator(folder: Path) -> Path | None:
-    """The discriminator of the model in ``folder``; None if it has come without one."""
+    """The discriminator of the model in ``folder``; None if it came without one."""
     found = folder / DISCRIMINATOR
     return found if found.is_file() else None
 
@@ -99,7 +99,7 @@ def read_policy(folder: Path) -> bytes:
 
 
 def check_weights(file: Path) -> None:
-    """ValueError with a sentence if a file holds no weights, or such as are not finite; needs no torch."""
+    """Raise ValueError with a sentence if a file holds no weights, or weights that are not finite; needs no torch."""
     import numpy as np  # noqa: PLC0415
     from safetensors import SafetensorError  # noqa: PLC0415
     from safetensors.numpy import load_file  # noqa: PLC0415
@@ -127,4 +127,4 @@ def read_card_file(path: Path) -> Card:
     except ValidationError as error:
         raise ValueError(f"{path}: {sentence(error)}") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"{path}: it can't be read: {error}") from error
+        raise ValueError(f"{path}: can't be read: {error}") from error

@@ -1,4 +1,4 @@
-"""Makes a model of a run."""
+"""Exports a run as a model."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def export(
 ) -> Card:
     """Write the model of a run's newest checkpoint to the folder ``out``, which appears as a whole.
 
-    Scores are those that ``spiral eval`` found of this checkpoint; frames, hours and machines count those of the model
-    that the run began with, too. Of the data and of files of its owner's own, such as a brush, the model has the names
-    alone, and the files themselves. The run's discriminator goes to the folder ``discriminator``, where one is named.
-    Raises ValueError if the run has no checkpoint, or nothing of what is asked for, or ``out`` exists, or another
-    discriminator would be overwritten.
+    The scores are the figures of ``spiral eval`` for this checkpoint; frames, hours and machines include those of the
+    model that the run began with. Of paths of the data and of its owner's files, such as a brush, the model only has
+    the names; it includes the files themselves. The run's discriminator goes to the folder ``discriminator``, if given.
+    Raises ValueError if the run has no checkpoint or lacks something that was asked for, if ``out`` exists, or if
+    another discriminator would be overwritten.
     """
     if out.exists():
         raise ValueError(f"out: {out} exists; name a new folder")
@@ -106,7 +106,7 @@ def _weights(trained: TorchTrained) -> bytes:
 
 
 def _half(state: Mapping[str, Tensor], what: str) -> bytes:
-    """Weights in float16; ValueError if one is beyond its range."""
+    """Weights in float16; ValueError if one is out of its range."""
     half = dump_weights(state, torch.float16)
     require_finite(parse_weights(half), f"{what} in float16")
     return half
@@ -124,8 +124,8 @@ def _discriminator(run: Run) -> bytes:
 
 
 def _scores(run: Run, frames: int) -> dict[str, float]:
-    """The figures of the run's last evaluation, without their intervals; none where it was not after so many frames,
-    of another split than the test pictures, or drawn at another temperature than it learned."""
+    """The figures of the run's last evaluation, without their intervals; empty if that was after another number of
+    frames, on another split than the test pictures, or at another temperature than 1."""
     try:
         found = json.loads((run.path / "evaluation" / "evaluation.json").read_text())
         if found["frames"] != frames or found.get("temperature", 1) != 1 or found.get("split", "test") != "test":
@@ -136,7 +136,7 @@ def _scores(run: Run, frames: int) -> dict[str, float]:
 
 
 def _machines(before: Card | None, run: Run) -> str:
-    """Where the model learned that the run began with, and where it went on, once if that is the same."""
+    """The machine of the model that the run began with, and the machine of the run; once if they are the same."""
     here = _machine(run)
     if before is None:
         return here

@@ -1,4 +1,4 @@
-"""What a run has learned so far and the engine it paints on, whatever its network is computed with; needs no torch."""
+"""A run's policy so far and the engine that it paints on, whatever computes its network; needs no torch."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Trained(ABC):
     ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
         """Paint ``num`` pictures: canvases uint8 ``[num, H, W, C]`` and actions int32 ``[num, T, K]``.
 
-        The same seed draws the same random numbers, whatever the weights. ValueError for targets of another shape or
-        dtype than the view's uint8 ``[num, H, W, C]``, for none where the policy needs them, and the other way round.
+        The same seed draws the same random numbers, whatever the weights. ValueError if targets are not the view's
+        uint8 ``[num, H, W, C]``, if the policy needs targets and there are none, and the other way around.
         """
         self._check(num, targets)
         return self._paint(num, seed, targets)
@@ -52,9 +52,9 @@ class Trained(ABC):
 
     def _check(self, num: int, targets: NDArray[np.uint8] | None) -> None:
         if targets is not None and not self.config.conditional:
-            raise ValueError("targets: there are some, but this policy paints from nothing and takes none")
+            raise ValueError("targets: given, but this policy paints from nothing and takes none")
         if targets is None and self.config.conditional:
-            raise ValueError("targets: there are none, but this policy paints after targets and needs them")
+            raise ValueError("targets: none given, but this policy paints after targets and needs them")
         shape = (num, *self.engine.observation_shape)
         if targets is not None and (targets.shape != shape or targets.dtype != np.uint8):
             raise ValueError(f"targets: {targets.dtype} {list(targets.shape)}; expected uint8 {list(shape)}")
@@ -65,19 +65,19 @@ class Trained(ABC):
         return Program(engine.name, engine.settings, actions, engine_version=self.engine.version)
 
     def view(self, canvases: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """What the agent and the discriminator see of canvases: uint8 ``[N, H, W, C]``, the exact area average."""
+        """The observations of canvases: uint8 ``[N, H, W, C]``, the exact area average."""
         return area_average(canvases, self.engine.canvas_shape[0] // self.engine.observation_shape[0])
 
     def data(self, split: Split = "test") -> Dataset:
         """The run's data set in the view's size, with ``split``; ValueError if it is not on this machine.
 
-        `train` is what the run learns from, but for a run that learns from the validation pictures when they are asked
-        for: then it is the rest.
+        `train` is what the run learns from. If the run also learns from the validation pictures and they are asked for,
+        it is the rest.
         """
         return self._data(self.engine.observation_shape, split)
 
     def canvas_data(self, split: Split = "test") -> Dataset:
-        """The same in the canvas's size."""
+        """The run's data set in the canvas's size."""
         return self._data(self.engine.canvas_shape, split)
 
     def _data(self, shape: tuple[int, int, int], split: Split) -> Dataset:
@@ -88,7 +88,7 @@ class Trained(ABC):
         return load(self.config.data, (height, width), colour=channels == 3, hold_out_validation=held_out)
 
     def before(self, data: str) -> Self:
-        """The same, before pictures of another set than it learned from: its targets, and what it is compared with."""
+        """A copy with another data set than it learned from, for its targets and for comparison."""
         return replace(self, config=self.config.model_copy(update={"data": data, "hold_out_validation": True}))
 
 
@@ -98,7 +98,7 @@ def nothing_learned(run: Run) -> ValueError:
 
 
 def targets_for(trained: Trained, num: int, seed: int, split: Split = "test") -> NDArray[np.uint8] | None:
-    """Pictures of a split for a conditional run to reproduce, uint8 ``[num, H, W, C]``; None for any other run."""
+    """Targets of a split for a conditional run, uint8 ``[num, H, W, C]``; None for any other run."""
     if not trained.config.conditional:
         return None
     pictures, _ = trained.data(split).split(split)

@@ -1,4 +1,4 @@
-"""The small encoder whose features stand for color pictures, as the LeNet's do for digits."""
+"""The small encoder whose features represent color pictures, as the LeNet's represent digits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ColourEncoder(nn.Module):
 
     conv 5×5/2 32 → conv 3×3/2 64 → conv 3×3/2 128, ReLU after each, → linear 64. The convolutions pad by 2, 1, 1, so
     the maps are 16×16, 8×8 and 4×4. The input is ink (see :func:`~spiral.evaluation.features.ink_of`). Over the
-    pictures it learned from each feature has mean 0, and 1 is the features' variance on average.
+    pictures that it learned from, each feature has mean 0, and the features' average variance is 1.
     """
 
     def __init__(self) -> None:

@@ -2,12 +2,12 @@
 
     python -m spiral.evaluation.colour.make
 
-Takes a few minutes of one core. Seeded: the same torch version on the same processor with as many threads gives the
-same weights. The numbers of the shipped file are in README.md beside it.
+This takes a few minutes on one core. It is seeded: the same torch version on the same processor with as many threads
+gives the same weights. The numbers of the shipped file are in README.md beside it.
 
-It learns without labels: two disturbed copies of a picture are to be more alike than copies of different pictures
-(NT-Xent, Chen et al. 2020, equation 1). The copies are moved, scaled, noisy and partly hidden, but never recoloured or
-mirrored: color and handedness are what a painting can get wrong.
+It learns without labels: two disturbed copies of a picture should be more alike than copies of different pictures
+(NT-Xent, Chen et al. 2020, equation 1). The copies are moved, scaled, noisy and partly hidden, but never recolored or
+mirrored, because a painting can be wrong in color and handedness.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BATCH = 256
 LEARNING_RATE = 1e-3
 # NT-Xent's temperature; 0.2 works for batches of some hundreds (Chen et al. 2020, table 5 and appendix B.7).
 TEMPERATURE = 0.2
-# How far a copy is moved (share of the side), scaled, made noisy (deviation), and how much of it is hidden (pixels).
+# How far a copy is moved (share of the side), scaled, made noisy (standard deviation), and partly hidden (pixels).
 SHIFT, SCALE, NOISE, HIDDEN = 0.12, 0.15, 0.08, 10
 
 
@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
     network = train(pictures)
     with atomic_write(WEIGHTS_FILE) as aside:
         save_file(network.state_dict(), aside, metadata={"sets": " ".join(SETS), "torch": torch.__version__})
-        aside.chmod(0o644)  # safetensors writes for the owner alone
+        aside.chmod(0o644)  # safetensors writes files that only the owner can read
     print(f"{WEIGHTS_FILE}: {WEIGHTS_FILE.stat().st_size} bytes, from {len(pictures):,} pictures")
     return 0
 
@@ -95,7 +95,7 @@ def disturbed(ink: Tensor, generator: torch.Generator) -> Tensor:
     affine[:, 0, 0] = affine[:, 1, 1] = 1 + SCALE * uniform(count)
     affine[:, :, 2] = 2 * SHIFT * uniform(count, 2)
     grid = nn.functional.affine_grid(affine, list(ink.shape), align_corners=False)
-    moved = nn.functional.grid_sample(ink, grid, align_corners=False)  # what comes from outside is white
+    moved = nn.functional.grid_sample(ink, grid, align_corners=False)  # pixels from outside are white
     noisy = moved + NOISE * uniform(count, 1, 1, 1).abs() * torch.randn(ink.shape, generator=generator)
     corner = torch.randint(SIDE - HIDDEN, (2, count, 1, 1), generator=generator)
     at = torch.arange(SIDE)
@@ -106,7 +106,7 @@ def disturbed(ink: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _standardise(network: ColourEncoder, pictures: NDArray[np.uint8]) -> None:
-    """Bring the features to mean 0, and their variance to 1 on average: the scale of every distance rests on it."""
+    """Scale the features to mean 0 and an average variance of 1; the scale of every distance depends on it."""
     features = colour_features(network, pictures)
     scale = float(np.sqrt(features.var(axis=0).mean()))
     with torch.no_grad():

@@ -2,8 +2,8 @@
 
     python -m spiral.evaluation.lenet.make
 
-Takes two minutes of one core; needs the data set `mnist`. Seeded: the same torch version on the same processor with as
-many threads gives the same weights. The numbers of the shipped file are in README.md beside it.
+This takes two minutes on one core and needs the data set `mnist`. It is seeded: the same torch version on the same
+processor with as many threads gives the same weights. The numbers of the shipped file are in README.md beside it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ SEED = 0
 EPOCHS = 10
 BATCH = 128
 LEARNING_RATE = 2e-3
-# Each batch is moved by up to a pixel, which every digit's white border allows: otherwise training digits are
-# learned by heart, and real against real measures that.
+# Each batch is moved by up to a pixel, which every digit's white border allows. Otherwise the network memorizes the
+# training digits, and "real against real" would measure that.
 LARGEST_SHIFT = 1
 
 
@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
         save_file(
             network.state_dict(), aside, metadata={"test_accuracy": f"{accuracy:.4f}", "torch": torch.__version__}
         )
-        aside.chmod(0o644)  # safetensors writes for the owner alone
+        aside.chmod(0o644)  # safetensors writes files that only the owner can read
     print(f"{WEIGHTS_FILE}: {WEIGHTS_FILE.stat().st_size} bytes, test accuracy {accuracy:.4f}")
     return 0
 
@@ -48,8 +48,8 @@ def main(argv: list[str]) -> int:
 def train(data: Dataset, seed: int = SEED, epochs: int = EPOCHS) -> tuple[LeNet, float]:
     """Train on `data.train` with cross-entropy, Adam and a cosine learning rate to 0.
 
-    Returns the network and its test accuracy. The features' size, and with it the scale of every LeNet-FID, follows
-    from this recipe: label smoothing of 0.1, for instance, shrinks real against real tenfold.
+    Returns the network and its test accuracy. The size of the features, and so the scale of every LeNet-FID, depends
+    on this recipe: label smoothing of 0.1, for instance, shrinks "real against real" tenfold.
     """
     if data.train_labels is None or data.test_labels is None:
         raise ValueError(f"{data.name} has no labels; the classifier learns from digits with labels")
@@ -79,7 +79,7 @@ def train(data: Dataset, seed: int = SEED, epochs: int = EPOCHS) -> tuple[LeNet,
 
 
 def test_accuracy(network: LeNet, data: Dataset) -> float:
-    """Share of `data.test` that the network classifies rightly, 0…1."""
+    """Share of `data.test` that the network classifies correctly, 0…1."""
     _, probabilities = features_and_probabilities(network, data.test)
     return float(np.mean(probabilities.argmax(1) == data.test_labels))
 

@@ -51,7 +51,7 @@ def test_what_was_measured_of_all_runs_is_put_together() -> None:
 def test_what_can_not_be_put_together_is_refused() -> None:
     one = report_of("a", 2, "fid")
     for reports in ([one], [one] * (MOST_RUNS + 1)):
-        with pytest.raises(ValueError, match=rf"^--run: {len(reports)} runs; an interval over runs is made of 2 to 16"):
+        with pytest.raises(ValueError, match=rf"^--run: {len(reports)} runs; an interval over runs needs 2 to 16"):
             over_runs(reports)
     with pytest.raises(ValueError, match=r"a and b paint after different pictures \(mnist, faces\)"):
         over_runs([one, dataclasses.replace(report_of("b", 2, "fid"), data="faces")])
