@@ -150,7 +150,7 @@ def test_health_for_long_enough_forgives_earlier_deaths(make: Callable[..., Benc
 
 def test_wrong_settings_are_not_tried_again(make: Callable[..., Bench]) -> None:
     bench = make(renderer="import sys; print('size: 300 is outside', flush=True); sys.exit(2)")
-    with pytest.raises(ServiceFailedError, match=r"(?s)another start would.*size: 300 is outside"):
+    with pytest.raises(ServiceFailedError, match=r"(?s)a restart would end the same way.*size: 300 is outside"):
         bench.until(lambda: False)
     assert bench["renderer"].restarts == 0
 

@@ -149,7 +149,7 @@ def test_what_only_has_the_name_of_a_checkpoint_is_left_alone_and_in_nobodys_way
         found = store.latest()
         assert found is not None
         assert found.state.counters["updates"] == value - 1
-        assert f"{strange[0]} is no checkpoint" in caplog.text
+        assert f"{strange[0]} is not a folder, so it is not a checkpoint" in caplog.text
         store.save(state_of(value), "")
     assert all(path.read_text() == "mine" for path in strange)
     assert read_latest(elsewhere) is not None
