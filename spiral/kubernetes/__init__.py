@@ -1,4 +1,4 @@
-"""A run in a Kubernetes cluster, looked at and changed through the cluster's API: what ``spiral k8s`` does.
+"""Inspects and changes a run in a Kubernetes cluster through the cluster's API, for ``spiral k8s``.
 
-Needs the official client (``pip install 'spiral-painter[k8s]'``); no service imports it.
+It needs the official client (``pip install 'spiral-painter[k8s]'``); no service imports it.
 """

@@ -1,8 +1,8 @@
-"""Checkpoints out of the cluster and back into it.
+"""Moves checkpoints out of the cluster and back into it.
 
-What is pulled is a run's directory as `spiral paint`, `eval` and `train` know it. What is pushed becomes the newest
-checkpoint of a service that does not run: a running one reads its checkpoints at its start only, and its own next one
-would be newer. Both ways a checkpoint is written aside, compared with its manifest's SHA-256, and renamed.
+A pull makes a run's directory for `spiral paint`, `eval` and `train`. A push makes the newest checkpoint of a service
+that is not running: a running one reads its checkpoints only at its start, and its own next one would be newer. Both
+ways a checkpoint is written aside, compared with its manifest's SHA-256, and renamed.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from spiral.values.atomic_file import atomic_write
 from spiral.wire.edges import Service
 
 KEEPERS: tuple[Service, ...] = ("learner", "discriminator")
-"""The services that have checkpoints; a run goes on from both."""
+"""The services that have checkpoints; a run resumes from both."""
 TRIES = 3
-"""The service removes its oldest checkpoint when it writes a new one; what is gone half-way is asked for anew."""
+"""The service removes its oldest checkpoint when it writes a new one; if it vanishes midway, the next is fetched."""
 SPOOL_BYTES = 64 << 20
 """Archives up to this size pass through memory, larger ones through a temporary file."""
 STOP_S = 240.0
@@ -48,7 +48,7 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A checkpoint on this machine whose files are as its manifest says."""
+    """A checkpoint on this machine whose files match its manifest."""
 
     path: Path
     sha256: dict[str, str]
@@ -69,7 +69,7 @@ def newest_here(folder: Path) -> Found:
 
 
 def verify(path: Path) -> Found:
-    """A checkpoint whose files are as its manifest says; ValueError that says what is not."""
+    """A checkpoint whose files match its manifest; ValueError that says what does not."""
     try:
         contents = read_verified(path)
         contents[MANIFEST] = (path / MANIFEST).read_bytes()
@@ -80,7 +80,7 @@ def verify(path: Path) -> Found:
 
 
 async def pull(cluster: Cluster, run: Run, services: Iterable[Service], say: Say, overwrite: bool = False) -> None:
-    """Fetch the newest checkpoint of each service into a run's directory here, with what else makes it a run.
+    """Fetch the newest checkpoint of each service into a local run's directory, with the other files of a run.
 
     ValueError if the run's files there were not pulled, or the run has learned here since, unless ``overwrite``.
     """
@@ -120,7 +120,7 @@ async def _pull_newest(cluster: Cluster, volume: RunVolume, service: Service, in
             pulled = verify(aside)
             return _settle(pulled, final)
         except CommandError as error:
-            problem = error  # gone half-way: there is a newer one
+            problem = error  # it vanished midway: there is a newer one
         except ValueError as error:
             problem = TransferError(f"{service}: {names[-1]} did not arrive as it was written: {error}")
         finally:
@@ -129,7 +129,7 @@ async def _pull_newest(cluster: Cluster, volume: RunVolume, service: Service, in
 
 
 async def _there(cluster: Cluster, volume: RunVolume, remote: str) -> list[str]:
-    """Names of the checkpoints in a folder of the run directory, oldest first; a file of such a name is none."""
+    """Names of the checkpoints in a folder of the run directory, oldest first; a plain file is not one."""
     folders = [name[:-1] for name in await list_names(cluster, volume, remote) if name.endswith("/")]
     return [name for name in folders if CHECKPOINT_NAME.fullmatch(name)]
 
@@ -146,10 +146,10 @@ def _settle(pulled: Found, final: Path) -> Found:
 
 
 async def push(cluster: Cluster, run: Run, services: Iterable[Service], stop: bool, say: Say) -> None:
-    """Make the newest checkpoints of a run here the newest of the cluster's.
+    """Make the newest checkpoints of a local run the newest ones in the cluster.
 
-    Refused while a service runs, unless ``stop``: then it is stopped, which writes its own last checkpoint, and
-    started again whatever comes of the push. Nothing that the cluster has is removed or overwritten.
+    Refused while a service runs, unless ``stop``: then the service is stopped, which writes its last checkpoint, and
+    started again, whatever becomes of the push. Nothing in the cluster is removed or overwritten.
     """
     found = {service: newest_here(run.checkpoints(service)) for service in services}
     wanted = {service: await _replicas(cluster, service) for service in found}
@@ -159,7 +159,7 @@ async def push(cluster: Cluster, run: Run, services: Iterable[Service], stop: bo
     if running and not stop:
         each = " ".join(f"{service}=0" for service in running)
         raise ClusterError(
-            f"running: {', '.join(running)}; a checkpoint is read at the start only. --stop stops them for it and "
+            f"running: {', '.join(running)}; a checkpoint is only read at the start. --stop stops them first and "
             f"starts them again, or stop them yourself: spiral k8s scale {each}"
         )
     try:
@@ -178,7 +178,7 @@ async def push(cluster: Cluster, run: Run, services: Iterable[Service], stop: bo
 
 
 async def _push_one(cluster: Cluster, volume: RunVolume, service: Service, checkpoint: Found) -> str:
-    """Write aside, verify, rename; its new name."""
+    """Write aside, verify and rename. Returns the new name."""
     remote = f"checkpoints/{service}"
     names = [name.removesuffix("/") for name in await list_names(cluster, volume, remote)]
     there = [name for name in names if CHECKPOINT_NAME.fullmatch(name)]  # a file's name is taken, too
@@ -213,7 +213,7 @@ async def _until_stopped(cluster: Cluster, service: Service) -> None:
 
 
 async def _refuse_other_kind(cluster: Cluster, service: Service, theirs: RunConfig) -> None:
-    """ValueError if the checkpoint is made for something else than the cluster's run learns."""
+    """Raise ValueError if the checkpoint does not fit what the cluster's run learns."""
     ours = await read_run_config(cluster, service)
     if ours is None:
         return
@@ -226,9 +226,9 @@ async def _refuse_other_kind(cluster: Cluster, service: Service, theirs: RunConf
 
 
 async def read_run_config(cluster: Cluster, service: Service) -> RunConfig | None:
-    """What the cluster's run learns, from the ConfigMap that the service mounts; None if it mounts none.
+    """The configuration of the cluster's run, from the ConfigMap that the service mounts; None if it mounts none.
 
-    ClusterError if what is in it makes no configuration.
+    ClusterError if its content is not a configuration.
     """
     volumes = (await read_workload(cluster, service)).spec.template.spec.volumes or []
     for volume in volumes:

@@ -1,4 +1,4 @@
-"""A cluster that can be asked: from a kubeconfig file, or from within a pod."""
+"""A connection to a cluster, from a kubeconfig file or from within a pod."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from kubernetes.aio.client import ApiClient, ApiException, AppsV1Api, Configurat
 from spiral.kubernetes.errors import ClusterError, explain_refusal, explain_silence
 
 NAMESPACE = "spiral"
-"""Where the manifests put a run."""
+"""The namespace in which the manifests put a run."""
 ANSWER_S = 30.0
-"""The API server's own limit for ordinary requests is 60 s; a person who waits this long looks elsewhere."""
+"""Deadline of a request. The API server's own limit is 60 s, but nobody waits that long."""
 IN_CLUSTER = "in-cluster"
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How a cluster is reached."""
+    """How to reach a cluster."""
 
     namespace: str = NAMESPACE
     context: str | None = None
     """Context of the kubeconfig; None: its current one."""
     kubeconfig: Path | None = None
-    """None: what ``KUBECONFIG`` names, else ``~/.kube/config``, else the service account of this pod."""
+    """Kubeconfig file. None: that of ``KUBECONFIG``, else ``~/.kube/config``, else the service account of this pod."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A connection to a cluster's API server, and the namespace that is meant."""
+    """A connection to a cluster's API server, and a namespace."""
 
     api: ApiClient
     namespace: str
@@ -61,14 +61,14 @@ class Cluster:
 
 @asynccontextmanager
 async def connect(access: Access) -> AsyncIterator[Cluster]:
-    """A cluster for the length of the block. Whatever it refuses in it, or a connection lost, is a ClusterError."""
+    """A cluster within the block. Refusals and lost connections in the block become ClusterError."""
     configuration, context = await _configure(access)
     server = str(configuration.host)
     try:
         api = ApiClient(configuration)
     except OSError as error:
         raise ClusterError(f"kubeconfig: a certificate of context {context} can't be read: {error}") from error
-    # As the client does it: proxies of the environment hold for all that goes to the cluster.
+    # As the client does: proxies from the environment apply to all requests to the cluster.
     async with api, aiohttp.ClientSession(trust_env=True) as session:
         try:
             yield Cluster(api, access.namespace, context, session)
@@ -79,7 +79,7 @@ async def connect(access: Access) -> AsyncIterator[Cluster]:
 
 
 async def _configure(access: Access) -> tuple[Configuration, str]:
-    """The client's configuration and the name of the context that it is of."""
+    """The client's configuration and the name of its context."""
     configuration = Configuration()
     files = _kubeconfig_files(access)
     if not files:
@@ -104,7 +104,7 @@ async def _configure(access: Access) -> tuple[Configuration, str]:
 
 
 def _kubeconfig_files(access: Access) -> list[Path]:
-    """Files to read; ClusterError if one that was named is not there."""
+    """The files to read; ClusterError if one that was named does not exist."""
     if access.kubeconfig is not None:
         if not access.kubeconfig.is_file():
             raise ClusterError(f"kubeconfig: there is no file {access.kubeconfig}")

@@ -1,4 +1,4 @@
-"""What the cluster does for a run beside its pods: claims, autoscaling, and what it has complained of lately."""
+"""Checks of what the cluster does for a run besides its pods: claims, autoscaling, and recent warnings."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from spiral.kubernetes.listing import list_all
 from spiral.values.finding import Finding
 
 RECENT = timedelta(minutes=15)
-"""Older warnings are mostly of starts and roll-outs that are over."""
+"""Older warnings mostly belong to starts and rollouts that are over."""
 MOST_WARNINGS = 5
-"""More lines than these are read with kubectl."""
+"""Most warnings that are shown; kubectl shows the others."""
 METRICS_GROUP = "metrics.k8s.io"
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 async def claims(cluster: Cluster) -> Finding:
-    """Whether every claim has a volume; one that waits for its first pod has none yet."""
+    """Whether every claim has a volume; a claim that waits for its first pod has none yet."""
     try:
         found, _ = await list_all(cluster.core.list_namespaced_persistent_volume_claim, cluster.namespace)
     except ApiException as error:
@@ -36,7 +36,7 @@ async def claims(cluster: Cluster) -> Finding:
 
 
 async def autoscaling(cluster: Cluster) -> Finding:
-    """Whether autoscalers by processor use can read it: that takes metrics-server."""
+    """Whether autoscalers by CPU use can read it, which needs metrics-server."""
     try:
         groups = await ApisApi(cluster.api).get_api_versions()
         scalers, _ = await list_all(
@@ -69,7 +69,7 @@ async def autoscaling(cluster: Cluster) -> Finding:
 
 
 async def warnings(cluster: Cluster, now: datetime) -> Finding:
-    """What the cluster has warned of in this namespace within the last quarter of an hour, newest first."""
+    """The cluster's warnings in this namespace within the last quarter of an hour, newest first."""
     try:
         found, _ = await list_all(cluster.core.list_namespaced_event, cluster.namespace, field_selector="type=Warning")
     except ApiException as error:
@@ -88,6 +88,6 @@ async def warnings(cluster: Cluster, now: datetime) -> Finding:
 
 
 def _seen(event: CoreV1Event) -> datetime:
-    """When it happened last: events of the older form say it in another field than those of the newer one."""
+    """Time of the last occurrence; older and newer forms of events store it in different fields."""
     series = event.series.last_observed_time if event.series else None
     return series or event.last_timestamp or event.event_time or event.metadata.creation_timestamp or _NEVER

@@ -1,4 +1,4 @@
-"""Examines a cluster and a run in it: what is missing, what stands in the way, each with its fix."""
+"""Examines a cluster and a run in it: what is missing or wrong, each with its fix."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RIGHTS = (
     ("patch", "apps", "deployments", "scale"),
     ("patch", "apps", "statefulsets", "scale"),
 )
-"""Verb, API group, resource and sub-resource of all that `spiral k8s` asks for."""
+"""Verb, API group, resource and subresource of every request of `spiral k8s`."""
 GPU = "nvidia.com/gpu"
 PULL_ERRORS = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
 
@@ -44,7 +44,7 @@ def _now() -> datetime:
 
 
 async def examine(cluster: Cluster, clock: Callable[[], datetime] = _now) -> AsyncIterator[Finding]:
-    """Look at everything, one finding after the other; ClusterError if the namespace is not there."""
+    """Examine everything, one finding after the other; ClusterError if the namespace does not exist."""
     await require_namespace(cluster)
     yield Finding("cluster", "good", f'{cluster.server}, namespace "{cluster.namespace}"')
     yield await _rights(cluster)
@@ -119,7 +119,7 @@ def _pod(part: Part) -> Finding:
 
 
 def _fix(part: Part, last: V1ContainerStateTerminated, said: str) -> str:
-    """What helps a container that ended and said something at its end."""
+    """The remedy for a container that ended, from its last message."""
     if last.reason == "OOMKilled":
         return "raise its memory limit"
     if "learning has diverged" in said:

@@ -1,4 +1,4 @@
-"""What becomes of the cluster's refusals and of a cluster that is not there: one sentence each."""
+"""Turns a cluster's refusals, and an unreachable cluster, into one sentence each."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from kubernetes.aio.client import ApiException
 
 
 class ClusterError(ValueError):
-    """What was asked for can't be done there; the message is a sentence that says why and what was expected."""
+    """The cluster can't do what was asked; the message says why and what was expected."""
 
 
 class TransferError(OSError):
-    """A connection into a pod ended before its work was done; nothing half done is left under its final name."""
+    """A connection into a pod ended before its work was done; no partial file is left under its final name."""
 
 
 def status_of(error: ApiException) -> dict[str, Any]:
-    """The ``Status`` object of a refusal; empty where it has none (a proxy on the way, an old server)."""
+    """The ``Status`` object of a refusal; empty if it has none (a proxy in between, an old server)."""
     try:
         status = json.loads(error.body or "")
     except ValueError:
@@ -30,7 +30,7 @@ def status_of(error: ApiException) -> dict[str, Any]:
 
 
 def explain_refusal(error: ApiException, server: str, namespace: str) -> ClusterError:
-    """The sentence for an answer of the API server that is no success."""
+    """The sentence for an unsuccessful answer of the API server."""
     status = status_of(error)
     message = str(status.get("message") or error.reason or "no reason given").strip()
     details = status.get("details") or {}
@@ -52,7 +52,7 @@ def explain_refusal(error: ApiException, server: str, namespace: str) -> Cluster
 
 
 def explain_silence(error: Exception, server: str, context: str) -> ClusterError:
-    """The sentence for a server that could not be talked to."""
+    """The sentence for a server that could not be reached."""
     if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError, ssl.SSLError)):
         why = f"its certificate is not accepted: {error}"
     elif isinstance(error, asyncio.TimeoutError):
@@ -69,7 +69,7 @@ def explain_silence(error: Exception, server: str, context: str) -> ClusterError
 
 
 def missing_namespace(namespace: str) -> str:
-    """The sentence for a namespace that is not there."""
+    """The sentence for a namespace that does not exist."""
     return (
         f'there is no namespace "{namespace}" in this cluster; `kubectl apply -k k8s/` makes "spiral", '
         "--namespace names another"
@@ -77,6 +77,6 @@ def missing_namespace(namespace: str) -> str:
 
 
 def singular(kind: str) -> str:
-    """``deployments`` as people say it of one, in small letters."""
+    """The singular of a kind such as ``deployments``, in lower case."""
     kind = kind.lower()
     return kind[:-1] if kind.endswith("s") else kind

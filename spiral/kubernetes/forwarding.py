@@ -1,4 +1,4 @@
-"""Ports of the cluster at addresses of this machine."""
+"""Forwards addresses of this machine to ports of the cluster."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from spiral.wire.edges import METRICS_PORT, PORTS, SERVICES
 
 GRAFANA, PROMETHEUS = ("grafana", 3000), ("prometheus", 9090)
 DATA, PROBLEM = 0, 1
-"""Channels of a port: what goes through it, and what went wrong."""
+"""Channels of a port: its data, and its errors."""
 
 Say = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One port of a Service of the cluster, and where it is wanted here."""
+    """One port of a Service in the cluster, and its local port."""
 
     service: str
     port: int
     local_port: int
     web: bool = False
-    """Whether a browser understands it."""
+    """Whether a browser can open it."""
 
 
 def parse_targets(words: Sequence[str]) -> list[Target]:
@@ -62,9 +62,9 @@ def parse_targets(words: Sequence[str]) -> list[Target]:
 
 
 async def forward(cluster: Cluster, targets: Sequence[Target], address: str, say: Say, warn: Say) -> None:
-    """Listen for all targets until cancelled. ClusterError if one is not there, ValueError if none can listen.
+    """Listen for all targets until cancelled. ClusterError if a target does not exist, ValueError if it can't listen.
 
-    Each connection looks for a pod anew, so one that is replaced costs its connections and no more.
+    Each connection finds a pod again, so a replaced pod only costs its own connections.
     """
     for target in targets:
         await find_pod(cluster, target)
@@ -109,7 +109,7 @@ def _is_ready(pod: V1Pod) -> bool:
 
 
 def _pod_port(service: Any, pod: V1Pod, target: Target) -> int:
-    """Where the pod answers for the Service's port; a port that the Service lacks is taken for the pod's own."""
+    """The pod's port for the Service's port; a port that the Service lacks is taken for the pod's own."""
     wanted = next((p.target_port for p in service.spec.ports or [] if p.port == target.port), None)
     inner = getattr(wanted, "actual_instance", wanted)
     if isinstance(inner, int):
@@ -143,7 +143,7 @@ async def _listen(cluster: Cluster, target: Target, address: str, warn: Say) -> 
 
 
 async def _carry(cluster: Cluster, target: Target, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """One connection: what comes here goes there, until both ends have closed."""
+    """Carry one connection in both directions until both ends have closed."""
     pod, port = await find_pod(cluster, target)
     async with open_socket(cluster, pod, "portforward", {"ports": port}, (V4,)) as socket:
         upload = asyncio.create_task(_upload(reader, socket))
@@ -169,5 +169,5 @@ async def _carry(cluster: Cluster, target: Target, reader: asyncio.StreamReader,
 async def _upload(reader: asyncio.StreamReader, socket: aiohttp.ClientWebSocketResponse) -> None:
     while data := await reader.read(CHUNK_BYTES):
         await socket.send_bytes(bytes([DATA]) + data)
-    # The protocol knows no half-closed port: whoever closes this end is answered no more.
+    # The protocol has no half-closed ports: a client that closes its end gets no more data.
     await socket.close()

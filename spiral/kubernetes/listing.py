@@ -1,4 +1,4 @@
-"""Everything of a kind, however long the list, and how it changes."""
+"""Lists all objects of a kind, however many, and watches their changes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from kubernetes.aio.watch import Watch
 from spiral.kubernetes.cluster import ANSWER_S
 
 PAGE = 200
-"""Objects of one answer: some hundred KiB, well below what proxies on the way let through."""
+"""Objects per answer: several hundred KiB, well below what proxies in between allow."""
 WATCH_S = 240
-"""Servers end a watch after 5 to 10 minutes by themselves; ending it first leaves no doubt who did."""
+"""Servers end a watch after 5 to 10 minutes by themselves; ending it first makes clear which side did."""
 
 ListCall = Callable[..., Awaitable[Any]]
 """A generated method such as ``core.list_namespaced_pod``."""
@@ -24,7 +24,7 @@ ListCall = Callable[..., Awaitable[Any]]
 async def list_all(call: ListCall, *where: str, **selectors: str) -> tuple[list[Any], str]:
     """All objects, page by page, and the resource version that they are of.
 
-    A list that the server forgot half-way (410 Gone) is begun anew, once in one piece.
+    A list that the server forgets midway (410 Gone) is requested again, once and in one piece.
     """
     found: list[Any] = []
     token: str | None = None
@@ -46,7 +46,7 @@ async def list_all(call: ListCall, *where: str, **selectors: str) -> tuple[list[
 async def changes(call: ListCall, *where: str, **selectors: str) -> AsyncIterator[dict[str, Any]]:
     """The objects by name as they are now, and again after each change, forever.
 
-    A watch that ends, or whose place in history the server has forgotten (410), is begun anew from a list.
+    A watch that ends, or whose place in history the server has forgotten (410), is started again from a list.
     """
     while True:
         objects, version = await list_all(call, *where, **selectors)

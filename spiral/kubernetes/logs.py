@@ -1,4 +1,4 @@
-"""What all services say, interleaved by time."""
+"""The logs of all services, interleaved by time."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from spiral.kubernetes.workloads import OURS, Part, parts_of, read_parts
 from spiral.wire.edges import Service
 
 FOREVER_S = 1e9
-"""A log that is followed has no end of its own; the client library's limit for an answer is five minutes."""
+"""A followed log never ends by itself, but the client library's limit for an answer is five minutes."""
 AGAIN_S = 1.0
-"""Pause before a log that broke off is asked for again."""
+"""Pause before an interrupted log is requested again."""
 READ_BYTES = 64 << 10
 
 
@@ -31,16 +31,16 @@ class Line:
     """One line of a service's log."""
 
     at: datetime
-    """When the node took it."""
+    """Time when the node received it."""
     source: str
-    """Pod, and container where the pod has several of ours."""
+    """The pod, and the container if the pod has several of ours."""
     service: Service
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Which lines."""
+    """Which lines are wanted."""
 
     services: Sequence[Service]
     tail: int | None = None
@@ -52,7 +52,7 @@ class Wish:
 
 
 async def read_logs(cluster: Cluster, wish: Wish) -> tuple[list[Line], list[str]]:
-    """The lines that are there, by time, and a sentence for each container that has no log."""
+    """The existing lines, by time, and a sentence for each container that has no log."""
     parts = await read_parts(cluster, wish.services)
     found = await asyncio.gather(*(_read(cluster, part, wish) for part in parts))
     lines = heapq.merge(*(part_lines for part_lines, _ in found), key=lambda line: line.at)
@@ -60,7 +60,7 @@ async def read_logs(cluster: Cluster, wish: Wish) -> tuple[list[Line], list[str]
 
 
 async def follow_logs(cluster: Cluster, wish: Wish) -> AsyncIterator[Line]:
-    """The lines that are there, by time, and then every new one as it comes, of containers that come later too."""
+    """The existing lines, by time, and then every new one as it comes, also of containers that start later."""
     lines, _ = await read_logs(cluster, wish)
     newest: dict[str, datetime] = {}
     for line in lines:
@@ -91,7 +91,7 @@ def _tell_end(task: asyncio.Task[None], queue: asyncio.Queue[Line | BaseExceptio
 async def _follow_all(
     cluster: Cluster, wish: Wish, newest: dict[str, datetime], queue: asyncio.Queue[Line | BaseException]
 ) -> None:
-    """Keep one follower for each container that runs, as pods come, restart and go."""
+    """Keep one follower for each running container as pods come, restart and go."""
     followers: dict[tuple[str, str, int], asyncio.Task[None]] = {}
     call = cluster.core.list_namespaced_pod
     try:
@@ -118,7 +118,7 @@ async def _follow_all(
 async def _follow(
     cluster: Cluster, part: Part, since: datetime | None, queue: asyncio.Queue[Line | BaseException]
 ) -> None:
-    """One container's lines after ``since``, until its log ends; a connection that breaks is made anew."""
+    """One container's lines after ``since``, until its log ends; a broken connection is opened again."""
     while True:
         seconds = None if since is None else max(1, int((datetime.now(UTC) - since).total_seconds()) + 2)
         try:
@@ -192,7 +192,7 @@ async def _ask(cluster: Cluster, part: Part, **wishes: Any) -> aiohttp.ClientRes
 
 
 def source_of(part: Part) -> str:
-    """The pod, and the container where the pod has several of ours."""
+    """The pod's name, and the container's if the pod has several of ours."""
     alone = sum(1 for _ in parts_of(part.pod)) == 1
     return part.name if alone else f"{part.name}/{part.service}"
 
@@ -208,7 +208,7 @@ def _parse(part: Part, line: bytes) -> Line:
 
 
 def services_named(names: Iterable[str] | None, all_of_them: Sequence[Service]) -> list[Service]:
-    """The services that are meant by their names, all where none is named; ValueError for a name that is none."""
+    """The services of these names, or all if none is named; ValueError for an unknown name."""
     chosen: list[Service] = []
     for name in names or all_of_them:
         service = next((service for service in all_of_them if name in {service, f"{service}s"}), None)

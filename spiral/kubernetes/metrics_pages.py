@@ -17,21 +17,21 @@ from spiral.kubernetes.workloads import Part
 from spiral.serving.metrics_page import Page, parse_page
 
 PAGE_S = 10.0
-"""A page is tens of KiB and made in milliseconds; where the control plane can't reach pods, it is time lost."""
+"""Deadline of a page, which has tens of KiB and takes milliseconds; a longer wait would only lose time."""
 AT_ONCE = 16
-"""Pages asked for at a time: a run may have a hundred pods, and the API server has others to serve."""
+"""Pages requested at a time: a run may have a hundred pods, and the API server has other clients."""
 UNREACHABLE = {
     HTTPStatus.INTERNAL_SERVER_ERROR,
     HTTPStatus.BAD_GATEWAY,
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 }
-"""What API servers answer where they can't reach the pod."""
+"""Statuses of API servers that can't reach the pod."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScrapedPage:
-    """A page and when it was read, or why there is none."""
+    """A page and the time of its reading, or the reason why there is none."""
 
     at_s: float
     """Time of the reading by the event loop's clock, seconds."""
@@ -40,7 +40,7 @@ class ScrapedPage:
 
 
 async def read_pages(cluster: Cluster, parts: Iterable[Part]) -> list[ScrapedPage]:
-    """The pages of all parts, in their order. ApiException where reading pages is not allowed."""
+    """The pages of all parts, in their order. ApiException if reading pages is not allowed."""
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def read(part: Part) -> ScrapedPage:
@@ -51,7 +51,7 @@ async def read_pages(cluster: Cluster, parts: Iterable[Part]) -> list[ScrapedPag
 
 
 async def read_page(cluster: Cluster, part: Part) -> ScrapedPage:
-    """One page: through the API server's proxy, or, where that can't reach pods, through the pod's kubelet."""
+    """One page: through the API server's proxy or, if that can't reach pods, through the pod's kubelet."""
     loop = asyncio.get_running_loop()
     if not part.running:
         return ScrapedPage(loop.time(), None, part.state)

@@ -16,12 +16,12 @@ from spiral.outputs import refuse_to_overwrite, remember
 from spiral.wire.edges import SERVICES
 
 GPUS = {"none": (), "each": ("gpu",), "shared": ("gpu/learner", "gpu/cpu-nodes")}
-"""Components by how many GPUs there are: none, one for learner and discriminator each, one in all."""
+"""Components by number of GPUs: none, one each for learner and discriminator, one for both."""
 
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What the user chooses; None: as the base has it."""
+    """The user's choices; None: as in the base."""
 
     registry: str | None = None
     tag: str | None = None
@@ -79,7 +79,7 @@ def write_overlay(manifests: Path, out: Path, values: Values, overwrite: bool = 
 
 
 def _run(preset: str, settings: Sequence[str]) -> str:
-    """The run's configuration; its paths are those of pods, so that nothing here could complete them."""
+    """The run's configuration. Its paths are paths in the pods, so they can't be completed here."""
     config = load_config(preset, settings, as_typed=True)
     for key, path in relative_paths(config.model_dump()).items():
         raise ValueError(

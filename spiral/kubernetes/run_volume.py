@@ -1,8 +1,8 @@
-"""Where a service's run directory can be reached: its own pod, or a temporary one on the same claim.
+"""Access to a service's run directory: through its own pod, or through a temporary one on the same claim.
 
-A claim is a disk that only pods can open. While the service runs, its own pod is the way in. While it doesn't, a pod
-that does nothing is started on the claim for as long as it is needed; its fixed name keeps a second one out, and a
-deadline ends it should nobody be left to delete it.
+A claim is a disk that only pods can open. While the service runs, its own pod gives access. While it doesn't, an idle
+pod is started on the claim for as long as it is needed. Its fixed name prevents a second one, and a deadline ends it if
+nobody is left to delete it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from spiral.kubernetes.workloads import Part, environment_value, one_container, 
 from spiral.wire.edges import Service
 
 START_S = 180.0
-"""A disk that follows a pod to another node takes a minute or two on the large clouds."""
+"""Longest start of a pod: on the large clouds a disk takes a minute or two to follow a pod to another node."""
 LIFE_S = 3600
-"""Longest life of a temporary pod; a checkpoint of a GiB over a slow line fits into it many times."""
+"""Longest life of a temporary pod; it is enough for a checkpoint of a GiB over a slow line many times over."""
 KEPT = (
     "nodeSelector",
     "tolerations",
@@ -33,7 +33,7 @@ KEPT = (
     "serviceAccountName",
     "runtimeClassName",
 )
-"""What a temporary pod takes over from the service's pods, so that it is admitted where they are."""
+"""Fields that a temporary pod copies from the service's pods, so that it is admitted where they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class RunVolume:
 
 @asynccontextmanager
 async def open_run_volume(cluster: Cluster, service: Service) -> AsyncIterator[RunVolume]:
-    """The way to a service's run directory, for the length of the block."""
+    """Access to a service's run directory within the block."""
     parts = await read_parts(cluster, [service])
     running = next((part for part in parts if part.running and not part.leaving), None)
     if running is not None:
@@ -87,7 +87,7 @@ def one_container_of(part: Part) -> Any:
 
 
 async def _pod_spec(cluster: Cluster, service: Service) -> tuple[V1PodSpec, dict[str, str]]:
-    """How the service's pods look, and its claims by volume; from its StatefulSet, or a bounded run's Job."""
+    """The spec of the service's pods, and its claims by volume, from its StatefulSet or a bounded run's Job."""
     try:
         workload = await read_workload(cluster, service)
     except ApiException as error:
@@ -117,7 +117,7 @@ def _temporary_pod(
     plain: dict[str, Any] = cluster.api.sanitize_for_serialization(spec)
     kept = {key: plain[key] for key in KEPT if key in plain}
     if node:
-        # A disk that may be on one node at a time is where the service's own pod has it.
+        # A disk that can only be on one node at a time is on the node of the service's own pod.
         kept["affinity"] = {
             "nodeAffinity": {
                 "requiredDuringSchedulingIgnoredDuringExecution": {

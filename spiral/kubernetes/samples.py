@@ -20,7 +20,7 @@ class Sample:
 
     name: str
     frames: int
-    """Learned when it was made."""
+    """Learned frames when it was made."""
     content: bytes
 
 

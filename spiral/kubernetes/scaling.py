@@ -1,4 +1,4 @@
-"""More painters or fewer, and those that learn on or off."""
+"""Scales actors and renderers, and stops or starts learner and discriminator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spiral.kubernetes.workloads import KINDS, OURS, parts_of, read_workload, re
 from spiral.wire.edges import SERVICES, Service
 
 MOST = 1000
-"""More pods of a service than any cluster was sized for; a slip of the finger is told before it costs."""
+"""Most pods of a service, more than any cluster was sized for; a typing mistake is refused before it costs money."""
 
 
 def parse_wishes(wishes: Sequence[str]) -> dict[Service, int]:
