@@ -1,4 +1,4 @@
-"""All of `make bench`: engine, its Gymnasium face, wire and whole loop; a table, and ``benchmarks/out/bench.json``."""
+"""`make bench`: engine, Gymnasium environment, wire and whole loop; a table, and ``benchmarks/out/bench.json``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PARTS: dict[str, Callable[[], dict[str, float]]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure the parts named, or all, in turn: nothing else should run meanwhile."""
+    """Measure the named parts, or all, one after the other; nothing else should run meanwhile."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)} (default: all)")
     parts = parser.parse_args(argv).parts or list(PARTS)

@@ -1,7 +1,7 @@
-"""Learning curves of several runs in one picture, by what was changed between them.
+"""Learning curves of several runs in one picture, grouped by what was changed between them.
 
 ``python -m benchmarks.curves mse "l2=l2-0 l2-1 l2-2" "learned=learned-0 learned-1" --out docs/pictures/l2.png``: a line
-for each group is the mean of its runs, the band from the least to the most of them.
+for each group is the mean of its runs, with a band from their minimum to their maximum.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from spiral.runs.directory import Run
 from spiral.values import strict_json
 
 POINTS = 50
-"""Points of a curve; each is the mean of what a run recorded up to there since the one before."""
+"""Points of a curve; each is the mean of the records since the previous point."""
 
 
 def recorded(run: Run, measure: str) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""The engine's time beside a plain C loop that makes the same libmypaint calls: ``python benchmarks/engine.py``."""
+"""Compares the engine with a plain C loop that makes the same libmypaint calls: ``python benchmarks/engine.py``."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def run_engine(brush: str, actions: NDArray[np.int32], episodes: int) -> tuple[f
 
 
 def checksum(frames: NDArray[np.uint8]) -> int:
-    """As the C loop computes it: a polynomial in 31 over all bytes, modulo 2⁶⁴."""
+    """The C loop's checksum: a polynomial in 31 over all bytes, modulo 2⁶⁴."""
     total = 0
     for byte in frames.tobytes():
         total = (total * 31 + byte) & (1 << 64) - 1

@@ -1,4 +1,4 @@
-"""The vector environment beside the engine that it paints with: ``python -m benchmarks gym``."""
+"""Compares the vector environment with its engine: ``python -m benchmarks gym``."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Episode = Callable[[], NDArray[np.uint8]]
 def measure(pairs: int = 100) -> dict[str, float]:
     """``gym.ratio``: frames/s through ``make_vec`` over those of the batch module, whose calls are the same.
 
-    One thread, pen on 64×64, the same random commands; an episode each in turn, so that both have the same
-    disturbances, each side's processor time, and the median of the pairs.
+    One thread, the pen on 64×64, the same random commands. Both sides take turns, an episode each, so that both see the
+    same disturbances; the ratio is of processor times, the median of the pairs.
     """
     sizes = (2, 32**2, 32**2, 4, 10)
     rng = np.random.default_rng(SEED)
@@ -48,7 +48,7 @@ def measure(pairs: int = 100) -> dict[str, float]:
             raise RuntimeError("the environment and the engine paint different pictures, so times mean nothing")
         ratios, times = [], []
         for pair in range(pairs):
-            # Whoever is second finds the caches as the first has left them.
+            # The second side finds the caches as the first has left them.
             order = (through_the_module, through_the_environment)[:: 1 if pair % 2 else -1]
             seconds = {episode: _seconds(episode) for episode in order}
             ratios.append(seconds[through_the_module] / seconds[through_the_environment])

@@ -1,7 +1,7 @@
-"""The whole loop, learning included: as four services and in one process, in turns.
+"""The whole loop, including learning, alternately as four services and in one process.
 
-``loop.services_fps``, ``loop.in_process_fps``: frames learned a second in steady state, medians; ``loop.ratio``: the
-former over the latter, median of pairs. ``loop.stage_share.*``: each service's share of the processor time.
+``loop.services_fps``, ``loop.in_process_fps``: learned frames per second in steady state, medians; ``loop.ratio``: the
+former divided by the latter, median of pairs. ``loop.stage_share.*``: each service's share of the processor time.
 ``memory.demo_bytes``: memory of all processes of the demo.
 """
 
@@ -17,11 +17,11 @@ from spiral.computing.machine import usable_cores
 PRESET = "demo"
 """The preset ``mnist`` with the data that ships with the package: the same sizes, so the same speed."""
 WARM_UP_S = 15.0
-"""Left out at the start: queues fill, caches warm up."""
+"""Time that is left out at the start: queues fill, caches warm up."""
 
 
 def measure(pairs: int = 2, seconds: float = 60.0) -> dict[str, float]:
-    """All keys; takes about two and a half minutes a pair."""
+    """All figures, by key; takes about two and a half minutes per pair."""
     results: dict[str, float] = {}
     services, in_process = [], []
     with tempfile.TemporaryDirectory() as folder:

@@ -16,7 +16,7 @@ from spiral.values.atomic_file import atomic_write
 def save_lines(
     path: Path, lines: Mapping[str, NDArray[np.floating]], x: NDArray[np.floating], x_label: str, y_label: str
 ) -> None:
-    """A PNG with a line for each name: the mean of its rows [R, P] over ``x`` [P], and a band from least to most."""
+    """A PNG with a line per name: the mean of its rows [R, P] over ``x`` [P], and a band from minimum to maximum."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

@@ -1,7 +1,7 @@
 """Whether programs look the same at every size: ``python -m benchmarks.rerendering --out docs/pictures``.
 
-A shipped model's paintings (``pen``), and random ones with the soft brush (``dry_brush``), are painted again 4 and 8
-times as large, averaged down by area to the size they were made at, and compared with what they were.
+A shipped model's paintings (``pen``), and random ones with the soft brush (``dry_brush``), are repainted 4 and 8 times
+as large, averaged down by area to their original size, and compared with the originals.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def correlations(small: NDArray[np.uint8], large: NDArray[np.uint8]) -> NDArray[
 
 
 def learnt(model: str) -> list[Program]:
-    """What a shipped model paints."""
+    """Programs of a shipped model."""
     trained = load_model(find_model(model))
     _, actions = trained.paint(PAINTINGS, seed=1)
     return [trained.program(painting) for painting in actions]
@@ -51,7 +51,7 @@ def random_strokes(num_actions: int) -> list[Program]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure both brushes, and draw what some look like."""
+    """Measure both brushes, and draw some examples."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/out"), help="folder of the picture")
     out: Path = parser.parse_args(argv).out

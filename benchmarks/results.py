@@ -22,7 +22,7 @@ _RUNNABLE = ("spiral ", "make ", "python ", ".venv/", "pytest ", "buildah ")
 
 @dataclass(frozen=True)
 class Row:
-    """One figure. A cell that is empty was not recorded; a row without a value says what was not measured."""
+    """One figure. An empty cell was not recorded; a row without a value names something that was not measured."""
 
     what: str
     """The model, preset, claim or thing measured. Neighbors of one ``what`` share a line of the page."""
@@ -31,21 +31,21 @@ class Row:
     bar: str = ""
     figure: str = ""
     value: str = ""
-    """A number as it was measured, with its digits. Repeats of a measurement are rows of their own."""
+    """A number as measured, with its digits. Repeats of a measurement are separate rows."""
     low: str = ""
     high: str = ""
     interval: str = ""
-    """What ``low`` and ``high`` are, where they are no 95 % interval."""
+    """What ``low`` and ``high`` are, if they are not a 95 % interval."""
     unit: str = ""
     reference: str = ""
-    """What real pictures, or blank paper, would get."""
+    """The figure of real pictures, or of blank paper."""
     over: str = ""
-    """In what repeats differ: training seeds, seeds of painting, runs."""
+    """How repeats differ: training seeds, seeds of painting, runs."""
     frames: str = ""
     command: str = ""
-    """What made it; parts that follow each other are joined by ``; then``."""
+    """The command that made it; consecutive parts are joined by ``; then``."""
     evaluation: str = ""
-    """What measured it, where that is another command."""
+    """The command that measured it, if that is another one."""
     machine: str = ""
     """A name of machines.csv."""
     date: str = ""
@@ -54,13 +54,13 @@ class Row:
     notebook: str = ""
     """Page and section of docs/notebook."""
     same_as: str = ""
-    """``table/what/figure`` of rows elsewhere, for a figure that has its place there; filled cells replace theirs."""
+    """``table/what/figure`` of rows elsewhere, for a figure that belongs there; filled cells replace theirs."""
 
 
 def read(table: str) -> list[Row]:
-    """The rows of one file, those that stand for others replaced by them.
+    """The rows of one file; rows that refer to others are replaced by them.
 
-    Raises ValueError if a row names columns or rows that are not there.
+    Raises ValueError if a row names columns or rows that do not exist.
     """
     with (ROWS / f"{table}.csv").open(newline="") as file:
         reader = csv.DictReader(file, strict=True)
@@ -82,7 +82,7 @@ def _resolved(row: Row) -> list[Row]:
 
 
 def page(text: str) -> str:
-    """The page ``text`` with every table between its marks written anew."""
+    """The page ``text`` with every table between its marks rewritten."""
     return _TABLE.sub(lambda match: match[1] + match[2] + TABLES[match[1]](), text)
 
 
@@ -116,7 +116,7 @@ def _number(value: str, unit: str = "") -> str:
 
 
 def _how(rows: list[Row]) -> str:
-    """Commands, frames, machine, date, conditions and where more is said; of each the different ones, in order."""
+    """Commands, frames, machine, date, conditions and links to more; the distinct values of each, in order."""
     dates: dict[str, list[str]] = {}
     for row in rows:
         dates.setdefault(row.machine or "machine not recorded", []).append(row.date or "date not recorded")
@@ -130,7 +130,7 @@ def _how(rows: list[Row]) -> str:
 
 
 def _commands(rows: list[Row]) -> str:
-    """Short ones are shown, long ones folded; a figure that has its place elsewhere has its command there."""
+    """Short commands are shown, long ones folded; the command of a figure that belongs elsewhere is there."""
     elsewhere = [row.same_as.split("/") for row in rows if row.same_as]
     places = [f"see {what} in the [{table}](#the-{table})" for table, what, _ in elsewhere]
     parts = [_code(part) for row in rows if not row.same_as for part in (row.command, row.evaluation) if part]
@@ -139,7 +139,7 @@ def _commands(rows: list[Row]) -> str:
 
 
 def _frames(counts: list[int]) -> str:
-    """In millions; of counts that differ the least and the greatest."""
+    """Frames in millions; if counts differ, the smallest and the largest."""
     ends = sorted({min(counts), max(counts)}) if counts else []
     return " to ".join(f"{count / 1e6:.3g} M" for count in ends) + (" frames" if ends else "")
 
@@ -149,7 +149,7 @@ def _distinct(parts: Iterable[str], between: str) -> str:
 
 
 def _code(command: str) -> str:
-    """Each part of a command as code; a part that only describes, as it is."""
+    """Each part of a command as code; a part that is only a description stays text."""
     parts = command.split("; then ")
     return "; then ".join(f"`{part}`" if part.startswith(_RUNNABLE) else part for part in parts)
 

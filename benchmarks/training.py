@@ -1,4 +1,4 @@
-"""A training run as a child process that can be looked into and ended."""
+"""A training run as a child process that can be inspected and ended."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ END_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A run that is going on."""
+    """A run in progress."""
 
     process: psutil.Process
     run: Path
 
     def record_after(self, seconds: float, deadline_s: float) -> dict[str, Any]:
-        """The first record of the history that is at least so many seconds old; RuntimeError if it doesn't come."""
+        """The first record of the history after ``seconds`` of training; RuntimeError if it doesn't come."""
         deadline = time.monotonic() + deadline_s
         while time.monotonic() < deadline and self.process.is_running():
             for record in self._history():
@@ -68,7 +68,7 @@ class Training:
 
 @contextmanager
 def training(runs: Path, name: str, preset: str, options: Sequence[str] = ()) -> Iterator[Training]:
-    """Train in a child process as long as the block lasts."""
+    """Train in a child process within the block."""
     command = [sys.executable, "-m", "spiral.cli.main", "train", "--preset", preset]
     command += ["--runs", str(runs), "--run", name, *options]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)

@@ -1,9 +1,9 @@
-"""What keeps a model from its bar: ``python -m benchmarks.what_is_left mnist``.
+"""What keeps a model from its goal: ``python -m benchmarks.what_is_left mnist``.
 
-The same draws are painted and measured again with one fault mended at a time. From nothing, on digits: equal shares of
-the ten digits, stronger ink. After a target: more decided choices (a lower temperature), the best of several
-paintings, a search that begins with the best. What helps most is what learning still has to find. Measured on the
-validation pictures of a model that held them out, else on the test pictures.
+The same draws are painted and measured again with one fault fixed at a time. From nothing, on digits: equal shares of
+the ten digits, stronger ink. After a target: surer choices (a lower temperature), the best of several paintings, a
+search that begins with the best. Whatever helps most is what learning still has to find. Measured on the validation
+pictures of a model that held them out, otherwise on the test pictures.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from spiral.reconstruction.search import Search
 from spiral.values import strict_json
 
 INK = (1.1, 1.2)
-"""Factors on what is not white."""
+"""Factors on the ink, which is everything that is not white."""
 TEMPERATURES = (0.5, 0)
 BEST_OF = (1, 16, 64, 256)
 REFINED, CHANGES = 16, (200, 800)
@@ -41,12 +41,12 @@ SEARCHED_AT_ONCE = 256
 
 
 def stronger(canvases: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
-    """Pictures with so many times their ink, cut off at black."""
+    """Pictures with ``factor`` times their ink, clipped at black."""
     return (255 - ((255.0 - canvases) * factor).clip(0, 255)).round().astype(np.uint8)
 
 
 def from_nothing(trained: Trained, num: int) -> dict[str, float]:
-    """LeNet-FID as painted and with each fault mended; the share of clear digits, and that of the commonest one.
+    """LeNet-FID as painted and with each fault fixed; the share of clear digits, and that of the most frequent one.
 
     ValueError for a model of anything but digits.
     """
@@ -102,7 +102,7 @@ def after_targets(trained: Trained, num: int) -> dict[str, float]:
 def refined(
     trained: Trained, targets: NDArray[np.uint8], programs: NDArray[np.int32]
 ) -> dict[int, tuple[NDArray[np.uint8], NDArray[np.float64]]]:
-    """By number of changes: what refined programs [N, T, K] paint, and their errors [N]."""
+    """The canvases of refined programs [N, T, K] and their errors [N], by number of changes."""
     found: dict[int, list[tuple[NDArray[np.uint8], NDArray[np.float64]]]] = {changes: [] for changes in CHANGES}
     for start in range(0, len(targets), SEARCHED_AT_ONCE):
         some = slice(start, start + SEARCHED_AT_ONCE)

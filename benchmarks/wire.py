@@ -1,8 +1,8 @@
-"""What crossing a service border costs: ``python benchmarks/wire.py``.
+"""The cost of crossing a service boundary: ``python benchmarks/wire.py``.
 
 ``wire.rollout_ms``: round trip of one Rollout step of 64 canvases with a view of 32×32, without the engine's time.
 ``wire.trajectory_mb_s``: trajectories of such a group from a DEALER in another process to a ROUTER, over ipc.
-``wire.memcpy_mb_s``: copying the same bytes in memory. ``wire.trajectory_ratio``: the former over the latter.
+``wire.memcpy_mb_s``: copying the same bytes in memory. ``wire.trajectory_ratio``: the former divided by the latter.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ START_S = 30.0
 
 
 def measure(seconds: float = 5.0) -> dict[str, float]:
-    """All keys; each of the two parts takes about ``seconds``."""
+    """All figures, by key; each of the two parts takes about ``seconds``."""
     with tempfile.TemporaryDirectory() as folder:
         address = f"unix:{folder}/renderer.sock"
         command = [sys.executable, "-m", "spiral.services.renderer", "--listen", address, "--log-level", "error"]
@@ -69,7 +69,7 @@ async def _rollout(address: str, seconds: float) -> tuple[float, ActionSpec]:
         await stream.read()
         await stream.write(renderer_pb2.RolloutRequest(reset=renderer_pb2.ResetCanvases()))
         await stream.read()
-        # Moves only: the engine has little to do, and what it has is the same each time.
+        # Only moves: the engine has little to do, and always the same.
         actions = np.zeros((BATCH, len(spec)), np.int32)
         trips = []
         end_s = time.perf_counter() + seconds
@@ -105,7 +105,7 @@ def _trajectory(spec: ActionSpec) -> list[bytes | memoryview]:
 
 
 def _send_and_receive(address: str, spec_file: Path, spec: ActionSpec, seconds: float) -> float:
-    """MB/s at which trajectories of a process of their own arrive as checked arrays."""
+    """MB/s at which trajectories from another process arrive as checked arrays."""
     spec_file.write_text(strict_json.report([[c.name, c.size, c.kind] for c in spec.components]))
     expected = TrajectoryContract(spec, (VIEW, VIEW, 1), T, False, 0).tensors(BATCH)
     with zmq.Context() as context, sockets.router(context, address) as router:

@@ -1,7 +1,7 @@
 """How near a search for the best strokes comes to targets: ``python -m benchmarks.within_reach mnist-reconstruct``.
 
-The search begins with programs at random of a preset's brush and length (``spiral/reconstruction/search.py``). An agent
-that looks once has to find what the search finds in thousands of tries.
+The search begins with random programs with a preset's brush and length (``spiral/reconstruction/search.py``). An agent
+that looks once must find what the search finds in thousands of attempts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from spiral.reconstruction.search import Search
 
 TARGETS = 48
 SHOWN_EVERY = 800
-"""Tries."""
+"""Number of attempts between two lines of output."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
