@@ -93,7 +93,7 @@ def test_scale_says_what_is_missing_and_who_else_scales(server: ApiServer, k8s: 
         "status": {"desiredReplicas": 2},
     }
     server.store.create("horizontalpodautoscalers", scaler)
-    assert "the autoscaler actor sets the number of actor pods too" in k8s("scale", "actors=4")
+    assert "the autoscaler actor also sets the number of actor pods" in k8s("scale", "actors=4")
 
 
 def test_logs_are_interleaved_by_time(server: ApiServer, k8s: K8s) -> None:

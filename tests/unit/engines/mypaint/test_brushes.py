@@ -43,7 +43,7 @@ def test_the_environment_can_name_another_pack(tmp_path: Path) -> None:
     brush.parent.mkdir()
     brush.write_bytes(find_brush("classic/pen").read_bytes())
     assert find_brush("mine/thick", {"SPIRAL_BRUSHES": str(tmp_path)}) == brush
-    with pytest.raises(EngineMissingError, match=r"SPIRAL_BRUSHES: .*absent is no folder"):
+    with pytest.raises(EngineMissingError, match=r"SPIRAL_BRUSHES: .*absent is not a folder"):
         find_pack({"SPIRAL_BRUSHES": str(tmp_path / "absent")})
     share = tmp_path / "share" / "mypaint-data" / "1.0" / "brushes"
     share.mkdir(parents=True)
