@@ -30,7 +30,8 @@ def evaluate(
     num: Annotated[
         int,
         typer.Option(
-            max=100_000, help="Number of paintings, at least 65; figures compare between runs only at one number."
+            max=100_000,
+            help="Paintings, at least 65; figures are comparable only at the same number; results use 4,096.",
         ),
     ] = 4096,
     seed: options.Seed = 0,

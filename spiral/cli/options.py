@@ -47,8 +47,8 @@ PaintingDevice = Annotated[
     Literal["auto", "cpu", "cuda"],
     typer.Option(
         "--device",
-        help="Where to compute: cpu, cuda, or auto: the network of the models that ship in NumPy on the processor, "
-        "others on cuda if there is one.",
+        help="Where to compute. auto: the network of the bundled models runs in NumPy on the CPU; other networks run "
+        "on cuda if there is one.",
     ),
 ]
 Temperature = Annotated[

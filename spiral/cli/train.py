@@ -98,8 +98,8 @@ def train(
             "--judge",
             min=0,
             max=100_000,
-            help="Paintings for the evaluation at the end, at least 65; 0: no evaluation. Figures compare between "
-            "runs only at one number.",
+            help="Paintings for the evaluation at the end, at least 65; 0: no evaluation. Figures are comparable only "
+            "at the same number; results use 4,096.",
         ),
     ] = 4096,
     runs: options.Runs = options.RUNS,
