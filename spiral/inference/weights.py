@@ -27,7 +27,7 @@ def check_weights(weights: Weights, expected: Mapping[str, tuple[int, ...]], wha
         name = min(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
         raise ValueError(
             f'{what}: "{name}" has shape {found.get(name)}, this policy needs {expected.get(name)}; '
-            "they are of another network or engine"
+            "the weights are of another network or engine"
         )
     for name, values in weights.items():
         if not np.isfinite(values).all():

@@ -297,7 +297,7 @@ def test_a_checkpoint_of_another_network_or_engine_is_a_sentence(
         for command in (["eval"], ["paint", f"--out={tmp_path / 'x.npz'}"]):
             assert main([*command, "--run=tiny", f"--runs={tmp_path / 'runs'}"]) == 2
             said = capsys.readouterr().err
-            assert "they are of another network or engine" in said
+            assert "the weights are of another network or engine" in said
             assert said.count("\n") == 1
     assert {path.name for path in tmp_path.iterdir()} == {"runs"}
 
