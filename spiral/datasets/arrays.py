@@ -1,4 +1,4 @@
-"""Arrays from .npz and .npy files that others made: never pickled, of the shape and kind that is expected."""
+"""Reads arrays from foreign .npz and .npy files: never pickled, and only of the expected kind and shape."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ LIMIT_BYTES = 1 << 30
 
 
 def read_arrays(file: Path, expected: Expected, limit_bytes: int = LIMIT_BYTES) -> dict[str, NDArray[Any]]:
-    """Read the named arrays of an npz; all have as many rows, unless they have no rows to share (strings).
+    """Read the named arrays of an npz; all have the same number of rows, unless they have no rows (strings).
 
-    Memory stays below `limit_bytes` plus a small buffer, whatever the archive says of itself. Raises ValueError that
-    names the file and the array: not an npz, truncated, missing, too large, another kind or axes.
+    Memory stays below `limit_bytes` plus a small buffer, whatever the archive claims. Raises ValueError that names the
+    file and the array: not an npz, truncated, missing, too large, or of another kind or number of axes.
     """
     arrays: dict[str, NDArray[Any]] = {}
     try:

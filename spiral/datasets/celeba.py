@@ -1,8 +1,8 @@
-"""CelebA: photographs of faces, 178×218, from the user's own copy; nothing of it is shipped or downloaded.
+"""CelebA: photographs of faces, 178×218, from the user's own copy; nothing is shipped or downloaded.
 
 It is read from `img_align_celeba`, a folder or a zip, and `list_eval_partition.txt` (a file name and 0, 1 or 2 a
 line) or `list_eval_partition.csv` (the same with commas, below the line `image_id,partition`). Partition 0 is for
-training, 1 for validation (left out where none is held out) and 2 for testing, as its authors say; no person is in
+training, 1 for validation (left out if none is held out) and 2 for testing, as its authors specify; no person is in
 two of them. The center of 160×160 pixels (x 9…169, y 29…189) holds the face.
 """
 
@@ -44,7 +44,7 @@ class CelebA:
     how_to_get: str = f"spiral data get celeba --from DIR (a folder with {IMAGES}.zip and {SPLITS[0]})"
 
     def missing(self, folder: Path) -> str | None:
-        """Name what is not there: the pictures or the split."""
+        """Name what is missing: the pictures or the split."""
         if _find(folder) is None:
             return f"{IMAGES} (a folder or a zip) is missing{_unread(folder)}"
         return f"{' or '.join(SPLITS)} is missing" if _find_split(folder) is None else None
@@ -106,7 +106,7 @@ def _find_split(folder: Path) -> Path | None:
 
 
 def _unread(folder: Path) -> str:
-    """Words for other archives that lie there; empty where there are none."""
+    """Words about other archives in the folder; empty if there are none."""
     there = {path.name for suffix in _ARCHIVES for path in folder.glob(f"*{suffix}")} - {f"{IMAGES}.zip"}
     return f"; unpack {', '.join(sorted(there)[:3])} first" if there else ""
 
@@ -151,7 +151,7 @@ def _partitions(split: Path) -> dict[str, int]:
 
 
 def _face(picture: Pictures, name: str, view: View) -> Pictures:
-    """Cut one picture, uint8 [1, 218, 178, C] or [218, 178, C], about its face and bring it to the view."""
+    """Crop one picture, uint8 [1, 218, 178, C] or [218, 178, C], to its face and convert it to the view."""
     whole = picture if picture.ndim == 4 else picture[np.newaxis]
     if whole.shape[1:3] != (HEIGHT, WIDTH):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What a data set is once it is loaded."""
+"""A loaded data set."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LARGEST_VIEW = 1024
 
 
 class DatasetMissingError(ValueError):
-    """A known data set whose files are not on this machine; the message holds the command that gets them."""
+    """The files of a known data set are not on this machine; the message has the command that gets them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ class Dataset:
     """Pictures of one view size, ink dark on white.
 
     `train` and `test` are C-contiguous uint8 [N, H, W, C], so `data.train[indices]` is a batch; those of a large set
-    are mapped from a file and cannot be written. Labels are int64 [N] or None. `checksum` is of the pictures' content:
-    the same whatever the view. `notes` say what the user should know of them, a sentence each. Raises ValueError where
-    a part has another form, is empty, or lies in the memory of another.
+    are mapped from a file and cannot be written. Labels are int64 [N] or None. `checksum` is that of the pictures'
+    content, the same for every view. `notes` say what the user should know about them, one sentence each. Raises
+    ValueError if a part has another form, is empty, or shares memory with another.
 
     `validation` are pictures of the training set that are held out of `train`; None: `train` is the whole of it.
     """
@@ -98,7 +98,7 @@ class Dataset:
         return parts
 
     def split(self, name: Split) -> tuple[Pictures, Labels | None]:
-        """The pictures of a split and their labels; ValueError for `validation` where it is not held out."""
+        """The pictures of a split and their labels; ValueError for `validation` if it is not held out."""
         if name == "validation" and self.validation is None:
             raise ValueError(
                 f"{self.name}: it was loaded without a validation split; load it with hold_out_validation=True"
@@ -107,11 +107,11 @@ class Dataset:
 
     @property
     def count(self) -> int:
-        """Pictures of all splits."""
+        """Number of pictures in all splits."""
         return sum(len(pictures) for pictures, _ in self._parts().values())
 
     @property
     def sizes(self) -> str:
-        """How many pictures each split has, in words."""
+        """The number of pictures in each split, in words."""
         *first, last = (f"{len(pictures):,} {ADJECTIVES[split]}" for split, (pictures, _) in self._parts().items())
         return f"{', '.join(first)} and {last} pictures"

@@ -1,4 +1,4 @@
-"""Many picture files of one size, decoded and brought to a view; what is wrong with them in one sentence."""
+"""Decodes many picture files of one size and converts them to a view; reports all faults in one sentence."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def decoded(
 ) -> Iterator[tuple[Pictures, list[bytes], list[str]]]:
     """Yield the pictures of a tree, chunk by chunk: uint8 [n, H, W, C] in the view, their SHA-256, their names.
 
-    Raises ValueError that names those that are damaged, too small or of another size than most.
+    Raises ValueError that names pictures that are damaged, too small or of another size than most.
     """
     faults: list[str] = []
     sizes: dict[tuple[int, int], list[str]] = {}

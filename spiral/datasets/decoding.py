@@ -17,9 +17,9 @@ from spiral.datasets.metadata import without_metadata
 SUFFIXES = (".png", ".jpg", ".jpeg")
 FORMATS = ("PNG", "JPEG")
 MAX_PIXELS = 1 << 26
-"""Most pixels of one picture: as many as the largest canvas has. Decoding it takes less than a gigabyte."""
+"""Most pixels of a picture, as many as the largest canvas has. Decoding it takes less than a gigabyte."""
 _BAND_PIXELS = 1 << 20
-"""Blended at a time: the blending needs 20 bytes for each."""
+"""Pixels that are blended at a time; the blending needs 20 bytes per pixel."""
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -29,7 +29,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What brings a picture upright, by the orientation that EXIF gives it."""
+"""Operations that turn a picture upright, by its EXIF orientation."""
 
 
 class _TooLargeError(ValueError):
@@ -69,7 +69,7 @@ def on_white(images: NDArray[np.uint8]) -> Pictures:
 
 
 def _decode_what_can_be(content: bytes, formats: Sequence[str]) -> Pictures:
-    """Decode a file as it is; where that fails, for its metadata perhaps, without them."""
+    """Decode a file as it is; if that fails, perhaps because of its metadata, decode it without them."""
     with suppress(Exception):  # damaged metadata raises whatever its fields lead to
         return _decode(content, formats)
     with suppress(Exception):
@@ -96,14 +96,14 @@ def _decode(content: bytes, formats: Sequence[str]) -> Pictures:
 
 
 def _with_true_ink(picture: Image.Image) -> Image.Image:
-    """Take CMYK as it is meant: Adobe stores its inks inverted, which Pillow assumes of everybody."""
+    """Correct CMYK: Adobe stores its inks inverted, and Pillow assumes that everybody does."""
     if picture.mode == "CMYK" and "adobe" not in picture.info:
         return ImageChops.invert(picture)
     return picture
 
 
 def _orientation(picture: Image.Image) -> int | None:
-    """What EXIF or XMP say of the picture's orientation, 1 to 8; None if that is nothing, or nothing sensible."""
+    """The picture's orientation from EXIF or XMP, 1 to 8; None if there is none that makes sense."""
     try:
         found = picture.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # damaged EXIF raises whatever its fields lead to

@@ -1,4 +1,4 @@
-"""Putting a file there: from an address (resumed, verified) or from a folder; always written aside, then renamed."""
+"""Puts a file into place from an address (resumed, verified) or a folder; always written aside, then renamed."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def fetch(
     limit_bytes: int,
     timeout_s: float = TIMEOUT_S,
 ) -> None:
-    """Download one file from the first address that gives it right.
+    """Download one file from the first address that delivers it correctly.
 
-    What arrives lies in `<target>.part` and is resumed, by a later call too; it becomes `target` only after `verify`
-    (raises ValueError) accepts it, and is thrown away where it does not. Raises ValueError with each address's fault.
+    Received bytes are kept in `<target>.part`, and a later call resumes them. The file becomes `target` only after
+    `verify` (raises ValueError) accepts it; otherwise it is discarded. Raises ValueError with each address's fault.
     """
     part = target.with_name(target.name + ".part")
     faults: list[str] = []
@@ -91,7 +91,7 @@ def copy(source: Path, target: Path, progress: Progress) -> None:
 
 
 def keep_aside(path: Path) -> None:
-    """Give a file that is in the way of the right one another name, and say so: it may be the user's own."""
+    """Rename a file that is in the way of the correct one, and log it: it may be the user's own."""
     if not path.exists():
         return
     number = 1
@@ -102,11 +102,11 @@ def keep_aside(path: Path) -> None:
 
 
 class _RefusedError(Exception):
-    """The server answered that it will not give this file; asking again is of no use."""
+    """The server refuses to deliver this file; asking again is useless."""
 
 
 def _receive(url: str, part: Path, *, name: str, progress: Progress, limit_bytes: int, timeout_s: float) -> None:
-    """Append to `part` what is still missing; a server that knows no ranges sends everything, which starts it anew."""
+    """Append the missing bytes to `part`; a server without range requests sends everything from the start."""
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:

@@ -1,4 +1,4 @@
-"""`folder:PATH`: any directory or zip of PNG and JPEG pictures of one size, read where it lies."""
+"""`folder:PATH`: any directory or zip of PNG and JPEG pictures of one size, read in place."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from spiral.datasets.trees import Tree, is_tree, open_tree, why_not_a_tree
 
 # A tenth of the pictures is held out for testing.
 TEST_SHARE = 0.1
-# Fewer pictures are learned by heart; the discriminator would tell paintings by not being one of them.
+# Fewer pictures would be memorized; the discriminator would recognize paintings because they are not among them.
 FEWEST_PICTURES = 16
-# From so many on a share by hash leaves no side empty: 0.9 to the power of 256 is 2e-12.
+# From this many on, a split by hash leaves no side empty: 0.9 to the power of 256 is 2e-12.
 _MANY = 256
 
 
@@ -31,11 +31,11 @@ _MANY = 256
 class Folder:
     """The source `folder:PATH`, PATH a directory or a zip.
 
-    Every .png, .jpg and .jpeg below PATH belongs to it, behind links too, except in hidden folders. All have one size;
-    they are cut to the view's aspect about their center, scaled, and blended on white where they are transparent.
-    Polarity stays as it is: the engine paints dark on white, so should the pictures be, and a note says where they
-    are not. Equal pictures land in the same split, which the SHA-256 of a picture's pixels decides, so adding pictures
-    moves no other.
+    Every .png, .jpg and .jpeg below PATH belongs to it, also behind links, except in hidden folders. All have one size;
+    they are cropped about their center to the view's aspect, scaled, and blended on white if they are transparent.
+    Polarity stays as it is: the engine paints dark on white, so the pictures should be dark on white, too; a note says
+    if they are not. The SHA-256 of a picture's pixels decides its split. So equal pictures are in the same split, and
+    adding pictures moves no other.
     """
 
     path: Path
@@ -44,12 +44,12 @@ class Folder:
 
     @property
     def name(self) -> str:
-        """The name with the path, as a user types it."""
+        """The name with the path as typed by the user."""
         return f"{PREFIX}{self.path}"
 
     @property
     def how_to_get(self) -> str:
-        """Nothing to get: the path is the user's."""
+        """Empty: there is nothing to get, because the path is the user's."""
         return ""
 
     def missing(self, folder: Path) -> str | None:
@@ -78,8 +78,8 @@ class Folder:
         return replace(data, notes=(*data.notes, *tree.left_out, *([hint] if hint else [])))
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
-        """There is nothing to get: always a ValueError."""
-        raise ValueError(f"{self.name} is read where it lies; there is nothing to get")
+        """Always a ValueError: there is nothing to get."""
+        raise ValueError(f"{self.name} is read in place; there is nothing to get")
 
     def _chunks(self, tree: Tree, view: View, hold_out_validation: bool) -> Iterator[Chunk]:
         def cut(picture: Pictures) -> Pictures:
@@ -97,7 +97,7 @@ class Folder:
             yield Chunk(pictures, test, validation, None, digests)
 
     def _of_few(self, digests: list[bytes], hold_out_validation: bool) -> tuple[set[bytes], set[bytes]]:
-        """Which pictures are for testing and for validation: those of the lowest digests, and those that come next."""
+        """The pictures for testing, which have the lowest digests, and those for validation, which come next."""
         different = sorted(set(digests))
         needed = 3 if hold_out_validation else 2
         if len(different) < needed:

@@ -1,4 +1,4 @@
-"""Holds validation pictures out of a data set that is in memory as a whole."""
+"""Holds out validation pictures of a data set that is completely in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spiral.datasets.splits import in_validation
 
 
 def validation_held_out(whole: Dataset, stored: NDArray[Any]) -> Dataset:
-    """Take validation pictures from those for training, by the SHA-256 of each as it is stored, ``[N, …]``."""
+    """Take validation pictures from the training pictures, by the SHA-256 of each in ``stored`` ``[N, …]``."""
     chosen = in_validation([digest(picture) for picture in stored])
     labels = whole.train_labels
     return replace(

@@ -1,4 +1,4 @@
-"""A PNG or JPEG file without what is said about the picture: only what its pixels are decoded from.
+"""Removes metadata from a PNG or JPEG file, so that only the data for decoding its pixels remain.
 
 The layouts are those of the PNG specification, section 5, and of ITU-T T.81, annex B.
 """
@@ -15,7 +15,7 @@ _APPLICATION, _COMMENT, _SCAN = range(0xE0, 0xF0), 0xFE, 0xDA
 
 
 def without_metadata(content: bytes, exif: bool) -> bytes:
-    """Drop the metadata of a PNG or JPEG file, but its EXIF with ``exif``; any other content is returned as it is."""
+    """Drop the metadata of a PNG or JPEG file, except EXIF if ``exif``; other content is returned unchanged."""
     if content.startswith(_PNG):
         return _PNG + b"".join(_pixel_chunks(content, exif))
     if content.startswith(_JPEG):
@@ -54,7 +54,7 @@ def _pixel_segments(content: bytes, exif: bool) -> list[bytes]:
 
 
 def _is_for_pixels(marker: int, body: bytes, exif: bool) -> bool:
-    """Whether decoding needs a segment; of the application's, what says how colors are stored."""
+    """Whether decoding needs a segment; of application segments, only those about the storage of colors."""
     if marker == 0xE0:
         return body.startswith(b"JFIF") and len(body) >= 14
     if marker == 0xEE:

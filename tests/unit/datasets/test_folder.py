@@ -218,5 +218,5 @@ def test_a_zip_that_python_does_not_unpack_is_not_called_damaged(
 
 
 def test_there_is_nothing_to_get_for_a_folder(tmp_path: Path):
-    with pytest.raises(ValueError, match="read where it lies"):
+    with pytest.raises(ValueError, match="read in place"):
         get(f"folder:{tmp_path}")
