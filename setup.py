@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import sysconfig
 from pathlib import Path
 
 from setuptools import setup
@@ -54,7 +55,11 @@ class BuildWithStubs(build_py):
 STUBS.mkdir(exist_ok=True)
 (STUBS / "__init__.py").write_text(STUBS_INIT)
 
+# One wheel for every Python from 3.11: cffi's modules keep to the stable ABI. Free-threaded Pythons have none.
+TAG = {} if sysconfig.get_config_var("Py_GIL_DISABLED") else {"bdist_wheel": {"py_limited_api": "cp311"}}
+
 setup(
+    options=TAG,
     cmdclass={"build_py": BuildWithStubs},
     cffi_modules=[f"{path}:make_builder" for path in sorted(Path("spiral/engines").glob("*/native/build.py"))],
 )

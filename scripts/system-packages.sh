@@ -3,8 +3,13 @@
 # With apt, as root or with a passwordless sudo; otherwise prints the line to run and fails.
 # Usage: system-packages.sh PYTHON
 set -eu
-python=$1
+python=${1:-}
 missing=""
+
+if [ -z "$python" ]; then
+  echo "setup: no Python 3.11 or newer on the path; install one (Debian, Ubuntu: apt-get install python3), or name it with PYTHON=" >&2
+  exit 1
+fi
 
 has_header() { [ -n "$(find /usr/include /usr/local/include -maxdepth 2 -name "$1" 2>/dev/null | head -n 1)" ]; }
 need() { missing="$missing $1"; }

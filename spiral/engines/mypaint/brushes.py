@@ -15,6 +15,8 @@ from typing import Any
 from spiral.engines.interface import EngineMissingError
 from spiral.engines.mypaint.opacity import find_void
 
+BUNDLED = Path(__file__).parent / "bundled"
+"""The brushes of a self-contained wheel: the files that the models that ship were trained with (make wheel)."""
 PACK = Path("mypaint-data") / "1.0" / "brushes"
 """The 1.x brush pack in a data folder; many brushes of the 2.0 pack paint differently, also pen (docs/method.md, 4)."""
 SYSTEM_DATA = ("/usr/local/share", "/usr/share")
@@ -67,16 +69,28 @@ def find_pack(environment: Mapping[str, str]) -> Path:
     )
 
 
+def brushes_in(folder: Path) -> dict[str, Path]:
+    """The brush files in a folder, by name; none if there is no such folder."""
+    return {str(path.relative_to(folder).with_suffix("")): path for path in sorted(folder.rglob("*.myb"))}
+
+
 def find_brush(name: str, environment: Mapping[str, str] | None = None) -> Path:
-    """File of a brush given by name or path; ValueError that names the closest brushes if there is none."""
+    """File of a brush given by name or path; ValueError that names the closest brushes if there is none.
+
+    A bundled brush comes before the system's, so that models paint as they learned to whatever pack is installed.
+    EngineMissingError with the remedy if the brush is not bundled and there is no pack.
+    """
     if name.endswith(".myb"):
         # os.path returns False for impossible users or names, where pathlib raises.
         path = Path(os.path.expanduser(name))
         if os.path.isfile(path):
             return path
         raise ValueError(f"brush: there is no file {name}")
-    folder = find_pack(os.environ if environment is None else environment)
-    known = {str(path.relative_to(folder).with_suffix("")): path for path in sorted(folder.rglob("*.myb"))}
+    environment = os.environ if environment is None else environment
+    if not environment.get("SPIRAL_BRUSHES") and (bundled := brushes_in(BUNDLED).get(name)):
+        return bundled
+    folder = find_pack(environment)
+    known = brushes_in(folder)
     if name in known:
         return known[name]
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ if not any(name == "grid_rows" for name, _ in ffi.typeof("Settings").fields):
         "(or python setup.py build_ext --inplace)"
     )
 
+GRAFTED = re.compile(r"-[0-9a-f]{8}(?=\.)")
+"""What auditwheel adds to the name of a library that it copies into a wheel."""
 __all__ = ["ffi", "has_speed_inputs", "lib", "library", "parse"]
 
 
@@ -40,4 +43,4 @@ def has_speed_inputs(brush: Any) -> bool:
 
 def library() -> str:
     """File name of the loaded libmypaint with its full version, for example ``libmypaint-1.5.so.1.1.2``."""
-    return Path(ffi.string(lib.library_path()).decode()).resolve().name
+    return GRAFTED.sub("", Path(ffi.string(lib.library_path()).decode()).resolve().name)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from spiral.engines.interface import EngineMissingError
-from spiral.engines.mypaint.brushes import find_pack
+from spiral.engines.mypaint.brushes import BUNDLED, brushes_in, find_pack
 from spiral.engines.mypaint.settings import MyPaintSettings
 from spiral.engines.plugin import EnginePlugin, Environment
 from spiral.values.finding import Finding
@@ -49,8 +49,12 @@ class MyPaintPlugin(EnginePlugin):
             subject = "brushes" if "brush" in str(error) else "libmypaint"
             yield Finding(subject, "bad", str(error), "make setup installs what is missing")
             return
-        folder = find_pack(os.environ)
-        yield Finding("brushes", "good", f"{sum(1 for _ in folder.rglob('*.myb'))} in {folder}")
+        try:
+            folder = find_pack(os.environ)
+        except EngineMissingError as error:
+            yield Finding("brushes", "good", f"{', '.join(brushes_in(BUNDLED))}; for others: {error}")
+            return
+        yield Finding("brushes", "good", f"{len(brushes_in(folder))} in {folder}")
 
     def blank(self, settings: Mapping[str, Any]) -> tuple[str, str]:
         """See :class:`EnginePlugin`. Erasers and blenders leave nothing, and neither do brushes for other pens."""

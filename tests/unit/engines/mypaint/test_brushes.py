@@ -56,6 +56,23 @@ def test_a_missing_pack_is_explained_with_its_remedy(monkeypatch: pytest.MonkeyP
         find_pack({"XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path)})
 
 
+def test_bundled_brushes_come_before_the_pack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    bundled, pack = tmp_path / "bundled", tmp_path / "share" / "mypaint-data" / "1.0" / "brushes"
+    for file in (bundled / "classic" / "pen.myb", pack / "classic" / "pen.myb", pack / "mine.myb"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    monkeypatch.setattr("spiral.engines.mypaint.brushes.BUNDLED", bundled)
+    environment = {"XDG_DATA_HOME": str(tmp_path / "share")}
+    assert find_brush("classic/pen", environment) == bundled / "classic" / "pen.myb"
+    assert find_brush("mine", environment) == pack / "mine.myb"
+    assert find_brush("classic/pen", {"SPIRAL_BRUSHES": str(pack)}) == pack / "classic" / "pen.myb"
+    monkeypatch.setattr("spiral.engines.mypaint.brushes.SYSTEM_DATA", ())
+    without = {"XDG_DATA_HOME": str(tmp_path)}
+    assert find_brush("classic/pen", without) == bundled / "classic" / "pen.myb"
+    with pytest.raises(EngineMissingError, match="apt-get install mypaint-brushes"):
+        find_brush("mine", without)
+
+
 def pen() -> dict[str, Any]:
     brush = json.loads(find_brush("classic/pen").read_text())
     assert isinstance(brush, dict)
