@@ -163,6 +163,19 @@ def test_a_folder_goes_on_past_a_bad_file_and_names_it_at_the_end(
     assert {path.name for path in out.glob("[!.]*.json")} == {"b.json", "c.json", "d.json", "e.json"}
 
 
+def test_a_photo_is_painted_on_a_large_canvas(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wide = np.full((70, 150), 255, np.uint8)
+    wide[20:50, 30:40] = 0
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    words = ["--run=after", f"--runs={runs}", f"--out={tmp_path / 'out'}", "--fit=tile", "--strokes=2"]
+    assert main(["reconstruct", str(tmp_path / "wide.png"), *words]) == 0
+    said = capsys.readouterr().out
+    assert re.fullmatch(r"wide: 150×70 → 128×64, cut about its center and scaled; mse 0\.\d{4}, 2 strokes: .*\n", said)
+    program = Program.load(tmp_path / "out" / "wide.json")
+    assert render(program).shape == (1, 64, 128, 1)
+    assert len(program.actions) == 4
+
+
 def test_a_picture_comes_from_standard_input(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
