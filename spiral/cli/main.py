@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import errno
 import gc
+import os
 import sys
 from collections.abc import Sequence
 
@@ -57,6 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     # At exit the collector looks through everything that torch made, several times: a second or two.
     atexit.register(gc.freeze)
+    # pydantic reads this when it is imported: nothing here has plugins for it, and to look for them in every package
+    # that is installed takes up to a tenth of a second.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         code = app(args=None if argv is None else list(argv), prog_name="spiral", standalone_mode=False)
     except typer.TyperException as error:
