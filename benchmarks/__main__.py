@@ -1,4 +1,4 @@
-"""`make bench`: engine, Gymnasium environment, wire and whole loop; a table, and ``benchmarks/out/bench.json``."""
+"""All of `make bench`: engines, Gymnasium, wire and whole loop; a table, and ``benchmarks/out/bench.json``."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import engine, gym, loop, wire
+from benchmarks import engine, gym, loop, scenes, wire
 from benchmarks.machine import OUT, describe_machine
 from spiral.values import strict_json
 
 PARTS: dict[str, Callable[[], dict[str, float]]] = {
     "engine": engine.run,
+    "scenes": scenes.measure,
     "gym": gym.measure,
     "wire": wire.measure,
     "loop": loop.measure,

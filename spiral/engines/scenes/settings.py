@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -19,6 +19,8 @@ class ScenesSettings(BaseModel):
     """Side of the canvas, pixels."""
     view: int | None = Field(None, ge=1)
     """Observation: the canvas itself, or the side to which the canvas is averaged; must divide the canvas."""
+    renderer: Literal["native", "mujoco"] = "native"
+    """What draws: this package, or MuJoCo (extra ``scenes``)."""
 
     @property
     def view_side(self) -> int:
