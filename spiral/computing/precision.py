@@ -6,10 +6,11 @@ gradients) and all scores, because rewards are their differences. Actors paint i
 their probabilities, and with 64 canvases a step has little to multiply.
 
 With ``auto``, learner and discriminator each time one of their updates in both precisions before anything is learned,
-and take bfloat16 if it is fast enough to be worth it (``MARGIN``). A processor without instructions for it is not
-timed. The choice and its reason are kept in the run's directory, separately for each service. They hold for this run on
-this type of device, because a resumed run should learn as it did before. Lockstep measures nothing and computes in
-float32.
+and take bfloat16 if it is fast enough to be worth it (``MARGIN``). On a processor, processor time counts, because
+other processes slow both by chance. If the timings do not agree, the run computes in float32. A processor without
+instructions for bfloat16 is not timed. The choice and its reason are kept in the run's directory, separately for each
+service. They hold for this run on this type of device, because a resumed run should learn as it did before. Lockstep
+measures nothing and computes in float32.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import torch
 
 from spiral.computing.divergence import DivergedError
 from spiral.computing.machine import cpu_flags
+from spiral.computing.paired_timing import compare
 from spiral.values import strict_json
 from spiral.values.atomic_file import atomic_write
 
@@ -36,10 +38,6 @@ NATIVE = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 """Instructions of x86 and Arm that multiply bfloat16; without one of them it is emulated, several times slower."""
 MARGIN = 1.15
 """bfloat16 has 8 bits of mantissa and float32 has 24; it must be this many times as fast to be worth the loss."""
-REPETITIONS = 3
-"""Timed steps of each precision. The fastest counts, because other processes disturb the others."""
-ENOUGH_S = 0.3
-"""After this much time no more steps are timed; long ones vary less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ def choose_precision(
     device: torch.device,
     file: Path,
     step_in: Callable[[Precision], Step],
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] | None = None,
     flags: frozenset[str] | None = None,
 ) -> PrecisionChoice:
     """The precision to train in; it is then stored in ``file``.
@@ -97,7 +95,7 @@ def choose_precision(
         choice = PrecisionChoice(Precision("fp32", device.type), "there are no instructions for bfloat16")
     else:
         try:
-            choice = _measure(device, step_in, clock)
+            choice = _measure(device, step_in, clock or _clock(device))
         except DivergedError:
             return PrecisionChoice(Precision("fp32", device.type), "an update diverges, so it was not measured")
     _write(file, choice)
@@ -120,29 +118,28 @@ def _native(device: torch.device, flags: frozenset[str]) -> bool:
     return bool(flags & NATIVE)
 
 
+def _clock(device: torch.device) -> Callable[[], float]:
+    return time.process_time if device.type == "cpu" else time.perf_counter
+
+
 def _measure(device: torch.device, step_in: Callable[[Precision], Step], clock: Callable[[], float]) -> PrecisionChoice:
-    plain, mixed = (_fastest(step_in(Precision(name, device.type)), device, clock) for name in ("fp32", "bf16"))
-    name: Name = "bf16" if plain >= MARGIN * mixed else "fp32"
-    return PrecisionChoice(
-        Precision(name, device.type), f"an update takes {plain * 1e3:.3g} ms in fp32, {mixed * 1e3:.3g} ms in bf16"
-    )
+    plain, mixed = (_timed(step_in(Precision(name, device.type)), device, clock) for name in ("fp32", "bf16"))
+    measured = compare(plain, mixed, MARGIN)
+    name: Name = "bf16" if measured.faster else "fp32"
+    times = "an update takes {:.3g} ms in fp32, {:.3g} ms in bf16".format(*(1e3 * s for s in measured.medians()))
+    agreed = "" if measured.faster is not None else ", but the timings do not agree"
+    return PrecisionChoice(Precision(name, device.type), f"{times} (medians of {len(measured.first)} each){agreed}")
 
 
-def _fastest(step: Step, device: torch.device, clock: Callable[[], float]) -> float:
-    """Seconds of the fastest of several steps; the first, in which kernels are chosen, is not timed."""
-
-    def once() -> float:
+def _timed(step: Step, device: torch.device, clock: Callable[[], float]) -> Callable[[], float]:
+    def timed() -> float:
         start = clock()
         step()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         return clock() - start
 
-    once()
-    taken: list[float] = []
-    while len(taken) < REPETITIONS and sum(taken) < ENOUGH_S:
-        taken.append(once())
-    return min(taken)
+    return timed
 
 
 def _read(file: Path, device: torch.device) -> Precision | None:

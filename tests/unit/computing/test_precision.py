@@ -50,7 +50,7 @@ class Clock:
         """Steps that take so long in each precision; the first of each takes a hundred times as long."""
 
         def step_in(precision: Precision) -> Step:
-            taken = iter([100 * seconds[precision.name], *[seconds[precision.name]] * 10])
+            taken = iter([100 * seconds[precision.name], *[seconds[precision.name]] * 100])
 
             def step() -> None:
                 self.now += next(taken)
