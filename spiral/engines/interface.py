@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spiral.values.actions import ActionSpec
+from spiral.values.drawing import Drawing
 
 
 class EngineMissingError(RuntimeError):
@@ -80,3 +83,20 @@ class Engine(Protocol):
     def scaled(self, scale: int) -> Engine:
         """The same engine on a canvas ``scale`` times as large, whose strokes look the same."""
         ...
+
+    # What only some engines have; those that inherit from this class need not name it.
+
+    digests: Mapping[str, str] = MappingProxyType({})
+    """SHA-256 (hex, 64 digits) of the files behind settings, by setting, for example that of a brush."""
+
+    def transparent(self) -> Engine:
+        """The same engine without paper under its strokes: RGBA pictures. ValueError where it has none such."""
+        raise ValueError(f'transparent: the engine "{self.name}" paints on paper only')
+
+    def drawing(self, actions: NDArray[np.int32]) -> Drawing | None:
+        """What ``actions`` ``[T, K]`` paint on a blank canvas, as strokes of pens; None where there are no strokes."""
+        return None
+
+    def formats(self) -> Mapping[str, Callable[[NDArray[np.int32]], bytes]]:
+        """File formats of the engine's own: by ending (``.xml``), what makes a file of ``actions`` ``[T, K]``."""
+        return {}

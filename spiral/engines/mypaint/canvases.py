@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiral.computing.machine import require_memory
-from spiral.engines.interface import StoppedError
+from spiral.engines.interface import EngineMissingError, StoppedError
 from spiral.engines.mypaint.native_module import ffi, lib
 from spiral.values.actions import ActionSpec
 
@@ -151,6 +151,25 @@ class MyPaintCanvases:
                 self._open(), ffi.from_buffer("int32_t[]", strokes), ffi.from_buffer("int32_t[]", disjoint)
             )
         return strokes, disjoint
+
+    def keep_dabs(self) -> None:
+        """Keep the dabs of each step from now on; EngineMissingError where the native module is too old for it."""
+        if not hasattr(lib, "batch_dabs"):
+            raise EngineMissingError(
+                'engine "mypaint": the native module was built from older sources, without what drawings need; in a '
+                "checkout: make setup (or python setup.py build_ext --inplace)"
+            )
+        with self._lock:
+            lib.batch_keep_dabs(self._open())
+
+    def dabs(self, canvas: int) -> NDArray[np.float32]:
+        """The dabs that the last step put on a canvas, float32 ``[N, 7]``: x, y and radius (pixels), opacity above 0,
+        and red, green and blue (0…1)."""
+        first = ffi.new("KeptDab **")
+        with self._lock:
+            count = lib.batch_dabs(self._open(), canvas, first)
+            kept = bytes(ffi.buffer(first[0], count * ffi.sizeof("KeptDab"))) if count else b""
+        return np.frombuffer(kept, np.float32).reshape(-1, 7)
 
     def squared_distances(self, targets: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Sum of (observation − target)² over all pixels of each canvas, without a copy: ``[B, H, W, C]`` → ``[B]``."""

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from spiral.computing.machine import MAX_THREADS
 from spiral.engines.interface import Engine
 from spiral.engines.mypaint.brushes import BrushFile, load_brush
 from spiral.engines.mypaint.canvases import MyPaintCanvases
+from spiral.engines.mypaint.drawing import strokes, texture
 from spiral.engines.mypaint.native_module import has_speed_inputs, library, parse
 from spiral.engines.mypaint.settings import MAX_RADIUS, MAX_SIDE, MyPaintSettings
 from spiral.engines.mypaint.stroke_tables import LEVELS, PRESSURES, native_settings
 from spiral.values.actions import ActionSpec, Component
+from spiral.values.drawing import Drawing
 from spiral.values.validation import sentence
 
 MAX_BATCH = 4096
@@ -64,6 +69,7 @@ class MyPaint(Engine):
         self.canvas_shape = (*settings.canvas_size, settings.channels)
         self._scale = scale
         self._brush_file = brush or load_brush(settings.brush)
+        self.digests = {"brush": self._brush_file.digest}
         self._brush = parse(self._brush_file)
         # stroke_to_2 takes a zoom but paints a little differently, so only brushes that need the zoom use it
         # (docs/method.md, 4).
@@ -114,6 +120,28 @@ class MyPaint(Engine):
         if not 1 <= threads <= MAX_THREADS:
             raise ValueError(f"threads: {threads} is outside 1…{MAX_THREADS}")
         return MyPaintCanvases(self._brush, self._native_settings, self.spec, batch, threads)
+
+    def transparent(self) -> MyPaint:
+        """The same engine without paper: RGBA pictures, color not premultiplied; its actions stay as they are."""
+        update = {"alpha": True, "background": "transparent"}
+        return MyPaint(self.settings.model_copy(update=update), self._scale, self._brush_file)
+
+    def drawing(self, actions: NDArray[np.int32]) -> Drawing:
+        """What ``actions`` ``[T, K]`` paint, as strokes; of a brush with a texture, the lines that it follows."""
+        textured = texture(json.loads(self._brush_file.text))
+        canvases = self.open(1)
+        try:
+            drawn = tuple(strokes(canvases, actions, self.spec, self.settings, bool(textured)))
+        finally:
+            canvases.close()
+        height, width = self.settings.canvas_size
+        white, seen = self.settings.background == "white", self.settings.channels == 4
+        paper = (255, 255, 255) if white else None if seen else (0, 0, 0)
+        lost = (
+            f'the brush "{self._brush_file.name}" has a texture ({", ".join(textured)}); its strokes are approximated '
+            "by plain lines"
+        )
+        return Drawing(width, height, drawn, paper, lost if textured else "")
 
     def scaled(self, scale: int) -> MyPaint:
         """The same engine on a canvas ``scale`` times as large, whose strokes look the same (docs/method.md, 4).

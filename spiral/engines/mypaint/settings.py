@@ -77,9 +77,9 @@ class MyPaintSettings(BaseModel):
     @property
     def channels(self) -> int:
         """1 gray, 3 RGB, 4 RGBA."""
-        if not self.colour:
-            return 1
-        return 4 if self.alpha else 3
+        if self.alpha:
+            return 4
+        return 3 if self.colour else 1
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

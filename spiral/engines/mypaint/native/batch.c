@@ -225,6 +225,15 @@ void batch_strokes(const Batch *batch, int32_t *strokes, int32_t *disjoint) {
   }
 }
 
+void batch_keep_dabs(Batch *batch) {
+  for (int i = 0; i < batch->count; i++) batch->canvas[i].keeps_dabs = 1;
+}
+
+int64_t batch_dabs(const Batch *batch, int canvas, const KeptDab **dabs) {
+  *dabs = batch->canvas[canvas].dab;
+  return batch->canvas[canvas].dabs;
+}
+
 static int64_t squared_distance(const uint8_t *one, const uint8_t *other, size_t bytes) {
   enum { PART = 1 << 15 };  // so many squares of differences of bytes fit into 31 bits
   int64_t total = 0;

@@ -78,6 +78,7 @@ void canvas_close(Canvas *canvas) {
   }
   if (canvas->brush) mypaint_brush_unref(canvas->brush);
   if (canvas->view != canvas->frame) free(canvas->view);
+  free(canvas->dab);
   free(canvas->knot);
   free(canvas->frame);
   free(canvas->tiles);
@@ -171,6 +172,7 @@ int canvas_reset(Canvas *canvas, const Recipe *recipe) {
   canvas->painting = 0;
   canvas->knots = 0;
   canvas->strokes = canvas->disjoint = 0;
+  canvas->dabs = 0;
   fill(canvas->tiles, (size_t)s->height * s->width * 4, s->background);
   move_to(canvas, 0, 0);
   // After the move, as published: tracking noise takes its radius from the brush file here.
@@ -202,7 +204,7 @@ static int act(Canvas *canvas, const int32_t *action) {
 }
 
 int canvas_step(Canvas *canvas, const int32_t *action) {
-  canvas->queued = canvas->pixels = 0;
+  canvas->queued = canvas->pixels = canvas->dabs = 0;
   canvas->outcome = DONE;
   begin_atomic(canvas);
   canvas->stepping = 1;

@@ -56,6 +56,10 @@ typedef struct {
   int stepping, outcome;
   int64_t queued, pixels;
   jmp_buf give_up;
+  // Dabs of the last step.
+  int keeps_dabs;
+  KeptDab *dab;
+  int64_t dabs, dab_room;  // in use, and room for
   // Libmypaint's own.
   MyPaintSurfaceDrawDabFunction draw_dab;
   MyPaintSurfaceDrawDabFunction2 draw_dab_pigment;

@@ -1,6 +1,7 @@
 #include "dabs.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "mending.h"
 #include "readout.h"
@@ -35,10 +36,26 @@ static int is_beyond(const Canvas *canvas, float x, float y, float radius) {
   return !(x + reach >= 0 && y + reach >= 0 && x - reach <= s->width && y - reach <= s->height);
 }
 
+// A dab fades from its middle to its rim, so that (1 + hardness) / 2 of its radius is what the eye takes for it; by the
+// same rule libmypaint trades radius for hardness where it smooths the rim of a small dab.
+static void keep(Canvas *canvas, const Dab *dab) {
+  if (!(dab->opaque > 0) || !isfinite(dab->radius) || !isfinite(dab->hardness)) return;
+  if (canvas->dabs == canvas->dab_room) {
+    const int64_t room = canvas->dab_room ? 2 * canvas->dab_room : 256;
+    KeptDab *larger = realloc(canvas->dab, room * sizeof(KeptDab));
+    if (!larger) give_up(canvas, NO_MEMORY);
+    canvas->dab = larger;
+    canvas->dab_room = room;
+  }
+  const float radius = dab->radius * (1 + fminf(fmaxf(dab->hardness, 0), 1)) / 2;
+  canvas->dab[canvas->dabs++] = (KeptDab){dab->x, dab->y, radius, dab->opaque, dab->red, dab->green, dab->blue};
+}
+
 static int offer(Canvas *canvas, Dab *dab) {
   mend_radius(canvas, dab);
   if (is_beyond(canvas, dab->x, dab->y, dab->radius)) return 1;
   reckon(canvas, dab->x, dab->y, dab->radius, 1);
+  if (canvas->keeps_dabs && canvas->stepping) keep(canvas, dab);
   return draw_mended(canvas, dab);
 }
 
