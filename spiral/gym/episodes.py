@@ -134,10 +134,8 @@ class Episodes:
         """The programs since the beginning; ValueError if nothing was painted."""
         if not self._step:
             raise ValueError("program: nothing has been painted since reset(); expected at least one step")
-        version = self._engine.version
         taken = self._actions[: self._step]
-        name = self._engine.name
-        return [Program(name, self._settings, taken[:, at], engine_version=version) for at in range(self._batch)]
+        return [Program.of(self._engine, self._settings, taken[:, at]) for at in range(self._batch)]
 
     def pictures(self) -> NDArray[np.uint8]:
         """The canvases as RGB, ``[B, H, W, 3]``; they may be larger than the observations."""

@@ -61,8 +61,7 @@ class Trained(ABC):
 
     def program(self, actions: NDArray[np.int32]) -> Program:
         """The program of one picture, from its actions ``[T, K]``; its canvas has the engine's seed 0."""
-        engine = self.config.engine
-        return Program(engine.name, engine.settings, actions, engine_version=self.engine.version)
+        return Program.of(self.engine, self.config.engine.settings, actions)
 
     def view(self, canvases: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The observations of canvases: uint8 ``[N, H, W, C]``, the exact area average."""
