@@ -219,6 +219,26 @@ def test_render_replays_a_program(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert images.max() > 250
 
 
+def test_render_exports_strokes_and_says_what_an_svg_can_not_show(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    PROGRAM.save(tmp_path / "p.json")
+    command = ["render", str(tmp_path / "p.json"), "--brush", "classic/charcoal", "--first", "1", "--width-mm", "80"]
+    assert main([*command, "--optimise", "--out", str(tmp_path / "x.svg")]) == 0
+    said = capsys.readouterr()
+    assert re.search(r"x.svg: 1 stroke in 1 layer, 80×80 mm; pen-up travel \d+ mm, \d+ mm before\n$", said.out)
+    assert said.err.count("\n") == 1
+    assert 'the brush "classic/charcoal" has a texture' in said.err
+
+
+def test_render_makes_a_sheet_of_several_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    PROGRAM.save(tmp_path / "p.json")
+    program = str(tmp_path / "p.json")
+    assert main(["render", program, program, program, "--sheet", "--out", str(tmp_path / "x.png")]) == 0
+    assert "a sheet of 3 pictures of 64×64" in capsys.readouterr().out
+    assert "expected sheet" in refused(capsys, "render", program, program, "--out", str(tmp_path / "y.png"))
+
+
 def test_render_keeps_alpha_in_a_png_and_says_that_a_gif_has_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -242,6 +262,18 @@ def test_render_refuses_what_it_cannot_read_or_write(tmp_path: Path, capsys: pyt
     Program("mypaint", {"canvas": 512, "grid": 16}, PROGRAM.actions.repeat(3, 0)).save(tmp_path / "large.json")
     gif = refused(capsys, "render", str(tmp_path / "large.json"), "--scale", "16", "--out", str(tmp_path / "x.gif"))
     assert "scale: 16 makes 6 pictures of 8192×8192, 402,653,184 pixels in all, but a GIF gets at most" in gif
+    assert "scale" in refused(capsys, "render", str(program), "--scale", "0", "--out", out)
+    svg = str(tmp_path / "x.svg")
+    assert "width-mm" in refused(capsys, "render", str(program), "--width-mm", "0", "--out", svg)
+    assert "scale: a .svg has no such option" in refused(capsys, "render", str(program), "--scale", "2", "--out", svg)
+    assert '"classic/pem"' in refused(capsys, "render", str(program), "--brush", "classic/pem", "--out", out)
+    newer = tmp_path / "newer.json"
+    newer.write_text(program.read_text().replace("spiral-program/2", "spiral-program/3"))
+    assert "newer spiral-painter" in refused(capsys, "render", str(newer), "--out", out)
+    other = tmp_path / "other.json"
+    other.write_text(program.read_text().replace('"engine_version": ""', '"engine_version": "squares 1"'))
+    assert 'painted with "squares 1"' in refused(capsys, "render", str(other), "--strict", "--out", out)
+    assert not list(tmp_path.glob("x*"))
     program.write_text(program.read_text().replace("200", "256"))
     assert 'component "end"' in refused(capsys, "render", str(program), "--out", out)
     program.write_text("{")
@@ -280,10 +312,12 @@ def test_data_says_what_is_there_and_how_to_get_the_rest(
     assert "no such directory" in refused(capsys, "data", "get", "mnist", "--from", str(tmp_path / "none"))
 
 
-@pytest.mark.parametrize("name", ["x.npz", "x.png", "x.gif"])
+@pytest.mark.parametrize("name", ["x.npz", "x.png", "x.gif", "x.svg", "x.mp4"])
 def test_a_disk_that_takes_no_more_is_a_sentence_and_leaves_what_was_there(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if name.endswith(".mp4"):
+        pytest.importorskip("av")
     PROGRAM.save(tmp_path / "p.json")
     (tmp_path / name).write_bytes(b"of an earlier painting")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
