@@ -120,19 +120,16 @@ class Program:
         return cls(read.engine, read.settings, np.array(read.actions, dtype=np.int32), read.seed, **about)
 
     def save(self, path: str | Path) -> None:
-        """Write the program file (.json), its last picture (.png) or its painting (.gif).
+        """Write the program file (.json), or another format by its ending (:func:`spiral.export`).
 
-        ValueError for another ending, OSError if the file can't be written.
+        ValueError for an unknown ending, OSError if the file can't be written.
         """
-        path = Path(path)
-        if path.suffix == ".json":
-            path.write_text(self.to_json(), encoding="utf-8")
-        elif path.suffix == ".png":
-            pictures.save_png(pictures.picture(self.render()), path)
-        elif path.suffix == ".gif":
-            pictures.save_painting_gif(path, [render(self, every=1)])
+        from spiral.engines.exporting import export  # noqa: PLC0415  (it imports this)
+
+        if Path(path).suffix == ".json":
+            Path(path).write_text(self.to_json(), encoding="utf-8")
         else:
-            raise ValueError(f"{path}: the ending is unknown; expected .json, .png or .gif")
+            export(self, path)
 
     def render(self, scale: int = 1) -> NDArray[np.uint8]:
         """The final picture, the canvas ``scale`` times as large: uint8 ``[H, W, C]``; errors as for :func:`render`."""

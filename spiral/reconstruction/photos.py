@@ -147,8 +147,7 @@ class PhotoPainter:
         self._pen.close()
         if not self._actions:  # a program has at least one action: a move leaves a blank canvas
             self._actions.append(np.zeros(len(self._engine.spec), np.int32))
-        name = self._trained.config.engine.name
-        program = Program(name, self._settings, np.stack(self._actions), engine_version=self._engine.version)
+        program = Program.of(self._engine, self._settings, np.stack(self._actions))
         canvas = render(program)[0]
         error = float(mse(canvas[None], self.target[None])[0])
         strokes = int((program.actions[:, 0] == 1).sum())

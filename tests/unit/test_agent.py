@@ -65,7 +65,7 @@ def test_a_program_shows_itself(agent: spiral.Agent) -> None:
     assert program.render(scale=2).shape == (128, 128, 1)
     with Image.open(io.BytesIO(program._repr_png_())) as shown:
         np.testing.assert_array_equal(np.asarray(shown.convert("L")), program.render()[..., 0])
-    with pytest.raises(ValueError, match=r"the ending is unknown; expected \.json"):
+    with pytest.raises(ValueError, match=r'the ending of "x\.xyz" is unknown; expected one of'):
         program.save("x.xyz")
 
 

@@ -140,7 +140,8 @@ def _bends(places: NDArray[np.float64], chords: NDArray[np.float64]) -> NDArray[
 
 def _place(index: int, settings: MyPaintSettings) -> Point:
     height, width = settings.canvas_size
-    return width * (index % settings.grid) / settings.grid, height * (index // settings.grid) / settings.grid
+    rows, columns = settings.lattice
+    return width * (index % columns) / columns, height * (index // columns) / rows
 
 
 def _length(start: Point, segments: tuple[Segment, ...]) -> float:

@@ -89,6 +89,8 @@ def test_every_format_is_written_from_python(ending: str, tmp_path: Path) -> Non
         pytest.importorskip("av")
     assert spiral.export(PROGRAM, str(tmp_path / f"x{ending}")).startswith(f"{tmp_path / f'x{ending}'}: ")
     assert [path.name for path in tmp_path.iterdir()] == [f"x{ending}"]
+    PROGRAM.save(tmp_path / f"y{ending}")
+    assert (tmp_path / f"y{ending}").stat().st_size == (tmp_path / f"x{ending}").stat().st_size
 
 
 REFUSED: list[tuple[list[Program], str, Options, str]] = [
