@@ -8,7 +8,7 @@ plan.write()  # a sentence on what was written
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from spiral.engines import create
@@ -48,21 +48,27 @@ def plan_export(programs: Sequence[Program], path: Path, options: Options, *, st
             for program in programs:
                 engine_for(program, strict)
     own = create(programs[0].engine, programs[0].settings).formats()
-    if path.suffix not in {*FORMATS, *own}:
+    if (ending := _ending(path, own)) not in {*FORMATS, *own}:
         raise ValueError(f'out: the ending of "{path}" is unknown; expected one of {", ".join([*FORMATS, *own])}')
-    takes, plan = FORMATS.get(path.suffix, (set(), None))
+    takes, plan = (set[str](), None) if ending in own else FORMATS[ending]
     for name in options.given():
         if name not in takes:
             where = ", ".join(ending for ending, (names, _) in FORMATS.items() if name in names)
-            raise ValueError(f"{name}: a {path.suffix} has no such option; expected with {where} only")
+            raise ValueError(f"{name}: a {ending} has no such option; expected with {where} only")
     if plan is not None:
         return plan(programs, path, options)
     return _plan_own(only(programs, path), path)
 
 
+def _ending(path: Path, own: Collection[str]) -> str:
+    """The engine's own ending, which may have two parts (``.turn.gif``), or what follows the last dot."""
+    return next((ending for ending in own if path.name.endswith(ending)), path.suffix)
+
+
 def _plan_own(program: Program, path: Path) -> Plan:
     def write() -> str:
-        content = engine_for(program).formats()[path.suffix](program.actions)
+        formats = engine_for(program).formats()
+        content = formats[_ending(path, formats)](program.actions)
         with atomic_write(path) as aside:
             aside.write_bytes(content)
         return f"{path}: {count_of(len(content), 'byte')}"

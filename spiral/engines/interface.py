@@ -98,5 +98,8 @@ class Engine(Protocol):
         return None
 
     def formats(self) -> Mapping[str, Callable[[NDArray[np.int32]], bytes]]:
-        """File formats of the engine's own: by ending (``.xml``), what makes a file of ``actions`` ``[T, K]``."""
+        """File formats of the engine's own: by ending, what makes a file of ``actions`` ``[T, K]``.
+
+        An ending may have two parts (``.turn.gif``).
+        """
         return {}

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from spiral.engines.exporting import Options, plan_export
+from spiral.engines.programs import Program
 from spiral.engines.scenes import Scenes, geometry
 from spiral.engines.scenes.scene import actions_of
-from spiral.engines.scenes.turning import turn, turning_gif
+from spiral.engines.scenes.turning import FRAMES, turn, turning_gif
 
 OBJECTS = np.array([[0, 0, 0, 0, 0, 0], [1, 255, 2, 3, 2, 1], [2, 17, 1, 1, 1, 1], [3, 100, 1, 0, 3, 0]], np.int32)
 
@@ -47,6 +51,18 @@ def test_the_turning_gif_is_endless() -> None:
         assert gif.size == (64, 64)
         assert gif.n_frames == 5
         assert gif.info["loop"] == 0
+
+
+def test_programs_are_saved_in_the_formats_of_their_engine(tmp_path: Path) -> None:
+    program = Program("scenes", {}, actions_of(OBJECTS[:1]))
+    program.save(tmp_path / "a.xml")
+    assert (tmp_path / "a.xml").read_bytes() == Scenes.from_settings({}).formats()[".xml"](program.actions)
+    for name, frames in (("a.gif", 1), ("a.turn.gif", FRAMES)):
+        program.save(tmp_path / name)
+        with Image.open(tmp_path / name) as gif:
+            assert gif.n_frames == frames
+    with pytest.raises(ValueError, match=r"^scale: a .turn.gif has no such option"):
+        plan_export([program], tmp_path / "b.turn.gif", Options(scale=2))
 
 
 def test_the_camera_is_a_rotation() -> None:
