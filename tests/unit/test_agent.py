@@ -39,6 +39,7 @@ def test_the_example_of_the_guide_works(tmp_path: Path, monkeypatch: pytest.Monk
     with Image.open("painted.png") as picture, Image.open("painted.gif") as painting:
         assert picture.size == (64, 64)
         assert painting.n_frames > 1
+    assert "<path" in Path("painted.svg").read_text()
 
 
 def test_importing_spiral_costs_nothing_and_an_agent_needs_no_torch() -> None:

@@ -17,7 +17,7 @@ except ImportError as error:
     else:
         remedy = "the native module is not built; in a checkout: make setup (or pip install -e .)"
     raise EngineMissingError(f'engine "mypaint": {remedy} ({error})') from error
-if not any(name == "grid_rows" for name, _ in ffi.typeof("Settings").fields):
+if not hasattr(lib, "batch_dabs") or "grid_rows" not in dict(ffi.typeof("Settings").fields):
     raise EngineMissingError(
         'engine "mypaint": the native module was built from older sources; in a checkout: make setup '
         "(or python setup.py build_ext --inplace)"
