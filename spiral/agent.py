@@ -1,9 +1,9 @@
 """Trained models as Python objects::
 
-agent = spiral.load("omniglot-reconstruct")
-program = agent.reconstruct("letter.png")
-program.render(scale=8)  # uint8 [512, 512, 1]
-program.save("letter.json")
+    agent = spiral.load("omniglot-reconstruct")
+    program = agent.reconstruct("letter.png")
+    program.render(scale=8)  # uint8 [512, 512, 1]
+    program.save("letter.json")
 """
 
 from __future__ import annotations
