@@ -4,6 +4,8 @@
     program = agent.reconstruct("letter.png")
     program.render(scale=8)  # uint8 [512, 512, 1]
     program.save("letter.json")
+
+`spiral.load` finds a model that ships, or one in a folder.
 """
 
 from __future__ import annotations
