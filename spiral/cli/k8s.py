@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from spiral.cli import options
+from spiral.cli.k8s_render import render
 from spiral.extras import to_install
 from spiral.outputs import refuse_to_overwrite, remember
 from spiral.values import strict_json
@@ -51,41 +52,7 @@ Services = Annotated[
 NAMESPACE = "spiral"
 
 
-@app.command("render")
-def render(
-    out: Annotated[Path, typer.Option(help="Folder to write the kustomization into.", metavar="DIR")],
-    manifests: Annotated[Path, typer.Option(help="Folder with the project's manifests.", metavar="DIR")] = Path("k8s"),
-    registry: Annotated[str | None, typer.Option(help="Registry of the images.", show_default=False)] = None,
-    tag: Annotated[str | None, typer.Option(help="Tag of the images.", show_default=False)] = None,
-    actors: Annotated[int | None, typer.Option(min=0, max=1000, show_default=False, help="Number of actors.")] = None,
-    renderers: Annotated[
-        int | None, typer.Option(min=0, max=1000, show_default=False, help="Number of renderers.")
-    ] = None,
-    preset: Annotated[
-        str | None, typer.Option(help="What to learn: a preset or a YAML file.", metavar="NAME|FILE")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="One setting on top of the preset; may be repeated.", metavar="KEY=VALUE", show_default=False
-        ),
-    ] = None,
-    storage_class: Annotated[str | None, typer.Option(help="StorageClass of the claims.", show_default=False)] = None,
-    gpu: Annotated[
-        str,
-        typer.Option(help="none, each (one for the learner, one for the discriminator) or shared (one for both)."),
-    ] = "none",
-    overwrite: options.Overwrite = False,
-) -> None:
-    """Write an overlay with your values, for kubectl apply -k."""
-    from spiral.kubernetes.rendering import Values, write_overlay  # noqa: PLC0415
-
-    chosen = Values(registry, tag, actors, renderers, preset, tuple(settings or ()), storage_class, gpu)
-    try:
-        write_overlay(manifests, out, chosen, overwrite)
-    except OSError as error:
-        raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
-    typer.echo(f"kubectl apply -k {out}")
+app.command("render")(render)
 
 
 @app.command("status")
@@ -209,6 +176,48 @@ def samples(
     except OSError as error:
         raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
     typer.echo(f"{out}: {found.name} of the cluster, after {found.frames:,} learned frames")
+
+
+@app.command("history")
+def history(
+    out: Annotated[Path, typer.Option(help="File to write: one JSON object per line.")] = Path("history.jsonl"),
+    overwrite: options.Overwrite = False,
+    namespace: Namespace = NAMESPACE,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Fetch the run's learning curve; its services need not run."""
+    refuse_to_overwrite([out], overwrite)
+    access = _access(namespace, context, kubeconfig)
+    from spiral.kubernetes.samples import read_history  # noqa: PLC0415
+
+    content = _with(access, read_history)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(out) as aside:
+            aside.write_bytes(content)
+        remember([out])
+    except OSError as error:
+        raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
+    typer.echo(f"{out}: {len(content.splitlines()):,} records")
+
+
+@app.command("stacks")
+def stacks(
+    service: Annotated[str, typer.Argument(help="renderer, actor, learner or discriminator.", metavar="SERVICE")],
+    namespace: Namespace = NAMESPACE,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Show what all threads of a service are doing, for example why it hangs."""
+    access = _access(namespace, context, kubeconfig)
+    from spiral.kubernetes.logs import services_named  # noqa: PLC0415
+    from spiral.kubernetes.stacks import stacks as read_stacks  # noqa: PLC0415
+    from spiral.wire.edges import SERVICES  # noqa: PLC0415
+
+    (named,) = services_named([service], SERVICES)
+    for pod, text in _with(access, lambda cluster: read_stacks(cluster, named)):
+        typer.echo(f"{pod}\n\n{text}")
 
 
 @checkpoint.command("pull")

@@ -16,6 +16,7 @@ COLOURS = {
     "learner": typer.colors.MAGENTA,
     "discriminator": typer.colors.YELLOW,
 }
+WIDEST = 400
 SOURCE_WIDTH = 15
 """The longest ordinary name is discriminator-0; pods of Deployments are longer and shift their line."""
 
@@ -31,6 +32,10 @@ def show_status(status: RunStatus) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
+    for line in status.missing:
+        typer.echo(line, err=True)
+    if not status.parts and status.missing:
+        return
     if not status.parts:
         typer.echo("no pods; `kubectl apply -k k8s/` starts a run, `spiral k8s doctor` says what prevents one")
         return
@@ -44,7 +49,7 @@ def show_status(status: RunStatus) -> None:
         ("frames/s", "right"),
         ("memory", "right"),
     ):
-        table.add_column(heading, justify="right" if justify == "right" else "left", overflow="fold")
+        table.add_column(heading, justify="right" if justify == "right" else "left", no_wrap=True)
     for part in status.parts:
         table.add_row(
             part.pod,
@@ -55,7 +60,8 @@ def show_status(status: RunStatus) -> None:
             _number(part.frames_per_s),
             "–" if part.memory_bytes is None else f"{part.memory_bytes / 2**20:,.0f} MiB",
         )
-    Console(soft_wrap=True).print(table)
+    # As wide as it has to be: a name that is cut or broken can't be copied.
+    Console(soft_wrap=True, width=WIDEST).print(table)
     for line in _summary(status):
         typer.echo(line)
     for part in status.parts:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from spiral.cli import options
 from spiral.values import strict_json
+
+if TYPE_CHECKING:
+    from spiral.runs.directory import Run
 
 
 def status(
@@ -15,6 +18,9 @@ def status(
         str | None, typer.Option("--run", help="One run only (default: all).", metavar="NAME", show_default=False)
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line instead of a table.")] = False,
+    stacks: Annotated[
+        bool, typer.Option("--stacks", help="Show what all threads of the running services are doing instead.")
+    ] = False,
     runs: options.Runs = options.RUNS,
 ) -> None:
     """List the runs: preset, learned frames, time, scores, and the process that trains."""
@@ -29,6 +35,9 @@ def status(
             if run:
                 raise
             summaries.append({"run": each.name, "error": str(error)})
+    if stacks:
+        _show_stacks([(each, summary.get("pid")) for each, summary in zip(found, summaries, strict=True)])
+        return
     if as_json:
         for summary in summaries:
             typer.echo(strict_json.report(summary))
@@ -59,6 +68,19 @@ def status(
             f"training, process {summary['pid']}" if summary["pid"] else "stopped",
         )
     Console().print(table)
+
+
+def _show_stacks(found: list[tuple[Run, int | None]]) -> None:
+    """The stacks of the services of all runs that train."""
+    from spiral.serving.stacks import stacks_of_run  # noqa: PLC0415
+
+    shown = False
+    for run, pid in found:
+        for service, text in stacks_of_run(pid, run.logs) if pid else []:
+            shown = True
+            typer.echo(f"{run.name}, {service}\n\n{text or 'no stacks within ten seconds: it is stopped, or starved'}")
+    if not shown:
+        raise ValueError("stacks: no run is training here; `spiral status` lists the runs")
 
 
 def _score(value: float | None) -> str:

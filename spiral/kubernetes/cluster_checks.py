@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from kubernetes.aio.client import ApiException, ApisApi, AutoscalingV2Api, CoreV1Event
+from kubernetes.aio.client import ApiException, ApisApi, AutoscalingV2Api, CoreV1Event, StorageV1Api
 
 from spiral.kubernetes.cluster import Cluster
 from spiral.kubernetes.listing import list_all
@@ -14,25 +15,53 @@ RECENT = timedelta(minutes=15)
 """Older warnings mostly belong to starts and rollouts that are over."""
 MOST_WARNINGS = 5
 """Most warnings that are shown; kubectl shows the others."""
+IS_DEFAULT = "storageclass.kubernetes.io/is-default-class"
+SELECTED_NODE = "volume.kubernetes.io/selected-node"
+"""Annotation of a claim whose pod has a node, so that its volume is being made."""
 METRICS_GROUP = "metrics.k8s.io"
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 async def claims(cluster: Cluster) -> Finding:
-    """Whether every claim has a volume; a claim that waits for its first pod has none yet."""
+    """Whether every claim has a volume, or waits for its first pod, as its StorageClass wants it."""
     try:
         found, _ = await list_all(cluster.core.list_namespaced_persistent_volume_claim, cluster.namespace)
     except ApiException as error:
         return Finding("claims", "poor", f"can't be listed ({error.status})", "ask for the right to list them")
     if not found:
         return Finding("claims", "good", "none")
-    unbound = [f"{c.metadata.name} ({c.status.phase})" for c in found if c.status.phase != "Bound"]
+    waiting = await _waiting(cluster, [claim for claim in found if claim.status.phase == "Pending"])
+    unbound = [
+        f"{c.metadata.name} ({c.status.phase})"
+        for c in found
+        if c.status.phase != "Bound" and c.metadata.name not in waiting
+    ]
     if unbound:
         fix = (
             f"kubectl -n {cluster.namespace} describe pvc says why; a StorageClass that there is, room, or a right zone"
         )
         return Finding("claims", "bad", f"without a volume: {', '.join(unbound)}", fix)
+    if waiting:
+        return Finding("claims", "good", f"{', '.join(waiting)}: the volume is made for its first pod")
     return Finding("claims", "good", f"all {len(found)} have their volumes")
+
+
+async def _waiting(cluster: Cluster, pending: list[Any]) -> list[str]:
+    """Names of the claims whose class waits for a pod before it makes a volume, and that no pod has been given to."""
+    if not pending:
+        return []
+    try:
+        classes, _ = await list_all(StorageV1Api(cluster.api).list_storage_class)
+    except ApiException:
+        return []
+    patient = {c.metadata.name for c in classes if c.volume_binding_mode == "WaitForFirstConsumer"}
+    default = next((c.metadata.name for c in classes if (c.metadata.annotations or {}).get(IS_DEFAULT) == "true"), "")
+    return [
+        str(claim.metadata.name)
+        for claim in pending
+        if (claim.spec.storage_class_name or default) in patient
+        and SELECTED_NODE not in (claim.metadata.annotations or {})
+    ]
 
 
 async def autoscaling(cluster: Cluster) -> Finding:

@@ -15,9 +15,10 @@ from kubernetes.aio.client import (
 )
 
 from spiral.kubernetes.cluster import Cluster
-from spiral.kubernetes.cluster_checks import autoscaling, claims, warnings
+from spiral.kubernetes.cluster_checks import IS_DEFAULT, autoscaling, claims, warnings
 from spiral.kubernetes.listing import list_all
-from spiral.kubernetes.workloads import Part, read_parts, require_namespace
+from spiral.kubernetes.missing_pods import MissingPods, missing_pods
+from spiral.kubernetes.workloads import Part, PodContainer, read_others, read_parts, require_namespace
 from spiral.values.finding import Finding
 
 RIGHTS = (
@@ -31,6 +32,9 @@ RIGHTS = (
     ("create", "", "pods", "exec"),
     ("get", "", "pods", "portforward"),
     ("create", "", "pods", "portforward"),
+    ("list", "apps", "deployments", ""),
+    ("list", "apps", "statefulsets", ""),
+    ("list", "batch", "jobs", ""),
     ("patch", "apps", "deployments", "scale"),
     ("patch", "apps", "statefulsets", "scale"),
 )
@@ -53,10 +57,17 @@ async def examine(cluster: Cluster, clock: Callable[[], datetime] = _now) -> Asy
     yield await autoscaling(cluster)
     parts = await read_parts(cluster)
     yield await _gpus(cluster, parts)
-    if not parts:
+    try:
+        missing = await missing_pods(cluster)
+    except ApiException as error:
+        missing = []
+        yield Finding("workloads", "poor", f"can't be listed ({error.status})", "ask for the right to list them")
+    for lacking in missing:
+        yield Finding(lacking.name, "bad", str(lacking), _why_refused(cluster, lacking))
+    if not parts and not missing:
         yield Finding("pods", "bad", "none", "kubectl apply -k k8s/")
-    for part in parts:
-        yield _pod(part)
+    for container in [*parts, *await read_others(cluster)]:
+        yield _pod(container)
     yield await warnings(cluster, clock())
 
 
@@ -79,8 +90,7 @@ async def _storage(cluster: Cluster) -> Finding:
         classes, _ = await list_all(StorageV1Api(cluster.api).list_storage_class)
     except ApiException as error:
         return Finding("storage", "poor", f"classes can't be listed ({error.status})", "ask which class is the default")
-    key = "storageclass.kubernetes.io/is-default-class"
-    default = [c.metadata.name for c in classes if (c.metadata.annotations or {}).get(key) == "true"]
+    default = [c.metadata.name for c in classes if (c.metadata.annotations or {}).get(IS_DEFAULT) == "true"]
     if default:
         return Finding("storage", "good", f"default class {default[0]}")
     known = ", ".join(c.metadata.name for c in classes) or "none"
@@ -100,8 +110,19 @@ async def _gpus(cluster: Cluster, parts: list[Part]) -> Finding:
     return Finding("GPU", "good", f"{count} in the cluster, {len(asking)} asked for")
 
 
-def _pod(part: Part) -> Finding:
+def _why_refused(cluster: Cluster, lacking: MissingPods) -> str:
+    """What helps if the cluster does not create pods."""
+    if "exceeded quota" in lacking.why:
+        return f"raise the quota (kubectl -n {cluster.namespace} describe quota), or ask for less: overlays/local"
+    if "must specify" in lacking.why:
+        return "the quota counts limits: add a LimitRange with defaults, or spiral k8s render --cpu-limits"
+    return f"kubectl -n {cluster.namespace} describe {lacking.kind} {lacking.name}"
+
+
+def _pod(part: PodContainer) -> Finding:
     status, name = part.status, part.name
+    if part.succeeded:
+        return Finding(name, "good", "has ended, with success")
     for condition in part.pod.status.conditions or []:
         if condition.type == "PodScheduled" and condition.status == "False":
             return Finding(name, "bad", f"pending: {condition.message}", "add nodes, or ask for less")
@@ -115,15 +136,22 @@ def _pod(part: Part) -> Finding:
         return Finding(name, "bad", f"{part.state}: ended with {last.exit_code}: {said}", _fix(part, last, said))
     if part.ready:
         return Finding(name, "good", f"{part.state}, {part.restarts} restarts")
-    return Finding(name, "poor", part.state, f"spiral k8s logs --service {part.service}")
+    return Finding(name, "poor", part.state, _logs(part))
 
 
-def _fix(part: Part, last: V1ContainerStateTerminated, said: str) -> str:
+def _logs(part: PodContainer, previous: bool = False) -> str:
+    """The command that shows its log."""
+    if isinstance(part, Part):
+        return f"spiral k8s logs {'--previous ' if previous else ''}--service {part.service}"
+    return f"kubectl -n {part.pod.metadata.namespace} logs {'--previous ' if previous else ''}{part.name}"
+
+
+def _fix(part: PodContainer, last: V1ContainerStateTerminated, said: str) -> str:
     """The remedy for a container that ended, from its last message."""
     if last.reason == "OOMKilled":
         return "raise its memory limit"
-    if "learning has diverged" in said:
+    if isinstance(part, Part) and "learning has diverged" in said:
         return f"lower {part.service}.learning_rate in run.yaml and apply again"
-    if last.exit_code == 2:
+    if isinstance(part, Part) and last.exit_code == 2:
         return "correct run.yaml, or the claim, and apply again"
-    return f"spiral k8s logs --previous --service {part.service}"
+    return _logs(part, previous=True)

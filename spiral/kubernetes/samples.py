@@ -1,4 +1,4 @@
-"""The newest pictures that the learner has written."""
+"""The newest pictures that the learner has written, and its learning curve."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from spiral.kubernetes.transfers import fetch_file, list_names
 
 KINDS = {".png": (re.compile(r"sheet-(\d+)\.png"), b"IEND"), ".gif": (re.compile(r"painting-(\d+)\.gif"), b";")}
 """By file ending: the names of the learner's contact sheets and animations, and the last bytes of such a file."""
+HISTORY = "history.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +40,11 @@ async def newest_sample(cluster: Cluster, ending: str) -> Sample:
         raise TransferError(f"{names[-1]} did not arrive whole ({len(content)} bytes); try again")
     found = pattern.fullmatch(names[-1])
     return Sample(names[-1], int(found[1]) if found else 0, content)
+
+
+async def read_history(cluster: Cluster) -> bytes:
+    """The run's learning curve, one JSON object per line; ClusterError if there is none yet."""
+    async with open_run_volume(cluster, "learner") as volume:
+        if HISTORY not in await list_names(cluster, volume, "."):
+            raise ClusterError("the learner has written no history yet: `spiral k8s status` shows whether it learns")
+        return await fetch_file(cluster, volume, HISTORY)

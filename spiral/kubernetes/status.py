@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Any
+
+from kubernetes.aio.client import ApiException
 
 from spiral.kubernetes.cluster import Cluster
 from spiral.kubernetes.metrics_pages import ScrapedPage, read_pages
+from spiral.kubernetes.missing_pods import missing_pods
 from spiral.kubernetes.workloads import Part, read_parts
 from spiral.serving.metrics_page import Page
 from spiral.wire.edges import Service
@@ -69,6 +73,8 @@ class RunStatus:
     score_painted: float | None = None
     versions: tuple[str, ...] = field(default=())
     """Different versions of the images, sorted; more than one while a roll-out is under way."""
+    missing: tuple[str, ...] = field(default=())
+    """Workloads that have fewer pods than they want, a sentence each."""
 
 
 async def read_status(cluster: Cluster, seconds: float) -> RunStatus:
@@ -80,7 +86,13 @@ async def read_status(cluster: Cluster, seconds: float) -> RunStatus:
         second = await read_pages(cluster, parts)
     else:
         second = first
-    return summarise(parts, first, second)
+    try:
+        missing = tuple(f"{lacking.name}: {lacking}" for lacking in await missing_pods(cluster))
+    except ApiException as error:
+        if error.status != HTTPStatus.FORBIDDEN:
+            raise
+        missing = ()
+    return replace(summarise(parts, first, second), missing=missing)
 
 
 def summarise(parts: Sequence[Part], first: Sequence[ScrapedPage], second: Sequence[ScrapedPage]) -> RunStatus:

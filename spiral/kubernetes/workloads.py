@@ -13,8 +13,8 @@ from spiral.kubernetes.errors import ClusterError, missing_namespace
 from spiral.kubernetes.listing import list_all
 from spiral.wire.edges import METRICS_PORT, SERVICES, Service
 
-OURS = "app.kubernetes.io/part-of=spiral"
-"""Label selector of all pods of a run."""
+OURS = "app.kubernetes.io/part-of=spiral,app.kubernetes.io/instance=spiral"
+"""Label selector of all pods of a run, without those of another instance in the same namespace."""
 KINDS: dict[Service, Literal["deployment", "stateful_set"]] = {
     "renderer": "deployment",
     "actor": "deployment",
@@ -25,10 +25,9 @@ KINDS: dict[Service, Literal["deployment", "stateful_set"]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One service's container in a pod; ordinary pods have one, a bounded run has all four in one."""
+class PodContainer:
+    """A container in a pod."""
 
-    service: Service
     pod: V1Pod
     container: V1Container
 
@@ -54,6 +53,11 @@ class Part:
     def ready(self) -> bool:
         """Whether it answers."""
         return self.running and bool(self.status and self.status.ready)
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether its pod has ended, and well: a bounded run's."""
+        return bool(self.pod.status.phase == "Succeeded")
 
     @property
     def leaving(self) -> bool:
@@ -97,6 +101,13 @@ class Part:
         return environment_value(self.container, name)
 
 
+@dataclass(frozen=True, slots=True)
+class Part(PodContainer):
+    """One service's container in a pod; ordinary pods have one, a bounded run has all four in one."""
+
+    service: Service
+
+
 async def read_parts(cluster: Cluster, services: Iterable[Service] = SERVICES) -> list[Part]:
     """All containers of the services, by service and pod; ClusterError if the namespace is not there."""
     pods, _ = await list_all(cluster.core.list_namespaced_pod, cluster.namespace, label_selector=OURS)
@@ -111,7 +122,13 @@ def parts_of(pod: V1Pod) -> Iterator[Part]:
     for container in [*pod.spec.containers, *(pod.spec.init_containers or [])]:
         service = next((service for service in SERVICES if service == container.name), None)
         if service is not None:
-            yield Part(service, pod, container)
+            yield Part(pod, container, service)
+
+
+async def read_others(cluster: Cluster) -> list[PodContainer]:
+    """All containers of the run's pods without a service: Prometheus and Grafana."""
+    pods, _ = await list_all(cluster.core.list_namespaced_pod, cluster.namespace, label_selector=OURS)
+    return [PodContainer(pod, container) for pod in pods if not [*parts_of(pod)] for container in pod.spec.containers]
 
 
 async def require_namespace(cluster: Cluster) -> None:

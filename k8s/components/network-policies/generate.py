@@ -72,6 +72,8 @@ metadata:
     app.kubernetes.io/part-of: spiral
 spec:
   podSelector:
+    matchLabels:
+      app.kubernetes.io/instance: spiral
     matchExpressions:
       - key: app.kubernetes.io/name
         operator: In

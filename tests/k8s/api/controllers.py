@@ -35,7 +35,34 @@ def _replicate(server: ApiServer, resource: str, owner: dict[str, Any]) -> None:
             with store.change("pods", namespace, pod["metadata"]["name"]) as item:
                 item["metadata"]["deletionTimestamp"] = now()
     for ordinal in sorted(set(range(wanted)) - ordinals):
-        store.create("pods", _pod(server, resource, owner, ordinal))
+        if why := server.forbidden.get(owner["metadata"]["name"]):
+            _refuse(server, resource, owner, f"{owner['metadata']['name']}-{ordinal}", why)
+        else:
+            store.create("pods", _pod(server, resource, owner, ordinal))
+
+
+def _refuse(server: ApiServer, resource: str, owner: dict[str, Any], pod: str, why: str) -> None:
+    """The event that is left behind where a pod is refused."""
+    metadata, name = owner["metadata"], f"{pod}.failed"
+    said = f'pods "{pod}" is forbidden: {why}'
+    if resource == "statefulsets":
+        kind, about = "StatefulSet", metadata["name"]
+        said = f"create Pod {pod} in StatefulSet {metadata['name']} failed error: {said}"
+    else:
+        kind, about = "ReplicaSet", f"{metadata['name']}-6d5f8c7b9"
+        said = f"Error creating: {said}"
+    if not any(event["metadata"]["name"] == name for event in server.store.list("events", metadata["namespace"])):
+        server.store.create(
+            "events",
+            {
+                "metadata": {"name": name, "namespace": metadata["namespace"]},
+                "involvedObject": {"kind": kind, "namespace": metadata["namespace"], "name": about},
+                "type": "Warning",
+                "reason": "FailedCreate",
+                "message": said,
+                "lastTimestamp": now(),
+            },
+        )
 
 
 def _pods_of(server: ApiServer, owner: dict[str, Any]) -> list[dict[str, Any]]:
@@ -124,3 +151,8 @@ def _report(server: ApiServer, resource: str, owner: dict[str, Any]) -> None:
     )
     with server.store.change(resource, owner["metadata"]["namespace"], owner["metadata"]["name"]) as item:
         item["status"] = {"replicas": len(pods)} | ({"readyReplicas": ready} if ready else {})
+        why = server.forbidden.get(owner["metadata"]["name"])
+        if why and resource == "deployments" and len(pods) < owner["spec"].get("replicas", 1):
+            said = f'pods "{owner["metadata"]["name"]}-6d5f8c7b9-x" is forbidden: {why}'
+            failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": said}
+            item["status"]["conditions"] = [failure]

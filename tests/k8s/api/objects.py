@@ -77,6 +77,7 @@ def add_node(server: ApiServer, name: str, gpus: int = 0) -> None:
 def _as_applied(item: dict[str, Any]) -> dict[str, Any]:
     """With the namespace, the version and the hashed ConfigMap, as kustomize would write it."""
     item["metadata"]["namespace"] = NAMESPACE
+    item["metadata"]["labels"]["app.kubernetes.io/part-of"] = "spiral"
     template = item["spec"]["template"]
     template["metadata"]["labels"]["app.kubernetes.io/version"] = VERSION
     for container in template["spec"]["containers"]:

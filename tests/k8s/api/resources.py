@@ -39,6 +39,7 @@ RESOURCES = (
     Resource("nodes", "Node", namespaced=False),
     Resource("deployments", "Deployment", "apps"),
     Resource("statefulsets", "StatefulSet", "apps"),
+    Resource("jobs", "Job", "batch"),
     Resource("horizontalpodautoscalers", "HorizontalPodAutoscaler", "autoscaling", "v2"),
     Resource("storageclasses", "StorageClass", "storage.k8s.io", namespaced=False),
     Resource("apiservices", "APIService", "apiregistration.k8s.io", namespaced=False),

@@ -41,6 +41,8 @@ class ApiServer:
         self.metrics_server = True
         self.proxies = True
         """False: the control plane can't reach pods, as behind a firewall."""
+        self.forbidden: dict[str, str] = {}
+        """Workloads whose pods are not admitted, by name, and why: a quota, for example."""
         self.channels = ("v5.channel.k8s.io", "v4.channel.k8s.io")
         """Channel protocols of exec that it speaks."""
         self.cut_exec = False

@@ -74,6 +74,20 @@ def test_status_names_bottleneck_lag_weights_and_versions(pages: ApiServer, k8s:
     assert status["versions"] == ["0.1.0"]
 
 
+def test_status_breaks_no_name_and_no_state_in_a_narrow_window(
+    server: ApiServer, k8s: K8s, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    name = "renderer-7d9f8b6c5d-x2k4q-of-a-long-name"
+    with server.store.change("pods", "spiral", "renderer-1") as pod:
+        status = pod["status"]["containerStatuses"][0]
+        status |= {"ready": False, "state": {"waiting": {"reason": "CreateContainerConfigError"}}}
+        moved = pod | {"metadata": pod["metadata"] | {"name": name, "uid": name}}
+    server.store.create("pods", moved)
+    (line,) = [line for line in k8s("status", "--seconds", "0.1").splitlines() if name in line]
+    assert "CreateContainerConfigError" in line
+
+
 def test_scale_changes_the_numbers_and_waits(server: ApiServer, k8s: K8s) -> None:
     text = k8s("scale", "actors=3", "renderer=1", "--wait", "60")
     assert "actor: 2 → 3" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -11,6 +12,7 @@ from spiral.services.discriminator.options import DiscriminatorOptions
 from spiral.services.learner.options import LearnerOptions
 from spiral.services.renderer.options import RendererOptions
 from spiral.serving.options import RunOptions, ServiceOptions, StartError, parse
+from spiral.serving.service import CUT_OFF_S, FINISH_S, FINISH_WITH_CHECKPOINT_S
 from spiral.wire.addresses import split_tcp
 from tests.k8s.static.combinations import Object
 from tests.k8s.static.objects import Pod, of_kind, only, quantity
@@ -23,9 +25,9 @@ SCHEMAS: dict[str, type[ServiceOptions]] = {
 }
 READ_ELSEWHERE = {"SPIRAL_OPTIONS_FILE", "SPIRAL_DATA", "SPIRAL_BRUSHES"}
 """Variables of the services that are no options: where options, data sets and brushes are looked for."""
+NAMES = {f"{service.upper()}_NAME" for service in SCHEMAS}
+"""Variables that other variables speak of."""
 OF_LIBRARIES = {"GRPC_VERBOSITY", "OMP_NUM_THREADS"}
-DRAIN_S = 10.0
-"""Time that has to be left of a pod's grace period when the calls have ended, for the rest of the end."""
 
 
 def environment(container: Object, folders: Mapping[str, Path]) -> dict[str, str]:
@@ -40,7 +42,7 @@ def environment(container: Object, folders: Mapping[str, Path]) -> dict[str, str
         elif "fieldRef" in source:
             values[variable["name"]] = "a-pod"
         else:
-            text = variable["value"]
+            text = re.sub(r"\$\((\w+)\)", lambda found: values.get(found[1], found[0]), variable["value"])
             mount = next((path for path in folders if text.startswith(f"{path}/")), None)
             values[variable["name"]] = str(folders[mount] / text[len(mount) + 1 :]) if mount else text
     return values
@@ -76,7 +78,7 @@ def wrong(pod: Pod, objects: list[Object], folders: Mapping[str, Path]) -> Itera
             continue
         for variable in container.get("env", []):
             unknown = variable["name"].removeprefix("SPIRAL_").lower() not in SCHEMAS[service].model_fields
-            if unknown and variable["name"] not in READ_ELSEWHERE | OF_LIBRARIES:
+            if unknown and variable["name"] not in READ_ELSEWHERE | OF_LIBRARIES | NAMES:
                 yield f"{pod.name}, {service}: {variable['name']} is no setting"
         try:
             options = parse(SCHEMAS[service], service, [], environment(container, folders))
@@ -113,8 +115,11 @@ def _unfit(options: ServiceOptions, container: Object, pod: Pod, objects: list[O
             yield f"{probe} asks port {asked}, health is on {health}"
     if "livenessProbe" not in container:
         yield "no livenessProbe"
-    if options.grace_s + DRAIN_S > pod.spec.get("terminationGracePeriodSeconds", 30):
-        yield f"grace_s {options.grace_s:g} leaves no {DRAIN_S:g} s of the pod's grace period"
+    # Besides calls in progress, what is cut off and the last work need their time.
+    end_s = CUT_OFF_S
+    end_s += FINISH_WITH_CHECKPOINT_S if isinstance(options, LearnerOptions | DiscriminatorOptions) else FINISH_S
+    if options.grace_s + end_s > pod.spec.get("terminationGracePeriodSeconds", 30):
+        yield f"grace_s {options.grace_s:g} leaves no {end_s:g} s of the pod's grace period"
     if isinstance(options, RunOptions):
         yield from _unfit_run(options, container, pod, objects)
 

@@ -10,6 +10,7 @@ from tests.k8s.static.objects import leaves
 
 _QUANTITY_OF = {"cpu", "memory", "storage", "ephemeral-storage", "nvidia.com/gpu"}
 _QUANTITIES = {"sizeLimit", "divisor", "averageValue"}
+_CLAIM = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "status": {"phase": "Pending"}}
 _EMPTY_IS_MEANT = {"emptyDir", "podSelector", "namespaceSelector"}
 
 
@@ -24,12 +25,28 @@ def rewritten(item: Object) -> Iterator[str]:
             (value is None or value == "" or value in ({}, [])) and path[-1] not in _EMPTY_IS_MEANT and not _data(path)
         ):
             yield f"{where}: {value!r} does not come back"
+    yield from _filled_in(item)
     # A list whose entries have no key among them is compared as a whole, with what the server filled in.
     if item["kind"] == "NetworkPolicy":
         for rule in [*item["spec"].get("ingress", []), *item["spec"].get("egress", [])]:
             for port in rule.get("ports", []):
                 if "protocol" not in port:
                     yield f"port {port['port']}: the protocol is filled in by the server"
+
+
+def _filled_in(item: Object) -> Iterator[str]:
+    """What the server fills in beside what is written, where kubectl takes it for a change at every apply."""
+    for template in item["spec"].get("volumeClaimTemplates", []) if item["kind"] == "StatefulSet" else []:
+        where = f"claim template {template['metadata']['name']}"
+        for field, value in _CLAIM.items():
+            if template.get(field) != value:
+                yield f"{where}: {field} is filled in by the server: {value}"
+        if "volumeMode" not in template["spec"]:
+            yield f"{where}: volumeMode is filled in by the server: Filesystem"
+    paths = {path for path, _ in leaves(item)}
+    for path in paths:
+        if path[-2:] == ("fieldRef", "fieldPath") and (*path[:-1], "apiVersion") not in paths:
+            yield f"{'.'.join(path[:-1])}: apiVersion is filled in by the server: v1"
 
 
 def canonical(text: str) -> str:

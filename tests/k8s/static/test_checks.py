@@ -37,6 +37,18 @@ def variable(objects: list[Object], called: str) -> Object:
     return found
 
 
+def claim(objects: list[Object]) -> Object:
+    found: Object = only(objects, "StatefulSet", "learner")["spec"]["volumeClaimTemplates"][0]
+    return found
+
+
+def actor_id(objects: list[Object]) -> Object:
+    (actor,) = [pod for pod in pods(objects) if pod.name == "Deployment/actor"]
+    found: Object
+    (found,) = [entry for entry in actor.containers[0]["env"] if entry["name"] == "SPIRAL_ACTOR_ID"]
+    return found
+
+
 def say(objects: list[Object], secrets: Path, scratch: Path) -> Iterator[str]:
     """What all checks have to say."""
     for pod in pods(objects):
@@ -80,6 +92,12 @@ BREAKS: list[tuple[Break, str]] = [
     (lambda o: container(o)["resources"]["requests"].pop("cpu"), "there is no requests.cpu"),
     (lambda o: container(o)["resources"]["limits"].update(memory="2048Mi"), "comes back as '2Gi'"),
     (lambda o: container(o)["env"].append({"name": "OMP_NUM_THREADS", "value": ""}), "'' does not come back"),
+    (lambda o: claim(o).pop("kind"), "claim template state: kind is filled in by the server"),
+    (lambda o: claim(o)["spec"].pop("volumeMode"), "volumeMode is filled in by the server"),
+    (
+        lambda o: actor_id(o)["valueFrom"]["fieldRef"].pop("apiVersion"),
+        "valueFrom.fieldRef: apiVersion is filled in",
+    ),
     (lambda o: o.append(only(o, "Service", "learner")), "Service/learner is there twice"),
 ]
 
