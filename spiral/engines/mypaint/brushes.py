@@ -87,12 +87,12 @@ def find_brush(name: str, environment: Mapping[str, str] | None = None) -> Path:
             return path
         raise ValueError(f"brush: there is no file {name}")
     environment = os.environ if environment is None else environment
-    if not environment.get("SPIRAL_BRUSHES") and (bundled := brushes_in(BUNDLED).get(name)):
+    if not environment.get("SPIRAL_BRUSHES") and (bundled := _file(BUNDLED, name)):
         return bundled
     folder = find_pack(environment)
+    if file := _file(folder, name):
+        return file
     known = brushes_in(folder)
-    if name in known:
-        return known[name]
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     by_last = [full for full in known if full.rpartition("/")[2] == name.rpartition("/")[2]]
     hints = list(dict.fromkeys(by_last + close)) or sorted(known)[:3]
@@ -100,6 +100,13 @@ def find_brush(name: str, environment: Mapping[str, str] | None = None) -> Path:
         f'brush: "{name}" is not one of the {len(known)} brushes in {folder}; closest: {", ".join(hints)} '
         "(or give the path of a .myb file)"
     )
+
+
+def _file(folder: Path, name: str) -> Path | None:
+    """The brush of that name in a folder, or None. Listing a whole pack takes several times as long as a picture."""
+    inside = os.path.normpath(name) == name and not name.startswith(("/", ".."))
+    path = folder / f"{name}.myb"
+    return path if inside and os.path.isfile(path) else None
 
 
 def load_brush(name: str, environment: Mapping[str, str] | None = None) -> BrushFile:

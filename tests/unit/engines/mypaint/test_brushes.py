@@ -36,6 +36,9 @@ def test_an_unknown_brush_is_refused_with_the_closest_ones_and_the_folder() -> N
             find_brush(nowhere)
     with pytest.raises(ValueError, match="is not one of"):
         find_brush("../../../../../etc/passwd")
+    for name in (str(find_brush("classic/pen").with_suffix("")), "classic/../classic/pen", "../brushes/classic/pen"):
+        with pytest.raises(ValueError, match="is not one of"):
+            find_brush(name)
 
 
 def test_the_environment_can_name_another_pack(tmp_path: Path) -> None:
