@@ -95,7 +95,8 @@ def _measured(rows: list[Row]) -> str:
         line = f"{first.figure}: " if first.figure else ""
         line += ", ".join(_value(row) for row in same if row.value) or "not measured"
         line += f" ({len(same)} {first.over})" if first.over else ""
-        line += f" on {first.machine}" if not first.over and len({row.machine for row in rows}) > 1 else ""
+        if first.machine and not first.over and len({row.machine for row in rows}) > 1:
+            line += f" on {first.machine}"
         lines.append(line + (f"; {first.reference}" if first.reference else ""))
     return "<br>".join(lines)
 

@@ -40,6 +40,10 @@ def test_every_file_of_rows_is_a_table_of_the_page() -> None:
     assert sorted(path.stem for path in ROWS.glob("*")) == sorted(TABLES)
 
 
+def test_a_machine_that_is_not_known_is_not_named() -> None:
+    assert not re.search(r"\bon *(<br>|\||;)", PAGE.read_text())
+
+
 def test_no_figure_stands_between_the_tables() -> None:
     prose = re.sub(r"<!-- rows: .*?<!-- end of rows -->|`[^`]*`|\]\([^)]*\)", "", PAGE.read_text(), flags=re.DOTALL)
     assert set(re.findall(r"\d[\d.,]*", prose)) <= {"95", "2"}, "95 % intervals and l2 alone"
