@@ -88,7 +88,7 @@ class PhotoPainter:
 
     def __init__(self, trained: Trained, picture: NDArray[np.uint8], seed: int) -> None:
         """``picture`` ``[H, W, C]`` with the view's channels. ValueError if the engine has no large canvases."""
-        self._trained, self._rng = trained, np.random.default_rng(seed)
+        self._rng = np.random.default_rng(seed)
         side, seen = trained.engine.canvas_shape[0], trained.engine.observation_shape[0]
         self._side, self._seen, self._shrink = side, seen, side // seen
         height, width = canvas_of(picture.shape[0], picture.shape[1], side)

@@ -58,6 +58,8 @@ def test_a_photo_is_painted_within_its_budget_and_replays(faces: Trained) -> Non
     assert photo.strokes == 30 == len(said)
     assert said[-1] == 1
     assert photo.program.settings["grid"] == [192, 256]
+    assert photo.program.canvas == (192, 256, 3)
+    assert photo.program.digests
     again = render(photo.program)
     np.testing.assert_array_equal(again[0], photo.canvas)
     assert photo.mse == mse(again, photo.target[None])[0]
