@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiral.computing.machine import require_memory
-from spiral.engines.interface import EngineMissingError, StoppedError
+from spiral.engines.interface import StoppedError
 from spiral.engines.mypaint.native_module import ffi, lib
 from spiral.values.actions import ActionSpec
 
@@ -153,12 +153,7 @@ class MyPaintCanvases:
         return strokes, disjoint
 
     def keep_dabs(self) -> None:
-        """Keep the dabs of each step from now on; EngineMissingError where the native module is too old for it."""
-        if not hasattr(lib, "batch_dabs"):
-            raise EngineMissingError(
-                'engine "mypaint": the native module was built from older sources, without what drawings need; in a '
-                "checkout: make setup (or python setup.py build_ext --inplace)"
-            )
+        """Keep the dabs of each step from now on."""
         with self._lock:
             lib.batch_keep_dabs(self._open())
 

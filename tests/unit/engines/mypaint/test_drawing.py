@@ -82,7 +82,7 @@ def test_a_pen_program_looks_as_painted(name: str, renderer: Any) -> None:
 
 @pytest.mark.parametrize("renderer", [by_resvg, by_cairo])
 def test_a_stroke_that_returns_to_its_start_is_there(renderer: Any) -> None:
-    actions = np.array([[0, 33, 0, 0, 9], [1, 33, 222, 1, 9], [0, 204, 0, 0, 9], [1, 204, 210, 1, 9]])
+    actions = np.array([[0, 33, 0, 0, 9], [1, 33, 222, 0, 9], [0, 204, 0, 0, 9], [1, 204, 210, 0, 9]])
     assert correlation(Program("mypaint", {"grid": 16}, actions), renderer) >= 0.95
 
 
