@@ -9,8 +9,6 @@ from xml.etree import ElementTree
 
 from spiral.engines.scenes import geometry
 
-Numbers = Sequence[float]
-
 FAR = 20.0
 """Half side of the ground, which fills the picture."""
 THICK = 0.1
@@ -115,7 +113,7 @@ def _add(world: ElementTree.Element, name: str, it: Geom) -> None:
     )
 
 
-def _unit(vector: Numbers) -> list[float]:
+def _unit(vector: Sequence[float]) -> list[float]:
     length = math.hypot(*vector)
     return [value / length for value in vector]
 

@@ -67,7 +67,7 @@ class MuJoCoRenderer:
         self._model, self._data = model, self._mujoco.MjData(model)
         self._renderer = self._mujoco.Renderer(model, self._side, self._side)
 
-    def _draw(self, objects: list[list[int]]) -> NDArray[np.uint8]:
+    def _draw(self, objects: list[Sequence[int]]) -> NDArray[np.uint8]:
         model = self._model
         model.geom_rgba[PLATES:, 3] = 0  # not drawn
         for slot, attributes in enumerate(objects, start=PLATES):
