@@ -11,6 +11,8 @@ import psutil
 CGROUP = Path("/sys/fs/cgroup")
 MAX_THREADS = 256
 """Largest number of threads that an engine paints with."""
+UNCHECKED_BYTES = 8 << 20
+"""Memory that is taken without a look at what is left: the look takes as long as a third of a small picture."""
 
 
 def usable_cores(cgroup: Path = CGROUP) -> int:
@@ -56,6 +58,8 @@ def require_memory(wanted: int, what: str) -> None:
     ValueError if there never are. Call this before the work begins: an allocation would succeed anyway, and using it
     would end the process.
     """
+    if wanted <= UNCHECKED_BYTES:
+        return
     if wanted > (most := usable_memory_bytes()):
         raise ValueError(f"{what} need {wanted / 1e9:,.1f} GB of memory, but there are {most / 1e9:,.1f} GB here")
     if wanted > (left := free_memory_bytes()):
