@@ -27,8 +27,8 @@ class PictureFile:
 
     def read(self, channels: int) -> NDArray[np.uint8]:
         """uint8 ``[H, W, channels]``; ValueError that names the file if it is no picture."""
+        from spiral.datasets.decoding import LARGEST_FILE_BYTES  # noqa: PLC0415
         from spiral.datasets.picture_file import decode_picture, read_picture  # noqa: PLC0415
-        from spiral.datasets.trees import LARGEST_FILE_BYTES  # noqa: PLC0415
 
         if self.path != STDIN:
             return read_picture(self.path, channels)

@@ -16,6 +16,8 @@ from spiral.datasets.metadata import without_metadata
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 FORMATS = ("PNG", "JPEG")
+LARGEST_FILE_BYTES = 256 * 2**20
+"""A picture file beyond this is damage or a trap: a zip may promise anything."""
 MAX_PIXELS = 1 << 26
 """Most pixels of a picture, as many as the largest canvas has. Decoding it takes less than a gigabyte."""
 _BAND_PIXELS = 1 << 20

@@ -8,8 +8,7 @@ import numpy as np
 
 from spiral.datasets import views
 from spiral.datasets.dataset import Pictures
-from spiral.datasets.decoding import decode
-from spiral.datasets.trees import LARGEST_FILE_BYTES
+from spiral.datasets.decoding import LARGEST_FILE_BYTES, decode
 
 VIEWED = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
 """Formats that are read, of an animation the first picture."""

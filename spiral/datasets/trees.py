@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from spiral.datasets.dataset import Progress
+from spiral.datasets.decoding import LARGEST_FILE_BYTES
 from spiral.datasets.download import keep_aside
 from spiral.datasets.walking import belongs, walk
 from spiral.values.atomic_file import atomic_write
 
-# A picture file beyond this is damage or a trap: a zip may promise anything.
-LARGEST_FILE_BYTES = 256 * 2**20
 # One day stands for all: the same files give the same zip.
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 # Between two calls of the progress lie so many files: a call a file would cost more than copying it.

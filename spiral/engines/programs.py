@@ -124,12 +124,12 @@ class Program:
 
         ValueError for an unknown ending, OSError if the file can't be written.
         """
-        from spiral.engines.exporting import export  # noqa: PLC0415  (it imports this)
-
         if Path(path).suffix == ".json":
             Path(path).write_text(self.to_json(), encoding="utf-8")
-        else:
-            export(self, path)
+            return
+        from spiral.engines.exporting import export  # noqa: PLC0415  (it imports this, and a tenth of a second more)
+
+        export(self, path)
 
     def render(self, scale: int = 1) -> NDArray[np.uint8]:
         """The final picture, the canvas ``scale`` times as large: uint8 ``[H, W, C]``; errors as for :func:`render`."""
