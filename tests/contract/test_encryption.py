@@ -181,7 +181,7 @@ def test_who_is_unknown_gets_in_neither_with_a_key_nor_without(
             assert monitor.poll(int(PATIENCE_S * 1000))
             assert not router.socket.poll(0)
             dealer.disable_monitor()
-    assert "is none of the 1 in curve_peers" in caplog.text
+    assert "is not among the 1 in curve_peers" in caplog.text
 
 
 def test_keys_that_do_not_fit_are_refused_with_a_sentence(folder: Path, tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ def test_messages_of_more_than_4_mib_travel(channel: grpc.Channel) -> None:
         ("mypaint", "[1]", "settings_json: found list; expected a JSON object"),
         ("mypaint", "[" * 100_000, "settings_json: not JSON"),
         ("mypaint", '{"gird": 8}', "gird"),
-        ("mypaint", '{"grid": 3}', "grid: input should be greater than or equal to 4, but it is 3"),
+        ("mypaint", '{"grid": 3}', "grid: expected 4…1024 places each way, but it is 3"),
         ("mypaint", '{"view": 31}', "view: 31 does not divide the canvas"),
         ("mypaint", '{"brush": "classic/broom"}', "classic/broom"),
         ("mypaint", '{"brush_sizes": [NaN]}', "brush_sizes"),

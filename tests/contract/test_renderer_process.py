@@ -162,7 +162,7 @@ def left_out(log: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: P
 
 def test_a_missing_brush_pack_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sentence = left_out(tmp_path / "log", monkeypatch, "SPIRAL_BRUSHES", tmp_path / "none")
-    assert sentence.startswith(f"SPIRAL_BRUSHES: {tmp_path}/none is no folder")
+    assert sentence.startswith(f"SPIRAL_BRUSHES: {tmp_path}/none is not a folder")
 
 
 def test_a_missing_libmypaint_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +177,7 @@ def test_a_missing_libmypaint_is_a_sentence(tmp_path: Path, monkeypatch: pytest.
 def test_without_any_engine_it_does_not_start(tmp_path: Path) -> None:
     alone = "import sys, spiral.services.renderer.__main__ as r; r.names = lambda: ['mypaint']; sys.exit(r.main())"
     sentence = fail_to_start(program=("-c", alone), SPIRAL_BRUSHES=str(tmp_path / "none"))
-    assert sentence.startswith(f"renderer: SPIRAL_BRUSHES: {tmp_path}/none is no folder")
+    assert sentence.startswith(f"renderer: SPIRAL_BRUSHES: {tmp_path}/none is not a folder")
 
 
 def test_a_pipe_that_is_none_is_refused(tmp_path: Path) -> None:

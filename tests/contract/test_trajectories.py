@@ -188,7 +188,7 @@ def test_a_batch_that_the_discriminator_does_not_take_is_an_error_and_not_tried_
     with (
         discriminator(judging, CONTRACT.observation_shape, max_batch_bytes=100),
         scoring_one(learner, lambda: rpc.connect(judging)) as scorer,
-        pytest.raises(ValueError, match="it refuses the batch: observations: the batch has 128 bytes, at most 100"),
+        pytest.raises(ValueError, match="refuses the batch: observations: the batch has 128 bytes, at most 100"),
     ):
         until(lambda: scorer.take(0.1), "the error")
 

@@ -84,7 +84,7 @@ def test_the_renderer_serves_it_and_leaves_out_one_that_is_broken(tmp_path: Path
     process = start("renderer", address, tmp_path / "log")
     with rpc.connect(address) as channel:
         info = info_pb2_grpc.InfoServiceStub(channel).GetInfo(info_pb2.GetInfoRequest(), timeout=30)
-        assert list(info.engines) == ["mypaint", "crayons"]
+        assert list(info.engines) == ["mypaint", "scenes", "crayons"]
         stub, settings = renderer_pb2_grpc.RendererServiceStub(channel), settings_to_proto("crayons", {"side": 32})
         answer = stub.DescribeEngine(renderer_pb2.DescribeEngineRequest(engine=settings), timeout=30)
         described = description_from_proto(answer)
@@ -189,7 +189,7 @@ def test_a_program_replays_and_a_run_knows_its_files(tmp_path: Path) -> None:
         ({"a": "crayons.plugin:PLUGIN", "b": "b:P"}, "crayons", "2 packages have an engine of this name, a 1.0 and b"),
         ({"a": "a:P"}, "mypaint", "2 packages have an engine of this name, spiral-painter and a 1.0; uninstall all"),
         ({"a": "crayons.plugin:CrayonsPlugin"}, "crayons", "the package a 1.0 brings ABCMeta; expected an instance of"),
-        ({"a": "crayons.plugin:PLUGIN"}, "pencils", 'the package a 1.0 has a plugin of an engine "crayons" for'),
+        ({"a": "crayons.plugin:PLUGIN"}, "pencils", 'the package a 1.0 has a plugin of an engine "crayons" under this name'),
     ],
 )
 def test_a_package_that_brings_something_wrong_is_refused_with_a_sentence(
