@@ -49,7 +49,11 @@ def conformance(
         typer.Option("--set", help="One setting on top of it, key=value; may be repeated.", show_default=False),
     ] = None,
     learner_data: Annotated[
-        str, typer.Option(help="Address where a learner takes trajectories (default: set in SPIRAL_LEARNER_DATA).")
+        str,
+        typer.Option(
+            help="Address where a learner takes trajectories (default: the suite chooses one and passes it in "
+            "SPIRAL_LEARNER_DATA)."
+        ),
     ] = "",
     weights: Annotated[
         Path | None,

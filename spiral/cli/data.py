@@ -9,7 +9,10 @@ import typer
 
 app = typer.Typer(help="List, get and check data sets.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="Name of the data set; `spiral data list` shows all of them.")]
+Name = Annotated[str, typer.Argument(help="Name of the data set; `spiral data list` shows those of the package.")]
+AnyName = Annotated[
+    str, typer.Argument(help="A data set of `spiral data list`, folder:PATH, or module:NAME for one of your own.")
+]
 
 
 @app.command("list")
@@ -60,7 +63,7 @@ def get(
 
 
 @app.command("check")
-def check(name: Name) -> None:
+def check(name: AnyName) -> None:
     """Read the whole data set and verify its content."""
     from spiral.datasets import check as verify  # noqa: PLC0415
 

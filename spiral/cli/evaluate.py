@@ -31,7 +31,7 @@ def evaluate(
         int,
         typer.Option(
             max=100_000,
-            help="Paintings, at least 65; figures are comparable only at the same number; results use 4,096.",
+            help="Paintings, at least 65; figures are comparable only if they have the same number; results use 4,096.",
         ),
     ] = 4096,
     seed: options.Seed = 0,

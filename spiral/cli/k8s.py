@@ -65,7 +65,7 @@ def status(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Show pods, versions, frames per second, the bottleneck, and how old the weights are that paint."""
+    """Show pods, versions, frames per second, the bottleneck, and how old the actors' weights are."""
     from spiral.cli import k8s_tables  # noqa: PLC0415
 
     access = _access(namespace, context, kubeconfig)
@@ -258,8 +258,8 @@ def push(
 ) -> None:
     """Copy the newest checkpoints of a local run into the cluster, as the newest ones there.
 
-    A service reads its checkpoint only at its start, so it must not be running: push refuses then, unless --stop is
-    given. The checkpoints in the cluster stay. A new generation begins, so nothing painted with other weights is
+    A service reads its checkpoint only at its start, so it must not be running: if it is, push refuses unless --stop
+    is given. The checkpoints in the cluster stay. A new generation begins, so nothing painted with other weights is
     learned from.
     """
     access = _access(namespace, context, kubeconfig)

@@ -31,7 +31,10 @@ def render(
     storage_class: Annotated[str | None, typer.Option(help="StorageClass of the claims.", show_default=False)] = None,
     gpu: Annotated[
         str,
-        typer.Option(help="none, each (one for the learner, one for the discriminator) or shared (one for both)."),
+        typer.Option(
+            help="none, each (one for the learner, one for the discriminator) or shared (one, for the learner; the "
+            "discriminator uses a CPU)."
+        ),
     ] = "none",
     instance: Annotated[
         str | None,

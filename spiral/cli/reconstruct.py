@@ -45,11 +45,11 @@ def reconstruct(
     fit: Annotated[
         Literal["crop", "pad", "tile"] | None,
         typer.Option(
-            help="What is done with pictures of another shape than the agent's view: crop cuts them about their "
-            "center, pad gives them white margins (default: as the pictures that it learned from, photographs are cut "
-            "and drawings get margins). tile paints one large canvas of nearly their shape, up to eight times as wide "
-            "and high as the agent's, by a search for the "
-            "strokes that help most, which is not learned; --attempts and --refine have no part.",
+            help="What is done with pictures of another shape than the agent's view: crop cuts them around their "
+            "center, pad gives them white margins (default: crop if the model learned from celeba, faces or a "
+            "folder, otherwise pad). tile paints one large canvas of nearly their shape, up to eight times as wide and "
+            "high as the agent's, by a search for the strokes that help most, which is not learned; --attempts and "
+            "--refine are not used.",
             show_default=False,
         ),
     ] = None,
@@ -71,11 +71,11 @@ def reconstruct(
     overwrite: options.Overwrite = False,
     runs: options.Runs = options.RUNS,
 ) -> None:
-    """Paint after pictures with a run or model that learned with targets, and say how near it came.
+    """Copy pictures with a run or model that was trained to copy targets, and say how close each painting is.
 
     For each picture NAME.png it writes NAME.json (the program), NAME.png (the canvas) and NAME-and-target.png (the
     target beside the painting, and with --refine the refined painting, too). A picture of a folder that can't be read
-    is passed over and named at the end, with exit code 2.
+    is skipped and named at the end, with exit code 2.
     """
     files = picture_files(images)
     _check_outputs(files, out, overwrite)

@@ -98,8 +98,8 @@ def train(
             "--judge",
             min=0,
             max=100_000,
-            help="Paintings for the evaluation at the end, at least 65; 0: no evaluation. Figures are comparable only "
-            "at the same number; results use 4,096.",
+            help="Paintings for the evaluation at the end, at least 65; 0: no evaluation. Figures are comparable "
+            "only if they have the same number of paintings; results use 4,096.",
         ),
     ] = 4096,
     runs: options.Runs = options.RUNS,
@@ -107,7 +107,7 @@ def train(
     """Learn to paint: start a run, or resume it where it was.
 
     Starts renderer, actor, learner and discriminator on this machine, shows their progress, and names the pictures to
-    open at the end. Ctrl-C stops at any moment; a checkpoint is saved and the end is the same.
+    open at the end. Ctrl-C stops at any moment: a checkpoint is saved, and the pictures are still made and named.
     """
     if minutes is not None and frames is not None:
         raise ValueError("--minutes and --frames: a run has one limit; leave one of them out")

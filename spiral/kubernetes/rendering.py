@@ -17,7 +17,7 @@ from spiral.outputs import refuse_to_overwrite, remember
 from spiral.wire.edges import SERVICES
 
 GPUS = {"none": (), "each": ("gpu",), "shared": ("gpu/learner", "gpu/cpu-nodes")}
-"""Components by number of GPUs: none, one each for learner and discriminator, one for both."""
+"""Components by number of GPUs: none, one each for learner and discriminator, one for the learner alone."""
 CPU_LIMITS = {"renderer": "1", "actor": "1", "learner": "2", "discriminator": "1"}
 """Cores, if there have to be limits: about twice the request, and at least one."""
 NUMBERS = "numbers"
