@@ -23,7 +23,7 @@ class PictureFile:
     """Of the files that are made of it."""
     path: Path
     in_folder: bool
-    """It was found in a folder: one that can't be read is passed over. What the user named is to be right."""
+    """It was found in a folder: one that can't be read is skipped. One that the user named must be readable."""
 
     def read(self, channels: int) -> NDArray[np.uint8]:
         """uint8 ``[H, W, channels]``; ValueError that names the file if it is no picture."""

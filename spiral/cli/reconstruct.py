@@ -114,7 +114,7 @@ def reconstruct(
         typer.echo(f"{file.name}: {painted.said}: {out}/{file.name}.png")
     progress.clear()
     if bad:
-        raise ValueError(f"images: {len(bad)} of {len(files)} were passed over: {'; '.join(bad)}")
+        raise ValueError(f"images: {len(bad)} of {len(files)} were skipped: {'; '.join(bad)}")
 
 
 @dataclass(frozen=True, slots=True)

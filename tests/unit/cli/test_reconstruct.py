@@ -159,7 +159,7 @@ def test_a_folder_goes_on_past_a_bad_file_and_names_it_at_the_end(
     assert main(["reconstruct", str(folder), *arguments]) == 2
     said = capsys.readouterr()
     assert [line.partition(":")[0] for line in said.out.splitlines()] == ["b", "c", "d", "e"]
-    assert "images: 1 of 5 were passed over: a.png is not a readable picture (it is empty)" in said.err
+    assert "images: 1 of 5 were skipped: a.png is not a readable picture (it is empty)" in said.err
     assert {path.name for path in out.glob("[!.]*.json")} == {"b.json", "c.json", "d.json", "e.json"}
 
 
