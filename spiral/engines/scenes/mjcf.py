@@ -16,7 +16,7 @@ THICK = 0.1
 STEP = 0.002
 """From the ground up to the table: MuJoCo draws no surface above another one in the same plane."""
 
-SLICES = 64
+SLICES = 96
 
 
 @dataclass(frozen=True, slots=True)

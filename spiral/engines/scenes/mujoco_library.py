@@ -27,10 +27,12 @@ def load() -> Any:
         raise _missing(f'MUJOCO_GL: "{backend}" is not one of {", ".join(BACKENDS)}; leave it unset for egl')
     # Mesa's threads are of no use to pictures this small, and a child that is forked after the first one would hang.
     os.environ.setdefault("LP_NUM_THREADS", "0")
-    mujoco = _import()
     try:
+        mujoco = _import()
         mujoco.Renderer(mujoco.MjModel.from_xml_string("<mujoco/>"), 16, 16).close()
-    except Exception as error:  # whatever the loaders of OpenGL raise; without its library OSMesa's an AttributeError
+    except EngineMissingError:
+        raise
+    except Exception as error:  # whatever the loaders of OpenGL raise, at import too: an AttributeError without library
         raise _missing(
             f"MuJoCo can't draw with MUJOCO_GL={backend} ({_brief(error)}); it needs {BACKENDS[backend]}"
         ) from error
@@ -40,11 +42,9 @@ def load() -> Any:
 def _import() -> Any:
     try:
         mujoco = importlib.import_module("mujoco")
-    except ModuleNotFoundError as error:
-        if error.name != "mujoco":
-            raise _broken(_brief(error)) from error
-        raise _missing(f"mujoco is not installed; get it with: {to_install('scenes')}") from error
-    except Exception as error:  # an upgrade that was left half done, or a library that the backend looks for at import
+    except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "mujoco":
+            raise _missing(f"mujoco is not installed; get it with: {to_install('scenes')}") from error
         raise _broken(_brief(error)) from error
     if lacking := [name for name in NEEDED if not hasattr(mujoco, name)]:
         raise _broken(f"it has no {lacking[0]}")

@@ -138,6 +138,7 @@ NO_LIBRARY = module(
         ("directx", None, '"directx" is not one of egl, osmesa, glfw; leave it unset for egl'),
         ("egl", HALF, r"mujoco can't be imported \(it has no MjModel\); .*pip uninstall mujoco"),
         ("egl", ImportError("cannot import name 'x'"), r"mujoco can't be imported \(ImportError: cannot import name"),
+        ("egl", AttributeError("no 'eglQueryString'"), r"can't draw with MUJOCO_GL=egl \(AttributeError: no 'eglQuery"),
         ("osmesa", NO_LIBRARY, r"can't draw with MUJOCO_GL=osmesa \(AttributeError: .*apt-get install libosmesa6"),
         ("EGL", NO_LIBRARY, r"can't draw with MUJOCO_GL=egl \(AttributeError: .*apt-get install libegl1"),
     ],
