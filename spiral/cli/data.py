@@ -45,6 +45,10 @@ def get(
             "--from", help="Take the files from this folder (default: their official addresses).", show_default=False
         ),
     ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="For a set that is generated: its seed (default: 0).", show_default=False),
+    ] = None,
 ) -> None:
     """Put a data set into the data folder; files that are there and correct are left alone."""
     from rich.console import Console  # noqa: PLC0415
@@ -58,7 +62,7 @@ def get(
             of_all = f" of {total_bytes / 2**20:.1f}" if total_bytes else ""
             shown.update(f"{file}: {done_bytes / 2**20:.1f}{of_all} MiB")
 
-        folder = fetch(name, from_dir, progress=progress)
+        folder = fetch(name, from_dir, progress=progress, seed=seed)
     typer.echo(f"{name} is in {folder}")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spiral.datasets.dataset import Dataset, DatasetMissingError, Progress, View
 
 if TYPE_CHECKING:
-    from spiral.datasets.registry import Entry, catalogue, check, data_root, get, load, require
+    from spiral.datasets.registry import Entry, catalogue, check, data_root, get, load, objects, require
 
 __all__ = [
     "Dataset",
@@ -22,6 +22,7 @@ __all__ = [
     "data_root",
     "get",
     "load",
+    "objects",
     "require",
 ]
 

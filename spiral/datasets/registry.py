@@ -21,7 +21,10 @@ from spiral.datasets.mnist_sample import MnistSample
 from spiral.datasets.omniglot import Omniglot
 from spiral.datasets.prepared import Cache
 from spiral.datasets.quickdraw import QuickDraw
-from spiral.datasets.source import Source
+from spiral.datasets.scenes import Scenes
+from spiral.datasets.source import SceneSource, Source
+from spiral.datasets.splits import Split
+from spiral.engines.objects import Objects
 from spiral.values.imported import HINT, imported_class, is_path
 
 ROOT_VARIABLE = "SPIRAL_DATA"
@@ -30,7 +33,8 @@ CACHE_VARIABLE = "SPIRAL_CACHE"
 
 def sources() -> tuple[Source, ...]:
     """Every data set that has a name of its own; a new one is a line here and a module beside this."""
-    return (MnistSample(), Mnist(), Omniglot(), QuickDraw(), Emoji(), Faces(), CelebA())
+    scenes = Scenes(), Scenes("scenes-1", most=1)
+    return (MnistSample(), Mnist(), Omniglot(), QuickDraw(), Emoji(), Faces(), CelebA(), *scenes)
 
 
 def data_root(environ: Mapping[str, str] = os.environ) -> Path:
@@ -103,19 +107,39 @@ def _no_progress(file: str, done_bytes: int, total_bytes: int | None) -> None:
     pass
 
 
-def get(name: str, from_dir: Path | None = None, root: Path | None = None, progress: Progress = _no_progress) -> Path:
+def get(
+    name: str,
+    from_dir: Path | None = None,
+    root: Path | None = None,
+    progress: Progress = _no_progress,
+    seed: int | None = None,
+) -> Path:
     """Put a data set where `load` finds it, from a directory or from its official addresses; returns its folder.
 
     What is already there and right is left alone, what is damaged is replaced. `progress` is called with the file, the
-    bytes there so far and those in all (None if the server does not say). Raises ValueError with what failed.
+    bytes there so far and those in all (None if the server does not say). `seed` is for generated sets. Raises
+    ValueError with what failed.
     """
     source = find(name)
+    if seed is not None:
+        if not isinstance(source, SceneSource):
+            raise ValueError(f"--seed: {name} is not generated from a seed; leave it out")
+        source = source.seeded(seed)
     if from_dir is not None and not from_dir.is_dir():
         what = "this is a file" if from_dir.exists() else "no such directory"
         raise ValueError(f"{from_dir}: {what}; --from names the directory with the files of {name}")
     folder = _folder(source, root)
     source.get(folder, from_dir, progress)
     return folder
+
+
+def objects(name: str, split: Split, root: Path | None = None) -> Objects | None:
+    """The objects that the pictures of a split show, in their order; None where the set does not know them.
+
+    `train` is without the validation pictures. Raises as `load` does.
+    """
+    source = require(name, root)
+    return source.objects(_folder(source, root), split) if isinstance(source, SceneSource) else None
 
 
 def check(name: str, root: Path | None = None) -> Dataset:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self, runtime_checkable
 
 from spiral.datasets.dataset import Dataset, Progress, View
 from spiral.datasets.prepared import Cache
+from spiral.datasets.splits import Split
+from spiral.engines.objects import Objects
 
 
 class Source(Protocol):
@@ -53,3 +55,16 @@ class Source(Protocol):
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
         """Put the files there, from a directory or from the official addresses, verified. Failing: ValueError."""
         raise ValueError(f"{self.name}: there is nothing to get")
+
+
+@runtime_checkable
+class SceneSource(Source, Protocol):
+    """A source that is generated, and knows what its pictures show."""
+
+    def seeded(self, seed: int) -> Self:
+        """The same set, generated from another seed."""
+        ...
+
+    def objects(self, folder: Path, split: Split) -> Objects:
+        """The objects that the pictures of a split show, in their order; `train` without the validation pictures."""
+        ...

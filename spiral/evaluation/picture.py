@@ -48,7 +48,10 @@ def save_report_picture(path: Path, report: Report) -> None:
 def _sheet(report: Report) -> Any:
     real = resize(report.real, *report.painted.shape[1:3])
     beside = "targets" if report.conditional else "real"
-    return np.asarray(pictures.side_by_side({"painted": report.painted, beside: real}, COLUMNS))
+    sheets = {"painted": report.painted, beside: real}
+    if report.marked is not None:
+        sheets["objects: right (ring), not quite (square), missed (cross)"] = report.marked
+    return np.asarray(pictures.side_by_side(sheets, COLUMNS))
 
 
 def _panels(report: Report) -> list[Any]:

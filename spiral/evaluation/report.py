@@ -54,6 +54,8 @@ class Report:
     temperature: float = 1.0
     runs: tuple[str, ...] = ()
     """The names of the runs if it is a mean over runs; `n` of its figures and its curve is then their number."""
+    marked: NDArray[np.uint8] | None = None
+    """The targets with their objects marked as found or missed, uint8 [M, H', W', 3]; None if they are not known."""
 
     @property
     def title(self) -> str:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spiral.computing.machine import usable_threads
-from spiral.datasets import Dataset, load
+from spiral.datasets import Dataset, load, objects
 from spiral.datasets.splits import ADJECTIVES, Split
+from spiral.engines.objects import ObjectEngine
 from spiral.evaluation.bootstrap import Estimate, estimate, estimate_count, estimate_mean, weights_of
 from spiral.evaluation.digits import DIGITS, real_digits
 from spiral.evaluation.diversity import classes_covered, mean_pairwise, pairwise_distances
 from spiral.evaluation.encoders import Encoded, Encoder, encoder_for
 from spiral.evaluation.inception import Inception
 from spiral.evaluation.lenet import CLASSES
+from spiral.evaluation.object_marks import marks
+from spiral.evaluation.objects import match_all, object_figures
 from spiral.evaluation.reference import Distances, Reference
 from spiral.evaluation.report import Figure, Report
 from spiral.evaluation.reproduction import MOST_FOLLOWED, canvas_errors, error_curve, reproduction
@@ -34,17 +37,20 @@ _SHOWN = 48
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Targets:
-    """The targets of a conditional run: pictures uint8 [N, H, W, C], and labels [N] if the set has them."""
+    """The targets of a conditional run: pictures uint8 [N, H, W, C], labels [N] if the set has them, and the `rows` [N]
+    that they have `among` so many pictures of the split."""
 
     pictures: NDArray[np.uint8]
     labels: NDArray[np.int64] | None
+    rows: NDArray[np.int64]
+    among: int
 
     @staticmethod
     def of(data: Dataset, num: int, seed: int, split: Split = "test") -> Targets:
         """Draw the same pictures of a split as `targets_for` does."""
         pictures, labels = data.split(split)
         rows = target_rows(len(pictures), num, seed)
-        return Targets(pictures[rows], None if labels is None else labels[rows])
+        return Targets(pictures[rows], None if labels is None else labels[rows], rows, len(pictures))
 
 
 def evaluate_run(
@@ -78,16 +84,11 @@ def evaluate_run(
 
     encoded = encoder.encode(canvases)
     figures: list[Figure] = []
-    curve: tuple[Estimate, ...] = ()
-    if targets is not None:
-        found, unmeasured = reproduction(views, targets.pictures, seed)
-        figures += found
-        if whole is not None:
-            figures += canvas_errors(canvases, whole, seed)
-        left_out += unmeasured
-        curve = error_curve(
-            trained.engine, actions[:MOST_FOLLOWED], targets.pictures[:MOST_FOLLOWED], seed, usable_threads()
-        )
+    copies = _Copies() if targets is None else _copies(trained, actions, views, targets, split, seed)
+    figures += copies.figures
+    left_out += copies.left_out
+    if whole is not None:
+        figures += canvas_errors(canvases, whole, seed)
     if digits and targets is not None and targets.labels is not None and encoded.probabilities is not None:
         ceiling = encoder.encode(targets.pictures).probabilities
         figures += _top_1(encoded.probabilities, ceiling, targets.labels, seed)
@@ -119,11 +120,50 @@ def evaluate_run(
         painted=canvases[:_SHOWN],
         real=beside[:_SHOWN],
         conditional=conditional,
-        curve=curve,
+        curve=copies.curve,
         histogram=histogram,
         left_out=tuple(left_out),
         temperature=trained.temperature,
+        marked=copies.marked,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Copies:
+    """What is said of paintings after targets."""
+
+    figures: list[Figure] = field(default_factory=list)
+    curve: tuple[Estimate, ...] = ()
+    marked: NDArray[np.uint8] | None = None
+    left_out: list[str] = field(default_factory=list)
+
+
+def _copies(
+    trained: Trained,
+    actions: NDArray[np.int32],
+    views: NDArray[np.uint8],
+    targets: Targets,
+    split: Split,
+    seed: int,
+) -> _Copies:
+    """Errors and similarity, the curve, and what the programs say of the targets' objects."""
+    engine, marked = trained.engine, None
+    figures, unmeasured = reproduction(views, targets.pictures, seed)
+    left_out = [*unmeasured]
+    followed = slice(0, MOST_FOLLOWED)
+    curve = error_curve(engine, actions[followed], targets.pictures[followed], seed, usable_threads())
+    if isinstance(engine, ObjectEngine) and (truth := objects(trained.config.data, split)) is not None:
+        try:
+            if len(truth.counts) != targets.among:
+                raise ValueError(
+                    f"those of {len(truth.counts):,} pictures are known, but the run has {targets.among:,}"
+                )
+            matches = match_all(engine, engine.objects_of(actions), truth.take(targets.rows))
+            figures += object_figures(engine, matches, seed)
+            marked = marks(engine, targets.pictures[:_SHOWN], matches[:_SHOWN])
+        except ValueError as error:
+            left_out.append(f"objects: {error}")
+    return _Copies(figures, curve, marked, left_out)
 
 
 def _encoded_data(trained: Trained, encoder: Encoder, split: Split) -> Dataset:

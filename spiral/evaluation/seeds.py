@@ -46,6 +46,7 @@ def over_runs(reports: Sequence[Report]) -> Report:
         figures=tuple(figures),
         painted=np.concatenate([report.painted[:shown] for report in reports]),
         real=np.concatenate([report.real[:shown] for report in reports]),
+        marked=None,
         curve=tuple(mean_of(tuple(error.value for error in errors)) for errors in curves),
         histogram=tuple(int(count) for count in np.sum([report.histogram for report in reports], axis=0)),
         left_out=tuple(dict.fromkeys(sentence for report in reports for sentence in report.left_out)),

@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from spiral.computing.machine import MAX_THREADS
-from spiral.engines.interface import Engine
+from spiral.engines.objects import ObjectEngine, Objects
 from spiral.engines.scenes import geometry, mujoco_library
 from spiral.engines.scenes.canvases import ScenesCanvases, frames_for
 from spiral.engines.scenes.drawing import check_scenes, draw_scenes
 from spiral.engines.scenes.mjcf import mjcf
 from spiral.engines.scenes.mujoco_renderer import MuJoCoCanvases, MuJoCoRenderer
 from spiral.engines.scenes.native_module import make_stage
-from spiral.engines.scenes.scene import SPEC, objects_of
+from spiral.engines.scenes.scattering import scatter
+from spiral.engines.scenes.scene import ATTRIBUTES, MAX_OBJECTS, SPEC, objects_of
 from spiral.engines.scenes.settings import MAX_SIDE, ScenesSettings
 from spiral.engines.scenes.turning import turning_gif
 from spiral.values.validation import sentence
@@ -28,11 +29,14 @@ VERSION = "scenes 1"
 """Raised whenever a pixel of any program changes."""
 
 
-class Scenes(Engine):
+class Scenes(ObjectEngine):
     """A scene is a list of objects; the same program gives the same pixels, on every machine."""
 
     name = "scenes"
     spec = SPEC
+    attributes = SPEC.components[1:]
+    color_attributes = ("red", "green", "blue")
+    max_objects = MAX_OBJECTS
 
     def __init__(self, settings: ScenesSettings) -> None:
         """EngineMissingError where ``renderer`` is MuJoCo, and it can't draw here."""
@@ -114,6 +118,26 @@ class Scenes(Engine):
         seen = np.zeros(objects.shape[:2], np.int32)
         draw_scenes(self._stage, objects, counts, frames, seen)
         return self.draw(objects, counts, frames) if self._by_mujoco else frames, seen
+
+    def objects_of(self, actions: NDArray[np.int32]) -> Objects:
+        """See :class:`ObjectEngine`."""
+        attributes = np.zeros((len(actions), MAX_OBJECTS, len(ATTRIBUTES)), np.int32)
+        counts = np.zeros(len(actions), np.int32)
+        for scene, program in enumerate(actions):
+            found = objects_of(program)
+            attributes[scene, : len(found)], counts[scene] = found, len(found)
+        return Objects(attributes, counts)
+
+    def scatter(self, count: int, fewest: int, most: int, seed: int) -> Objects:
+        """See :class:`ObjectEngine`; no two objects touch, and each is seen (:mod:`spiral.engines.scenes.scattering`).
+
+        ValueError unless 1 ≤ ``fewest`` ≤ ``most`` ≤ 20, and where there are not so many scenes.
+        """
+        if not 1 <= fewest <= most <= MAX_OBJECTS:
+            raise ValueError(f"scenes: {fewest} to {most} objects; expected 1 … {MAX_OBJECTS}")
+        usual = Scenes(ScenesSettings())  # so that the same scenes are made whatever the canvas
+        sizes = tuple(component.size for component in self.attributes)
+        return scatter(count, fewest, most, seed, sizes, lambda objects: usual.draw_and_count(*objects)[1])
 
     def formats(self) -> Mapping[str, Callable[[NDArray[np.int32]], bytes]]:
         """MJCF, MuJoCo's format, and a GIF of a camera that goes around the table."""

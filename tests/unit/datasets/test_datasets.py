@@ -172,7 +172,8 @@ def test_a_missing_set_names_the_command(tmp_path: Path):
         ("mnist-smaple", "did you mean mnist-sample"),
         (
             "zebra",
-            '"zebra" is unknown; Known: mnist-sample, mnist, omniglot, quickdraw, emoji, faces, celeba, folder:PATH',
+            '"zebra" is unknown; Known: mnist-sample, mnist, omniglot, quickdraw, emoji, faces, celeba, '
+            "scenes, scenes-1, folder:PATH",
         ),
         ("folder:", "names no directory"),
         ("folder:/no/such/place", "/no/such/place does not exist"),
