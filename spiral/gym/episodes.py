@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from spiral.configuration.schema import EngineConfig
 from spiral.datasets import load
 from spiral.engines import Canvases, create
-from spiral.engines.programs import MAX_ACTIONS, Program
+from spiral.engines.program_files import MAX_ACTIONS
+from spiral.engines.programs import Program
 from spiral.gym.rewards import Distance, Reward, Scored
 from spiral.gym.spaces import action_space, observation_space
 from spiral.values.strokes import pen_of
