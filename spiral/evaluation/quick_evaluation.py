@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from spiral.evaluation.digits import DIGITS, default_reference, evaluate_pictures
+from spiral.evaluation.stroke_curve import blank_view
 from spiral.evaluation.targets import mse
 from spiral.models.trained import Trained, targets_for
 
@@ -37,7 +40,9 @@ def evaluate_quickly(trained: Trained, num: int, seed: int) -> QuickEvaluation:
         return QuickEvaluation({"frames": trained.frames, **report.as_dict()}, report.text)
     views = trained.view(images)
     error = float(mse(views, targets).mean())
-    blank = float(mse((views * 0 + 255).astype(views.dtype), targets).mean())
+    untouched = np.empty_like(targets)
+    untouched[:] = blank_view(trained.engine)
+    blank = float(mse(untouched, targets).mean())
     return QuickEvaluation(
         {"frames": trained.frames, "mse": error, "blank_mse": blank, "n": num, "split": split},
         f"mean squared error {error:.4f} over {num:,} {split} targets (pixels 0 to 1); blank paper gets {blank:.4f}",

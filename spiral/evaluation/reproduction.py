@@ -17,11 +17,14 @@ MOST_FOLLOWED = 1_024
 
 
 def reproduction(
-    views: NDArray[np.uint8], targets: NDArray[np.uint8], seed: int
+    views: NDArray[np.uint8], targets: NDArray[np.uint8], seed: int, blank: NDArray[np.uint8] | int = WHITE
 ) -> tuple[list[Figure], tuple[str, ...]]:
-    """Figures of paintings against their targets, both uint8 [N, H, W, C], and what could not be measured."""
+    """Figures of paintings against their targets, both uint8 [N, H, W, C], and what could not be measured.
+
+    ``blank``: what is seen before the first action, uint8 [H, W, C] or one value.
+    """
     weights = weights_of(len(views), seed)
-    figures = _errors("", "mean squared error to the targets (pixels 0 to 1)", views, targets, weights)
+    figures = _errors("", "mean squared error to the targets (pixels 0 to 1)", views, targets, weights, blank)
     if min(views.shape[1:3]) < SSIM_WINDOW:
         return figures, (f"SSIM: its window needs {SSIM_WINDOW}×{SSIM_WINDOW} pixels; the view is smaller",)
     likeness = estimate_mean(ssim(views, targets), weights)
@@ -40,12 +43,15 @@ def _errors(
     paintings: NDArray[np.uint8],
     targets: NDArray[np.uint8],
     weights: NDArray[np.float64],
+    blank: NDArray[np.uint8] | int = WHITE,
 ) -> list[Figure]:
     errors = estimate_mean(mse(paintings, targets), weights)
-    blank = estimate_mean(mse(np.full_like(targets, WHITE), targets), weights)
+    untouched = np.empty_like(targets)
+    untouched[:] = blank
+    empty = estimate_mean(mse(untouched, targets), weights)
     return [
         Figure(f"{prefix}mse", label, errors, "lower"),
-        Figure(f"{prefix}blank_mse", "the same of blank paper", blank, ""),
+        Figure(f"{prefix}blank_mse", "the same of blank paper", empty, ""),
     ]
 
 

@@ -23,6 +23,7 @@ from spiral.evaluation.objects import match_all, object_figures
 from spiral.evaluation.reference import Distances, Reference
 from spiral.evaluation.report import Figure, Report
 from spiral.evaluation.reproduction import MOST_FOLLOWED, canvas_errors, error_curve, reproduction
+from spiral.evaluation.stroke_curve import blank_view
 from spiral.models.trained import Trained, target_rows
 
 FEWEST = 65
@@ -148,7 +149,7 @@ def _copies(
 ) -> _Copies:
     """Errors and similarity, the curve, and what the programs say of the targets' objects."""
     engine, marked = trained.engine, None
-    figures, unmeasured = reproduction(views, targets.pictures, seed)
+    figures, unmeasured = reproduction(views, targets.pictures, seed, blank_view(engine))
     left_out = [*unmeasured]
     followed = slice(0, MOST_FOLLOWED)
     curve = error_curve(engine, actions[followed], targets.pictures[followed], seed, usable_threads())

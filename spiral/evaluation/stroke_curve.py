@@ -62,3 +62,10 @@ def views_by_action(engine: Engine, actions: NDArray[np.int32], threads: int = 1
             yield canvases.step(np.ascontiguousarray(step))
     finally:
         canvases.close()
+
+
+def blank_view(engine: Engine) -> NDArray[np.uint8]:
+    """What is seen before the first action, uint8 [H, W, C]: white paper, or an empty table."""
+    (view,) = next(views_by_action(engine, np.empty((1, 0, len(engine.spec)), np.int32)))
+    seen: NDArray[np.uint8] = view
+    return seen

@@ -18,6 +18,7 @@ from spiral.evaluation.object_marks import MISSED, NOT_QUITE, RIGHT, marks
 from spiral.evaluation.objects import match, match_all, object_figures, visible
 from spiral.evaluation.picture import save_report_picture
 from spiral.evaluation.runs import evaluate_run
+from spiral.evaluation.targets import mse
 from spiral.models.with_torch import load_trained
 from tests.support.trained_run import make_trained_run
 
@@ -122,6 +123,9 @@ def test_a_run_is_judged_object_by_object(tmp_path: Path, monkeypatch: pytest.Mo
         figure.key for figure in report.figures
     }
     assert not report.left_out
+    empty = ENGINE.draw(np.zeros((1, 1, 6), np.int32), np.array([0]))
+    expected = mse(empty.repeat(len(report.real), 0), report.real).mean()
+    assert report["blank_mse"].value == pytest.approx(expected, rel=0.5), "of an empty table, not of white paper"
     assert report["objects_right"].value < 0.2
     assert report["cell_distance"].value > 1
     save_report_picture(tmp_path / "report.png", report)
