@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from spiral.cli.main import main
+from spiral.engines.programs import Program
 from spiral.outputs import MANIFEST, ours, refuse_to_overwrite, remember
 
 COMMANDS = {
@@ -28,7 +30,7 @@ def test_a_command_that_would_overwrite_the_users_files_is_refused(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("program.json").write_text("{}")
+    Program("mypaint", {}, np.zeros((1, 8), np.int32)).save(Path("program.json"))
     for name in COMMANDS[command]:
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text("the user's own")
@@ -45,7 +47,7 @@ def test_a_folder_where_a_file_would_be_is_named_as_one(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("program.json").write_text("{}")
+    Program("mypaint", {}, np.zeros((1, 8), np.int32)).save(Path("program.json"))
     for folder in ("mine/evaluation.json", "mine.png"):
         Path(folder).mkdir(parents=True)
     assert main(command.split()) == 2
