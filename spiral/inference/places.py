@@ -7,21 +7,23 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from spiral.values.actions import Component, middles
+
 EXACT = 5
 """Distances, in places, that are told apart one by one; equal to that of spiral/policy/glimpse.py."""
 
 Places = NDArray[np.int64]
 
 
-def around(places: Places, side: int, picture: tuple[int, int, int], patch: int) -> NDArray[np.int64]:
+def around(places: Places, component: Component, picture: tuple[int, int, int], patch: int) -> NDArray[np.int64]:
     """Where in a flat picture ``[H, W, C]`` the patches about ``places`` ``[M]`` lie: ``[M, patch² · C]``.
 
     As :func:`spiral.policy.sight.around` says.
     """
     height, width, channels = picture
     reach = np.arange(patch) - patch // 2
-    rows = (places // side * height // side)[:, None] + reach
-    columns = (places % side * width // side)[:, None] + reach
+    middle = middles(component, height, width)[places]
+    rows, columns = (middle[:, axis, None] + reach for axis in (0, 1))
     cells = rows.clip(0, height - 1)[:, :, None] * width + columns.clip(0, width - 1)[:, None, :]
     values = cells[..., None] * channels + np.arange(channels)
     flat: NDArray[np.int64] = values.reshape(len(places), patch * patch * channels)

@@ -17,7 +17,7 @@ from spiral.configuration.schema import PolicyConfig
 from spiral.inference.places import around, bins, offsets
 from spiral.inference.weights import Weights, check_weights
 from spiral.values.actions import ActionSpec
-from spiral.values.strokes import pen_of
+from spiral.values.strokes import looked_from
 
 NEVER = np.float32(-1e9)
 """Logit of a value that can't be chosen."""
@@ -64,10 +64,10 @@ class SmallNetwork:
         self._pooled = tuple(math.gcd(side, config.pooled_size) for side in observation_shape[:2])
         self._patch, self._glimpse = config.patch, config.glimpse
         self._looks = bool(config.patch or config.glimpse)
-        self._pen = pen_of(spec) if self._looks else None
+        self._pen = looked_from(spec) if self._looks else None
         if self._looks and self._pen is None:
-            raise ValueError("policy.patch, policy.glimpse: this engine's actions leave the pen nowhere; expected 0")
-        self._remembered = spec.always_counted()
+            raise ValueError("policy.patch, policy.glimpse: this engine's actions have no place; expected 0")
+        self._remembered = sorted({*spec.always_counted()} | ({self._pen} if self._pen is not None else set()))
         counts = spec.mask_table()
         # By flag: whether a component or one after it counts, and where that becomes less.
         self._needed = np.maximum.accumulate(counts[:, ::-1], 1)[:, ::-1]
@@ -157,8 +157,7 @@ class SmallNetwork:
 
     def _look(self, places: Ints, size: int, moment: Moment, episodes: Ints, k: int | None = None) -> Floats:
         """``size``² pixels about one place of each of ``episodes`` ``[M]``, of the painting and then of the target."""
-        side = self.spec.components[self._pen or 0 if k is None else k].side
-        at = around(places, side, self._picture, size)
+        at = around(places, self.spec.components[self._pen or 0 if k is None else k], self._picture, size)
         rows = episodes[:, None]
         found = [moment.seen[rows, at]]
         if moment.target is not None:

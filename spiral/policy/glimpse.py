@@ -43,7 +43,7 @@ class Glimpse(nn.Module):
         # After the last component nothing is chosen, so it needs no embedding.
         self.chosen = nn.ModuleDict({str(k): nn.Embedding(count, width) for k in places if k + 1 < len(spec)})
         # Not among the weights: they follow from the lattice and the view.
-        self.register_buffer("about", around(side, picture, glimpse), persistent=False)
+        self.register_buffer("about", around(spec.components[pen], picture, glimpse), persistent=False)
         self.register_buffer("offsets", offsets(side), persistent=False)
         for head in self.heads.values():
             assert isinstance(head, nn.Linear)

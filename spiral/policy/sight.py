@@ -10,22 +10,23 @@ import torch
 from torch import Tensor
 
 from spiral.policy.inputs import Inputs
+from spiral.values.actions import Component, middles
 
 
-def around(side: int, picture: tuple[int, int, int], patch: int) -> Tensor:
+def around(component: Component, picture: tuple[int, int, int], patch: int) -> Tensor:
     """Indices, in a flat picture ``[H, W, C]``, of the patch around each place: int64 ``[side², patch² · C]``.
 
-    Place i of n is at i/n of the canvas (docs/method.md, 4). If lattice and picture have the same size, that is the
-    corner between four cells: an odd patch reaches one cell further down and right than up and left. Beyond an edge the
-    cells at the edge are repeated.
+    Places are where the engine sees them; where it says nothing, place i of n is at i/n of the canvas (docs/method.md,
+    4). If lattice and picture have the same size, that is the corner between four cells: an odd patch reaches one cell
+    further down and right than up and left. Beyond an edge the cells at the edge are repeated.
     """
     height, width, channels = picture
     reach = torch.arange(patch) - patch // 2
-    rows = (torch.arange(side) * height // side).unsqueeze(1) + reach
-    columns = (torch.arange(side) * width // side).unsqueeze(1) + reach
-    cells = rows.clamp(0, height - 1)[:, None, :, None] * width + columns.clamp(0, width - 1)[None, :, None, :]
+    middle = torch.from_numpy(middles(component, height, width))
+    rows, columns = (middle[:, axis, None] + reach for axis in (0, 1))
+    cells = rows.clamp(0, height - 1)[:, :, None] * width + columns.clamp(0, width - 1)[:, None, :]
     values = cells.unsqueeze(-1) * channels + torch.arange(channels)
-    return values.reshape(side * side, patch * patch * channels)
+    return values.reshape(component.size, patch * patch * channels)
 
 
 class Sight:

@@ -19,7 +19,7 @@ from spiral.policy.inputs import Inputs
 from spiral.policy.sight import Sight, around
 from spiral.policy.wider_network import widen
 from spiral.values.actions import ActionSpec
-from spiral.values.strokes import pen_of
+from spiral.values.strokes import looked_from
 
 WIDTH = {
     "view": (0,),
@@ -62,8 +62,9 @@ class SmallPolicy(Policy):
         self.pool = (height // self.pooled[0], wide // self.pooled[1])
         pixels = self.pooled[0] * self.pooled[1] * channels
         self.view = nn.Linear(pixels * (2 if conditional else 1), width)
-        # Every action, whatever its flag, says where the pen is and whether it painted.
-        self.remembered = spec.always_counted()
+        pen = looked_from(spec) if patch or glimpse else None
+        # Of the last action: whether it painted, and where the pen is now.
+        self.remembered = sorted({*spec.always_counted()} | ({pen} if pen is not None else set()))
         self.previous = nn.ModuleList(nn.Embedding(spec.sizes[k], width) for k in self.remembered)
         self.step = nn.Embedding(num_actions, width)
         self.noise_in = nn.Linear(noise, width) if noise else None
@@ -76,10 +77,9 @@ class SmallPolicy(Policy):
         self.looks = nn.ModuleList()
         self.glimpse: Glimpse | None = None
         if patch or glimpse:
-            pen = pen_of(spec)
             if pen is None:
                 raise ValueError(
-                    "policy.patch and policy.glimpse: this engine's actions do not place a pen; expected 0 for both"
+                    "policy.patch and policy.glimpse: this engine's actions have no place; expected 0 for both"
                 )
             self.pen = pen
         if patch:
@@ -98,7 +98,7 @@ class SmallPolicy(Policy):
         for k, component in enumerate(self.spec.components):
             if component.kind == "grid":
                 # Not among the weights: it follows from the lattice and the view.
-                self.register_buffer(f"around_{k}", around(component.side, picture, self.patch), persistent=False)
+                self.register_buffer(f"around_{k}", around(component, picture, self.patch), persistent=False)
                 places += 1
             if k + 1 < len(self.spec):
                 look = nn.Linear(places * size, width, bias=False)

@@ -35,6 +35,8 @@ class Component:
     kind: Kind
     columns: int = 0
     """Of a lattice that is not square; 0: it is. Programs are replayed on such ones, policies have square ones."""
+    seen: tuple[tuple[float, float], ...] = ()
+    """Where in the picture each place of a ``grid`` is, (row, column) in 0 … 1; empty: place i of n at i/n."""
 
     def __post_init__(self) -> None:
         if self.size < 2:
@@ -43,6 +45,14 @@ class Component:
             raise ValueError(f"component {self.name!r}: {self.size} values are no rows of {self.columns} places")
         if self.kind == "grid" and not self.columns and math.isqrt(self.size) ** 2 != self.size:
             raise ValueError(f"component {self.name!r}: {self.size} places; expected a square number")
+        if self.seen and (
+            self.kind != "grid"
+            or len(self.seen) != self.size
+            or not all(0 <= share <= 1 for where in self.seen for share in where)
+        ):
+            raise ValueError(
+                f"component {self.name!r}: seen: expected, for a grid alone, {self.size} times (row, column) in 0…1"
+            )
 
     @property
     def lattice(self) -> tuple[int, int]:
@@ -56,6 +66,17 @@ class Component:
         if self.columns:
             raise ValueError(f"component {self.name!r}: its {self.size} places are no square; expected as many rows")
         return math.isqrt(self.size)
+
+
+def middles(component: Component, height: int, width: int) -> NDArray[np.int64]:
+    """At which pixel of a picture of ``height`` × ``width`` each place of a grid is: (row, column), ``[size, 2]``."""
+    sides = np.array([height, width])
+    if not component.seen:
+        place = np.arange(component.size)
+        whole: NDArray[np.int64] = np.stack(np.divmod(place, component.side), -1) * sides // component.side
+        return whole
+    pixels: NDArray[np.int64] = (np.array(component.seen) * sides).astype(np.int64)
+    return pixels
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,15 @@ def pen_of(spec: ActionSpec) -> int | None:
     return next((k for k in spec.always_counted() if spec.components[k].kind == "grid"), None)
 
 
+def looked_from(spec: ActionSpec) -> int | None:
+    """The component around whose last place a network looks: the pen's, else the first place; None if there is none.
+
+    After an action for which that place does not count it is at place 0.
+    """
+    pen = pen_of(spec)
+    return pen if pen is not None else next((k for k, c in enumerate(spec.components) if c.kind == "grid"), None)
+
+
 def painted(actions: NDArray[np.int32], spec: ActionSpec) -> NDArray[np.bool_]:
     """Which actions ``[T, B, K]`` paint, or add to a stroke that will be painted: bool ``[T, B]``."""
     if not is_compound(spec):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, Literal
 
 from spiral.engines.description import EngineDescription
@@ -28,7 +29,10 @@ def spec_to_proto(spec: actions.ActionSpec) -> action_pb2.ActionSpec:
                 "only; expected a square lattice"
             )
     return action_pb2.ActionSpec(
-        components=[action_pb2.Component(name=c.name, size=c.size, kind=_KINDS[c.kind]) for c in spec.components],
+        components=[
+            action_pb2.Component(name=c.name, size=c.size, kind=_KINDS[c.kind], seen=chain.from_iterable(c.seen))
+            for c in spec.components
+        ],
         counts=[action_pb2.Counts(component=row) for row in spec.counts],
     )
 
@@ -36,7 +40,7 @@ def spec_to_proto(spec: actions.ActionSpec) -> action_pb2.ActionSpec:
 def spec_from_proto(message: action_pb2.ActionSpec) -> actions.ActionSpec:
     """The action spec of a message; ValueError if it makes no sense."""
     return actions.ActionSpec(
-        components=tuple(actions.Component(c.name, c.size, _kind(c)) for c in message.components),
+        components=tuple(actions.Component(c.name, c.size, _kind(c), seen=_seen(c)) for c in message.components),
         counts=tuple(tuple(row.component) for row in message.counts),
     )
 
@@ -46,6 +50,14 @@ def _kind(component: action_pb2.Component) -> Literal["grid", "choice"]:
         if number == component.kind:
             return kind
     raise ValueError(f"component {component.name!r}: kind {component.kind} is unknown; expected 1 (grid) or 2 (choice)")
+
+
+def _seen(component: action_pb2.Component) -> tuple[tuple[float, float], ...]:
+    if len(component.seen) % 2:
+        raise ValueError(
+            f"component {component.name!r}: seen: {len(component.seen)} numbers are no (row, column) pairs"
+        )
+    return tuple(zip(component.seen[::2], component.seen[1::2], strict=True))
 
 
 def description_to_proto(description: EngineDescription) -> renderer_pb2.DescribeEngineResponse:

@@ -74,3 +74,27 @@ def camera(turn: tuple[float, float] = (1.0, 0.0)) -> Camera:
 def field_of_view() -> float:
     """Of the picture from top to bottom, degrees."""
     return math.degrees(2 * math.atan(HALF_FIELD))
+
+
+def seen_places() -> tuple[tuple[float, float], ...]:
+    """Where the fixed camera sees the middle of an object of medium size at each place: (row, column), 0 … 1."""
+    fixed, height = camera(), RADII[len(RADII) // 2]
+    across, upward = _dot(fixed.right, fixed.right), _dot(fixed.up, fixed.up)
+    seen = []
+    for place in range(GRID**2):
+        row, column = divmod(place, GRID)
+        middle = ((2 * column + 1) / GRID - 1, 1 - (2 * row + 1) / GRID, height)
+        x, y, z = (there - eye for there, eye in zip(middle, fixed.eye, strict=True))
+        away = x, y, z
+        depth = _dot(away, fixed.forward)
+        seen.append(
+            (
+                (1 - _dot(away, fixed.up) / (depth * upward)) / 2,
+                (1 + _dot(away, fixed.right) / (depth * across)) / 2,
+            )
+        )
+    return tuple(seen)
+
+
+def _dot(a: Vector, b: Vector) -> float:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]

@@ -17,7 +17,7 @@ SPEC = ActionSpec(
     (
         Component("operation", len(OPERATIONS), "choice"),
         Component("type", len(geometry.TYPES), "choice"),
-        Component("location", geometry.GRID**2, "grid"),
+        Component("location", geometry.GRID**2, "grid", seen=geometry.seen_places()),
         Component("size", len(geometry.RADII), "choice"),
         *(Component(name, len(geometry.LEVELS), "choice") for name in ("red", "green", "blue")),
     ),

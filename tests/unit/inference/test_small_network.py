@@ -19,6 +19,7 @@ from spiral.models import CONFIG, POLICY, bundled_models
 from spiral.policy import Inputs, Policy, build_policy, glimpse, sight
 from spiral.policy.weights import load_weights
 from spiral.policy.weights import parse_weights as parse_torch
+from spiral.values.actions import Component
 from tests.support.policies import as_if_learnt, spec_of
 
 B = 16
@@ -128,9 +129,11 @@ def test_places_are_those_of_the_policy(side: int) -> None:
     assert EXACT == glimpse.EXACT
     np.testing.assert_array_equal(bins(side), glimpse.bins(side).numpy())
     np.testing.assert_array_equal(offsets(everywhere, side), glimpse.offsets(side).numpy())
-    for patch in (3, 4, 15):
-        expected = sight.around(side, (24, 32, 3), patch).numpy()
-        np.testing.assert_array_equal(around(everywhere, side, (24, 32, 3), patch), expected)
+    seen = tuple(map(tuple, np.random.default_rng(side).uniform(size=(side**2, 2)).tolist()))
+    for patch, where in ((3, ()), (4, ()), (15, seen)):
+        component = Component("end", side**2, "grid", seen=where)
+        expected = sight.around(component, (24, 32, 3), patch).numpy()
+        np.testing.assert_array_equal(around(everywhere, component, (24, 32, 3), patch), expected)
 
 
 def test_weights_of_another_network_are_named() -> None:

@@ -138,7 +138,7 @@ def test_sampling_follows_the_probabilities(temperature: float):
 @pytest.mark.parametrize("setting", ["patch", "glimpse"])
 def test_what_has_no_place_cannot_be_looked_at(setting: str):
     spec, look = ActionSpec((Component("a", 3, "choice"),)), {setting: 3}
-    with pytest.raises(ValueError, match="actions do not place a pen"):
+    with pytest.raises(ValueError, match="actions have no place"):
         build_policy(PolicyConfig(**look), spec, (16, 16, 1), num_actions=1, conditional=False)
     with pytest.raises(ValueError, match=rf'policy\.{setting}: 3.*, but only the network "small" has them; expected 0'):
         build_policy(PolicyConfig(network="paper", **look), spec_of(), (32, 32, 1), num_actions=1, conditional=False)

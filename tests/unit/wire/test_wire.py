@@ -257,10 +257,16 @@ def test_an_action_spec_survives_the_wire(made: list[Component], random: object)
 
 
 def test_an_engines_description_survives_the_wire_and_one_without_a_picture_is_refused() -> None:
-    spec = ActionSpec((Component("flag", 2, "choice"),))
+    seen = ((0.1, 1 / 3), (0, 1), (0.25, 0.5), (1, 0))
+    spec = ActionSpec((Component("flag", 2, "choice"), Component("end", 4, "grid", seen=seen)))
     described = EngineDescription(spec, (32, 16, 3), (64, 32, 3), "crayons 2")
     message = contract.description_to_proto(described)
     assert contract.description_from_proto(message) == described
+    assert EngineDescription.from_json(json.loads(json.dumps(described.to_json()))) == described
+    message.action_spec.components[1].seen.pop()
+    with pytest.raises(ValueError, match=r"component 'end': seen: 7 numbers are no \(row, column\) pairs"):
+        contract.description_from_proto(message)
+    message.action_spec.components[1].seen.append(0)
     for shape in ([], [32, 16], [0, 32, 1]):
         message.ClearField("observation_shape")
         message.observation_shape.extend(shape)

@@ -68,3 +68,14 @@ def test_every_place_type_and_size_occurs_and_impossible_wishes_are_refused() ->
         assert len(np.unique(objects[:, 0, k])) == size
     with pytest.raises(ValueError, match=r"scenes: 3 to 2 objects; expected 1 … 20"):
         ENGINE.scatter(1, 3, 2, seed=0)
+
+
+def test_a_place_is_where_its_object_is_seen() -> None:
+    component = Scenes.spec.components[2]
+    empty = ENGINE.draw(np.zeros((1, 1, 6), np.int32), np.array([0]))[0]
+    for place in range(0, 256, 17):
+        picture = ENGINE.draw(np.array([[[SPHERE, place, 1, 3, 3, 3]]]), np.array([1]))[0]
+        rows, columns = np.nonzero((picture != empty).any(-1))
+        row, column = component.seen[place]
+        assert abs(rows.mean() + 0.5 - 64 * row) < 0.6
+        assert abs(columns.mean() + 0.5 - 64 * column) < 0.6
