@@ -2,21 +2,21 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all mutants golden check bench bench-learning results wheel images kind-load cluster-up clean
 
-# The first Python on the path that is new enough.
+# The first Python on PATH that is new enough.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
 	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
 BIN := .venv/bin
 STAMP := .venv/.made
-# Where pip also looks for torch, for example PyTorch's index of CPU builds; see the README.
+# An extra index where pip looks for torch, for example PyTorch's index of CPU builds; see the README.
 TORCH_INDEX ?=
 PRESET ?= mnist
 MINUTES ?= 15
-# Processes that tests run in. A file stays in one of them, as its tests share what they start.
+# Number of test processes. All tests of a file run in the same process, because they share what they start.
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # What `make cluster-up` starts.
 OVERLAY ?= k8s
-# What the environment is made of: when one of these is newer than the stamp, it is brought up to date.
+# The inputs of the environment: if one of these is newer than the stamp, the environment is updated.
 SOURCES := pyproject.toml setup.py constraints.txt Makefile scripts/system-packages.sh \
 	$(shell find protos spiral/engines -name '*.proto' -o -name '*.c' -o -name '*.h' -o -name '*.cdef')
 NODE_RENDERER := tests/foreign/renderer-node
@@ -42,24 +42,24 @@ demo: setup ## learn to paint digits for five minutes, with a live display and p
 test: setup $(NODE_STAMP) ## the test suite; WORKERS=
 	@$(PYTEST)
 
-# The tests of a renderer in Node.js say that they are skipped where there is no npm, or nothing to be had with it.
+# The tests of the renderer in Node.js are skipped, and say so, if npm is missing or cannot install the packages.
 $(NODE_STAMP): $(NODE_RENDERER)/package.json
 	@if command -v npm >/dev/null 2>&1 && cd $(NODE_RENDERER) && npm install --no-package-lock --no-audit --no-fund \
 		--ignore-scripts --loglevel=error >&2; then touch "$(CURDIR)/$@"; \
 		else echo "the packages of $(NODE_RENDERER) are not installed; its tests are skipped" >&2; fi
 
-test-all: setup $(NODE_STAMP) ## the test suite and what takes long: every preset, kills, fuzzing
+test-all: setup $(NODE_STAMP) ## the test suite and the long tests: every preset, kills, fuzzing
 	@$(PYTEST) -m '' --timeout 1800 --hypothesis-profile thorough
 
-# Which of an order that SEED decides; what is in benchmarks/out/mutants.jsonl is not tried again.
+# A range of the mutants, in an order given by SEED; those in benchmarks/out/mutants.jsonl are not tried again.
 SEED ?= 1
 FROM ?= 0
 TO ?= 600
 
-mutants: setup ## faults in what learns and paints, one at a time: does a unit test find each? FROM=, TO=, SEED=; hours
+mutants: setup ## put one fault at a time into learning and painting: does a unit test find it? FROM=, TO=, SEED=; hours
 	@OMP_NUM_THREADS=1 nice -n 10 $(BIN)/python -W ignore -m tests.mutation --seed $(SEED) --from $(FROM) --to $(TO)
 
-golden: setup ## render k8s/ again: network policies, dashboards, the operator's rules, then tests/k8s/golden
+golden: setup ## render k8s/ again: network policies, dashboards, the operator's rules and tests/k8s/golden
 	$(BIN)/python k8s/components/network-policies/generate.py > k8s/components/network-policies/edges.yaml
 	$(BIN)/python k8s/components/monitoring/generate
 	$(BIN)/python -m tests.k8s.static.golden
@@ -89,12 +89,12 @@ wheel: ## a wheel in dist/ that contains libmypaint and the models' brushes, for
 	build/tools/bin/python -m pip wheel -q --no-deps -w build/plain .
 	build/tools/bin/python scripts/self_contained.py build/plain/*.whl dist
 
-# Before the images' names, for example ghcr.io/you; which build of torch: cpu or cuda; more options for the builder.
+# Prefix of the image names, for example ghcr.io/you; the build of torch, cpu or cuda; more options for the builder.
 REGISTRY ?=
 TORCH ?= cpu
 BUILD_OPTIONS ?=
 KIND_CLUSTER ?= kind
-# There is a CUDA build of these two alone.
+# Only these two have a CUDA build.
 IMAGES ?= $(if $(filter cuda,$(TORCH)),,renderer actor) learner discriminator
 export REGISTRY TORCH TORCH_INDEX BUILD_OPTIONS KIND_CLUSTER
 
@@ -104,10 +104,10 @@ images: ## container images of the services; REGISTRY=, TORCH=cuda, TORCH_INDEX=
 kind-load: ## load the images into the kind cluster KIND_CLUSTER
 	@scripts/images.sh kind-load $(IMAGES)
 
-cluster-up: setup ## the pods of OVERLAY (k8s) as processes of this machine, to look at; needs root; Ctrl-C ends all
+cluster-up: setup ## run the pods of OVERLAY (k8s) as processes on this machine, to try it out; needs root; Ctrl-C ends all
 	@$(BIN)/python -m cluster $(OVERLAY)
 
-clean: ## remove what was built here; runs and data stay
+clean: ## remove what was built here; keep runs and data
 	rm -rf .venv build dist *.egg-info spiral/v1 benchmarks/out $(NODE_RENDERER)/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find spiral cluster tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 	find spiral -name '*.so' -delete

@@ -10,7 +10,7 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 find_builder() {
   for candidate in docker podman buildah; do
-    # The client alone builds nothing: docker needs its daemon, podman its storage.
+    # A client alone cannot build: docker needs its daemon, podman its storage.
     if "$candidate" info >/dev/null 2>&1; then
       echo "$candidate"
       return
@@ -20,7 +20,7 @@ find_builder() {
   exit 1
 }
 
-# Name and tag of a service's image. A CUDA build has a tag of its own, so that both can lie in one registry.
+# Name and tag of a service's image. A CUDA build has its own tag, so that one registry can hold both builds.
 image() {
   tag=$version
   [ "${TORCH:-cpu}" = cpu ] || tag=$version-$TORCH
@@ -35,7 +35,7 @@ build() {
     echo "images: the $1 has no torch, so there is no $TORCH build of it" >&2
     exit 2
   fi
-  # shellcheck disable=SC2086  # options, one a word
+  # shellcheck disable=SC2086  # one option per word
   "$builder" build $arguments ${BUILD_OPTIONS:-} -f "services/$1/Dockerfile" -t "$(image "$1")" .
 }
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what pip can't: libmypaint, its brushes, a C compiler, Python's headers and venv.
-# With apt, as root or with a passwordless sudo; otherwise prints the line to run and fails.
+# Installs what pip cannot: libmypaint, its brushes, a C compiler, Python's headers and venv.
+# Uses apt as root or with passwordless sudo; otherwise prints the command to run and fails.
 # Usage: system-packages.sh PYTHON
 set -eu
 python=${1:-}
@@ -20,7 +20,7 @@ for data in "${XDG_DATA_HOME:-$HOME/.local/share}" /usr/local/share /usr/share; 
   [ -d "$data/mypaint-data/1.0/brushes" ] && brushes=found
 done
 [ "${brushes:-}" = found ] || [ -n "${SPIRAL_BRUSHES:-}" ] || need mypaint-brushes
-# Headers and venv come from apt for the system's own Python only; another one brings its own.
+# Headers and venv come from apt only for the system's Python; any other Python includes them.
 "$python" -c 'import ensurepip, venv' 2>/dev/null || need python3-venv
 "$python" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' ||
   need python3-dev
@@ -40,5 +40,5 @@ else
   exit 1
 fi
 export DEBIAN_FRONTEND=noninteractive
-# An old package list names versions that are gone, so it is renewed before anything is asked for.
+# An old package list names versions that no longer exist, so update the list before installing.
 $as_root apt-get update -q && $as_root $install
