@@ -1,4 +1,4 @@
-// What Python calls, for C.
+// The C declarations of the functions that Python calls.
 #pragma once
 #include <stdint.h>
 

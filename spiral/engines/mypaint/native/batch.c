@@ -15,9 +15,9 @@
 typedef struct {
   const int32_t *actions;  // NULL: reset
   uint8_t *out;            // or NULL
-  atomic_int next;         // canvas that nobody has taken yet
-  atomic_int stopped;      // nobody is to take another
-  atomic_int outcome;      // DONE, or why some canvas is not
+  atomic_int next;         // the next canvas that no thread has taken
+  atomic_int stopped;      // no thread may take another canvas
+  atomic_int outcome;      // DONE, or why a canvas failed
 } Job;
 
 typedef struct {
@@ -33,7 +33,7 @@ struct Batch {
   int count, threads;
   Canvas *canvas;
   Worker *worker;  // the first one is the caller
-  int started;     // threads that run
+  int started;     // running threads
   Job job;
   pthread_mutex_t lock;
   pthread_cond_t posted, finished;
@@ -88,7 +88,7 @@ static void *run(void *argument) {
   return NULL;
 }
 
-// The caller's own share is done; it waits for the others, and still asks whether to go on.
+// The caller has done its own share; it waits for the other threads and keeps asking whether to continue.
 static void finish(Batch *batch) {
   enum { EVERY_NS = 50 * 1000 * 1000 };
   Watch *watch = &batch->worker[0].watch;
@@ -126,7 +126,7 @@ static int execute(Batch *batch, const int32_t *actions, uint8_t *out, Ask ask, 
 static int start_threads(Batch *batch) {
   sigset_t all, before;
   sigfillset(&all);
-  // Signals belong to the interpreter's own threads.
+  // The interpreter's own threads handle signals.
   pthread_sigmask(SIG_SETMASK, &all, &before);
   int good = 1;
   for (int i = 1; i < batch->threads && good; i++) {

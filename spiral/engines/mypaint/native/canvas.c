@@ -10,7 +10,7 @@
 #include "recipe.h"
 #include "readout.h"
 
-// float32 0.1 is a little more than 0.1, and libmypaint asks whether it is more than 0.100 (docs/method.md, 4).
+// float32 0.1 is slightly more than 0.1, and libmypaint checks whether it is more than 0.100 (docs/method.md, 4).
 static const double DTIME = 0.1f;
 
 static void fill(uint16_t *pixels, size_t count, uint16_t value) {
@@ -95,8 +95,8 @@ void stroke_to(Canvas *canvas, double x, double y, double pressure) {
   }
 }
 
-// stroke_to_2 reads the dabs per radius of the previous dab, and a new brush object holds uninitialised memory
-// there. A call over no distance computes them; the states are put back, so that nothing else has happened.
+// stroke_to_2 reads the dabs per radius of the previous dab, which is uninitialized memory in a new brush object.
+// A call over no distance computes it; the states are then restored, so that the call changes nothing else.
 static void settle(Canvas *canvas) {
   float state[MYPAINT_BRUSH_STATES_COUNT];
   for (int i = 0; i < MYPAINT_BRUSH_STATES_COUNT; i++) state[i] = mypaint_brush_get_state(canvas->brush, i);

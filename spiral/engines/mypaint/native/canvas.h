@@ -12,17 +12,17 @@
 enum { FLAG, END, CONTROL, SIZE, PRESSURE, RED, GREEN, BLUE };  // order of Settings.column
 enum { SEGMENTS = 50 };                                         // sub-strokes from one place to the next
 
-// Where strokes beyond the canvas go. One for each thread: nothing in it outlives a step.
+// The tile for strokes beyond the canvas. One per thread is enough: nothing in it outlives a step.
 typedef struct {
   uint16_t *pixels;  // one tile
-  int dirty;         // painted on since it was last wiped
+  int dirty;         // painted on since the last wipe
 } Scratch;
 
 typedef struct {
   double x, y;  // pixels
 } Place;
 
-// What an action says of the look of its stroke.
+// The look of a stroke, as its action sets it.
 typedef struct {
   double pressure;
   float log_radius;
@@ -47,19 +47,19 @@ typedef struct {
   const Settings *settings;
   uint16_t *tiles;   // [tile rows, tile columns, 64, 64, RGBA], premultiplied, 1.0 = 32768
   uint8_t *frame;    // [height, width, C]
-  uint8_t *view;     // [view height, view width, C]; the frame itself where they are the same
-  Scratch *scratch;  // of the thread that is painting
-  Watch *watch;      // of that thread
+  uint8_t *view;     // [view height, view width, C]; the frame itself if the sizes are equal
+  Scratch *scratch;  // belongs to the painting thread
+  Watch *watch;      // belongs to that thread
   MyPaintBrush *brush;
   int32_t strokes, disjoint;
-  // The step under way: what it has needed so far, and how it ends.
+  // The current step: its cost so far, and its outcome.
   int stepping, outcome;
   int64_t queued, pixels;
   jmp_buf give_up;
   // Dabs of the last step.
   int keeps_dabs;
   KeptDab *dab;
-  int64_t dabs, dab_room;  // in use, and room for
+  int64_t dabs, dab_room;  // number in use, and capacity
   // Libmypaint's own.
   MyPaintSurfaceDrawDabFunction draw_dab;
   MyPaintSurfaceDrawDabFunction2 draw_dab_pigment;
@@ -69,17 +69,17 @@ typedef struct {
   double x, y, pressure;  // after the last action
   int painting;           // the last action painted
   // Compound strokes.
-  Knot *knot;       // of the stroke that is not committed yet
-  int knots, room;  // in use, and room for
-  Ink ink;          // that it began with
+  Knot *knot;       // the knots of the uncommitted stroke
+  int knots, room;  // number in use, and capacity
+  Ink ink;          // the ink with which the stroke began
 } Canvas;
 
-int canvas_open(Canvas *canvas, const Settings *settings);  // 0: no memory; close it all the same
+int canvas_open(Canvas *canvas, const Settings *settings);  // 0: no memory; close it in any case
 void canvas_close(Canvas *canvas);
 int canvas_reset(Canvas *canvas, const Recipe *recipe);      // DONE or NO_MEMORY
-int canvas_step(Canvas *canvas, const int32_t *action);      // DONE, or why it is not
+int canvas_step(Canvas *canvas, const int32_t *action);      // DONE, or why it failed
 
-// For the interfaces, between the begin and the end of a step.
+// For the action interfaces, between the beginning and the end of a step.
 Place place_of(const Settings *settings, int place);
 Ink ink_of(const Settings *settings, const int32_t *action);
 void take_ink(Canvas *canvas, const Ink *ink);

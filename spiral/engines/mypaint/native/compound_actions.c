@@ -8,7 +8,7 @@
 
 enum { FIRST_ROOM = 16 };  // most strokes have fewer knots
 
-// A place where the knot before is adds nothing: a spline needs distances.
+// A place equal to the previous knot is ignored: a spline needs distances above 0.
 static int add_knot(Canvas *canvas, Place place) {
   if (canvas->knots) {
     const Knot *last = &canvas->knot[canvas->knots - 1];

@@ -1,4 +1,4 @@
-// A stroke is a cubic spline through places that come one an action.
+// A stroke is a cubic spline through places, one place per action.
 #pragma once
 #include "canvas.h"
 

@@ -6,19 +6,19 @@
 #include "mending.h"
 #include "readout.h"
 
-// Pixels that are painted in the time that a dab takes beside its pixels.
+// The fixed cost of a dab, in pixels that could be painted in the same time.
 static const int64_t OVERHEAD = 256;
 
-// Out of the stroke, through libmypaint, whose loop over the dabs of a stroke asks nobody whether to go on. It holds no
-// lock and no memory there; the brush is used no more before it is made anew.
+// Jumps out of the stroke through libmypaint, whose loop over the dabs of a stroke cannot be stopped otherwise. It holds
+// no lock and no memory there, and the brush is not used again until a new one has been made.
 static void give_up(Canvas *canvas, int why) {
   canvas->outcome = why;
   longjmp(canvas->give_up, 1);
 }
 
-// Libmypaint queues dabs and paints them at the end of a step, so what they need is known before it is needed.
+// libmypaint queues dabs and paints them at the end of a step, so the cost of a dab is known before it is painted.
 static void reckon(Canvas *canvas, float x, float y, float radius, int queues) {
-  if (!canvas->stepping) return;  // a brush that is being made paints a dab or none
+  if (!canvas->stepping) return;  // making a brush paints at most one dab
   const float reach = radius + 1;
   const int64_t columns = (int64_t)(floorf((x + reach) / TILE) - floorf((x - reach) / TILE)) + 1;
   const int64_t rows = (int64_t)(floorf((y + reach) / TILE) - floorf((y - reach) / TILE)) + 1;
@@ -28,16 +28,16 @@ static void reckon(Canvas *canvas, float x, float y, float radius, int queues) {
   if (!watch_goes_on(canvas->watch)) give_up(canvas, STOPPED);
 }
 
-// What lies beyond the canvas is never seen, and libmypaint needs memory for all tiles on the way there. Nor does
-// it like what is no number.
+// Dabs beyond the canvas are never seen, and libmypaint needs memory for all tiles on the way there. It also cannot
+// handle values that are not finite.
 static int is_beyond(const Canvas *canvas, float x, float y, float radius) {
   const float reach = radius + 2;
   const Settings *s = canvas->settings;
   return !(x + reach >= 0 && y + reach >= 0 && x - reach <= s->width && y - reach <= s->height);
 }
 
-// A dab fades from its middle to its rim, so that (1 + hardness) / 2 of its radius is what the eye takes for it; by the
-// same rule libmypaint trades radius for hardness where it smooths the rim of a small dab.
+// A dab fades from its middle to its rim, so its visible radius is (1 + hardness) / 2 of its radius; by the same rule
+// libmypaint trades radius for hardness when it smooths the rim of a small dab.
 static void keep(Canvas *canvas, const Dab *dab) {
   if (!(dab->opaque > 0) || !isfinite(dab->radius) || !isfinite(dab->hardness)) return;
   if (canvas->dabs == canvas->dab_room) {

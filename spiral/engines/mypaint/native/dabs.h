@@ -1,5 +1,5 @@
-// Where libmypaint hands dabs to the surface: the last place at which one can be refused.
+// Hooks in where libmypaint hands dabs to the surface: the last place where a dab can be refused.
 #pragma once
 #include "canvas.h"
 
-void dabs_watch(Canvas *canvas);  // to be called once the surface is made
+void dabs_watch(Canvas *canvas);  // call it after the surface has been made

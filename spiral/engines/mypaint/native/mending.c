@@ -5,7 +5,7 @@
 enum { FAR = 1 << 20 };  // pixels; within them, floats are exact to less than a pixel
 
 void mend_radius(const Canvas *canvas, Dab *d) {
-  // What was meant is the brush's own radius.
+  // The intended radius is the brush's own.
   if (!isfinite(d->radius)) d->radius = mypaint_brush_get_state(canvas->brush, MYPAINT_BRUSH_STATE_ACTUAL_RADIUS);
 }
 
@@ -27,15 +27,15 @@ static uint16_t fixed(float value) {
   return (uint16_t)(unit(value) * (1 << 15));
 }
 
-// Whether the ink has no hue to give, for which libmypaint's arithmetic is not made.
+// Whether the ink has no hue, a case that libmypaint's arithmetic does not handle.
 static int colorizes_with_grey(const Dab *d) {
   const uint16_t red = fixed(d->red), green = fixed(d->green), blue = fixed(d->blue);
   const int black = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 1;
   return d->colorize > 0 && (black || (red == green && green == blue));
 }
 
-// The same with one blend mode a dab, so that colorizing has an ink of its own: a grey of middle luminance, which means the
-// same to it, and is not quite grey to the division.
+// The same dab, one blend mode at a time, so that colorizing has its own ink: a gray of middle luminance, which colorizes
+// the same way but is not quite gray, so that the division works.
 static int draw_grey(Canvas *canvas, const Dab *d) {
   const float colorize = unit(d->colorize), posterize = unit(d->posterize), opaque = unit(d->opaque);
   Dab mixed = *d, colorized = *d, posterized = *d;
@@ -63,6 +63,6 @@ int picks_blank(const Canvas *canvas, float x, float y, float radius, float *red
                 float *alpha) {
   if (fabsf(x) < FAR && fabsf(y) < FAR && isfinite(radius)) return 0;
   *red = *blue = *alpha = canvas->settings->background > 0;
-  *green = 1;  // libmypaint's colour of what is transparent
+  *green = 1;  // libmypaint's color for transparent pixels
   return 1;
 }

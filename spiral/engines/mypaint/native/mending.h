@@ -1,4 +1,4 @@
-// libmypaint 1.6 ends the process at some of the dabs that brushes of its own packs ask for.
+// Works around libmypaint 1.6, which ends the process at some dabs of the brushes in its own packs.
 #pragma once
 #include "canvas.h"
 
@@ -7,10 +7,10 @@ typedef struct {
   float lock_alpha, colorize, posterize, posterize_num, paint;
 } Dab;
 
-// Gives the dab the radius that was meant, where libmypaint divided by zero for it.
+// Gives the dab its intended radius if libmypaint divided by zero to compute it.
 void mend_radius(const Canvas *canvas, Dab *dab);
-// Draws the dab as it was meant; one that has no number somewhere is left out. Returns whether the surface changes.
+// Draws the dab as intended; skips a dab with a value that is not a number. Returns whether the surface changes.
 int draw_mended(Canvas *canvas, const Dab *dab);
-// Whether no pixel is there to take a colour from; then the colour is a blank canvas'.
+// Whether there is no pixel to take a color from; the color is then that of a blank canvas.
 int picks_blank(const Canvas *canvas, float x, float y, float radius, float *red, float *green, float *blue,
                 float *alpha);

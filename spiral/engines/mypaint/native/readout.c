@@ -16,8 +16,8 @@ static inline uint32_t straight(uint32_t value, uint32_t alpha) {
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "read_opaque_grey takes red from a pixel's lowest bits");
 
-// Reads out a grey row as if all of it were opaque; returns whether it was. A pixel at a time as one integer,
-// which compilers turn into vector code twice as fast as that of four separate channels.
+// Reads out a gray row as if all of it were opaque; returns whether it was. It reads each pixel as one integer,
+// which compilers turn into vector code twice as fast as that for four separate channels.
 static int read_opaque_grey(const uint16_t *pixels, uint8_t *out, int count) {
   uint64_t differs = 0;
   for (int i = 0; i < count; i++) {
@@ -72,7 +72,7 @@ static void average(const Canvas *canvas, int x0, int y0, int x1, int y1) {
   }
 }
 
-// The view that presets use, as a loop that compilers vectorise.
+// The view that presets use, as a loop that compilers vectorize.
 static void average_2x2_grey(const Canvas *canvas, int x0, int y0, int x1, int y1) {
   const Settings *s = canvas->settings;
   for (int y = y0; y < y1; y++) {

@@ -1,6 +1,6 @@
-// libmypaint cannot set a brush's random generator back, so an episode that replays needs a new brush object;
-// parsing the file again for it would cost more than some strokes. The settings are read out of one parsed
-// brush instead, and copied into each new one.
+// libmypaint cannot reset a brush's random generator, so an episode that replays needs a new brush object. Parsing
+// the file again would cost more than some strokes. Instead, the settings are read from one parsed brush and copied
+// into each new one.
 #include "recipe.h"
 
 #include <math.h>
@@ -76,7 +76,8 @@ int recipe_has_speed_inputs(const Recipe *recipe) {
   return 0;
 }
 
-// What stroke_to_2 has beyond the seven-argument call, which takes base values for numbers of dabs and 0 for the rest.
+// The inputs that stroke_to_2 adds to the seven-argument call, which takes base values for numbers of dabs and 0 for the
+// rest.
 static int is_of_second_call(MyPaintBrushSetting setting) {
   return setting == MYPAINT_BRUSH_SETTING_PAINT_MODE || setting == MYPAINT_BRUSH_SETTING_POSTERIZE;
 }
@@ -86,7 +87,7 @@ static int is_base_of_first_call(MyPaintBrushSetting setting) {
          setting == MYPAINT_BRUSH_SETTING_DABS_PER_ACTUAL_RADIUS || setting == MYPAINT_BRUSH_SETTING_DABS_PER_SECOND;
 }
 
-// By how much larger an input is than on a canvas of scale 1; libmypaint takes logarithms of both.
+// How much larger an input is than on a canvas of scale 1; libmypaint takes logarithms of both.
 static float shift_of(const Settings *s, MyPaintBrushInput input) {
   if (input == MYPAINT_BRUSH_INPUT_BRUSH_RADIUS) return logf(s->scale);
   if (input == MYPAINT_BRUSH_INPUT_VIEWZOOM && s->view_zoom > 0) return logf(s->view_zoom);

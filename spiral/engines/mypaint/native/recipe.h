@@ -1,4 +1,4 @@
-// Brushes that are made without parsing.
+// Makes brushes without parsing.
 #pragma once
 #include <stdint.h>
 
@@ -6,6 +6,6 @@
 
 #include "api.h"
 
-// A brush object as if it had just been parsed from the file, its random generator at its start; NULL: no memory.
-// What a brush takes from lengths in pixels, and from being called with a zoom, is set so that larger strokes look alike.
+// A brush object as if just parsed from the file, with its random generator at its start; NULL: no memory.
+// Inputs that depend on lengths in pixels or on a zoom are set so that larger strokes look alike.
 MyPaintBrush *recipe_make(const Recipe *recipe, const Settings *settings);

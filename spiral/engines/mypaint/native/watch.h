@@ -1,4 +1,4 @@
-// Whether a call is to go on: asked often, because a call may have hours to do.
+// Whether a call should continue: asked often, because a call may take hours.
 #pragma once
 #include <stdatomic.h>
 #include <stdint.h>
@@ -6,8 +6,8 @@
 #include "api.h"
 
 typedef struct {
-  atomic_int *stopped;  // of the call, for all of its threads
-  Ask ask;              // NULL in all threads but the caller's
+  atomic_int *stopped;  // shared by all threads of the call
+  Ask ask;              // NULL except in the caller's thread
   void *caller;
   int64_t asked_ns;  // when it last asked
 } Watch;

@@ -1,4 +1,4 @@
-// A batch of canvases: the objects on each, and their picture, of which a step draws only what it changes.
+// A batch of canvases: the objects on each and their picture. A step draws only what it changes.
 #include <float.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,14 +10,14 @@ typedef struct {
   int32_t objects[MAX_OBJECTS][ATTRIBUTES];
   uint8_t *pixels;  // [side, side, 3]
   float *depth;     // [side, side]; FLT_MAX is the floor
-  uint8_t *view;    // [view, view, 3]; the pixels themselves where it is as large
+  uint8_t *view;    // [view, view, 3]; the pixels themselves if the sizes are equal
 } Canvas;
 
 struct Batch {
   const Stage *stage;
   int count;
   Canvas *canvas;
-  uint8_t *owner;  // [side, side]: which object is seen; for one canvas at a time
+  uint8_t *owner;  // [side, side]: the visible object at each pixel; for one canvas at a time
   Sprite scratch;
   size_t capacity;
 };
@@ -35,7 +35,7 @@ static void clear(const Stage *stage, Canvas *canvas, Rectangle area) {
   }
 }
 
-// Draws an object inside area. Of two surfaces at the same depth the later one is seen. owner: or NULL.
+// Draws an object inside area. Of two surfaces at the same depth, the later one is visible. owner may be NULL.
 static int draw(Batch *batch, Canvas *canvas, int object, Rectangle area, uint8_t *owner) {
   const Stage *stage = batch->stage;
   const int32_t *attributes = canvas->objects[object];

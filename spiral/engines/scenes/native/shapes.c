@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-// Where a ray is inside something: from enter to leave.
+// The part of a ray inside something: from enter to leave.
 typedef struct {
   double enter, leave;
 } Interval;
@@ -45,7 +45,7 @@ static int hit_sphere(double radius, Vector from, Vector direction, Hit *hit) {
 
 static int hit_box(double half, const double turn[2], Vector from, Vector direction, Hit *hit) {
   const double c = turn[0], s = turn[1];
-  // In the box's own axes.
+  // Everything below is in the box's own axes.
   const double origin[3] = {c * from.x + s * from.y, c * from.y - s * from.x, from.z};
   const double along[3] = {c * direction.x + s * direction.y, c * direction.y - s * direction.x, direction.z};
   double enter = -INFINITY, leave = INFINITY;
@@ -84,7 +84,7 @@ static int hit_cylinder(double radius, double half, Vector from, Vector directio
   return 1;
 }
 
-// Its axis is x.
+// The capsule's axis is x.
 static int hit_capsule(double radius, double half, Vector from, Vector direction, Hit *hit) {
   const double a = direction.y * direction.y + direction.z * direction.z;
   const double b = from.y * direction.y + from.z * direction.z;
@@ -93,7 +93,7 @@ static int hit_capsule(double radius, double half, Vector from, Vector direction
   if (!between_roots(a, b, c, &side)) return 0;
   const double t = side.enter, x = a == 0 ? -direction.x * INFINITY : from.x + t * direction.x;
   if (fabs(x) > half) {
-    // Outside the middle part the ray meets the end on this side, or nothing.
+    // Outside the middle part, the ray meets the end on this side or nothing.
     from.x -= x > 0 ? half : -half;
     return hit_sphere(radius, from, direction, hit);
   }

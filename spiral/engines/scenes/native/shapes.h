@@ -8,7 +8,7 @@ typedef struct {
 
 typedef struct {
   double depth;   // of the nearest point, in lengths of the ray's direction
-  Vector normal;  // there, of length 1
+  Vector normal;  // at that point, of length 1
 } Hit;
 
 typedef struct {

@@ -24,7 +24,7 @@ int rectangle_empty(Rectangle r) {
   return r.left >= r.right || r.top >= r.bottom;
 }
 
-// Through the middle of a pixel; as long as it takes to depth 1.
+// The ray through the middle of a pixel, long enough to reach depth 1.
 static Vector ray(const StageSettings *s, int row, int column) {
   const double u = (2 * column + 1) / (double)s->side - 1, v = 1 - (2 * row + 1) / (double)s->side;
   return (Vector){s->forward[0] + u * s->right[0] + v * s->up[0], s->forward[1] + u * s->right[1] + v * s->up[1],
@@ -63,7 +63,8 @@ static Object object_of(const StageSettings *s, const int32_t *attributes) {
   return object;
 }
 
-// Around the corners of the object's extent, a pixel more on each side; the whole picture where one is behind the eye.
+// The area around the corners of the object's extent, with one more pixel on each side; the whole picture if a corner is
+// behind the eye.
 static Rectangle reach(const StageSettings *s, const Object *object) {
   const Vector e = shape_extent(s, object), eye = vector(s->eye), forward = vector(s->forward);
   const Vector right = vector(s->right), up = vector(s->up);
@@ -92,7 +93,7 @@ Rectangle stage_reach(const Stage *stage, const int32_t *attributes) {
   return reach(&stage->settings, &object);
 }
 
-// Room for a sprite's pixels and runs; 0 where memory runs out.
+// Allocates room for a sprite's pixels and runs; returns 0 if memory runs out.
 static int make_room(Sprite *sprite, size_t *capacity) {
   const Rectangle at = sprite->at;
   const size_t rows = rectangle_empty(at) ? 0 : at.bottom - at.top, pixels = rows * (at.right - at.left);

@@ -1,4 +1,4 @@
-// What a picture shows without objects, and how each object looks alone.
+// The picture without objects, and how each object looks on its own.
 #pragma once
 #include <stddef.h>
 
@@ -12,9 +12,9 @@ typedef struct {
 // How an object looks, whatever its color: its pixels, row by row.
 typedef struct {
   Rectangle at;
-  float *depth;     // INFINITY where it is not
+  float *depth;     // INFINITY outside the object
   uint16_t *shade;  // 0 … SHADE_ONE
-  uint16_t *run;    // of each row: column of its first pixel, and of the one after its last
+  uint16_t *run;    // for each row: column of its first pixel, and of the pixel after its last
 } Sprite;
 
 enum { SHADE_BITS = 15, SHADE_ONE = 1 << SHADE_BITS };
@@ -29,8 +29,8 @@ struct Stage {
 Rectangle rectangle_common(Rectangle one, Rectangle other);
 int rectangle_empty(Rectangle rectangle);
 
-// The sprite of an object's type, place and size (its first three attributes). scratch: a sprite of the caller's that
-// is overwritten where none are tabulated; its memory grows as needed. NULL where memory runs out.
+// The sprite of an object's type, place and size (its first three attributes). scratch: the caller's own sprite, which
+// is overwritten if none are tabulated; its memory grows as needed. NULL if memory runs out.
 const Sprite *stage_sprite(const Stage *stage, const int32_t *attributes, Sprite *scratch, size_t *capacity);
-// Where the sprite lies at most, without drawing it.
+// An area that contains the sprite, computed without drawing it.
 Rectangle stage_reach(const Stage *stage, const int32_t *attributes);
