@@ -2,7 +2,7 @@
 
 The packed file, `emoji_64.npz`, has `images` uint8 [N, S, S, 4] (red, green, blue, alpha), `files` (PNG names, which
 are code points) and `category` [N]. One in five glyphs is held out for testing, together with its skin tones and with
-every glyph whose picture is the same; validation pictures are taken from the others in such groups, too.
+every glyph whose picture is the same; validation pictures are chosen from the rest, in such groups too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TEST_SHARE = 0.2
 FEWEST_PICTURES = 64
 _TONES = {f"{tone:x}" for tone in range(0x1F3FB, 0x1F400)}
 _NAME = re.compile(r"(?:emoji_u)?([0-9a-f]{2,6}(?:[-_][0-9a-f]{2,6})*)\.png", re.IGNORECASE)
-# Where the repository keeps its pictures of 128 pixels, beside those of three other sizes.
+# The repository's folder of pictures of 128 pixels; three other folders have other sizes.
 _REPOSITORY_FOLDER = "png/128/"
 
 
@@ -46,7 +46,7 @@ class Emoji:
     how_to_get: str = "spiral data get emoji --from DIR (a clone of that repository, or a folder with its PNG files)"
 
     def missing(self, folder: Path) -> str | None:
-        """Say so if neither the packed file nor the zip is there."""
+        """Report if neither the packed file nor the zip is there."""
         there = (folder / PACKED).is_file() or (folder / ZIP).is_file()
         return None if there else f"neither {PACKED} nor {ZIP} is there"
 
@@ -61,7 +61,7 @@ class Emoji:
         return collect(reader, view, cache, hold_out_validation)
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
-        """Bring the packed file or the PNG files (also in a zip) that `from_dir` has; every picture is read first."""
+        """Copy the packed file or the PNG files (also in a zip) from `from_dir`; every picture is read first."""
         if from_dir is None:
             raise ValueError(
                 "emoji: there is no official download of the pictures alone; clone github.com/googlefonts/noto-emoji "
@@ -102,7 +102,7 @@ class Emoji:
 
     def _zip(self, tree: Tree, view: View) -> PictureReader:
         def chunks() -> Iterator[Chunk]:
-            # Which glyphs look the same is known when all have been read: a few thousand small pictures.
+            # Only after all glyphs have been read is it known which look the same: a few thousand small pictures.
             read = [
                 (pictures.copy(), digests, names)
                 for pictures, digests, names in decoded(tree, tree.names, view, lambda picture: _bring(picture, view))
@@ -124,8 +124,8 @@ class Emoji:
 def held_out(files: Sequence[str], digests: Sequence[bytes]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which emoji are for testing and which for validation: bool [N] each.
 
-    Skin tones of one glyph stay together, equal pictures too. A group's side is decided by the SHA-256 of its first
-    base glyph, the code points without the tone.
+    Skin tones of one glyph stay together, and so do equal pictures. The SHA-256 of a group's first base glyph
+    (the code points without the tone) decides its split.
     """
     group: dict[str | bytes, str | bytes] = {}
 
@@ -159,7 +159,7 @@ def _bring(pictures: Pictures, view: View) -> Pictures:
 
 
 def _tree(path: Path) -> Tree:
-    """The emoji among a tree's PNG files; of the repository's four sizes, that of 128 pixels."""
+    """The emoji among a tree's PNG files; from the repository's four sizes, the one of 128 pixels."""
     if not is_tree(path):
         raise ValueError(f"{path}: there is no such folder or zip")
     tree = open_tree(path, (".png",))

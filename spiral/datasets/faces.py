@@ -1,7 +1,7 @@
 """Cartoon faces: drawn, not photographed, and free; one packed npz, or generated from three small packages.
 
-The packed file, `faces_64.npz`, has `images` uint8 [N, 64, 64, 3]. Some faces come twice, so the SHA-256 of a face's
-pixels decides its side: one in three is held out, of 6,000 about 2,000.
+The packed file, `faces_64.npz`, has `images` uint8 [N, 64, 64, 3]. Some faces occur twice, so the SHA-256 of a face's
+pixels decides its split: one in three is held out, about 2,000 of 6,000.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SIDE = 64
 STYLE = "open-peeps"
 TEST_SHARE = 1 / 3
 FEWEST_PICTURES = 64
-# As many as the packed file of the project's own figures: seeds "0" to "5999".
+# As many as in the packed file behind the project's published numbers: seeds "0" to "5999".
 GENERATED = 6_000
 _FACES_A_CALL = 50
 
@@ -45,7 +45,7 @@ class Faces:
     how_to_get: str = "spiral data get faces (generates it; needs the extra spiral-painter[faces])"
 
     def missing(self, folder: Path) -> str | None:
-        """Say so if the packed file is not there."""
+        """Report if the packed file is not there."""
         return None if (folder / PACKED).is_file() else f"{PACKED} is missing"
 
     def read(
@@ -68,7 +68,7 @@ class Faces:
         return collect(reader, view, cache, hold_out_validation)
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
-        """Generate the faces, or bring the packed file that `from_dir` has."""
+        """Generate the faces, or copy the packed file from `from_dir`."""
         target = folder / PACKED
         if from_dir is not None:
             if not (from_dir / PACKED).is_file():
@@ -99,7 +99,7 @@ def generate(count: int, progress: Progress) -> Pictures:
     faces = np.empty((count, SIDE, SIDE, 3), np.uint8)
     for seed in range(count):
         drawn = Avatar(style, {"seed": str(seed), "size": SIDE}).to_string()
-        # System fonts would cost a second a face and the style writes nothing.
+        # System fonts would cost a second per face, and the style writes no text.
         faces[seed] = decode(svg_to_bytes(svg_string=drawn, skip_system_fonts=True), f"face {seed}")
         if (seed + 1) % _FACES_A_CALL == 0 or seed + 1 == count:
             progress(PACKED, faces[: seed + 1].nbytes, faces.nbytes)
@@ -116,14 +116,14 @@ def _packed(file: Path) -> Pictures:
 def _is_right(file: Path, count: int) -> bool:
     try:
         return len(_packed(file)) == count
-    except ValueError:  # damaged, which `get` is called to mend
+    except ValueError:  # damaged: `get` is called to repair it
         return False
 
 
 def _write(target: Path, images: Pictures) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        # A file and not its path: numpy adds .npz to a name that has another ending.
+        # An open file, not its path: NumPy appends .npz to a name with another ending.
         with atomic_write(target) as aside:
             with aside.open("wb") as file:
                 np.savez_compressed(file, images=images)

@@ -1,4 +1,4 @@
-"""The idx format: how MNIST is stored. Two zero bytes, a type byte, the number of axes, each axis big-endian, data."""
+"""The idx format, in which MNIST is stored: two zero bytes, a type byte, the number of axes, big-endian sizes, data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 UNSIGNED_BYTE = 0x08
 GZIP_MAGIC = b"\x1f\x8b"
-# MNIST's largest file is 47 MB; a header that promises more than this is damage, not data.
+# MNIST's largest file is 47 MB; a header that announces more than this is damaged.
 LIMIT_BYTES = 256 * 2**20
 _CHUNK_BYTES = 2**20
 
@@ -32,10 +32,10 @@ class IdxFile:
 
 
 def read_idx(path: Path, axes: int, limit_bytes: int = LIMIT_BYTES) -> IdxFile:
-    """Read an idx file of unsigned bytes with that many axes, plain or gzip (told by its first bytes).
+    """Read an idx file of unsigned bytes with that many axes, plain or gzip (the first bytes tell which).
 
-    Memory stays below `limit_bytes` plus a small buffer whatever the header says. Raises ValueError that names the file
-    and what is wrong: another magic number or number of axes, too large, truncated, bytes left over, broken gzip.
+    Memory stays below `limit_bytes` plus a small buffer, whatever the header says. Raises ValueError with the file and
+    what is wrong: another magic number or number of axes, too large, truncated, bytes left over, broken gzip.
     """
     try:
         with _uncompressed(path) as stream:
@@ -86,7 +86,7 @@ def _read(stream: BinaryIO, axes: int, limit_bytes: int) -> IdxFile:
 
 
 def _read_up_to(stream: BinaryIO, size: int) -> bytearray:
-    """Read until `size` bytes or the end, growing with what is there: a lying header must not cost memory."""
+    """Read up to `size` bytes. Memory grows with the data read, so that a false header costs none."""
     data = bytearray()
     while len(data) < size:
         chunk = stream.read(min(size - len(data), _CHUNK_BYTES))

@@ -41,7 +41,7 @@ MIRRORS = (
     "http://yann.lecun.com/exdb/mnist/",
 )
 
-# The largest of the four has 9.9 MB compressed; an answer beyond this is not it.
+# The largest of the four files has 9.9 MB compressed; a larger answer is some other file.
 LARGEST_DOWNLOAD_BYTES = 64 * 2**20
 
 
@@ -57,7 +57,7 @@ class Mnist:
     how_to_get: str = "spiral data get mnist"
 
     def missing(self, folder: Path) -> str | None:
-        """Name the first of the four files that is not there."""
+        """Name the first of the four files that is missing."""
         absent = [file.name for file in self.files if _find(folder, file.name) is None]
         return f"{absent[0]} (plain or .gz) is missing" if absent else None
 
@@ -81,7 +81,7 @@ class Mnist:
         return validation_held_out(whole, train) if hold_out_validation else whole
 
     def get(self, folder: Path, from_dir: Path | None, progress: Progress) -> None:
-        """Bring each file that is not there yet, from `from_dir` (as it is) or from the mirrors (as .gz)."""
+        """Get each missing file from `from_dir` (as it is) or from the mirrors (as .gz)."""
         for file in self.files:
             if _is_there(folder, file):
                 continue
@@ -118,13 +118,13 @@ def _copy(from_dir: Path, folder: Path, file: MnistFile, progress: Progress) -> 
 def _is_there(folder: Path, file: MnistFile) -> bool:
     try:
         read_verified(folder, file)
-    except ValueError:  # missing, or damaged, which `get` is called to mend
+    except ValueError:  # missing or damaged: `get` is called to repair it
         return False
     return True
 
 
 def checked_labels(images: Pictures, labels: NDArray[np.uint8], what: str) -> Labels:
-    """Turn uint8 labels [N] into int64 after checking that there is one of 0…9 for each picture."""
+    """Convert uint8 labels [N] to int64 after checking that each picture has one label in 0…9."""
     if len(labels) != len(images):
         raise ValueError(f"{what}: {len(images)} pictures but {len(labels)} labels; expected one label per picture")
     if len(labels) and labels.max() >= CLASSES:
@@ -133,7 +133,7 @@ def checked_labels(images: Pictures, labels: NDArray[np.uint8], what: str) -> La
 
 
 def read_verified(folder: Path, file: MnistFile) -> IdxFile:
-    """Read one of the four files, plain or .gz. Raises ValueError if it is missing or its content is another."""
+    """Read one of the four files, plain or .gz. Raises ValueError if it is missing or has other content."""
     found = _find(folder, file.name)
     if found is None:
         raise ValueError(f"{folder}: {file.name} (plain or .gz) is missing")

@@ -183,7 +183,7 @@ def _find(folder: Path, part: Part) -> Path | None:
 def _is_right(target: Path, part: Part) -> bool:
     try:
         _verify(target, part)
-    except ValueError:  # missing, or damaged, which `get` is called to mend
+    except ValueError:  # missing or damaged: `get` is called to repair it
         return False
     return True
 

@@ -52,7 +52,7 @@ class Scenes:
         return replace(self, seed=seed)
 
     def missing(self, folder: Path) -> str | None:
-        """Say so if the packed file is not there."""
+        """Report if the packed file is not there."""
         return None if (folder / PACKED).is_file() else f"{PACKED} is missing"
 
     def read(
@@ -147,7 +147,7 @@ def _drawn(engine: ObjectEngine, scenes: Objects, view: View, file: Path) -> Pic
 def _write(target: Path, scenes: Objects, made: np.ndarray) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        # A file and not its path: numpy adds .npz to a name that has another ending.
+        # An open file, not its path: NumPy appends .npz to a name with another ending.
         with atomic_write(target) as aside:
             with aside.open("wb") as file:
                 np.savez_compressed(
