@@ -1,1 +1,1 @@
-"""Painting after a target: attempts by a model, and a search that betters the best of them."""
+"""Reconstructing a target: several attempts by a model, and a search that improves the best one."""

@@ -1,4 +1,4 @@
-"""Paints pictures after targets: several attempts at each, of which the best is kept and may be refined."""
+"""Reconstructs targets: makes several attempts at each, keeps the best and may refine it."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ class Reconstruction:
     painted_mse: float
     """Mean squared error of its view against the target, pixels from 0 to 1."""
     canvas: NDArray[np.uint8]
-    """The canvas that the program paints; without refinement the same as ``painted``."""
+    """The canvas that the program paints; the same as ``painted`` without refinement."""
     mse: float
     ssim: float | None
     """Structural similarity to the target; None if the view is too small for it."""
     changes: int
-    """Number of changes that were tried."""
+    """Number of changes tried."""
 
 
 def reconstruct(
     trained: Trained, target: NDArray[np.uint8], attempts: int, seed: int, refine: int = 0
 ) -> Reconstruction:
-    """Paint after ``target`` ``[H, W, C]`` ``attempts`` times and keep the attempt with the least squared error.
+    """Paint ``target`` ``[H, W, C]`` ``attempts`` times and keep the attempt with the least squared error.
 
-    Of that one, ``refine`` changes are tried, and kept where the error falls further. Raises ValueError if the
+    Then ``refine`` changes of it are tried, and those that lower the error are kept. Raises ValueError if the
     policy takes no target.
     """
     wanted = np.repeat(target[None], attempts, axis=0)

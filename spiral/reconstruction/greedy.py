@@ -1,7 +1,7 @@
-"""Analysis by synthesis, object by object: of all single objects the one that brings the picture nearest to the target.
+"""Analysis by synthesis, object by object: adds the single object that brings the picture nearest to the target.
 
-Objects are added, never changed, until none helps. A color's components decide a channel each, so each channel's best
-bin is found by itself: a few drawings of every placement instead of one in every color.
+Objects are added, never changed, until none helps. Each component of a color decides one channel, so the best bin of
+each channel is found independently: a few drawings of every placement instead of one in every color.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def greedy(engine: ObjectEngine, target: NDArray[np.uint8]) -> tuple[list[Object
 def _errors(
     engine: ObjectEngine, scene: NDArray[np.int32], added: NDArray[np.int32] | None, target: NDArray[np.uint8]
 ) -> NDArray[np.float64]:
-    """Of a scene ``[N, A]``, alone or with one of the objects ``added`` ``[M, A]``: squares summed, ``[M, C]``."""
+    """Sums of squares ``[M, C]`` of a scene ``[N, A]``, alone or with one of the objects ``added`` ``[M, A]``."""
     scenes = scene[None]
     if added is not None:
         scenes = np.concatenate([scenes.repeat(len(added), 0), added[:, None]], 1)

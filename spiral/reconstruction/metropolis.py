@@ -1,9 +1,9 @@
 """Blocked Metropolis–Hastings over lists of objects: the baseline of Ganin et al. 2018, figure 9.
 
-A scene has a number of slots, each empty or filled; a priori every slot is filled with probability ½, by every object
-alike. Pixels are Gaussian about those of the scene. A step takes one slot: an empty one is to be filled by a random
-object; of a filled one either the object is to be taken away or one block of its attributes is to be drawn anew. The
-paper leaves open all but the blocks, the variance, 0.25, and the number of slots, 20.
+A scene has a number of slots, each empty or filled. A priori, every slot is filled with probability ½, and all objects
+are equally likely. Pixels are Gaussian around those of the scene. A step chooses one slot. It proposes to fill an empty
+slot with a random object, and either to empty a filled slot or to draw one block of its object's attributes again. The
+paper specifies only the blocks, the variance, 0.25, and the number of slots, 20.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from spiral.engines.objects import ObjectEngine, Objects
 
 VARIANCE = 0.25
-"""Of a pixel's channel, which is 0 … 1."""
+"""Variance of one channel of a pixel, whose range is 0 … 1."""
 
 
 class Chains:
-    """One chain for each of ``B`` targets; they step together, so that the engine draws all proposals at once."""
+    """One chain for each of ``B`` targets. They step together, so that the engine draws all proposals at once."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class Chains:
         start: Objects | None = None,
         variance: float = VARIANCE,
     ) -> None:
-        """``targets``: uint8 ``[B, H, W, C]``; ``start``: scenes to begin with, else empty ones."""
+        """``targets``: uint8 ``[B, H, W, C]``; ``start``: the first scenes; empty ones by default."""
         count, slots = len(targets), engine.max_objects
         self._engine = engine
         self._random = np.random.default_rng(seed)
@@ -52,7 +52,7 @@ class Chains:
         self._best = self.filled.copy(), self.attributes.copy()
 
     def step(self) -> NDArray[np.bool_]:
-        """Propose one change in each chain, at the cost of one evaluation; which were accepted, ``[B]``."""
+        """Propose one change in each chain, at the cost of one evaluation; returns which were accepted, ``[B]``."""
         random, chain = self._random, self._chain
         slot = random.integers(self.filled.shape[1], size=len(chain))
         # The first choice, 0, takes the object away.
@@ -66,7 +66,7 @@ class Chains:
         filled[chain, slot] = ~there | (choice > 0)
         attributes[chain, slot] = np.where(anew, fresh, self.attributes[chain, slot])
         errors = self._errors(filled, attributes)
-        # An empty slot is always to be filled, a filled one to be emptied by one of its choices.
+        # The proposal for an empty slot always fills it; one of the choices for a filled slot empties it.
         ways = math.log(len(self._blocks) + 1)
         back = np.where(~there, -ways, np.where(choice == 0, ways, 0))
         accepted: NDArray[np.bool_] = luck < (self.errors - errors) * self._scale + back
@@ -79,7 +79,7 @@ class Chains:
 
     @property
     def best(self) -> Objects:
-        """The likeliest scene that each chain has come upon."""
+        """The likeliest scene that each chain has visited."""
         return packed(*self._best)
 
     def _errors(self, filled: NDArray[np.bool_], attributes: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -89,14 +89,14 @@ class Chains:
 
 
 def blocks(engine: ObjectEngine) -> NDArray[np.bool_]:
-    """Which attributes are drawn anew together: bool ``[blocks, A]``; each is a block, and the color is one."""
+    """Which attributes are drawn together: bool ``[blocks, A]``. Each attribute is a block; the color is one block."""
     names = [component.name for component in engine.attributes]
     alone = [[name == other for other in names] for name in names if name not in engine.color_attributes]
     return np.array([*alone, [name in engine.color_attributes for name in names]])
 
 
 def packed(filled: NDArray[np.bool_], attributes: NDArray[np.int32]) -> Objects:
-    """Slots ``[B, S]`` and what is in them ``[B, S, A]`` as scenes, in the order of the slots."""
+    """Slots ``[B, S]`` and their contents ``[B, S, A]`` as scenes, in the order of the slots."""
     counts = filled.sum(1, dtype=np.int32)
     order = np.argsort(~filled, axis=1, kind="stable")[:, : max(1, counts.max(initial=0))]
     return Objects(np.take_along_axis(attributes, order[..., None], 1), counts)

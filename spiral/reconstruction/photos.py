@@ -1,10 +1,10 @@
 """Paints pictures of any size and shape on one large canvas, stroke by stroke, each where it helps most.
 
-Windows of several sizes overlap by half. For each the best of many random strokes is known. The one that lowers the
-error of the whole picture most is improved by small changes and painted; then windows that it touched are looked at
-again. Large strokes lower the error most, so coarse ones come first, and later ones only where the error is.
+Windows of several sizes overlap by half. For each window, the best of many random strokes is known. The one that lowers
+the error of the whole picture most is improved by small changes and painted; then the windows it touched are searched
+again. Large strokes lower the error most, so coarse strokes come first, and later ones only where error remains.
 
-Nothing of it is learned: of the model it takes the engine, the brush and its sizes (docs/notebook/photos.md).
+Nothing here is learned: the model provides only the engine, the brush and its sizes (docs/notebook/photos.md).
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from spiral.reconstruction.single_strokes import BATCH, SIZE, Floats, Ink, Pen, 
 MOST_STROKES = 4_999
 """Each takes two actions of a program's 10,000."""
 LARGEST = 8
-"""Sides of the canvas, in sides of the agent's own canvas: 512 pixels where that has 64. Programs replay larger."""
+"""Sides of the canvas, in sides of the agent's own canvas: 512 pixels if that has 64. Programs replay larger."""
 BANK = 2048
-"""Random strokes that every window is offered."""
+"""Number of random strokes tried in every window."""
 ROUNDS, CHANGES = 5, BATCH
-"""How often the best stroke is changed, and how many changes are tried each time."""
+"""Rounds of improvement of the best stroke, and changes tried in each round."""
 SPILL = 0.1
-"""Most ink on a window's edge, unless that is the canvas' own: what lies beyond is not seen."""
+"""Most ink on a window's edge, unless it is the canvas' own edge: the window does not see what lies beyond."""
 KEPT = 0.25
-"""Share of what a stroke was to gain that it has to gain."""
+"""Share of its expected gain that a stroke has to achieve."""
 CROPPED = 0.02
 """Share of the picture that may be cut off for a canvas one side larger."""
 
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A picture and what was painted after it."""
+    """A picture and its reconstruction."""
 
     program: Program
     target: NDArray[np.uint8]
@@ -52,12 +52,12 @@ class Photo:
     mse: float
     strokes: int
     change: str
-    """What was done to bring the picture to the canvas, in words."""
+    """How the picture was fitted to the canvas, in words."""
 
 
 @dataclass(order=True, slots=True)
 class Window:
-    """A square of the canvas, and the best stroke in it as far as is known."""
+    """A square of the canvas, and the best stroke found in it so far."""
 
     loss: float
     """How much the stroke changes the sum of squared errors of the view."""
@@ -67,7 +67,7 @@ class Window:
     """Its side, in sides of the agent's canvas."""
     best: Strokes = field(compare=False, default_factory=lambda: np.zeros(5, np.int32))
     seen: int = field(compare=False, default=-1)
-    """Strokes on the canvas when it was looked at last."""
+    """Number of strokes on the canvas when this window was last searched."""
 
 
 def canvas_of(height: int, width: int, side: int) -> tuple[int, int]:
@@ -84,7 +84,7 @@ def canvas_of(height: int, width: int, side: int) -> tuple[int, int]:
 
 
 class PhotoPainter:
-    """Paints after one picture."""
+    """Reconstructs one picture."""
 
     def __init__(self, trained: Trained, picture: NDArray[np.uint8], seed: int) -> None:
         """``picture`` ``[H, W, C]`` with the view's channels. ValueError if the engine has no large canvases."""
@@ -127,7 +127,7 @@ class PhotoPainter:
         return float(((self._now - self._wanted) ** 2).mean())
 
     def advance(self) -> bool:
-        """Paint one stroke more; False if none would lower the error."""
+        """Paint one more stroke; False if none would lower the error."""
         window = self.best()
         if window.loss >= 0:
             return False
@@ -135,7 +135,7 @@ class PhotoPainter:
         return True
 
     def best(self) -> Window:
-        """The window whose best stroke would lower the error most; those that have changed are looked at for it."""
+        """The window whose best stroke would lower the error most, after searching the changed windows again."""
         while not self._is_current(window := self._windows[0]):
             self._look(window)
             heapq.heapreplace(self._windows, window)
@@ -154,7 +154,7 @@ class PhotoPainter:
         return Photo(program, self.target, canvas, error, strokes, self._change)
 
     def _all_windows(self, zooms: list[int]) -> list[Window]:
-        """Windows of all sizes, overlapping by half; none of them is looked at yet."""
+        """Windows of all sizes, overlapping by half; none has been searched yet."""
         height, width = self.target.shape[:2]
         return [
             Window(-np.inf, top, left, zoom)
@@ -182,8 +182,8 @@ class PhotoPainter:
         window.loss, window.best, window.seen = float(losses[best]), self._bank.strokes[best], self.strokes
 
     def _losses(self, window: Window, ink: Ink) -> tuple[Floats, NDArray[np.int32]]:
-        """How much each stroke would change the sum of squared errors, in the color that suits it best: losses ``[N]``
-        and levels ``[N, 3]``."""
+        """How much each stroke would change the sum of squared errors in its best color: losses ``[N]`` and levels
+        ``[N, 3]``."""
         place = window.top, window.left, window.zoom
         under = self._cut(self._now, *place).reshape(self._seen**2, -1)
         apart = self._cut(self._wanted, *place).reshape(self._seen**2, -1) - under
@@ -228,7 +228,7 @@ class PhotoPainter:
         self._touched[cells.any((1, 3))] = self.strokes
         before, self._now = self.mse, after
         if (self.mse - before) * after.size > KEPT * loss:
-            # It looks otherwise in large; the same stroke again would help no more. Until something else has changed
+            # At full size it looks different, and the same stroke would help no more. Until something else has changed
             # here, nothing is expected of this window.
             window.loss, window.seen = np.inf, self.strokes
             heapq.heapreplace(self._windows, window)
@@ -249,7 +249,7 @@ def paint_photo(
     seed: int,
     say: Callable[[float], None] = lambda share: None,
 ) -> Photo:
-    """Paint after a picture ``[H, W, C]`` with at most so many ``strokes``; ``say`` hears the share that is done."""
+    """Paint a picture ``[H, W, C]`` with at most ``strokes`` strokes; ``say`` receives the share done so far."""
     painter = PhotoPainter(trained, picture, seed)
     while painter.strokes < strokes and painter.advance():
         say(painter.strokes / strokes)

@@ -1,7 +1,7 @@
-"""Betters programs by trial: changes at random are painted, and the best is kept where it comes nearer to its target.
+"""Improves programs by trial: paints random changes and keeps the best one if it is nearer to its target.
 
-Nothing is learned by it. It polishes a single painting after it was painted, and says how near to a target the best
-program comes (``python -m benchmarks.within_reach``).
+Nothing is learned. The search polishes a finished painting, and measures how near to a target the best program comes
+(``python -m benchmarks.within_reach``).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from spiral.evaluation.targets import mse
 from spiral.values.actions import ActionSpec
 
 TRIES_AT_ONCE = 8
-"""Changes of one program that are painted side by side, of which the best may be kept."""
+"""Changes of one program painted side by side; the best may be kept."""
 MOST_TARGETS = 512
-"""An engine has 4,096 canvases at the most."""
+"""An engine has at most 4,096 canvases."""
 WHOLE, NEAR = 0.3, 0.6
-"""Share of the changes that make an action anew, and of those of one component that go to a neighboring value."""
+"""Share of the changes that draw a whole action, and share of the one-component changes that move to a neighbor."""
 _ASIDE = np.array([(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1) if row or column])
 
 
@@ -29,7 +29,7 @@ class Search:
     def __init__(
         self, engine: Engine, targets: NDArray[np.uint8], programs: NDArray[np.int32], moves: str, seed: int
     ) -> None:
-        """Begin with ``programs`` ``[N, T, K]`` for ``targets`` ``[N, H, W, C]``, the view's size.
+        """Start from ``programs`` ``[N, T, K]`` for ``targets`` ``[N, H, W, C]``, the view's size.
 
         ``moves`` says which actions' flags may change: ``policy.moves`` of the configuration. Raises ValueError for
         more than MOST_TARGETS.
@@ -43,7 +43,7 @@ class Search:
         self._programs = programs.transpose(1, 0, 2).copy()
         self._errors = self._paint(self._programs.repeat(TRIES_AT_ONCE, 1))[:, 0]
         self.tried = 0
-        """Changes of each program so far."""
+        """Changes tried per program so far."""
 
     @property
     def programs(self) -> NDArray[np.int32]:
@@ -56,7 +56,7 @@ class Search:
         return self._errors.copy()
 
     def advance(self, changes: int) -> None:
-        """Try so many changes of each program, rounded up to a multiple of TRIES_AT_ONCE."""
+        """Try this many changes of each program, rounded up to a multiple of TRIES_AT_ONCE."""
         for _ in range(-(-changes // TRIES_AT_ONCE)):
             candidates = changed(self._programs.repeat(TRIES_AT_ONCE, 1), self._spec, self._moves, self._rng)
             errors = self._paint(candidates)
@@ -79,9 +79,9 @@ class Search:
 
 
 def changed(programs: NDArray[np.int32], spec: ActionSpec, moves: str, rng: np.random.Generator) -> NDArray[np.int32]:
-    """Each program ``[T, N, K]`` with one action drawn anew, or with one of its components drawn anew or moved a step.
+    """Each program ``[T, N, K]`` with one action drawn again, or with one of its components drawn again or stepped.
 
-    That component is one that counts, and not the flag where there is another. A flag changes only where ``moves``
+    That component is one that counts, and it is the flag only if no other counts. A flag changes only where ``moves``
     leaves it free.
     """
     programs = programs.copy()
@@ -92,7 +92,7 @@ def changed(programs: NDArray[np.int32], spec: ActionSpec, moves: str, rng: np.r
     other = (old + rng.integers(1, sizes, (N, K), dtype=np.int32)) % sizes
     near = np.where(rng.random((N, 1)) < NEAR, _neighbours(old, spec, rng), other)
     lots = np.where(spec.mask(old), rng.random((N, K)), -1)
-    lots[:, 0] = 0  # the lowest lot, as long as anything else counts
+    lots[:, 0] = 0  # the lowest lot, so that the flag loses to any other component that counts
     one = np.arange(K) == lots.argmax(1)[:, None]
     whole = rng.random((N, 1)) < WHOLE
     actions = np.where(whole, rng.integers(0, sizes, (N, K), dtype=np.int32), np.where(one, near, old))
@@ -103,7 +103,7 @@ def changed(programs: NDArray[np.int32], spec: ActionSpec, moves: str, rng: np.r
 
 
 def _neighbours(actions: NDArray[np.int32], spec: ActionSpec, rng: np.random.Generator) -> NDArray[np.int32]:
-    """Every component of actions ``[N, K]`` a step aside; a place in one of eight directions. Edges throw back."""
+    """Moves every component of actions ``[N, K]`` one step, a place in one of eight directions. Edges reflect."""
     aside = np.empty_like(actions)
     for k, component in enumerate(spec.components):
         if component.kind == "grid":

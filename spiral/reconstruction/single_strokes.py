@@ -1,7 +1,7 @@
-"""Single strokes and what they cover: the ink of a stroke on a blank canvas, whatever is painted under it later.
+"""Single strokes and their coverage: the ink of a stroke on a blank canvas, whatever is painted under it later.
 
-Where a brush lays its color over what is there, a stroke of color c makes of each pixel b the pixel b + α (c − b). So
-α, painted once, tells what the stroke would do anywhere and in any color.
+If a brush lays its color over the canvas, a stroke of color c changes each pixel b to b + α (c − b). So α, painted
+once, tells what the stroke would do anywhere and in any color.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from spiral.values.actions import ActionSpec
 
 START, END, CONTROL, SIZE, PRESSURE = range(5)
 BATCH = 32
-"""Strokes that are painted at once."""
+"""Strokes painted at once."""
 NEAR = 0.1
-"""Standard deviation of how far a change moves a place, in sides of the window."""
+"""Standard deviation of the distance by which a change moves a place, in sides of the window."""
 LONGEST = 0.5
 """Mean distance between the places of a random stroke, in sides of the window."""
 
@@ -29,21 +29,21 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Ink:
-    """What ``N`` strokes cover of a window of ``P`` pixels."""
+    """Coverage of a window of ``P`` pixels by each of ``N`` strokes."""
 
     strokes: Strokes
     alpha: Floats
     """``[N, P]``, 0 to 1."""
     squared: Floats
-    """The squares of them."""
+    """The squares of the coverage."""
     whole: Floats
-    """Their sums, ``[N, 1]``."""
+    """The sums of the squares, ``[N, 1]``."""
     beyond: Floats
-    """``[N, 4]``: the most that lies on the window's upper, lower, left and right edge."""
+    """``[N, 4]``: the largest coverage on the window's upper, lower, left and right edge."""
 
 
 class Pen:
-    """Draws single strokes in a window, a small canvas of their own."""
+    """Draws single strokes in a window, which has its own small canvas."""
 
     def __init__(self, engine: Engine, threads: int) -> None:
         """``engine``: paints in black on white. ValueError if its actions are no curves."""
@@ -61,7 +61,7 @@ class Pen:
         self._canvases.close()
 
     def ink(self, strokes: Strokes) -> Ink:
-        """What each of ``strokes`` covers."""
+        """The coverage of each of ``strokes``."""
         height, width, _ = self._view
         alpha = np.empty((len(strokes), height, width), np.float32)
         for first in range(0, len(strokes), BATCH):
@@ -87,8 +87,8 @@ class Pen:
         )
 
     def changed(self, stroke: Strokes, count: int, near: float, rng: np.random.Generator) -> Strokes:
-        """The same stroke ``[5]`` ``count`` times, each with places moved by about ``near`` sides of the window, and
-        sometimes of another size or pressure."""
+        """``count`` copies of a stroke ``[5]``, each with places moved by about ``near`` sides of the window and
+        sometimes with another size or pressure."""
         places = [
             self._at(stroke[part]) + near * rng.standard_normal((count, 2)) * (rng.random((count, 1)) < 0.5)
             for part in (START, END, CONTROL)
@@ -122,7 +122,7 @@ def moves(strokes: Strokes, spec: ActionSpec) -> NDArray[np.int32]:
 
 
 def paints(strokes: Strokes, spec: ActionSpec, levels: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
-    """The actions ``[N, K]`` that paint strokes from where they start, in the colors ``levels`` ``[N, 3]`` or black."""
+    """The actions ``[N, K]`` that paint strokes from their starts, in the colors ``levels`` ``[N, 3]`` or black."""
     actions = np.zeros((len(strokes), len(spec)), np.int32)
     actions[:, 0] = 1
     for part, name in ((END, "end"), (CONTROL, "control"), (SIZE, "size"), (PRESSURE, "pressure")):

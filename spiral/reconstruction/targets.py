@@ -1,4 +1,4 @@
-"""Brings pictures of any size and shape to what an agent is shown."""
+"""Fits pictures of any size and shape to the view of an agent."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from spiral.models.trained import Trained
 
 Fit = Literal["crop", "pad"]
 PHOTOGRAPHS = ("celeba", "faces")
-"""Data sets whose pictures fill the view; those of the others are drawings on white paper."""
+"""Data sets whose pictures fill the view; the other data sets are drawings on white paper."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A picture as the agent is shown it."""
+    """A picture as the agent sees it."""
 
     picture: NDArray[np.uint8]
     """``[H, W, C]``, the view's size."""
     change: str
-    """What was done to bring it there, in words."""
+    """How the picture was fitted, in words."""
 
 
 def target_of(picture: NDArray[np.uint8], trained: Trained, fit: Fit | None = None) -> Target:
-    """Bring a picture ``[H, W, C]`` with the view's channels to the view of a run or model.
+    """Fit a picture ``[H, W, C]`` with the view's channels to the view of a run or model.
 
-    ``crop`` cuts it about its center, ``pad`` gives it white margins; None: as the pictures that it learned from,
-    photographs are cut and drawings get margins.
+    ``crop`` cuts it around its center; ``pad`` adds white margins; None does as the training pictures did:
+    photographs are cut, and drawings get margins.
     """
     height, width, _ = trained.engine.observation_shape
     had = f"{picture.shape[1]}×{picture.shape[0]}"
@@ -47,6 +47,6 @@ def target_of(picture: NDArray[np.uint8], trained: Trained, fit: Fit | None = No
 
 
 def fit_of(trained: Trained) -> Fit:
-    """How pictures are brought to the view if nobody says so."""
+    """The default way of fitting pictures to the view."""
     data = trained.config.data
     return "crop" if data in PHOTOGRAPHS or data.startswith(PREFIX) else "pad"
