@@ -1,4 +1,4 @@
-"""Drawings by pen, as plotters want them: layers that show the same picture, and the order that moves the pen least."""
+"""Drawings by pen, as plotters need them: layers that show the same picture, in an order that moves the pen little."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 from spiral.values.drawing import Drawing, Point, Segment, Stroke
 
 MARGIN = 1.0
-"""Strokes this near to each other may share a pixel's edge, pixels of the canvas."""
+"""Strokes within this distance of each other may share a pixel's edge; in pixels of the canvas."""
 
 
 @dataclass(slots=True)
 class Layer:
-    """Strokes of one pen; their order changes nothing in the picture."""
+    """Strokes of one pen; their order does not change the picture."""
 
     number: int
-    """Of the pen, from 1."""
+    """Number of the pen, from 1."""
     pen: str
     colour: tuple[int, int, int]
     strokes: list[Stroke] = field(default_factory=list)
@@ -28,7 +28,7 @@ class Layer:
 def layers(drawing: Drawing) -> list[Layer]:
     """One layer for each pen (size and color).
 
-    Strokes of another color that touch keep their order; where that takes it, a pen has several layers.
+    Touching strokes of different colors keep their order; if necessary, a pen has several layers.
     """
     found: list[Layer] = []
     numbers: dict[tuple[str, tuple[int, int, int]], int] = {}
@@ -52,7 +52,7 @@ def layers(drawing: Drawing) -> list[Layer]:
 
 
 def optimised(found: Sequence[Layer]) -> list[Layer]:
-    """The same layers; in each the next stroke is the one whose nearer end is nearest to where the pen was lifted."""
+    """The same layers, each reordered: the next stroke has the end nearest to where the pen was lifted."""
     pen: Point = (0.0, 0.0)
     result = []
     for layer in found:
@@ -72,14 +72,14 @@ def optimised(found: Sequence[Layer]) -> list[Layer]:
 
 
 def pen_up(found: Sequence[Layer]) -> float:
-    """How far a plotter moves its lifted pen, from the upper left corner on, pixels of the canvas."""
+    """How far a plotter moves its lifted pen, starting in the upper left corner; in pixels of the canvas."""
     strokes = [stroke for layer in found for stroke in layer.strokes]
     lifted: list[Point] = [(0.0, 0.0), *(stroke.end for stroke in strokes)]
     return sum(math.dist(at, stroke.start) for at, stroke in zip(lifted, strokes, strict=False))
 
 
 def without_return(stroke: Stroke) -> Stroke:
-    """The same picture without quadratic curves that return to their start: cairo makes a dot of them.
+    """The same picture without quadratic curves that return to their start, which cairo draws as dots.
 
     Such a curve is a line to its turning point, halfway to the control point, and back.
     """
@@ -98,7 +98,7 @@ def without_return(stroke: Stroke) -> Stroke:
 
 
 def _box(stroke: Stroke) -> tuple[float, float, float, float]:
-    """What surely contains the stroke: left, top, right, bottom."""
+    """A box that contains the stroke: left, top, right, bottom."""
     xs, ys = zip(*stroke.points(), strict=True)
     reach = (stroke.width + MARGIN) / 2
     return min(xs) - reach, min(ys) - reach, max(xs) + reach, max(ys) + reach

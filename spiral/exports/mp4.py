@@ -15,12 +15,12 @@ from spiral.extras import to_install
 from spiral.values.atomic_file import atomic_write
 
 LEAST_ENLARGEMENT = 4
-"""From a canvas' pixel to those of the video: it has one color for four pixels."""
+"""Least video pixels per canvas pixel along each side: the video has one color for four pixels."""
 MOST_PIXELS = 139_264 * 16**2
-"""Of a picture: the macroblocks of the largest level of H.264."""
+"""Limit for one picture: the macroblocks of the largest level of H.264."""
 HOLD_MS = 2000
 BT709, SRGB, LIMITED = 1, 13, 1
-"""As ITU-T H.273 numbers them: matrix and primaries, transfer, range."""
+"""Numbers from ITU-T H.273: matrix and primaries, transfer, range."""
 
 
 def enlargement(width: int, height: int, scale: int) -> int:
@@ -30,7 +30,7 @@ def enlargement(width: int, height: int, scale: int) -> int:
 
 
 def require_av() -> None:
-    """ValueError with the remedy if PyAV is not installed."""
+    """Raises ValueError with the remedy if PyAV is not installed."""
     if importlib.util.find_spec("av") is None:
         raise ValueError(f"out: an .mp4 needs PyAV, which is not installed; expected after: {to_install('video')}")
 
@@ -38,7 +38,7 @@ def require_av() -> None:
 def save_mp4(path: Path, images: Iterable[Image.Image], ms: int, factor: int, hold_ms: int = HOLD_MS) -> int:
     """Write pictures of one size, each ``ms`` milliseconds and ``factor`` times as large; the number of frames.
 
-    The rate is constant: the last picture is repeated for ``hold_ms``. OSError if the file can't be written.
+    The rate is constant: the last picture is repeated for ``hold_ms``. OSError if the file cannot be written.
     """
     import av  # noqa: PLC0415  (an extra)
     from av.video.reformatter import ColorRange, Colorspace  # noqa: PLC0415
@@ -64,7 +64,7 @@ def save_mp4(path: Path, images: Iterable[Image.Image], ms: int, factor: int, ho
 
 
 def _held(images: Iterable[Image.Image], times: int) -> Iterator[Image.Image]:
-    """All pictures, the last one so often."""
+    """All pictures, with the last one repeated."""
     last = None
     for image in images:
         if last is not None:

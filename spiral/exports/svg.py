@@ -11,14 +11,14 @@ from spiral.exports.layers import Layer
 from spiral.values.drawing import Drawing, Point, Stroke
 
 DOT = "h0.01"
-"""A dot: many readers drop a line without any length, and a round cap makes a dot of this one."""
+"""Length of a dot: many readers drop a line of length 0, and a round cap makes a dot of this one."""
 COMMAND = {1: "L", 2: "Q", 3: "C"}
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML has no way to write."""
+"""Characters that XML cannot represent."""
 
 
 def svg(drawing: Drawing, layers: Sequence[Layer], width_mm: float, metadata: str = "") -> str:
-    """The drawing as an SVG file of that width. ``metadata``: text that is kept in the file, for example a program."""
+    """The drawing as an SVG file of that width. ``metadata``: text stored in the file, for example a program."""
     unit = width_mm / drawing.width
     width, height = _number(width_mm), _number(drawing.height * unit)
     paper = "" if drawing.paper is None else f' style="background:{_hex(drawing.paper)}"'
@@ -46,7 +46,7 @@ def _path(stroke: Stroke, unit: float) -> str:
     way = [f"M{_point(stroke.start, unit)}"]
     for before, segment in pairwise(((stroke.start,), *stroke.segments)):
         points = [_point(point, unit) for point in segment]
-        # Also what is too short for the digits that are written.
+        # Equal as written, so a line too short for the written digits is a dot too.
         still = len(segment) == 1 and points[0] == _point(before[-1], unit)
         way.append(DOT if still else COMMAND[len(segment)] + " ".join(points))
     faint = f' stroke-opacity="{_number(stroke.opacity)}"' if stroke.opacity < 0.995 else ""

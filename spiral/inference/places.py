@@ -1,4 +1,4 @@
-"""Where the pixels around a place lie, and what an offset from the pen is called: as spiral/policy computes them."""
+"""Indices of the pixels around a place, and numbers of offsets from the pen, as spiral/policy computes them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from spiral.values.actions import Component, middles
 
 EXACT = 5
-"""Distances, in places, that are told apart one by one; equal to that of spiral/policy/glimpse.py."""
+"""Distances, in places, that have a bin each; the same value as in spiral/policy/glimpse.py."""
 
 Places = NDArray[np.int64]
 
 
 def around(places: Places, component: Component, picture: tuple[int, int, int], patch: int) -> NDArray[np.int64]:
-    """Where in a flat picture ``[H, W, C]`` the patches about ``places`` ``[M]`` lie: ``[M, patch² · C]``.
+    """Indices in a flat picture ``[H, W, C]`` of the patches around ``places`` ``[M]``: ``[M, patch² · C]``.
 
-    As :func:`spiral.policy.sight.around` says.
+    See :func:`spiral.policy.sight.around`.
     """
     height, width, channels = picture
     reach = np.arange(patch) - patch // 2
@@ -42,9 +42,9 @@ def offsets(pens: Places, side: int) -> NDArray[np.int64]:
 
 @cache
 def bins(side: int) -> NDArray[np.int64]:
-    """Bin of each distance of two of ``side`` places along an axis, 1 − side … side − 1: ``[2 · side − 1]``.
+    """Bin of each distance between two of ``side`` places along an axis, 1 − side … side − 1: ``[2 · side − 1]``.
 
-    As :func:`spiral.policy.glimpse.bins` says.
+    See :func:`spiral.policy.glimpse.bins`.
     """
     distance = np.arange(1 - side, side, dtype=np.float64)
     beyond = np.ceil((np.sqrt((8 * (np.abs(distance) - EXACT) + 9).clip(9)) - 3) / 2)

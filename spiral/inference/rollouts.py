@@ -1,4 +1,4 @@
-"""Programs by a network in NumPy, painted on an engine in this process."""
+"""Programs drawn from a network in NumPy and painted on an engine in this process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spiral.engines import Engine
 from spiral.inference.small_network import Floats, Ints, Moment, SmallNetwork
 
 LEAST = np.float32(1e-30)
-"""Of an exponential draw: its logarithm stays finite, so that a value that can't be chosen never is."""
+"""Least exponential draw, so that its logarithm is finite and a value that cannot be chosen never is."""
 
 
 def paint(
@@ -28,9 +28,9 @@ def paint(
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """Paint ``num`` pictures: canvases ``[num, H, W, C]`` (not the view) and actions int32 ``[num, T, K]``.
 
-    ``targets``: uint8 ``[num, H, W, C]``, the view's size. Logits are divided by ``temperature``; at 0 the likeliest
-    value is taken. MemoryError if there is not enough for the pictures, ValueError if there never is; then none
-    was painted.
+    ``targets``: uint8 ``[num, H, W, C]``, the view's size. Logits are divided by ``temperature``; 0 takes the
+    likeliest value. MemoryError if memory is too small for the pictures now, ValueError if it always is; then no
+    picture was painted.
     """
     T, K = network.num_actions, len(network.spec)
     each = math.prod(engine.canvas_shape) + 4 * T * K
@@ -58,7 +58,7 @@ def paint(
 
 
 def act(network: SmallNetwork, moment: Moment, rng: np.random.Generator, temperature: float = 1.0) -> Ints:
-    """Draw the next action of each episode: ``[B, K]``, components in the spec's order, those without effect 0."""
+    """Draw the next action of each episode: ``[B, K]``, components in the spec's order; those without effect are 0."""
 
     def sample(k: int, logits: Floats, episodes: Ints) -> Ints:
         del k, episodes

@@ -1,7 +1,7 @@
 """The forward pass of the network ``small`` (spiral/policy/small.py) in NumPy.
 
 The same values in the same order: a test compares the log-probabilities of every bundled model with those of torch.
-There is no value, which only learning needs.
+It computes no state value, which only learning needs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from spiral.values.actions import ActionSpec
 from spiral.values.strokes import looked_from
 
 NEVER = np.float32(-1e9)
-"""Logit of a value that can't be chosen."""
+"""Logit of a value that cannot be chosen."""
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -30,18 +30,18 @@ Choose = Callable[[int, Floats, Ints], Ints]
 
 @dataclass(slots=True)
 class Moment:
-    """What ``B`` episodes see before one action."""
+    """The observations of ``B`` episodes before one action."""
 
     seen: Floats
-    """What :meth:`SmallNetwork.see` made of the observations, ``[B, …]``."""
+    """The result of :meth:`SmallNetwork.see` on the observations, ``[B, …]``."""
     previous: Ints
-    """The action before, ``[B, K]``; zeros before the first."""
+    """The previous action, ``[B, K]``; zeros before the first action."""
     step: int
     """Actions executed so far."""
     noise: Floats | None = None
-    """``[B, Z]``, one draw an episode."""
+    """``[B, Z]``, one draw per episode."""
     target: Floats | None = None
-    """The pictures to reproduce, seen likewise, ``[B, …]``."""
+    """The pictures to reproduce, in the same form, ``[B, …]``."""
 
 
 class SmallNetwork:
@@ -57,7 +57,7 @@ class SmallNetwork:
         weights: Weights,
         what: str = "weights",
     ) -> None:
-        """``weights``: by the names that training gives them. ValueError if they are of another network."""
+        """``weights``: named as in training. ValueError if they belong to another network."""
         self.spec, self.num_actions, self.conditional = spec, num_actions, conditional
         self.noise, self.blind, self._moves = config.noise, config.blind, config.moves
         self._picture = observation_shape
@@ -69,7 +69,7 @@ class SmallNetwork:
             raise ValueError("policy.patch, policy.glimpse: this engine's actions have no place; expected 0")
         self._remembered = sorted({*spec.always_counted()} | ({self._pen} if self._pen is not None else set()))
         counts = spec.mask_table()
-        # By flag: whether a component or one after it counts, and where that becomes less.
+        # For each flag: whether a component or a later one counts, and where fewer of them do.
         self._needed = np.maximum.accumulate(counts[:, ::-1], 1)[:, ::-1]
         self._narrows = {k for k in range(1, len(spec)) if (self._needed[:, k] != self._needed[:, k - 1]).any()}
         self._moving = ~counts.all(1)
@@ -77,7 +77,7 @@ class SmallNetwork:
         self._weights = weights
 
     def see(self, pictures: NDArray[np.uint8]) -> Floats:
-        """As ink in 0 … 1: uint8 ``[B, H, W, C]`` → ``[B, pixels]``, where it looks at places also as they are."""
+        """Ink in 0 … 1: uint8 ``[B, H, W, C]`` → ``[B, pixels]``; also at full size if the network looks at places."""
         (height, width), (_, _, channels) = self._pooled, self._picture
         B, H, W, _ = pictures.shape
         area = (H // height) * (W // width)
@@ -96,7 +96,7 @@ class SmallNetwork:
         """
         episodes = np.arange(len(moment.seen))
         features, patches = self._core(moment, episodes)
-        flags = episodes  # until they are chosen
+        flags = episodes  # overwritten as values are chosen
         for k in range(len(self.spec)):
             logits = self._logits(k, features, moment, episodes)
             if k == 0:
@@ -114,7 +114,7 @@ class SmallNetwork:
             features, patches = self._advance(k, features, chosen, patches, moment, episodes)
 
     def _core(self, moment: Moment, episodes: Ints) -> tuple[Floats, Floats]:
-        """Features ``[B, D]``, and what lies about the pens, for the heads after the first."""
+        """Features ``[B, D]``, and the surroundings of the pens for the heads after the first."""
         fine = math.prod(self._picture) if self._looks else 0
         pixels = moment.seen[:, fine:]
         if moment.target is not None:
@@ -142,7 +142,7 @@ class SmallNetwork:
     def _advance(
         self, k: int, features: Floats, chosen: Ints, patches: Floats, moment: Moment, episodes: Ints
     ) -> tuple[Floats, Floats]:
-        """Features after component ``k`` is known, and all that was looked at so far."""
+        """Features once component ``k`` is known, and everything looked at so far."""
         advanced = self._linear(f"steps.{k}", features) + self._weights[f"chosen.{k}.weight"][chosen]
         component = self.spec.components[k]
         place = component.kind == "grid"
@@ -156,7 +156,7 @@ class SmallNetwork:
         return _relu(advanced), patches
 
     def _look(self, places: Ints, size: int, moment: Moment, episodes: Ints, k: int | None = None) -> Floats:
-        """``size``² pixels about one place of each of ``episodes`` ``[M]``, of the painting and then of the target."""
+        """``size``² pixels around one place of each of ``episodes`` ``[M]``, the painting's before the target's."""
         at = around(places, self.spec.components[self._pen or 0 if k is None else k], self._picture, size)
         rows = episodes[:, None]
         found = [moment.seen[rows, at]]
@@ -169,7 +169,7 @@ class SmallNetwork:
         return moment.previous[:, self._pen]
 
     def _allowed(self, logits: Floats, step: int) -> Floats:
-        """Logits of the flag without those that ``policy.moves`` forbids."""
+        """Logits of the flag, without the values that ``policy.moves`` forbids."""
         if self._moves == "free" or not self.spec.counts:
             return logits
         if self._moves == "first":

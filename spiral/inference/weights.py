@@ -1,4 +1,4 @@
-"""Weights of a policy as NumPy arrays: the same safetensors files that training writes."""
+"""Weights of a policy as NumPy arrays, from the safetensors files that training writes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def parse_weights(data: bytes, what: str = "weights") -> Weights:
     """Read a safetensors file's bytes as float32; ValueError if it is something else."""
     try:
         return {name: values.astype(np.float32, copy=False) for name, values in load(data).items()}
-    except (SafetensorError, KeyError) as error:  # a KeyError: of a type that NumPy does not have
+    except (SafetensorError, KeyError) as error:  # KeyError: a type that NumPy does not have
         raise ValueError(f"{what}: not a safetensors file of weights: {error}") from error
 
 
 def check_weights(weights: Weights, expected: Mapping[str, tuple[int, ...]], what: str = "weights") -> None:
-    """ValueError, naming the tensor, if ``weights`` are not finite or have other shapes than ``expected``."""
+    """Raises ValueError, naming the tensor, if ``weights`` are not finite or their shapes differ from ``expected``."""
     found = {name: values.shape for name, values in weights.items()}
     if found != expected:
         name = min(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
