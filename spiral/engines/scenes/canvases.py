@@ -14,17 +14,17 @@ from spiral.engines.scenes.native_module import ffi, lib
 from spiral.values.actions import ActionSpec
 
 CALL_PIXELS = 1 << 22
-"""Of the canvases that one native call steps: between calls a stop and Ctrl-C are heard."""
+"""Number of canvases that one native call steps; a stop or Ctrl-C takes effect between calls."""
 
 
 class ScenesCanvases:
-    """``B`` canvases, empty when made. Calls of several threads wait for each other.
+    """``B`` canvases, empty at first. Calls from several threads wait for each other.
 
-    Where ``out`` is given, the observations are written there (uint8 ``[B, H, W, 3]``, contiguous).
+    If ``out`` is given, the observations are written there (uint8 ``[B, H, W, 3]``, contiguous).
     """
 
     def __init__(self, stage: Any, spec: ActionSpec, batch: int, side: int, view: int) -> None:
-        """``stage`` is the native module's; MemoryError where memory runs out."""
+        """``stage`` is the native module's; MemoryError if memory runs out."""
         require_memory(batch * (7 * side * side + 3 * view * view), f"{batch} canvases of {side} × {side} pixels")
         made = lib.batch_new(stage, batch)
         if made == ffi.NULL:
@@ -62,8 +62,8 @@ class ScenesCanvases:
     def step(self, actions: NDArray[np.int32], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """Execute one action on each canvas: ``[B, 7]`` → observations ``[B, H, W, 3]``.
 
-        ValueError, and nothing is drawn on any canvas, where a value is out of range. StoppedError after :meth:`stop`:
-        the canvases are to be reset before they are stepped again.
+        ValueError if a value is out of range; then nothing is drawn. StoppedError after :meth:`stop`; then
+        the canvases must be reset before the next step.
         """
         given = np.asarray(actions)
         if given.shape != (self._size, len(self._spec)):
@@ -91,7 +91,7 @@ class ScenesCanvases:
         return frames
 
     def stop(self) -> None:
-        """End the step under way, and any later one; from any thread. It raises StoppedError."""
+        """End the current step and any later one, from any thread; the step raises StoppedError."""
         self._stopped = True
 
     def canvas(self) -> NDArray[np.uint8]:
@@ -102,7 +102,7 @@ class ScenesCanvases:
         return frames
 
     def objects(self) -> list[NDArray[np.int32]]:
-        """The objects on each canvas, in the order in which they came: ``B`` arrays int32 ``[N, 6]``."""
+        """The objects on each canvas, in the order in which they were added: ``B`` arrays int32 ``[N, 6]``."""
         objects = np.empty((self._size, lib.MAX_OBJECTS, lib.ATTRIBUTES), np.int32)
         counts = np.empty(self._size, np.int32)
         with self._lock:
@@ -140,7 +140,7 @@ class ScenesCanvases:
 
 
 def frames_for(shape: tuple[int, ...], out: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
-    """Room for observations: ``out``, or new; ValueError where ``out`` can't take them."""
+    """An array for observations: ``out`` or a new one; ValueError if ``out`` does not fit them."""
     if out is None:
         return np.empty(shape, np.uint8)
     if out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous or not out.flags.writeable:

@@ -1,4 +1,4 @@
-"""Whole scenes at once: for data, for search and for pictures from elsewhere than the fixed camera."""
+"""Draws whole scenes at once: for data, for search and for pictures from other cameras than the fixed one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def draw_scenes(
 ) -> None:
     """Draw checked scenes ``[B, N, 6]``, the first ``counts`` ``[B]`` objects of each, to ``out`` ``[B, H, W, 3]``.
 
-    ``seen``: gets the number of the canvas' pixels at which each object is seen, int32 ``[B, N]``. MemoryError.
+    ``seen`` receives the number of canvas pixels at which each object is visible, int32 ``[B, N]``. Raises MemoryError.
     """
     batch = ffi.gc(lib.batch_new(stage, 1), lib.batch_free)
     good = batch != ffi.NULL and lib.batch_draw(
@@ -36,7 +36,7 @@ def draw_scenes(
 
 
 def check_scenes(objects: NDArray[np.int32], counts: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Both as :func:`draw_scenes` takes them; ValueError with a sentence where they are no scenes."""
+    """Both in the form that :func:`draw_scenes` takes; ValueError with a sentence if they are no scenes."""
     given, many = np.asarray(objects), np.asarray(counts)
     if given.ndim != 3 or given.shape[2] != len(ATTRIBUTES) or given.shape[1] > MAX_OBJECTS:
         raise ValueError(

@@ -39,7 +39,7 @@ class Scenes(ObjectEngine):
     max_objects = MAX_OBJECTS
 
     def __init__(self, settings: ScenesSettings) -> None:
-        """EngineMissingError where ``renderer`` is MuJoCo, and it can't draw here."""
+        """Raises EngineMissingError if ``renderer`` is MuJoCo and it cannot draw on this machine."""
         self.settings = settings
         self.observation_shape = (settings.view_side, settings.view_side, 3)
         self.canvas_shape = (settings.canvas, settings.canvas, 3)
@@ -61,7 +61,7 @@ class Scenes(ObjectEngine):
 
     @property
     def version(self) -> str:
-        """This engine's own number, and MuJoCo's where that draws."""
+        """This engine's own version, and MuJoCo's version if MuJoCo draws."""
         return VERSION + self._mujoco
 
     def differs(self, version: str) -> str | None:
@@ -69,7 +69,7 @@ class Scenes(ObjectEngine):
         return None if version in ("", self.version) else f'drawn with "{version[:80]}", but here with "{self.version}"'
 
     def open(self, batch: int, threads: int = 1) -> ScenesCanvases:
-        """Make ``batch`` empty canvases (1 to 4,096). One thread steps them: a step takes a microsecond a canvas."""
+        """Make ``batch`` empty canvases (1 to 4,096). One thread steps them: a step takes a microsecond per canvas."""
         if not 1 <= batch <= MAX_BATCH:
             raise ValueError(f"batch: {batch} is outside 1…{MAX_BATCH} canvases")
         if not 1 <= threads <= MAX_THREADS:
@@ -78,7 +78,7 @@ class Scenes(ObjectEngine):
         return kind(self._stage, self.spec, batch, self.settings.canvas, self.settings.view_side)
 
     def scaled(self, scale: int) -> Scenes:
-        """The same scene on a canvas ``scale`` times as large; ValueError where it becomes too large.
+        """The same scene on a canvas ``scale`` times as large; ValueError if it becomes too large.
 
         Observations grow too, unless ``view`` is set.
         """
@@ -94,8 +94,8 @@ class Scenes(ObjectEngine):
     ) -> NDArray[np.uint8]:
         """Draw whole scenes: ``[B, N, 6]``, of which the first ``counts`` ``[B]`` are there → ``[B, H, W, 3]``.
 
-        ``N`` ≤ 20; in ``out`` where it is given. ValueError where an attribute of an object that is there is out of
-        range.
+        ``N`` ≤ 20. The pictures are written to ``out`` if it is given. ValueError if an attribute of one of these
+        objects is out of range.
         """
         objects, counts = check_scenes(objects, counts)
         frames = frames_for((len(objects), *self.observation_shape), out)
@@ -109,9 +109,9 @@ class Scenes(ObjectEngine):
     def draw_and_count(
         self, objects: NDArray[np.int32], counts: NDArray[np.int32]
     ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-        """As :meth:`draw`, and at how many of the canvas' pixels each object is seen: int32 ``[B, N]``.
+        """As :meth:`draw`, and the number of canvas pixels at which each object is visible: int32 ``[B, N]``.
 
-        The native renderer counts, whichever draws.
+        The native renderer counts, whichever renderer draws.
         """
         objects, counts = check_scenes(objects, counts)
         frames = np.empty((len(objects), *self.observation_shape), np.uint8)
@@ -131,11 +131,11 @@ class Scenes(ObjectEngine):
     def scatter(self, count: int, fewest: int, most: int, seed: int) -> Objects:
         """See :class:`ObjectEngine`; no two objects touch, and each is seen (:mod:`spiral.engines.scenes.scattering`).
 
-        ValueError unless 1 ≤ ``fewest`` ≤ ``most`` ≤ 20, and where there are not so many scenes.
+        ValueError unless 1 ≤ ``fewest`` ≤ ``most`` ≤ 20, and if there are not that many scenes.
         """
         if not 1 <= fewest <= most <= MAX_OBJECTS:
             raise ValueError(f"scenes: {fewest} to {most} objects; expected 1 … {MAX_OBJECTS}")
-        usual = Scenes(ScenesSettings())  # so that the same scenes are made whatever the canvas
+        usual = Scenes(ScenesSettings())  # so that the scenes do not depend on the canvas
         sizes = tuple(component.size for component in self.attributes)
         return scatter(count, fewest, most, seed, sizes, lambda objects: usual.draw_and_count(*objects)[1])
 

@@ -1,7 +1,7 @@
-"""The scene in numbers: objects, camera, light and colors; all that decides a picture but its objects.
+"""The scene in numbers: sizes, camera, light and colors; everything that decides a picture except its objects.
 
 Lengths are in half sides of the table: its top is the square -1 … 1 at z = 0; x points right, y away from the camera, z
-up. Every number is rational, so no machine's sine decides a pixel. The paper names none of them; all are ours.
+up. Every number is rational, so no machine's sine decides a pixel. The paper gives none of them; all are ours.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ LEVELS = (0.25, 0.5, 0.75, 1.0)
 BOX_HALF = 0.8
 """Half edge of a box, in radii."""
 BOX_TURN = (0.8, 0.6)
-"""Cosine and sine of a box's angle about the vertical, so that two of its sides are seen."""
+"""Cosine and sine of a box's angle about the vertical, chosen so that two of its sides are visible."""
 CYLINDER = (0.75, 1.0)
 """Radius and half height of an upright cylinder, in radii."""
 CAPSULE = (0.65, 0.6)
 """Radius of a lying capsule, and half the length between the centers of its ends, in radii; its axis is x."""
 TABLE = (0.65, 0.6, 0.53)
-"""Color of the table; its hue is none that an object can have."""
+"""Color of the table; no object can have its hue."""
 GROUND = (0.25, 0.3, 0.4)
 """Color beyond the table."""
 LIGHT: Vector = (-0.36, -0.48, 0.8)
@@ -50,7 +50,7 @@ class Camera:
 ELEVATION = (0.6, 0.8)
 """Cosine and sine of the angle at which the camera looks down."""
 DISTANCE = 5.0
-"""From the camera to what it looks at."""
+"""Distance from the camera to the point it looks at."""
 TARGET_Z = 0.1
 HALF_FIELD = 0.31
 """Tangent of half the field of view."""
@@ -72,7 +72,7 @@ def camera(turn: tuple[float, float] = (1.0, 0.0)) -> Camera:
 
 
 def field_of_view() -> float:
-    """Of the picture from top to bottom, degrees."""
+    """Field of view of the picture from top to bottom, in degrees."""
     return math.degrees(2 * math.atan(HALF_FIELD))
 
 

@@ -14,7 +14,7 @@ FAR = 20.0
 THICK = 0.1
 """Half height of table and ground."""
 STEP = 0.002
-"""From the ground up to the table: MuJoCo draws no surface above another one in the same plane."""
+"""Height of the table above the ground: MuJoCo cannot order two surfaces in the same plane."""
 
 SLICES = 96
 
@@ -31,7 +31,7 @@ class Geom:
 
 
 def geom(attributes: Sequence[int]) -> Geom:
-    """An object, its six attributes as in an action."""
+    """The geom of an object whose six attributes are those of an action."""
     kind, place, size, *color = attributes
     row, column = divmod(place, geometry.GRID)
     radius = geometry.RADII[size]
@@ -52,7 +52,7 @@ def _shape(kind: str, radius: float) -> tuple[tuple[float, float, float], float,
         return (thick, half, 0.0), half, upright
     if kind == "capsule":
         thick, half = (ratio * radius for ratio in geometry.CAPSULE)
-        return (thick, half, 0.0), thick, (math.sqrt(0.5), 0.0, math.sqrt(0.5), 0.0)  # its axis is z until it is turned
+        return (thick, half, 0.0), thick, (math.sqrt(0.5), 0.0, math.sqrt(0.5), 0.0)  # its axis is z until turned
     return (radius, 0.0, 0.0), radius, upright
 
 

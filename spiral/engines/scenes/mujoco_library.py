@@ -1,4 +1,4 @@
-"""MuJoCo and OpenGL: finding them, and a sentence with the remedy where one is missing or broken."""
+"""MuJoCo and OpenGL: finds them, and gives a sentence with the remedy if one is missing or broken."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BACKENDS = {
     "osmesa": "apt-get install libosmesa6 (gone from Mesa 25.1 on: MUJOCO_GL=egl)",
     "glfw": "a desktop session (without one: MUJOCO_GL=egl)",
 }
-"""What MuJoCo can draw with, and what each needs on Debian and Ubuntu."""
+"""The OpenGL back ends that MuJoCo can draw with, and what each needs on Debian and Ubuntu."""
 NEEDED = ("MjModel", "MjData", "Renderer", "mj_forward")
 
 
@@ -25,7 +25,7 @@ def load() -> Any:
     backend = os.environ.setdefault("MUJOCO_GL", "egl").lower()
     if backend not in BACKENDS:
         raise _missing(f'MUJOCO_GL: "{backend}" is not one of {", ".join(BACKENDS)}; leave it unset for egl')
-    # Mesa's threads are of no use to pictures this small, and a child that is forked after the first one would hang.
+    # Mesa's threads do not help with pictures this small, and a child forked after the first one would hang.
     os.environ.setdefault("LP_NUM_THREADS", "0")
     try:
         mujoco = _import()

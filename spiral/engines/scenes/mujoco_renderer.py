@@ -1,4 +1,4 @@
-"""Scenes drawn by MuJoCo, the paper's engine: slower, and what our own rasterizer is compared with."""
+"""Scenes drawn by MuJoCo, the paper's engine: slower, and the reference for our own rasterizer."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ PLATES = 2
 
 
 class MuJoCoRenderer:
-    """One OpenGL context and one model with a place for each object; both belong to a thread of their own."""
+    """One OpenGL context and one model with a place for each object; both belong to their own thread."""
 
     def __init__(self, side: int) -> None:
-        """``side``: of the picture, pixels. EngineMissingError where MuJoCo can't draw here."""
+        """``side``: of the picture, pixels. EngineMissingError if MuJoCo cannot draw on this machine."""
         self._mujoco = mujoco_library.load()
         self._side = side
         self._renderer: Any = None
@@ -56,13 +56,13 @@ class MuJoCoRenderer:
             self._thread.shutdown()
 
     def __del__(self) -> None:
-        # Elsewhere than in its thread the context can't be freed; at the interpreter's end nothing has to be.
+        # The context can be freed only in its own thread; at the interpreter's end nothing has to be freed.
         with suppress(RuntimeError):
             self.close()
 
     def _start(self) -> None:
         model = self._mujoco.MjModel.from_xml_string(mjcf([[0] * 6] * MAX_OBJECTS, self._side))
-        # Places are given anew; a geom that was compiled elsewhere would keep to its own.
+        # All places are set again; otherwise a geom would keep the place with which it was compiled.
         model.geom_sameframe[:] = 0
         self._model, self._data = model, self._mujoco.MjData(model)
         self._renderer = self._mujoco.Renderer(model, self._side, self._side)
@@ -82,7 +82,7 @@ class MuJoCoRenderer:
 
 
 class MuJoCoCanvases(ScenesCanvases):
-    """Canvases that MuJoCo draws; which objects are on them is the native module's business."""
+    """Canvases that MuJoCo draws; the native module keeps track of the objects on them."""
 
     def __init__(self, stage: Any, spec: ActionSpec, batch: int, side: int, view: int) -> None:
         super().__init__(stage, spec, batch, side, view)

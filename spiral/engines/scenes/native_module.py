@@ -1,4 +1,4 @@
-"""The native module for the rest of the engine: loading it, and a stage in its terms."""
+"""Loads the native module for the rest of the engine, and makes a stage in its terms."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_TABULATED = 128
 
 
 def make_stage(side: int, view: int, camera: Camera, tabulate: bool) -> Any:
-    """All of a picture but its objects, in native memory that is freed with the last reference; MemoryError."""
+    """All of a picture except its objects, in native memory freed with the last reference. Raises MemoryError."""
     settings = ffi.new(
         "StageSettings *",
         {

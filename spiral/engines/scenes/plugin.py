@@ -1,4 +1,4 @@
-"""What the project knows of the engine ``scenes`` without its native module."""
+"""What the project knows about the engine ``scenes`` without its native module."""
 
 from __future__ import annotations
 

@@ -12,19 +12,19 @@ from spiral.engines.objects import Objects
 from spiral.engines.scenes.geometry import BOX_HALF, CAPSULE, CYLINDER, GRID, RADII
 
 REACH = np.array([BOX_HALF * math.sqrt(2), 1.0, CYLINDER[0], sum(CAPSULE)])
-"""By type, in radii: from the middle of an object's shadow at noon to its farthest point."""
+"""By type, in radii: distance from the middle of an object, seen from straight above, to its farthest point."""
 FEWEST_PIXELS = 12
-"""Of a canvas of 64 × 64, at which each object is seen; the smallest, at the far edge, has some twenty."""
+"""Pixels of a 64 × 64 canvas at which each object must be visible; the smallest, at the far edge, has about twenty."""
 _ATTEMPTS = 10_000
 
 Seen = Callable[[Objects], NDArray[np.int32]]
 
 
 def scatter(count: int, fewest: int, most: int, seed: int, sizes: tuple[int, ...], seen: Seen) -> Objects:
-    """``count`` scenes of ``fewest`` to ``most`` objects, each number as often, no two scenes alike.
+    """``count`` different scenes of ``fewest`` to ``most`` objects, each number of objects equally often.
 
-    ``sizes``: how many values each attribute has; ``seen`` says at how many pixels each object of scenes is seen,
-    int32 ``[B, N]``. ValueError where there are not so many scenes.
+    ``sizes``: number of values of each attribute; ``seen`` returns the number of pixels at which each object of scenes
+    is visible, int32 ``[B, N]``. ValueError if there are not that many scenes.
     """
     rng = np.random.default_rng(seed)
     counts = rng.integers(fewest, most + 1, count, dtype=np.int32)
@@ -32,7 +32,7 @@ def scatter(count: int, fewest: int, most: int, seed: int, sizes: tuple[int, ...
     there = np.arange(most) < counts[:, None]
     missing = np.arange(count)
     for _ in range(_ATTEMPTS):
-        # A scene is thrown away as a whole, so that all that remain are as likely.
+        # A scene is rejected as a whole, so that all remaining scenes are equally likely.
         objects[missing] = rng.integers(0, sizes, (len(missing), most, len(sizes))) * there[missing, :, None]
         good = apart(objects[missing], there[missing])
         tried = missing[good]
@@ -50,7 +50,7 @@ def scatter(count: int, fewest: int, most: int, seed: int, sizes: tuple[int, ...
 
 
 def apart(objects: NDArray[np.int32], there: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """In which scenes ``[B, N, 6]`` no two of the objects that are ``there`` touch, by circles around them: ``[B]``."""
+    """In which scenes ``[B, N, 6]`` no two objects that are ``there`` touch, judged by circles around them: ``[B]``."""
     kind, place, size = (objects[..., k] for k in range(3))
     reach = REACH[kind] * np.array(RADII)[size]
     row, column = place // GRID, place % GRID
@@ -64,7 +64,7 @@ def apart(objects: NDArray[np.int32], there: NDArray[np.bool_]) -> NDArray[np.bo
 def _first_of_its_kind(
     objects: NDArray[np.int32], there: NDArray[np.bool_], sizes: tuple[int, ...], among: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """Which scenes have no earlier one with the same objects ``among`` some: bool ``[B]``, False for all others."""
+    """Which scenes ``among`` some have no earlier one with the same objects: bool ``[B]``, False for all others."""
     numbers = np.ravel_multi_index(tuple(np.moveaxis(objects, -1, 0)), sizes)
     alike = np.sort(np.where(there, numbers, -1), axis=1)
     rows = np.flatnonzero(among)

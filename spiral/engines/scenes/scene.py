@@ -1,4 +1,4 @@
-"""What an action says, and the scenes that actions make: lists of objects, int32 ``[N, 6]``.
+"""The components of an action, and the scenes that actions make: lists of objects, int32 ``[N, 6]``.
 
 An object's attributes are an action's components without its operation. Needs no native module.
 """
@@ -39,7 +39,7 @@ def objects_of(actions: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 def actions_of(objects: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The actions ``[N, 7]`` that add objects ``[N, 6]``, one after another; ValueError where they are no scene."""
+    """The actions ``[N, 7]`` that add objects ``[N, 6]``, one after another; ValueError if they are no scene."""
     given = np.asarray(objects)
     if given.ndim != 2 or given.shape[1] != len(ATTRIBUTES):
         raise ValueError(f"objects: shape {list(given.shape)} is not [N, {len(ATTRIBUTES)}]: {', '.join(ATTRIBUTES)}")

@@ -20,7 +20,7 @@ class ScenesSettings(BaseModel):
     view: int | None = Field(None, ge=1)
     """Observation: the canvas itself, or the side to which the canvas is averaged; must divide the canvas."""
     renderer: Literal["native", "mujoco"] = "native"
-    """What draws: this package, or MuJoCo (extra ``scenes``)."""
+    """The renderer: this package, or MuJoCo (extra ``scenes``)."""
 
     @property
     def view_side(self) -> int:

@@ -1,4 +1,4 @@
-"""A scene seen from all around."""
+"""A scene seen from all sides."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spiral.engines.scenes.drawing import draw_scenes
 from spiral.engines.scenes.native_module import make_stage
 
 FRAMES, MS = 48, 60
-"""Of one turn, and how long each is shown."""
+"""Frames of one turn, and how long each is shown."""
 SIDE = 256
 OVERSAMPLING = 2
 
