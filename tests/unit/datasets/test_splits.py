@@ -19,6 +19,7 @@ from spiral.datasets.prepared import Cache, collect
 from spiral.datasets.quickdraw import QuickDraw
 from spiral.datasets.reading import Chunk, PictureReader, digest
 from spiral.datasets.registry import sources
+from spiral.datasets.scenes import Scenes
 from spiral.datasets.source import Source
 from spiral.datasets.splits import in_test, in_validation
 from spiral.evaluation.reference import Reference
@@ -74,6 +75,11 @@ def pictures(folder: Path) -> Source:
     return Folder(folder)
 
 
+def scenes(folder: Path, source: Scenes) -> Source:
+    source.get(folder, None, lambda file, done, total: None)
+    return source
+
+
 MADE: dict[str, Callable[[Path], Source]] = {
     "mnist-sample": lambda _: MnistSample(),
     "mnist": test_datasets.tiny_mnist,
@@ -82,6 +88,8 @@ MADE: dict[str, Callable[[Path], Source]] = {
     "emoji": emoji,
     "faces": faces,
     "celeba": celeba,
+    "scenes": lambda folder: scenes(folder, Scenes(train=200, held_out=20)),
+    "scenes-1": lambda folder: scenes(folder, Scenes("scenes-1", most=1, train=200, held_out=20)),
     "folder": pictures,
 }
 
