@@ -24,9 +24,11 @@ class StoppedError(Exception):
 class Canvases(Protocol):
     """A batch of ``B`` canvases that are painted on in lockstep::
 
-    frames = canvases.reset(seeds)
-    for actions in program:
-        frames = canvases.step(actions)
+        frames = canvases.reset(seeds)
+        for actions in program:
+            frames = canvases.step(actions)
+
+    Actions are int32 ``[B, K]``: one for each canvas.
     """
 
     def reset(self, seeds: NDArray[np.int64], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:

@@ -39,7 +39,7 @@ class ObjectEngine(Engine, Protocol):
     """Names of those that make up an object's color: one for each channel of the picture, which it alone decides."""
 
     def draw(self, objects: NDArray[np.int32], counts: NDArray[np.int32]) -> NDArray[np.uint8]:
-        """Scenes ``[B, N, A]``, of which the first ``counts`` ``[B]`` are there → observations ``[B, H, W, C]``."""
+        """Scenes ``[B, N, A]`` → observations ``[B, H, W, C]``; a scene has its first ``counts`` ``[B]`` objects."""
         ...
 
     def draw_and_count(

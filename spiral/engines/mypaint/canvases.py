@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiral.computing.machine import require_memory
+from spiral.engines.batches import check_actions, check_seeds, check_targets, frames_for
 from spiral.engines.interface import StoppedError
 from spiral.engines.mypaint.native_module import ffi, lib
 from spiral.values.actions import ActionSpec
@@ -77,9 +78,8 @@ class MyPaintCanvases:
 
     def reset(self, seeds: NDArray[np.int64] | None = None, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """Blank all canvases → observations ``[B, H, W, C]``; ``seeds`` ``[B]`` change nothing in this engine."""
-        if seeds is not None and np.shape(seeds) != (self._size,):
-            raise ValueError(f"seeds: shape {list(np.shape(seeds))} is not [{self._size}], one for each canvas")
-        frames = self._frames(out)
+        check_seeds(seeds, self._size)
+        frames = frames_for(self._shape, out)
         with self._lock:
             if lib.batch_reset(self._open(), ffi.from_buffer("uint8_t[]", frames, require_writable=True)) != lib.DONE:
                 raise MemoryError("no memory for fresh brushes")
@@ -93,20 +93,13 @@ class MyPaintCanvases:
         the limit (ValueError), or if it is stopped (StoppedError, KeyboardInterrupt), the canvases must be reset before
         they are painted on again.
         """
-        given = np.asarray(actions)
-        if given.shape != (self._size, len(self._spec)):
-            raise ValueError(
-                f"actions: shape {list(given.shape)} is not [{self._size}, {len(self._spec)}], the components "
-                f"{', '.join(self._spec.names)} for each canvas"
-            )
+        given = check_actions(actions, self._size, self._spec)
         if given.dtype != np.int32:
-            if given.dtype.kind not in "iu":
-                raise ValueError(f"actions: {given.dtype} are not integers; expected int32")
             self._spec.validate(given, "mypaint")  # before the conversion could wrap a value into range
         if self._stop.wanted:
             raise StoppedError("these canvases were stopped")
         commands = np.ascontiguousarray(given, dtype=np.int32)
-        frames = self._frames(out)
+        frames = frames_for(self._shape, out)
         with self._lock:
             if self._half_done:
                 raise ValueError("the previous step was interrupted; reset these canvases first")
@@ -168,9 +161,7 @@ class MyPaintCanvases:
 
     def squared_distances(self, targets: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Sum of (observation − target)² over all pixels of each canvas, without a copy: ``[B, H, W, C]`` → ``[B]``."""
-        given = np.ascontiguousarray(targets)
-        if given.shape != self._shape or given.dtype != np.uint8:
-            raise ValueError(f"targets: {given.dtype} {list(given.shape)} is not uint8 {list(self._shape)}")
+        given = check_targets(targets, self._shape)
         squares = np.empty(self._size, dtype=np.int64)
         with self._lock:
             lib.batch_distances(
@@ -194,13 +185,3 @@ class MyPaintCanvases:
         if self._batch is None:
             raise ValueError("these canvases are closed")
         return self._batch
-
-    def _frames(self, out: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
-        if out is None:
-            return np.empty(self._shape, dtype=np.uint8)
-        if out.shape != self._shape or out.dtype != np.uint8 or not out.flags.c_contiguous or not out.flags.writeable:
-            raise ValueError(
-                f"out: {out.dtype} {list(out.shape)} is not a contiguous, writable uint8 array of shape "
-                f"{list(self._shape)}"
-            )
-        return out

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from spiral.computing.machine import MAX_THREADS
+from spiral.engines.batches import check_batch
 from spiral.engines.interface import Engine
 from spiral.engines.mypaint.brushes import BrushFile, load_brush
 from spiral.engines.mypaint.canvases import MyPaintCanvases
@@ -23,7 +23,6 @@ from spiral.values.actions import ActionSpec, Component
 from spiral.values.drawing import Drawing
 from spiral.values.validation import sentence
 
-MAX_BATCH = 4096
 DIGEST = 16
 """Hex digits of a brush file's SHA-256 in a version."""
 VERSION = re.compile(rf"(?P<library>\S+) (?P<brush>.+) sha256:(?P<digest>[0-9a-f]{{{DIGEST}}})")
@@ -115,10 +114,7 @@ class MyPaint(Engine):
 
     def open(self, batch: int, threads: int = 1) -> MyPaintCanvases:
         """Make ``batch`` blank canvases (1 to 4,096) that are stepped with ``threads`` threads (1 to 256)."""
-        if not 1 <= batch <= MAX_BATCH:
-            raise ValueError(f"batch: {batch} is outside 1…{MAX_BATCH} canvases")
-        if not 1 <= threads <= MAX_THREADS:
-            raise ValueError(f"threads: {threads} is outside 1…{MAX_THREADS}")
+        check_batch(batch, threads)
         return MyPaintCanvases(self._brush, self._native_settings, self.spec, batch, threads)
 
     def transparent(self) -> MyPaint:

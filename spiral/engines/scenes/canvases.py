@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiral.computing.machine import require_memory
+from spiral.engines.batches import check_actions, check_seeds, check_targets, frames_for
 from spiral.engines.interface import StoppedError
 from spiral.engines.scenes.native_module import ffi, lib
 from spiral.values.actions import ActionSpec
@@ -51,8 +52,7 @@ class ScenesCanvases:
 
     def reset(self, seeds: NDArray[np.int64] | None = None, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """Take all objects away → observations ``[B, H, W, 3]``; ``seeds`` ``[B]`` change nothing in this engine."""
-        if seeds is not None and np.shape(seeds) != (self._size,):
-            raise ValueError(f"seeds: shape {list(np.shape(seeds))} is not [{self._size}], one for each canvas")
+        check_seeds(seeds, self._size)
         frames = frames_for(self._shape, out)
         with self._lock:
             lib.batch_reset(self._open(), 0, self._size, _bytes(frames))
@@ -65,14 +65,7 @@ class ScenesCanvases:
         ValueError if a value is out of range; then nothing is drawn. StoppedError after :meth:`stop`; then
         the canvases must be reset before the next step.
         """
-        given = np.asarray(actions)
-        if given.shape != (self._size, len(self._spec)):
-            raise ValueError(
-                f"actions: shape {list(given.shape)} is not [{self._size}, {len(self._spec)}], the components "
-                f"{', '.join(self._spec.names)} for each canvas"
-            )
-        if given.dtype.kind not in "iu":
-            raise ValueError(f"actions: {given.dtype} are not integers; expected int32")
+        given = check_actions(actions, self._size, self._spec)
         self._spec.validate(given, "scenes")
         commands = np.ascontiguousarray(given, dtype=np.int32)
         frames = frames_for(self._shape, out)
@@ -111,9 +104,7 @@ class ScenesCanvases:
 
     def squared_distances(self, targets: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Sum of (observation − target)² over all pixels of each canvas, without a copy: ``[B, H, W, 3]`` → ``[B]``."""
-        given = np.ascontiguousarray(targets)
-        if given.shape != self._shape or given.dtype != np.uint8:
-            raise ValueError(f"targets: {given.dtype} {list(given.shape)} is not uint8 {list(self._shape)}")
+        given = check_targets(targets, self._shape)
         squares = np.empty(self._size, np.int64)
         with self._lock:
             lib.batch_distances(
@@ -137,17 +128,6 @@ class ScenesCanvases:
         if self._batch is None:
             raise ValueError("these canvases are closed")
         return self._batch
-
-
-def frames_for(shape: tuple[int, ...], out: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
-    """An array for observations: ``out`` or a new one; ValueError if ``out`` does not fit them."""
-    if out is None:
-        return np.empty(shape, np.uint8)
-    if out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous or not out.flags.writeable:
-        raise ValueError(
-            f"out: {out.dtype} {list(out.shape)} is not a contiguous, writable uint8 array of shape {list(shape)}"
-        )
-    return out
 
 
 def _bytes(frames: NDArray[np.uint8]) -> Any:

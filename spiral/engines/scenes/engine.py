@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from spiral.computing.machine import MAX_THREADS
+from spiral.engines.batches import check_batch, frames_for
 from spiral.engines.objects import ObjectEngine, Objects
 from spiral.engines.scenes import geometry, mujoco_library
-from spiral.engines.scenes.canvases import ScenesCanvases, frames_for
+from spiral.engines.scenes.canvases import ScenesCanvases
 from spiral.engines.scenes.drawing import check_scenes, draw_scenes
 from spiral.engines.scenes.mjcf import mjcf
 from spiral.engines.scenes.mujoco_renderer import MuJoCoCanvases, MuJoCoRenderer
@@ -24,7 +24,6 @@ from spiral.engines.scenes.settings import MAX_SIDE, ScenesSettings
 from spiral.engines.scenes.turning import turning_gif
 from spiral.values.validation import sentence
 
-MAX_BATCH = 4096
 VERSION = "scenes 1"
 """Raised whenever a pixel of any program changes."""
 
@@ -70,10 +69,7 @@ class Scenes(ObjectEngine):
 
     def open(self, batch: int, threads: int = 1) -> ScenesCanvases:
         """Make ``batch`` empty canvases (1 to 4,096). One thread steps them: a step takes a microsecond per canvas."""
-        if not 1 <= batch <= MAX_BATCH:
-            raise ValueError(f"batch: {batch} is outside 1…{MAX_BATCH} canvases")
-        if not 1 <= threads <= MAX_THREADS:
-            raise ValueError(f"threads: {threads} is outside 1…{MAX_THREADS}")
+        check_batch(batch, threads)
         kind = MuJoCoCanvases if self._by_mujoco else ScenesCanvases
         return kind(self._stage, self.spec, batch, self.settings.canvas, self.settings.view_side)
 
@@ -92,7 +88,7 @@ class Scenes(ObjectEngine):
     def draw(
         self, objects: NDArray[np.int32], counts: NDArray[np.int32], out: NDArray[np.uint8] | None = None
     ) -> NDArray[np.uint8]:
-        """Draw whole scenes: ``[B, N, 6]``, of which the first ``counts`` ``[B]`` are there → ``[B, H, W, 3]``.
+        """Draw whole scenes: ``[B, N, 6]`` → ``[B, H, W, 3]``; a scene has its first ``counts`` ``[B]`` objects.
 
         ``N`` ≤ 20. The pictures are written to ``out`` if it is given. ValueError if an attribute of one of these
         objects is out of range.

@@ -10,9 +10,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from spiral.engines.batches import frames_for
 from spiral.engines.interface import StoppedError
 from spiral.engines.scenes import mujoco_library
-from spiral.engines.scenes.canvases import ScenesCanvases, frames_for
+from spiral.engines.scenes.canvases import ScenesCanvases
 from spiral.engines.scenes.mjcf import geom, mjcf
 from spiral.engines.scenes.scene import MAX_OBJECTS
 from spiral.values.actions import ActionSpec

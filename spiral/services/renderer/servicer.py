@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiral.engines import Canvases, Engine, EngineMissingError, create
+from spiral.engines.batches import MAX_BATCH
 from spiral.engines.description import EngineDescription
 from spiral.services.renderer.overruns import Overruns
 from spiral.services.renderer.stream_limit import Streams
@@ -23,7 +24,6 @@ from spiral.wire.interceptor import StatusError
 from spiral.wire.rpc import MAX_MESSAGE_BYTES
 from spiral.wire.tensors import decode, encode
 
-MAX_BATCH = 4096
 MAX_ACTIONS = 10_000
 MAX_SCALE = 16
 # Room in a message for everything besides the pixels.
