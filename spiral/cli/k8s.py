@@ -168,13 +168,7 @@ def samples(
     from spiral.kubernetes.samples import newest_sample  # noqa: PLC0415
 
     found = _with(access, lambda cluster: newest_sample(cluster, out.suffix))
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(out) as aside:
-            aside.write_bytes(found.content)
-        remember([out])
-    except OSError as error:
-        raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
+    _write(out, found.content)
     typer.echo(f"{out}: {found.name} of the cluster, after {found.frames:,} learned frames")
 
 
@@ -192,13 +186,7 @@ def history(
     from spiral.kubernetes.samples import read_history  # noqa: PLC0415
 
     content = _with(access, read_history)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(out) as aside:
-            aside.write_bytes(content)
-        remember([out])
-    except OSError as error:
-        raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
+    _write(out, content)
     typer.echo(f"{out}: {len(content.splitlines()):,} records")
 
 
@@ -341,3 +329,14 @@ def _duration(text: str) -> int:
     if not found or not int(found[1]):
         raise ValueError(f'since: "{text}" is no time; expected a number with s, m, h or d, for example 10m')
     return int(found[1]) * UNITS_S[found[2]]
+
+
+def _write(out: Path, content: bytes) -> None:
+    """Write a file and remember that it is ours; ValueError if it can't be written."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(out) as aside:
+            aside.write_bytes(content)
+        remember([out])
+    except OSError as error:
+        raise ValueError(f"out: {out} can't be written: {error.strerror or error}") from error
