@@ -84,7 +84,7 @@ def match_all(engine: ObjectEngine, found: Objects, truth: Objects) -> list[Matc
 
 
 def right(matched: Matched, attributes: tuple[Component, ...]) -> dict[str, NDArray[np.bool_]]:
-    """By what is judged, which pairs are right: bool ``[P]``; places are by NEAR, colors are one."""
+    """For each judged property, which pairs are right: bool ``[P]``. Places may be NEAR; the colors count as one."""
     verdicts = {}
     for k, component in enumerate(attributes):
         one, other = matched.found[:, k], matched.true[:, k]

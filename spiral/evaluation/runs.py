@@ -30,7 +30,7 @@ FEWEST = 65
 """The covariance of 64 features needs more than 64 pictures."""
 # All pairs of this many pictures are compared: their mean distance is then known to a hundredth of its size.
 _COMPARED = 1_024
-# Most bytes of a data set in the canvas's size, of which a few thousand pictures are used: room for the gray sets.
+# Limit in bytes for a data set in the canvas's size. The gray sets fit; only a few thousand pictures are used.
 _MOST_BYTES = 512 << 20
 # This many paintings are shown beside real pictures.
 _SHOWN = 48

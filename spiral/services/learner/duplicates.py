@@ -1,4 +1,4 @@
-"""A record, in bounded memory, of which trajectories were accepted."""
+"""Remembers, in bounded memory, which trajectories were accepted."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.processes import PATIENCE_S
 
-# A service of which something hangs for ever, as the argument says.
+# A service in which one part, named by the argument, hangs forever.
 HANGING = """
 import sys, threading
 from spiral.serving import service as serving

@@ -193,7 +193,7 @@ def test_three_batches_in_lockstep(mode: dict[str, Any]) -> None:
 
 
 def test_entropies_are_means_even_of_a_single_action() -> None:
-    """One episode of three actions, of which only the second paints."""
+    """One episode of three actions; only the second one paints."""
     policy = make_policy("small", moves="alternate").double()
     batch, rewards = make_batch(policy, cut=False, seed=0)
     learner, second = make_both(policy, MODES[0], minibatches=4)
